@@ -180,7 +180,9 @@ def test_the_template_sets_nothing_and_every_line_of_it_can_be_used(tmp_path: Pa
     assert settings_of(text, tmp_path) == Settings()
     filled = "\n".join(line.removeprefix("# ") if " = " in line else line
                        for line in text.splitlines())  # fmt: skip
-    assert len(parse(filled, tmp_path)["listener"]) == 8
+    listener = parse(filled, tmp_path)["listener"]
+    assert isinstance(listener, dict)
+    assert len(listener) == 8
     assert settings_of(filled, tmp_path) == Settings()
 
 

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_both_lists_are_the_same(tmp_path: Path) -> None:
     assert answer[1] is True
     for mine, theirs in zip(fast, slow, strict=True):
         assert list(mine) == list(theirs)
-        for part in (mine, theirs):
+        for part in (mine, cast("dict[str, object]", theirs)):
             part["duration_seconds"] = pytest.approx(part["duration_seconds"], abs=2)
         mine["progress"] = pytest.approx(mine["progress"])
     plain = json.loads(json.dumps(slow, default=lambda value: value.expected))

@@ -27,7 +27,9 @@ def test_written_transfers_are_read_back(tmp_path: Path) -> None:
     try:
         place = DestinationRecord("backup", "s3", {"bucket": "runs"}, NOW)
         writer.transfers.put_destination(place)
-        record = TransferRecord("t1", "job", "https://api", "s3:backup/x", NOW, options={"a": 1})
+        record = TransferRecord(
+            "t1", "job", "https://api", "s3:backup/x", NOW, options={"card": True}
+        )
         items = [TransferItem(number, f"{number}.bin", f"/x/{number}") for number in range(2)]
         writer.transfers.insert(record, items)
         assert reader.destinations() == [place]

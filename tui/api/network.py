@@ -57,8 +57,8 @@ class WaysOut(TypedDict):
     tls_verified: bool
 
 
-class NetworkState(TypedDict):
-    """The network settings in force, and the ways in use.
+class NetworkInForce(TypedDict):
+    """The network settings in force.
 
     Attributes:
         proxy: the setting; `***` stands for a password in it.
@@ -66,7 +66,6 @@ class NetworkState(TypedDict):
         ca_bundle: path of a PEM file; empty for none.
         ssl_verify: whether certificates are checked.
         timeout: seconds.
-        ways: what is in use, the environment's included.
     """
 
     proxy: str
@@ -74,6 +73,15 @@ class NetworkState(TypedDict):
     ca_bundle: str
     ssl_verify: bool
     timeout: float
+
+
+class NetworkState(NetworkInForce):
+    """The network settings in force, and the ways in use.
+
+    Attributes:
+        ways: what is in use, the environment's included.
+    """
+
     ways: WaysOut
 
 
@@ -127,6 +135,9 @@ class PeerCertificate(TypedDict, total=False):
     verified: Literal["yes", "no"]
 
 
+EndpointName: TypeAlias = Literal["api", "delivery", "web", "status", "webhook_secret"]
+
+
 class ProbedEndpoint(TypedDict):
     """One address and how it answers.
 
@@ -146,7 +157,7 @@ class ProbedEndpoint(TypedDict):
         error: why it does not answer; null where it does.
     """
 
-    id: Literal["api", "delivery", "web", "status", "webhook_secret"]
+    id: EndpointName
     name: str
     url: str
     purpose: str
@@ -227,8 +238,8 @@ class PageEvent(TypedDict):
     updated_at: str
 
 
-class StatusPage(TypedDict):
-    """What Replicate's status page says; also the fact `status_page`.
+class StatusSummary(TypedDict):
+    """What Replicate's status page says.
 
     Attributes:
         state: all together; `unknown` where the page could not be read.
@@ -239,9 +250,6 @@ class StatusPage(TypedDict):
         maintenances: what is being or will be worked on.
         error: why the page could not be read; null where it could.
         read_at: when.
-        page_url: the page.
-        source: the path that answered; null where none did.
-        api_base: whose page it is.
     """
 
     state: ServiceState
@@ -252,6 +260,17 @@ class StatusPage(TypedDict):
     maintenances: list[PageEvent]
     error: str | None
     read_at: Timestamp
+
+
+class StatusPage(StatusSummary):
+    """The same with its source; also the fact `status_page`.
+
+    Attributes:
+        page_url: the page.
+        source: the path that answered; null where none did.
+        api_base: whose page it is.
+    """
+
     page_url: str
     source: str | None
     api_base: str

@@ -99,8 +99,8 @@ class GitQuery(TypedDict, total=False):
     config_name: str
 
 
-class GitState(TypedDict):
-    """Whether a config's folder is in git, and clean.
+class GitRepository(TypedDict):
+    """Whether a folder is in git, and clean.
 
     Attributes:
         git_available: whether git is installed.
@@ -111,8 +111,6 @@ class GitState(TypedDict):
         current_commit: the whole hash.
         current_abbrev: its first seven letters.
         current_branch: null on none.
-        tracker_run_name: the run's name in the config.
-        config_name: as asked for.
     """
 
     git_available: bool
@@ -123,5 +121,15 @@ class GitState(TypedDict):
     current_commit: str | None
     current_abbrev: str | None
     current_branch: str | None
+
+
+class GitState(GitRepository):
+    """Whether a config's folder is in git, and clean.
+
+    Attributes:
+        tracker_run_name: the run's name in the config.
+        config_name: as asked for.
+    """
+
     tracker_run_name: str | None
     config_name: str | None

@@ -34,6 +34,7 @@ from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import THEMES, AsciiFilter
 from tui.base.clock import utc_now
+from tui.base.json_types import JsonObject
 from tui.settings import Home, Settings, SettingsError, load_settings
 from tui.store.reader import StoreReader
 
@@ -299,7 +300,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.navigation.open_job(job_id, replace=replace)
 
     def new_job(
-        self, draft: dict[str, Any] | None = None, refused: Mapping[str, str] | None = None
+        self, draft: JsonObject | None = None, refused: Mapping[str, str] | None = None
     ) -> None:
         """Opens the form for a new job."""
         self.navigation.new_job(draft, refused)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tui.base.json_types import JsonObject
+
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
@@ -150,7 +152,7 @@ class AppContext(Protocol):
         """Opens the page of a job, on top of the present screen or in its place."""
 
     def new_job(
-        self, draft: dict[str, Any] | None = None, refused: Mapping[str, str] | None = None
+        self, draft: JsonObject | None = None, refused: Mapping[str, str] | None = None
     ) -> None:
         """Opens the form for a new job.
 

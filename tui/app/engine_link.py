@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
@@ -177,7 +177,7 @@ class EngineLink:
         self._context.run_worker(work(), group="engine-call", exit_on_error=False)
 
 
-def _upload(data: dict[str, Any]) -> UploadProgress:
+def _upload(data: Mapping[str, Any]) -> UploadProgress:
     return UploadProgress(
         job_id=str(data.get("job_id", "")),
         phase=str(data.get("phase", "")),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tui.app.jobs.screen import JobsScreen
+from tui.base.json_types import JsonObject
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -72,7 +73,7 @@ class Navigation:
             self._app.push_screen(screen)
 
     def new_job(
-        self, draft: dict[str, Any] | None = None, refused: Mapping[str, str] | None = None
+        self, draft: JsonObject | None = None, refused: Mapping[str, str] | None = None
     ) -> None:
         """Opens the form for a new job.
 

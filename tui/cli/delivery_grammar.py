@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
+
 DELIVERY: Final = (
     ("kind", "--delivery"),
     ("hub_model_id", "--hub-model-id"),
@@ -52,7 +54,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         command.add_argument(option, dest=name, metavar="TEXT", type=_prose(name), help=help_text)
 
 
-def delivery_of(options: argparse.Namespace) -> dict[str, Any]:
+def delivery_of(options: argparse.Namespace) -> JsonObject:
     """The draft's delivery that the options describe; None where an option was not given."""
     return {
         name: getattr(options, option.removeprefix("--").replace("-", "_"))
@@ -60,7 +62,7 @@ def delivery_of(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def overrides_of(options: argparse.Namespace) -> dict[str, Any]:
+def overrides_of(options: argparse.Namespace) -> JsonObject:
     """The config options that the command line overrides; None where one was not given."""
     return {name: getattr(options, name) for name in (*SWITCHES, *PROSE)}
 

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
+from typing import TYPE_CHECKING, Final, TypedDict, cast
 from urllib.parse import urlsplit
 
 from tui.base.errors import ApiError
@@ -113,7 +113,7 @@ def _with_keys(
 
 def _given(options: argparse.Namespace, kind: str) -> DestinationChange:
     """The options of a kind that were typed; an option of another kind is refused."""
-    body: dict[str, Any] = {}
+    body: dict[str, str | bool] = {}
     for other, names in OPTIONS.items():
         for name in names:
             value = getattr(options, name)
@@ -129,7 +129,7 @@ def _given(options: argparse.Namespace, kind: str) -> DestinationChange:
         if getattr(options, name) and kind != "s3":
             raise _foreign(option(name), kind)
     if body.get("path"):
-        body["path"] = full_path(body["path"])
+        body["path"] = full_path(str(body["path"]))
     return cast("DestinationChange", body)
 
 

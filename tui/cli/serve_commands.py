@@ -7,9 +7,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import encodable_json, harmless, say, say_json, table, tell
@@ -23,7 +24,7 @@ def serve(options: argparse.Namespace) -> int:
     from tui.base.listener_address import public_base
     from tui.engine.process.serve import serve as run
 
-    listener: dict[str, Any] = {}
+    listener: dict[str, str] = {}
     if options.listen:
         listener["listen"] = options.listen
     if options.public_url is not None:
@@ -32,8 +33,8 @@ def serve(options: argparse.Namespace) -> int:
     return exit_codes.FINE
 
 
-def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
-    def write(event: dict[str, Any]) -> None:
+def _printer(*, as_json: bool) -> Callable[[JsonObject], None]:
+    def write(event: JsonObject) -> None:
         line = json.dumps(event, ensure_ascii=False) if as_json else _line(event)
         sys.stdout.write(f"{encodable_json(line) if as_json else harmless(line)}\n")
         sys.stdout.flush()
@@ -41,7 +42,7 @@ def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
     return write
 
 
-def _line(event: dict[str, Any]) -> str:
+def _line(event: Mapping[str, Any]) -> str:
     kind = event["event"]
     if kind == "ready":
         scheme = "https" if event["tls"] else "http"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.api import paths
+from tui.base.json_types import JsonObject
 from tui.client.call import CALL_SECONDS, AnswerT, BodyT, Call, QueryT
 from tui.client.cloud import CloudCalls
 from tui.client.connection import UnixConnection
@@ -74,7 +75,7 @@ class ControlEvent:
     """
 
     kind: str
-    data: dict[str, Any]
+    data: JsonObject
 
 
 class ControlClient:

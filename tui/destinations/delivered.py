@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, TypeVar
 
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.shards import MAX_INDEX_BYTES, Indexes, is_index, read_index
@@ -168,6 +168,20 @@ def _is_new(file: RepoFile, since: datetime) -> bool:
     return commit is None or commit.date.astimezone(UTC) >= since - _SLACK
 
 
+class _Object(TypedDict):
+    """What is read of an object in a bucket's list."""
+
+    Key: str
+    Size: int
+    LastModified: datetime
+
+
+class _Page(TypedDict, total=False):
+    """A page of a bucket's list; an empty one has no `Contents`."""
+
+    Contents: list[_Object]
+
+
 def arrived_in_bucket(
     profile: S3Profile, keys: S3Keys, *, network: NetworkSettings, since: datetime
 ) -> Arrival:
@@ -188,7 +202,7 @@ def arrived_in_bucket(
                 Bucket=profile.bucket, Prefix=prefix
             )
             sizes = {
-                str(item["Key"]).removeprefix(prefix): int(item["Size"])
+                item["Key"].removeprefix(prefix): item["Size"]
                 for item in _objects(pages)
                 if _is_fresh(item, since)
             }
@@ -217,13 +231,13 @@ def _read_bucket_index(
         return read_index(body.read())
 
 
-def _objects(pages: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+def _objects(pages: Iterable[_Page]) -> Iterable[_Object]:
     for page in pages:
         yield from page.get("Contents", ())
 
 
-def _is_fresh(item: dict[str, Any], since: datetime) -> bool:
-    return int(item["Size"]) > 0 and item["LastModified"].astimezone(UTC) >= since - _SLACK
+def _is_fresh(item: _Object, since: datetime) -> bool:
+    return item["Size"] > 0 and item["LastModified"].astimezone(UTC) >= since - _SLACK
 
 
 def _failed_check(error: PublishError) -> Arrival:

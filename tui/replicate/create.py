@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from tui.base.json_types import JsonObject
 from tui.replicate.errors import (
     BadAnswerError,
     InvalidRequestError,
@@ -44,7 +45,7 @@ async def create_once(
             accepted the request), or a success that cannot be parsed.
         ReplicateError: the run was certainly not started.
     """
-    body: dict[str, Any] = {**fixed, "input": _revealed(values)}
+    body: JsonObject = {**fixed, "input": _revealed(values)}
     if webhook:
         body["webhook"] = webhook
         if webhook_events_filter:

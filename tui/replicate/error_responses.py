@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from tui.base.json_types import JsonObject
 from tui.replicate.errors import (
     AuthenticationError,
     FieldProblem,
@@ -157,7 +157,7 @@ def _text_pause(words: str) -> float | None:
     return amount * 60 if unit.startswith("m") else amount
 
 
-def _fields(problem: dict[str, Any], words: str) -> list[FieldProblem]:
+def _fields(problem: JsonObject, words: str) -> list[FieldProblem]:
     """Return the refused inputs, from any of the four formats."""
     problems: list[FieldProblem] = []
     listed = problem.get("invalid_fields") or problem.get("errors") or problem.get("detail")
@@ -201,9 +201,7 @@ def to_error(refusal: Refusal, *, what: str, service: str) -> ReplicateError:
     message = f"{headline}: {explanation}" if explanation else f"{headline}."
     if refusal.request_id:
         message = f"{message} (request {refusal.request_id})"
-    extra: dict[str, Any] = (
-        {"fields": refusal.fields} if issubclass(kind, InvalidRequestError) else {}
-    )
+    extra: JsonObject = {"fields": refusal.fields} if issubclass(kind, InvalidRequestError) else {}
     return kind(
         message,
         advice=advice,

@@ -27,12 +27,13 @@ from pydantic import (
     field_validator,
 )
 
+from tui.base.json_types import JsonObject
 from tui.replicate.values import as_links, as_mapping, as_text, parse_time
 
 Time = Annotated[datetime | None, BeforeValidator(parse_time)]
 Text = Annotated[str | None, BeforeValidator(as_text)]
 Name = Annotated[str, Field(strict=False, coerce_numbers_to_str=True)]
-Object = Annotated[dict[str, Any], BeforeValidator(as_mapping)]
+Object = Annotated[JsonObject, BeforeValidator(as_mapping)]
 Links = Annotated[dict[str, str], BeforeValidator(as_links)]
 
 
@@ -127,7 +128,7 @@ class Version(Answer):
     id: Name = ""
     created_at: Time = None
     cog_version: Text = None
-    openapi_schema: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
+    openapi_schema: Annotated[JsonObject | None, BeforeValidator(as_mapping)] = None
     shown = ("id", "created_at")
 
 
@@ -144,7 +145,7 @@ class Model(Answer):
     license_url: Text = None
     run_count: int | None = None
     cover_image_url: Text = None
-    default_example: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
+    default_example: Annotated[JsonObject | None, BeforeValidator(as_mapping)] = None
     latest_version: Version | None = None
     is_official: bool = False
     created_at: Time = None

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from tui.base.json_types import JsonObject
+
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -59,7 +61,7 @@ def as_text(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def as_mapping(value: object) -> dict[str, Any]:
+def as_mapping(value: object) -> JsonObject:
     """A JSON object.
 
     Raises:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any, Final, TypeVar
+    from typing import Final, TypeVar
 
     from _typeshed import DataclassInstance
 
@@ -89,7 +89,7 @@ def settings_of(text: str, path: Path | str) -> Settings:
     return _Reading(text, parse(text, path)).settings()
 
 
-def parse(text: str, path: Path | str) -> dict[str, Any]:
+def parse(text: str, path: Path | str) -> dict[str, object]:
     """The tables of a TOML text.
 
     Raises:
@@ -109,7 +109,7 @@ def parse(text: str, path: Path | str) -> dict[str, Any]:
 class _Reading:
     """Reads one text, and collects what is wrong in it."""
 
-    def __init__(self, text: str, data: dict[str, Any]) -> None:
+    def __init__(self, text: str, data: dict[str, object]) -> None:
         self._text = text
         self._data = data
         self._problems: list[SettingsProblem] = []
@@ -162,7 +162,7 @@ class _Reading:
             )
         )
 
-    def _table(self, name: str) -> dict[str, Any]:
+    def _table(self, name: str) -> dict[str, object]:
         table = self._data.get(name, {})
         if isinstance(table, dict):
             return table
@@ -172,7 +172,7 @@ class _Reading:
     def _section(self, defaults: Section, name: str) -> Section:
         """The defaults of a section with the usable values of its table in the file."""
         table = self._table(name)
-        changed: dict[str, Any] = {}
+        changed: dict[str, object] = {}
         for item in fields(defaults):
             if item.name not in table:
                 continue

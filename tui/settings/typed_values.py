@@ -59,9 +59,9 @@ def read_value(setting: Setting, value: Any, *, typed: bool = True) -> Any:
     return _text(value) if isinstance(setting.default, str) else _texts(value)
 
 
-def read_settings(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def read_settings(body: Mapping[str, Any]) -> tuple[dict[str, object], dict[str, str]]:
     """Values by name (None for a default again), and what is wrong, by name."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     wrong: dict[str, str] = {}
     for name, value in body.items():
         try:

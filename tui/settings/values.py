@@ -286,9 +286,9 @@ def catalog() -> dict[str, Setting]:
     return declared(Settings())
 
 
-def values_of(settings: Settings) -> dict[str, Any]:
+def values_of(settings: Settings) -> dict[str, object]:
     """Every setting by name, as plain data; a proxy's password is not in it."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, setting in catalog().items():
         value = getattr(getattr(settings, setting.section), setting.key)
         if setting.spec.kind == "proxy" and "@" in value:

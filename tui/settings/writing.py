@@ -115,14 +115,14 @@ def template() -> str:
     return "\n".join([*lines, *tables]) + "\n"
 
 
-def changes(base: str, edited: str, home: Home) -> dict[str, dict[str, Any]]:
+def changes(base: str, edited: str, home: Home) -> dict[str, dict[str, object]]:
     """What an edit has changed, by section and name; None for what it has removed.
 
     Raises:
         SettingsError: one of the texts is not TOML.
     """
     before, after = (parse(text, home.settings_file) for text in (base, edited))
-    changed: dict[str, dict[str, Any]] = {}
+    changed: dict[str, dict[str, object]] = {}
     for section in {**before, **after}:
         old, new = before.get(section, {}), after.get(section, {})
         if not (isinstance(old, dict) and isinstance(new, dict)):

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from tui.base.job_status import LOST
 from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import FetchRecord, PublishedFile
 
+if TYPE_CHECKING:
+    from tui.api.artifacts import PublishedCopy, Unfetched
+    from tui.api.base import Delivery
+    from tui.api.jobs import Diagnosis, Job
+
 
 def job_json(
     job: JobRecord, files: Sequence[FileRecord] | None = None, outputs: Path | None = None
-) -> dict[str, Any]:
+) -> Job:
     """Return a job as JSON data; times are ISO 8601 in UTC, money is in US dollars.
 
     Args:
@@ -24,14 +29,14 @@ def job_json(
         outputs: the folder that their paths are relative to; None keeps relative paths.
     """
     ended = job.completed_at or datetime.now(UTC)
-    data: dict[str, Any] = {
+    data: Job = {
         "job_id": job.job_id,
         "job_type": "cloud",
         "provider": "replicate",
         "status": job.status.value,
         "name": job.name,
         "config_name": job.config_name,
-        "created_at": _iso(job.created_at),
+        "created_at": _utc(job.created_at),
         "queued_at": _iso(job.queued_at),
         "started_at": _iso(job.started_at),
         "completed_at": _iso(job.completed_at),
@@ -66,13 +71,14 @@ def job_json(
             "model_flavour": job.model_flavour,
             "model_type": job.model_type,
             "lora_type": job.lora_type,
-            "delivery": job.delivery,
+            "delivery": cast("Delivery", job.delivery),  # one of them, or empty
             "api_base": job.api_base,
             "web_url": job.web_url or None,
         },
+        "delivered": job.submit.get("delivered"),
+        # Only the engine writes the column, and in this shape.
+        "diagnosis": cast("Diagnosis", job.diagnosis) if job.diagnosis else None,
     }
-    data["delivered"] = job.submit.get("delivered")
-    data["diagnosis"] = job.diagnosis or None
     if files is not None:
         data["files"] = [
             {
@@ -86,14 +92,8 @@ def job_json(
     return data
 
 
-def unfetched_json(record: FetchRecord) -> dict[str, Any]:
-    """Return a file that is not here as JSON data.
-
-    Returns:
-        `{name, origin, size, done, state, why, advice, until}`: `origin` is `replicate`, `hub` or
-        `s3`; `state` is `waiting`, `fetching` or `failed` (it is not retried automatically);
-        `until` is the time of its deletion there, or None.
-    """
+def unfetched_json(record: FetchRecord) -> Unfetched:
+    """Return a file that is not here as JSON data."""
     return {
         "name": record.name,
         "origin": record.origin,
@@ -106,15 +106,19 @@ def unfetched_json(record: FetchRecord) -> dict[str, Any]:
     }
 
 
-def published_json(file: PublishedFile) -> dict[str, Any]:
-    """Return where a file was published, as JSON data: `{target, place, link, at}`."""
+def published_json(file: PublishedFile) -> PublishedCopy:
+    """Return where a file was published, as JSON data."""
     return {
         "target": file.target, "place": file.place, "link": file.link, "at": file.at.isoformat(),
     }  # fmt: skip
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+    return None if moment is None else _utc(moment)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _finite(value: float | None) -> float | None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from tui.base.json_types import JsonObject
+
+Origin: TypeAlias = Literal["replicate", "hub", "s3"]
+"""Where a result is that was not fetched yet."""
+FetchState: TypeAlias = Literal["waiting", "fetching", "failed"]
+"""`failed` is not retried automatically."""
 
 
 class TransferState(StrEnum):
@@ -39,6 +46,41 @@ class DestinationRecord:
     created_at: datetime
 
 
+class PlaceOptions(TypedDict, total=False):
+    """What a request says of the place itself.
+
+    Attributes:
+        private: whether a repository that is made there is private.
+    """
+
+    private: bool
+
+
+class TransferOptions(TypedDict, total=False):
+    """What a transfer was asked for, and what is stored with it. Old records have fewer.
+
+    Attributes:
+        files: names at the destination.
+        card: whether a model card is written.
+        overwrite_card: also over somebody else's card.
+        overwrite: whether other files of the same names are replaced.
+        place: options that count before those of the place.
+        stop: a requested stop (`paused`, `cancelled`) that is not done yet.
+        hidden: whether the user removed it from the list; its record is kept, as it says where
+            files were published.
+        collected: whether it stands for files that were fetched from there, and sends nothing.
+    """
+
+    files: list[str]
+    card: bool
+    overwrite_card: bool
+    overwrite: bool
+    place: PlaceOptions
+    stop: str
+    hidden: bool
+    collected: bool
+
+
 @dataclass(frozen=True, slots=True)
 class TransferRecord:
     """The transfer of a job's files to a target.
@@ -64,7 +106,7 @@ class TransferRecord:
     target: str
     created_at: datetime
     place: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
+    options: TransferOptions = field(default_factory=TransferOptions)
     state: TransferState = TransferState.QUEUED
     done_bytes: int = 0
     total_bytes: int = 0
@@ -80,14 +122,9 @@ class TransferRecord:
     position: int = 0
 
 
-HIDDEN: Final = "hidden"
-"""The option of a transfer that the user removed from the list; its record is kept, as it says
-where files were published."""
-
-
 def is_hidden(transfer: TransferRecord) -> bool:
     """Whether the user removed a transfer from the list."""
-    return bool(transfer.options.get(HIDDEN))
+    return bool(transfer.options.get("hidden"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +147,7 @@ class TransferItem:
     source: str
     size: int = 0
     sha256: str = ""
-    plan: dict[str, Any] = field(default_factory=dict)
+    plan: JsonObject = field(default_factory=dict)
     resume: dict[str, Any] = field(default_factory=dict)
     state: str = "waiting"
     link: str = ""
@@ -142,9 +179,9 @@ class FetchRecord:
     Attributes:
         name: its relative path in the job's folder; for a source that cannot be listed, the name
             of the source.
-        origin: `replicate`, `hub` or `s3`.
+        origin: where it is.
         size: in bytes, None when unknown.
-        state: `waiting`, `fetching` or `failed` (not retried automatically).
+        state: what happens to it.
         message: why it is not here yet; "" without a problem.
         until: time of its deletion there; None when unknown.
         notes: state of a partly fetched file. No secrets, no signed URLs.
@@ -152,10 +189,10 @@ class FetchRecord:
 
     job_id: str
     name: str
-    origin: str
+    origin: Origin
     size: int | None = None
     done_bytes: int = 0
-    state: str = "waiting"
+    state: FetchState = "waiting"
     message: str = ""
     advice: str = ""
     until: datetime | None = None

@@ -24,7 +24,7 @@ from tui.engine.results.download import PART
 from tui.settings import CloudSettings, Home, Settings
 from tui.store.job_json import unfetched_json
 from tui.store.records import JobRecord
-from tui.store.transfer_records import FetchRecord
+from tui.store.transfer_records import FetchRecord, FetchState
 
 LONG = 40.0
 
@@ -169,7 +169,7 @@ async def test_hostile_file_names_cannot_disturb_the_screen(
     ],
 )  # fmt: skip
 def test_the_text_of_a_missing_file(
-    state: str, why: str, done: int, size: int | None, until: int | None, words: str
+    state: FetchState, why: str, done: int, size: int | None, until: int | None, words: str
 ) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     at = now + timedelta(seconds=until) if until is not None else None

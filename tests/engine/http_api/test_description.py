@@ -7,12 +7,14 @@ import re
 from typing import Any
 
 import httpx
+from pydantic.json_schema import JsonSchemaValue
 
 from tests.engine.world import World
 from tui.api import paths
 from tui.engine.http_api.description import describe
 
 DOCUMENT = describe("socket", "both", "listener")
+SCHEMAS: dict[str, JsonSchemaValue] = json.loads(json.dumps(DOCUMENT))["components"]["schemas"]
 
 
 def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -55,21 +57,19 @@ def test_a_tool_understands_it() -> None:
 def test_every_name_leads_to_a_schema() -> None:
     text = json.dumps(DOCUMENT)
     names = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
-    schemas = DOCUMENT["components"]["schemas"]
-    assert names <= set(schemas)
+    assert names <= set(SCHEMAS)
     assert len(names) > 150
-    for schema in schemas.values():
+    for schema in SCHEMAS.values():
         assert "Attributes:" not in schema["description"]
 
 
 def test_attributes_bounds_and_formats_are_described() -> None:
-    schemas = DOCUMENT["components"]["schemas"]
-    created = schemas["Job"]["properties"]["created_at"]
+    created = SCHEMAS["Job"]["properties"]["created_at"]
     assert (created["type"], created["format"]) == ("string", "date-time")
     assert created["description"] == "when it was made."
-    rank = schemas["DraftOverrides"]["properties"]["lora_rank"]
+    rank = SCHEMAS["DraftOverrides"]["properties"]["lora_rank"]
     assert {"type": "integer", "minimum": 1} in rank["anyOf"]
-    assert schemas["Draft"]["required"] == ["config"]
+    assert SCHEMAS["Draft"]["required"] == ["config"]
     limit = next(
         one for one in operations(DOCUMENT)["GET", "/api/cloud/jobs"]["parameters"]
         if one["name"] == "limit"

@@ -25,7 +25,9 @@ def test_settings_are_shown_in_simpletuners_units() -> None:
     )
     row = config_row(settings)
     assert row["cost_limit_amount"] == 12.5
-    assert row["hardware_info"]["h100"]["cost_per_second"] == 2.0
+    machines = row["hardware_info"]
+    assert isinstance(machines, dict)
+    assert machines["h100"]["cost_per_second"] == 2.0
     assert (row["proxy_url"], row["http_timeout"]) == ("http://me:***@localhost:9", 12.0)
     assert (row["webhook_url"], row["ssl_ca_bundle"]) == (None, None)
     assert row["webhook_allowed_ips"] == []

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine.transfers.artifacts import compare
+from tui.api.artifacts import Checkpoint
+from tui.engine.transfers.artifacts import CheckpointFile, compare
 
 
-def file(step: int | None, name: str = "pytorch_lora_weights.safetensors") -> dict[str, Any]:
+def file(step: int | None, name: str = "pytorch_lora_weights.safetensors") -> CheckpointFile:
     return {"name": name, "size": 10, "checkpoint": step, "loss": 0.5}
 
 
-def best_of(rows: list[dict[str, Any]]) -> list[int | None]:
+def best_of(rows: list[Checkpoint]) -> list[int | None]:
     return [row["step"] for row in rows if row["best"]]
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -43,11 +42,11 @@ def random_file(path: Path, size: int) -> Path:
     return path
 
 
-def add(world: World, target: str, *files: LocalFile, **options: Any) -> str:
+def add(world: World, target: str, *files: LocalFile) -> str:
     """Queue files as if a job had produced them."""
     record = world.engine.transfers.queue.add(
         job_id="job", api_base=world.sandbox.base_url, target=target, files=files,
-        options={"card": False, **options},
+        options={"card": False},
     )  # fmt: skip
     return record.transfer_id
 

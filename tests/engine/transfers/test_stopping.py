@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
@@ -22,7 +22,7 @@ from tui.client.client import ControlError
 from tui.destinations.common.contract import Item, LocalFile
 from tui.destinations.common.meter import sha256_of
 from tui.settings import Home
-from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
+from tui.store.transfer_records import TransferItem, TransferOptions, TransferRecord, TransferState
 from tui.store.writer import StoreWriter
 
 
@@ -87,7 +87,7 @@ async def add_destination(world: World, server: SlowBucket, **more: Any) -> None
 
 
 def half_sent(
-    writer: StoreWriter, source: Path, state: TransferState, **options: Any
+    writer: StoreWriter, source: Path, state: TransferState, **options: Unpack[TransferOptions]
 ) -> TransferRecord:
     """Add a transfer with one part in the bucket."""
     record = TransferRecord(

@@ -99,7 +99,7 @@ class AccountCard(Card):
         lines += problem(known.get("error"), known.get("advice"), width, indent=LABEL)
         return [*lines, *self._shadow(kind, state, width)]
 
-    def _shadow(self, kind: str, state: dict[str, Any], width: int) -> list[Words]:
+    def _shadow(self, kind: str, state: Mapping[str, Any], width: int) -> list[Words]:
         if not state.get("shadowed"):
             return []
         text = f"! {_VARIABLES[kind]} of the environment is used instead of the stored one."

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tui.app.cloud.card import Card, ChangeResult, Item
 from tui.app.cloud.text import LABEL, Words, row, step_lines, wrapped
 from tui.base import formatting
 
 if TYPE_CHECKING:
+    from tui.api.base import Delivery
+    from tui.api.diagnostics import DeliveryCheckRequest
     from tui.client.client import ControlClient
 
 WAYS: Final = {
@@ -106,7 +108,7 @@ class DeliveryCard(Card):
         if key == "delivery":
             await control.cloud.set_defaults(delivery=value)
             return ChangeResult(f"New jobs deliver to {WAYS.get(value, _NOWHERE[1:])[0]}.")
-        body: dict[str, Any] = {"kind": key}
+        body: DeliveryCheckRequest = {"kind": cast("Delivery", key)}  # a key of `WAYS`
         if key == "hub":
             body["hub_model_id"] = self.data.hub_repo = value.strip()
             body["try"] = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -128,7 +128,7 @@ class FirstRun(ModalScreen[None]):
         back = "←  back    " if self._at else ""
         self.keys.update(f"enter  {page.enter}    →  next    {back}esc  skip all")
 
-    def _words(self) -> dict[str, Any]:
+    def _words(self) -> dict[str, object]:
         from tui.app.cloud.hardware import HardwareCard
         from tui.base import formatting
 

@@ -13,6 +13,7 @@ from tui.listener.reasons import WORDS
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
+    from tui.api.settings import SettingValue
     from tui.api.webhooks import WebhookTestReport
     from tui.client.client import ControlClient
 
@@ -294,7 +295,9 @@ def form_question(key: str, value: str) -> Question | None:
     return None
 
 
-def changed_settings(key: str, value: str, known: Mapping[str, Any]) -> dict[str, Any]:
+def changed_settings(
+    key: str, value: str, known: Mapping[str, Any]
+) -> dict[str, SettingValue | None]:
     """Returns the settings that an item changes, by name."""
     allowed, trusted = _texts(known, "allowed_ips"), _texts(known, "trusted_proxies")
     if key == "preset":
@@ -311,15 +314,17 @@ def changed_settings(key: str, value: str, known: Mapping[str, Any]) -> dict[str
     return {key: value == "on" if key in _SWITCHES else value}
 
 
-def _certificate(typed: str) -> dict[str, Any]:
+def _certificate(typed: str) -> dict[str, SettingValue | None]:
     """Returns the settings of a certificate and, behind a comma, its key."""
     cert, comma, key = typed.rpartition(",")
     if not comma:
         cert = typed
     if not cert.strip():
         return {"listener.tls_cert": "", "listener.tls_key": ""}
-    values = {"listener.tls_cert": cert.strip()}
-    return values | ({"listener.tls_key": key.strip()} if comma else {})
+    values: dict[str, SettingValue | None] = {"listener.tls_cert": cert.strip()}
+    if comma:
+        values["listener.tls_key"] = key.strip()
+    return values
 
 
 def _texts(known: Mapping[str, Any], name: str) -> tuple[str, ...]:

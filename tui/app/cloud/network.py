@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.hardware import STATES
@@ -11,6 +12,7 @@ from tui.app.terminal.text_lines import fit
 from tui.base import formatting
 
 if TYPE_CHECKING:
+    from tui.api.network import NetworkChange
     from tui.client.client import ControlClient
 
 _NAME: Final = 24
@@ -65,7 +67,7 @@ class NetworkCard(Card):
             lines.append(((f"Checked {ago}; c checks again.", "dim"),))
         return [*lines, *self._ways(width), *self._page(width)]
 
-    def _place(self, place: dict[str, Any], width: int, advice: str) -> list[Words]:
+    def _place(self, place: Mapping[str, Any], width: int, advice: str) -> list[Words]:
         name = fit(str(place.get("name") or ""), max(_NAME, width - 14))
         if place.get("ok"):
             slow = bool(place.get("slow"))
@@ -174,10 +176,7 @@ class NetworkCard(Card):
             if not value:
                 return ChangeResult("Nothing was typed; the password stays as it was.")
             key, value = "proxy", _with_word(str(self.data.get("network").get("proxy")), value)
-        values: dict[str, Any] = {key: value}
-        if key == "ssl_verify":
-            values = {key: value == "on", "confirm": value == "off"}
-        self.data.known["network"] = await control.cloud.set_network(**values)
+        self.data.known["network"] = await control.cloud.set_network(**_change(key, value))
         self.data.load(self.checks())
         self.data.try_again()
         return ChangeResult("In force for every connection; they are being checked.")
@@ -212,6 +211,12 @@ class NetworkCard(Card):
         return str(proxy.get("address") or "")
 
 
+def _change(key: str, value: str) -> NetworkChange:
+    if key == "ssl_verify":
+        return {"ssl_verify": value == "on", "confirm": value == "off"}
+    return cast("NetworkChange", {key: value})  # the form's other items take text
+
+
 def _with_word(proxy: str, word: str) -> str:
     """Returns the proxy's address with another password, quoted."""
     from urllib.parse import quote
@@ -222,7 +227,7 @@ def _with_word(proxy: str, word: str) -> str:
     return with_password(split_password(proxy)[0], Secret(quote(word, safe="")))
 
 
-def _password(proxy: dict[str, Any], width: int) -> list[Words]:
+def _password(proxy: Mapping[str, Any], width: int) -> list[Words]:
     """Returns a line about the proxy's password, if it is not in the keyring."""
     if proxy.get("password") == "file":
         words = "! its password stands in settings.toml; set it here and it goes into the keyring"
@@ -236,7 +241,7 @@ def _password(proxy: dict[str, Any], width: int) -> list[Words]:
     return []
 
 
-def _phases(place: dict[str, Any]) -> str:
+def _phases(place: Mapping[str, Any]) -> str:
     phases = place.get("phases")
     if not isinstance(phases, dict):
         return ""
@@ -244,11 +249,11 @@ def _phases(place: dict[str, Any]) -> str:
     return " · ".join([*(parts if len(parts) > 1 else ()), str(place.get("purpose") or "")])
 
 
-def _event(event: dict[str, Any]) -> str:
+def _event(event: Mapping[str, Any]) -> str:
     when = str(event.get("starts_at") or event.get("started_at") or "")[:16].replace("T", " ")
     words = f"{event.get('name')} ({event.get('status') or event.get('impact') or 'open'})"
     return f"{words} {when} {event.get('message') or ''}".strip()
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
+def _dicts(value: object) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

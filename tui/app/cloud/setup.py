@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from tui.app.cloud.card import Card, ChangeResult, Item
 from tui.app.cloud.text import Words
+from tui.base.json_types import JsonObject
 
 if TYPE_CHECKING:
     from tui.api.diagnostics import OnboardingChange
@@ -29,7 +30,7 @@ class SetupCard(Card):
     READS: ClassVar = ("onboarding",)
 
     @property
-    def steps(self) -> list[dict[str, Any]]:
+    def steps(self) -> list[JsonObject]:
         """The steps as the engine knows them."""
         steps = self.data.get("onboarding").get("steps")
         return [one for one in steps if isinstance(one, dict)] if isinstance(steps, list) else []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from rich.cells import cell_len
 
@@ -36,7 +37,7 @@ def problem(message: object, advice: object, width: int, *, indent: int = 2) -> 
     return lines + wrapped(str(advice or ""), "base", width, indent=indent)
 
 
-def step_lines(step: dict[str, Any], width: int) -> list[Words]:
+def step_lines(step: Mapping[str, object], width: int) -> list[Words]:
     """Returns a step of a check with its mark, and the advice where it is not fine."""
     level = str(step.get("level"))
     mark, tone = MARKS.get(level, ("·", "dim"))

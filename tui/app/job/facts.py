@@ -14,6 +14,7 @@ from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
 from tui.base.job_status import LOST, JobStatus
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.overrides import OVERRIDES
 from tui.store.lost_contact import LostContact
 from tui.store.records import EventRecord, JobRecord, StageRecord
@@ -296,13 +297,13 @@ def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
     return lines
 
 
-def changes_of(job: JobRecord) -> dict[str, Any]:
+def changes_of(job: JobRecord) -> JsonObject:
     """Returns the settings that the diagnosis changes; names that the form lacks are dropped."""
     changes = job.diagnosis.get("changes") or {}
     return {name: value for name, value in changes.items() if name in OVERRIDES}
 
 
-def draft_again(job: JobRecord, *, changed: bool) -> dict[str, Any]:
+def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:
     """Returns a draft that runs a job again.
 
     Args:

@@ -14,7 +14,7 @@ from tui.store.records import JobRow
 from tui.store.transfer_records import DestinationRecord
 
 if TYPE_CHECKING:
-    from tui.api.transfers import PublishPreview
+    from tui.api.transfers import PublishOptions, PublishPreview
     from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
@@ -145,17 +145,20 @@ class PublishFormModel(FormModel):
         known = self._destinations.get(self.values["to"])
         return "on" if known is None or known.options.get("private", True) else "off"
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> PublishOptions:
         """Returns the options of the request besides job and target."""
         what = self.values["what"]
-        chosen: dict[str, Any] = {}
+        chosen: PublishOptions = {}
         if what == "file":
             chosen["files"] = [self.request.file]
+        elif what in ("final", "best"):
+            chosen["checkpoint"] = "final" if what == "final" else "best"
         elif what != "all":
-            chosen["checkpoint"] = int(what) if what.isdigit() else what
+            chosen["checkpoint"] = int(what)
         if self.is_hub:
-            chosen |= {"private": self._private == "on", "card": self.values["card"] == "on",
-                       "overwrite_card": self.replace_card is True}  # fmt: skip
+            chosen["private"] = self._private == "on"
+            chosen["card"] = self.values["card"] == "on"
+            chosen["overwrite_card"] = self.replace_card is True
         elif self.overwrite:
             chosen["overwrite"] = True
         return chosen

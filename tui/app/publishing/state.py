@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.publishing.speed import TransferProgress
+from tui.base.json_types import JsonObject
 from tui.store.job_json import published_json, unfetched_json
 from tui.store.reader import StoreReader
 from tui.store.records import is_called
@@ -60,7 +61,7 @@ class PublishingState:
         self._asked: set[str] = set()
         self._again: set[str] = set()
         self._places: dict[str, dict[str, int]] = {}
-        self._stored: dict[str, dict[str, Any]] = {}
+        self._stored: dict[str, JsonObject] = {}
 
     # -- from the store -----------------------------------------------------------------------
 
@@ -329,7 +330,7 @@ def _stands(transfer: TransferRecord) -> bool:
     return transfer.state.is_active or transfer.state is TransferState.PAUSED
 
 
-def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, Any]:
+def files_known(reader: StoreReader, job_id: str, outputs: Path) -> JsonObject:
     """Returns what the store says of a job's files, in the shape of the engine's answer.
 
     It is enough to show them before the engine has looked. `checkpoints` is None and `weights` is

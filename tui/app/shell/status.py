@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from tui.app.shell.messages import EngineState
 from tui.base import formatting
 from tui.base.hosts import is_loopback
+from tui.base.json_types import JsonObject
+from tui.base.money import running_cost
 from tui.settings import Settings
 from tui.store.fact_names import scoped
 from tui.store.lost_contact import FACT as UNHEARD
 from tui.store.lost_contact import LostContact, read_unheard
 from tui.store.reader import StoreReader
 from tui.store.schema import StoreError
+
+_FACT_LIFE: Final = timedelta(minutes=1)
+"""How long jobs are taken to run on after the spending was written; then the engine is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +82,12 @@ def username(account: Mapping[str, Any]) -> str:
     return str(source.get("username") or "")
 
 
-def _fact(reader: StoreReader, name: str) -> dict[str, Any]:
+def _fact(reader: StoreReader, name: str) -> JsonObject:
     fact = reader.fact(name)
     return fact.value if fact is not None and isinstance(fact.value, dict) else {}
 
 
-def _spending(fact: dict[str, Any], now: datetime) -> str:
+def _spending(fact: Mapping[str, Any], now: datetime) -> str:
     """Returns `$31.20 of $50 / 7 d`; without a limit what was spent, without either nothing.
 
     The engine writes the fact every half minute; running jobs have cost more since then.
@@ -90,8 +95,9 @@ def _spending(fact: dict[str, Any], now: datetime) -> str:
     spent, since = fact.get("spent_micros"), fact.get("as_of")
     if not isinstance(spent, int) or not isinstance(since, str):
         return ""
-    passed = (now - datetime.fromisoformat(since)).total_seconds()
-    spent += round(max(0.0, min(passed, 60.0)) * int(fact.get("burn_micros") or 0))
+    written = datetime.fromisoformat(since)
+    until = min(now, written + _FACT_LIFE)
+    spent += running_cost(int(fact.get("burn_micros") or 0), written, until)
     words = formatting.money(spent)
     if fact.get("enabled") and isinstance(fact.get("limit_micros"), int):
         words += f" of {formatting.dollars(fact['limit_micros'])}"
@@ -100,7 +106,7 @@ def _spending(fact: dict[str, Any], now: datetime) -> str:
     return f"{words} / {fact.get('window', '7 d')}"
 
 
-def _api(account: dict[str, Any], engine: EngineState) -> Indicator:
+def _api(account: Mapping[str, Any], engine: EngineState) -> Indicator:
     if engine.state == "starting":
         return Indicator("wait", "engine: starting…")
     if engine.state == "gone":
@@ -126,7 +132,7 @@ def _unheard(marks: Mapping[str, LostContact]) -> Indicator | None:
     )
 
 
-def _listener(fact: dict[str, Any]) -> Indicator | None:
+def _listener(fact: Mapping[str, Any]) -> Indicator | None:
     if not fact:
         return None
     if fact.get("state") == "listening":

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from tui.base.json_types import JsonObject
 from tui.destinations.common.errors import SourceChangedError, disk_error
 
 Progress = Callable[[int, int], None]
@@ -75,14 +76,14 @@ class Item:
     inode: int = 0
     damaged: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return it as JSON data for the store."""
         return asdict(self) | {"source": str(self.source)}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Item:
+    def from_dict(cls, data: Mapping[str, Any]) -> Item:
         """Create an item from the result of `to_dict`."""
-        return cls(**(data | {"source": Path(data["source"])}))
+        return cls(**{**data, "source": Path(data["source"])})
 
     def is_still(self, state: os.stat_result) -> bool:
         """Whether a file is unchanged since the plan, judged by its `stat` result.

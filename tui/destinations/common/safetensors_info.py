@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, NoReturn, TypeGuard
 
+from tui.base.json_types import JsonObject
+
 __all__ = ["SafetensorsError", "SafetensorsInfo", "read_info"]
 
 Kind = Literal["lora", "lycoris", "full", "other"]
@@ -334,7 +336,7 @@ class Header:
         return SafetensorsError(f"Its header is no JSON at character {self._at:,}.")
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise SafetensorsError("Its header has the same name twice.")

@@ -193,7 +193,7 @@ class S3Destination:
             return ""
         try:
             answer = head_before_sending(self._client, self._profile, source)
-            etag = str((answer or {}).get("ETag", "")).strip('"')
+            etag = answer["ETag"].strip('"') if answer else ""
             if not etag or not self._compare_content(item, source, etag, cancel):
                 return ""
             options = self._options(item.name, item.sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tui.destinations.common.errors import PublishError, Trouble, clean_line
@@ -215,12 +216,12 @@ def code_of(error: BaseException) -> str:
     return str(answer.get("Error", {}).get("Code", "")) or _status(answer)
 
 
-def _status(answer: dict[str, Any]) -> str:
+def _status(answer: Mapping[str, Any]) -> str:
     return str(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
 
 
 def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
-    answer: dict[str, Any] = error.response
+    answer: Mapping[str, Any] = error.response
     code, status = code_of(error), _status(answer)
     if code == "AccessDenied" and _CAP in str(answer.get("Error", {}).get("Message")).lower():
         code = "QuotaExceeded"

@@ -6,8 +6,8 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
 
+from tui.base.json_types import JsonObject
 from tui.destinations.common.contract import Step, TestReport
 from tui.destinations.common.errors import TransferCancelledError
 from tui.destinations.s3.client import S3Client
@@ -20,7 +20,7 @@ def probe(
     client: S3Client,
     profile: S3Profile,
     network: NetworkSettings,
-    options: Callable[[str, str], dict[str, Any]],
+    options: Callable[[str, str], JsonObject],
     cancel: threading.Event | None = None,
 ) -> TestReport:
     """Make each kind of request that publishing makes; leaves nothing behind."""
@@ -60,7 +60,7 @@ def probe(
     return TestReport(tuple(steps))
 
 
-def _try_parts(client: S3Client, where: dict[str, str], settings: dict[str, Any]) -> None:
+def _try_parts(client: S3Client, where: dict[str, str], settings: JsonObject) -> None:
     answer = client.create_multipart_upload(**where, **settings)
     client.abort_multipart_upload(**where, UploadId=answer["UploadId"])
 

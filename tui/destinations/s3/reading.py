@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from tui.destinations.common.contract import Reading, RemoteFile
 from tui.destinations.common.errors import PublishError, Trouble
@@ -92,7 +92,7 @@ class BucketReader:
             PublishError: `Trouble.CHANGED` if it was replaced.
         """
         last = "" if stop is None else str(stop - 1)
-        ranged: dict[str, Any] = {}
+        ranged: dict[str, str] = {}
         if start or stop is not None:
             ranged["Range"] = f"bytes={start}-{last}"
         try:
@@ -144,7 +144,17 @@ def _first_byte(answer: Mapping[str, Any], requested: int) -> int:
 ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
-def head(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | None:
+class ObjectHead(TypedDict, total=False):
+    """What is read of an answer to HEAD; those of `head` have size and ETag."""
+
+    ContentLength: int
+    ETag: str
+    Metadata: dict[str, str]
+    ServerSideEncryption: str
+    SSECustomerAlgorithm: str
+
+
+def head(client: S3Client, profile: S3Profile, key: str) -> ObjectHead | None:
     """Return size, ETag and metadata of an object; None if it does not exist.
 
     Raises:
@@ -153,7 +163,7 @@ def head(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | Non
     where = {"Bucket": profile.bucket, "Key": key}
     try:
         answer = _head(client, where)
-        if answer == {}:  # an answer to HEAD has no body, so GET is used to get the reason
+        if not answer:  # an answer to HEAD has no body, so GET is used to get the reason
             client.get_object(**where, Range="bytes=0-0")["Body"].close()
             answer = client.head_object(**where)  # GET succeeded: boto3 found the right region
     except Exception as error:
@@ -165,10 +175,10 @@ def head(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | Non
     return answer
 
 
-def _head(client: S3Client, where: dict[str, str]) -> dict[str, Any]:
+def _head(client: S3Client, where: dict[str, str]) -> ObjectHead:
     """Return the answer to HEAD; empty for a refusal without a known reason."""
     try:
-        answer: dict[str, Any] = client.head_object(**where)
+        answer: ObjectHead = client.head_object(**where)
     except Exception as error:
         if code_of(error).isdecimal() and code_of(error) not in ABSENT:
             return {}
@@ -176,7 +186,7 @@ def _head(client: S3Client, where: dict[str, str]) -> dict[str, Any]:
     return answer
 
 
-def head_before_sending(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | None:
+def head_before_sending(client: S3Client, profile: S3Profile, key: str) -> ObjectHead | None:
     """Return the same as `head` for an object that may not exist yet.
 
     For keys that may put and get but not list, S3 answers "access denied" instead of "not found".
@@ -190,7 +200,7 @@ def head_before_sending(client: S3Client, profile: S3Profile, key: str) -> dict[
         raise
 
 
-def etag_of(answer: dict[str, Any]) -> str:
+def etag_of(answer: ObjectHead) -> str:
     """Return the ETag in an answer to HEAD; "" if it is not a hash of the content.
 
     With KMS and with customer-provided keys it is not, whatever it looks like

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tui.api.network import NetworkChange
-from tui.api.spending import CostLimitChange, DefaultsChange
+from tui.api.network import NetworkChange, NetworkInForce
+from tui.api.spending import CostLimitChange, DefaultsChange, Rate, Rates
 from tui.base import text_fields
 from tui.base.errors import RefusedError, refused_fields
 from tui.base.text_fields import FieldError
@@ -56,7 +56,7 @@ def set_network(live: LiveSettings, body: Mapping[str, Any]) -> None:
     live.change("network", values)
 
 
-def network_data(live: LiveSettings) -> dict[str, Any]:
+def network_data(live: LiveSettings) -> NetworkInForce:
     """The network settings in force; a proxy's password is not in it."""
     now = live.now.network
     return {
@@ -68,10 +68,10 @@ def network_data(live: LiveSettings) -> dict[str, Any]:
     }
 
 
-def rates_data(live: LiveSettings) -> dict[str, Any]:
+def rates_data(live: LiveSettings) -> Rates:
     """Every hardware profile with its rate in force and the one that was published."""
     own = live.now.rates_micros
-    rows = [
+    rows: list[Rate] = [
         {
             "profile": profile.id,
             "label": profile.label,
@@ -118,7 +118,7 @@ def reset_rates(live: LiveSettings) -> None:
     live.change("rates_micros", dict.fromkeys(live.now.rates_micros))
 
 
-def _read(section: str, shape: type, body: Mapping[str, Any]) -> dict[str, Any]:
+def _read(section: str, shape: type, body: Mapping[str, Any]) -> dict[str, object]:
     """Values of a section by key, all of them usable.
 
     Args:
@@ -130,7 +130,7 @@ def _read(section: str, shape: type, body: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         RefusedError: a name or a value is wrong; `details.fields` says why.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     wrong: dict[str, str] = {}
     for name, value in body.items():
         try:

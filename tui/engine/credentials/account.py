@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
@@ -63,7 +63,7 @@ class AccountService:
         own = self._clients.tokens.own("replicate", api_base) is not None
         self._request_count += 1
         request_number = self._request_count
-        answer: dict[str, Any] = {
+        answer: providers.AccountValidation = {
             "valid": False, "user_info": None, "error": None, "token_source": None, "reason": None,
             "api_base": api_base, "sandbox": is_loopback(api_base),
         }  # fmt: skip
@@ -72,40 +72,43 @@ class AccountService:
             answer["token_source"] = token.source
             account = await (await self._clients.get(api_base)).account()
         except AuthenticationError as error:
-            kinds = {MissingTokenError: "none", OpenAddressError: "unencrypted"}
+            kinds: dict[type, providers.TokenReason] = {
+                MissingTokenError: "none", OpenAddressError: "unencrypted",
+            }  # fmt: skip
             reason = kinds.get(type(error), "rejected")
-            answer.update(error=error.message, advice=error.advice, reason=reason)
+            answer |= {"error": error.message, "advice": error.advice, "reason": reason}
         except (ForbiddenError, InsufficientCreditError) as error:
-            answer.update(error=error.message, advice=error.advice, reason="forbidden")
+            answer |= {"error": error.message, "advice": error.advice, "reason": "forbidden"}
         except RateLimitedError as error:
-            answer.update(
-                error=error.message, advice=error.advice, reason="rate_limited", unreachable=True
-            )
+            answer |= {
+                "error": error.message, "advice": error.advice, "reason": "rate_limited",
+                "unreachable": True,
+            }  # fmt: skip
         except ReplicateError as error:
-            answer.update(
-                error=error.message, advice=error.advice, reason="unreachable", unreachable=True
-            )
+            answer |= {
+                "error": error.message, "advice": error.advice, "reason": "unreachable",
+                "unreachable": True,
+            }  # fmt: skip
         else:
-            user = {
+            user: providers.AccountUser = {
                 "username": account.username,
                 "name": account.name,
                 "type": account.type,
                 "github_url": account.github_url,
             }
-            answer.update(valid=True, user_info=user)
+            answer |= {"valid": True, "user_info": user}
             self._clients.tokens.learn_owner("replicate", api_base, token.secret, account.username)
-        validation = cast("providers.AccountValidation", answer)
         if own:  # a token of this call alone: the windows show the engine's
-            return validation
-        newest, latest = self._latest.get(api_base, (0, validation))
+            return answer
+        newest, latest = self._latest.get(api_base, (0, answer))
         # An answer that overtook this one counts: the network settings may have changed meanwhile.
         if newest > request_number:
             return latest
-        self._latest[api_base] = (request_number, validation)
+        self._latest[api_base] = (request_number, answer)
         fact = scoped("account", api_base)
         self._writer.set_fact(fact, answer)
         self._bus.publish("fact", name=fact)
-        return validation
+        return answer
 
     def remembered_owner(self, api_base: str) -> str:
         """Return the account of the last valid token of an API base; "" if unknown."""

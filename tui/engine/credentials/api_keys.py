@@ -8,13 +8,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
+from tui.api.engine import ApiKey
 from tui.base.errors import RefusedError
 from tui.store.writer import StoreWriter
-
-if TYPE_CHECKING:
-    from tui.api.engine import ApiKey
 
 HOW_TO_MAKE_ONE: Final = "simpletuner-tui api-key create"
 _FACT: Final = "api_keys"
@@ -31,6 +29,12 @@ class NewKey:
 
     def __repr__(self) -> str:
         return f"NewKey({self.id}, ***)"
+
+
+class _StoredKey(ApiKey):
+    """A key as the store has it: its hash in hex, never the key."""
+
+    sha256: str
 
 
 class ApiKeys:
@@ -96,8 +100,9 @@ class ApiKeys:
             accepted |= hmac.compare_digest(digest, row["sha256"])
         return accepted
 
-    def _stored(self) -> list[dict[str, Any]]:
-        return self._writer.fact(_FACT) or []
+    def _stored(self) -> list[_StoredKey]:
+        stored: list[_StoredKey] = self._writer.fact(_FACT) or []
+        return stored
 
 
 def _hash(key: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import httpx
 
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_store import KINDS, Kind
@@ -23,7 +24,7 @@ from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:
-    from tui.api import credentials
+    from tui.api import credentials, providers
     from tui.api.providers import AccountValidation
 
 FACT: Final = "tokens"
@@ -74,7 +75,7 @@ class TokenService:
         await asyncio.gather(*(token_store.stored(kind, api_base, fresh=fresh) for kind in KINDS))
         # Both states are read after both look-ups: a token may have changed in between.
         states_by_kind = [await token_store.state(kind, api_base) for kind in KINDS]
-        answer: dict[str, Any] = {}
+        answer: dict[str, credentials.TokenState] = {}
         for kind, state in zip(KINDS, states_by_kind, strict=True):
             answer[kind] = {
                 "kind": kind,
@@ -189,38 +190,41 @@ class TokenService:
 
     async def _validate_hub(self, api_base: str) -> credentials.TokenValidation:
         token = await self._clients.tokens.find("huggingface", api_base)
-        answer: dict[str, Any] = {
-            "valid": False, "username": None, "error": None, "advice": "", "reason": None,
-            "token_source": token.source if token is not None else None, "organisations": [],
-            "role": None,
-        }  # fmt: skip
+        source = token.source if token is not None else None
         endpoint = self._clients.hub_endpoint(api_base)
         if not endpoint:
-            answer.update(error=NO_HUB, advice=NO_HUB_ADVICE, reason="none")
-            return cast("credentials.TokenValidation", answer)
+            return _invalid(NO_HUB, NO_HUB_ADVICE, "none", source)
         if token is None:
             refused = bool(self._clients.tokens.refusal("huggingface", api_base))
             message, advice = self._clients.no_hub_token(api_base)
-            reason = "unencrypted" if refused else "none"
-            answer.update(error=message, advice=advice, reason=reason)
-            return cast("credentials.TokenValidation", answer)
-        owner = await hub_owner(endpoint, token.secret, network_of(self._live.now.network))
-        if owner["valid"]:
-            self._clients.tokens.learn_owner(
-                "huggingface", api_base, token.secret, owner["username"]
-            )
-        return cast("credentials.TokenValidation", answer | owner)
+            return _invalid(message, advice, "unencrypted" if refused else "none", source)
+        answer = await hub_owner(endpoint, token.secret, network_of(self._live.now.network))
+        answer["token_source"] = source
+        if answer["valid"]:
+            owner = answer["username"] or ""
+            self._clients.tokens.learn_owner("huggingface", api_base, token.secret, owner)
+        return answer
 
 
-async def hub_owner(endpoint: str, token: Secret, network: Network) -> dict[str, Any]:
+def _invalid(
+    error: str,
+    advice: str,
+    reason: providers.TokenReason,
+    source: providers.TokenSource | None = None,
+) -> credentials.TokenValidation:
+    return {
+        "valid": False, "username": None, "error": error, "advice": advice, "reason": reason,
+        "token_source": source, "organisations": [], "role": None,
+    }  # fmt: skip
+
+
+async def hub_owner(endpoint: str, token: Secret, network: Network) -> credentials.TokenValidation:
     """Ask a Hub for the owner of a token, by `GET /api/whoami-v2`; never raises.
 
     Returns:
-        `{valid, username, organisations, role}` for an accepted token, else
-        `{error, advice, reason}`; `reason` is `rejected`, `rate_limited` or `unreachable`. The last
-        two say nothing about the token.
+        Whether the token is accepted, and whose it is; else why not: `reason` is `rejected`,
+        `rate_limited` or `unreachable`. The last two say nothing about the token.
     """
-    answer: dict[str, Any] = {"valid": False}
     try:
         async with httpx.AsyncClient(
             transport=RoutedTransport(network), timeout=_HUB_LIMIT
@@ -232,35 +236,35 @@ async def hub_owner(endpoint: str, token: Secret, network: Network) -> dict[str,
     except (httpx.HTTPError, OSError, ValueError) as error:
         failure = unreached(error, endpoint, network, what="the token's owner")
         advice = f"{failure.advice} The token itself may be fine.".strip()
-        answer.update(error=failure.message, advice=advice, reason="unreachable")
-        return answer
+        return _invalid(failure.message, advice, "unreachable")
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        answer.update(error="The Hub asks to wait.", advice="Try again in a minute.",
-                      reason="rate_limited")  # fmt: skip
-    elif not isinstance(user, dict) or not user.get("name"):
-        answer.update(
-            error=f"The Hub does not accept the token (HTTP {response.status_code}).",
-            advice="Make a new one with write access: https://huggingface.co/settings/tokens",
-            reason="rejected",
+        return _invalid("The Hub asks to wait.", "Try again in a minute.", "rate_limited")
+    if not isinstance(user, dict) or not user.get("name"):
+        return _invalid(
+            f"The Hub does not accept the token (HTTP {response.status_code}).",
+            "Make a new one with write access: https://huggingface.co/settings/tokens",
+            "rejected",
         )
-    else:
-        organisations = user.get("orgs")
-        answer.update(
-            valid=True,
-            username=str(user["name"]),
-            role=_role(user),
-            organisations=[
-                str(organisation.get("name"))
-                for organisation in (organisations if isinstance(organisations, list) else [])
-                if isinstance(organisation, dict)
-            ],
-        )
-    return answer
+    organisations = user.get("orgs")
+    return {
+        "valid": True,
+        "username": str(user["name"]),
+        "error": None,
+        "advice": "",
+        "reason": None,
+        "token_source": None,
+        "organisations": [
+            str(organisation.get("name"))
+            for organisation in (organisations if isinstance(organisations, list) else [])
+            if isinstance(organisation, dict)
+        ],
+        "role": _role(user),
+    }
 
 
-def _role(user: dict[str, Any]) -> str | None:
+def _role(user: JsonObject) -> str | None:
     """Return `read`, `write` or `fineGrained` from the Hub's whoami; None when it is missing."""
-    part: Any = user
+    part: object = user
     for name in ("auth", "accessToken", "role"):
         part = part.get(name) if isinstance(part, dict) else None
     return part if isinstance(part, str) else None

@@ -13,7 +13,9 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from tui.api.planning import GitRepository
 
 _SECONDS: Final = 5.0
 _MOST_PATHS: Final = 100
@@ -34,18 +36,14 @@ _ENVIRONMENT: Final = {
 _OVERRIDES: Final = ("core.fsmonitor=false", f"core.hooksPath={_NOTHING}")
 
 
-async def git_state(folder: Path, outputs: Path) -> dict[str, Any]:
+async def git_state(folder: Path, outputs: Path) -> GitRepository:
     """Return the git state of a folder in the form of SimpleTuner's pre-submit check.
 
     Args:
         folder: the folder.
         outputs: the folder of delivered files, which strangers fill; git does not read it.
-
-    Returns:
-        `{git_available, repo_present, is_dirty, dirty_count, dirty_paths, current_commit,
-        current_abbrev, current_branch}`.
     """
-    state: dict[str, Any] = {
+    state: GitRepository = {
         "git_available": shutil.which("git") is not None, "repo_present": False,
         "is_dirty": False, "dirty_count": 0, "dirty_paths": [], "current_commit": None,
         "current_abbrev": None, "current_branch": None,
@@ -67,7 +65,8 @@ async def git_state(folder: Path, outputs: Path) -> dict[str, Any]:
     ).split("\n")
     dirty = [line for line in dirty if line]
     commit = await git.run("rev-parse", "--verify", "-q", "HEAD")
-    return state | {
+    return {
+        "git_available": True,
         "repo_present": True,
         "is_dirty": bool(dirty),
         "dirty_count": len(dirty),

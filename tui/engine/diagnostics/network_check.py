@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from tui.base.clock import utc_now
@@ -24,7 +24,14 @@ from tui.settings.proxy_password import mask_password
 from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:
-    from tui.api.network import NetworkReport, ProxyInUse, WaysOut
+    from tui.api.network import (
+        EndpointName,
+        NetworkReport,
+        ProbedEndpoint,
+        ProbeFailure,
+        ProxyInUse,
+        WaysOut,
+    )
 
 FACT: Final = "network"
 LIMIT: Final = 10.0  # seconds for a host
@@ -52,7 +59,7 @@ class Endpoint:
         required: whether jobs need it.
     """
 
-    id: str
+    id: EndpointName
     shown: str
     url: str
     purpose: str
@@ -95,18 +102,14 @@ class NetworkCheck:
         return endpoints if is_loopback(api_base) else [endpoints[0], *REPLICATE, endpoints[1]]
 
     async def run(self, api_base: str, *, limit: float = LIMIT) -> NetworkReport:
-        """Check all hosts at the same time; never raises.
-
-        Returns:
-            `{endpoints: [...], ok, proxy, ca, tls_verified, warnings, egress, checked_at}`.
-        """
+        """Check all hosts at the same time; never raises."""
         network = network_of(self._live.now.network)
         endpoints = self.endpoints(api_base)
         rows = await asyncio.gather(
             *(self._row(endpoint, look(endpoint.url, network, limit)) for endpoint in endpoints),
             self._check_webhook_secret(api_base, limit),
         )
-        answer = {
+        answer: NetworkReport = {
             "api_base": api_base,
             "endpoints": list(rows),
             "ok": all(row["ok"] for row in rows if row["required"]),
@@ -117,7 +120,7 @@ class NetworkCheck:
         }
         self._writer.set_fact(FACT, answer)
         self._bus.publish("fact", name=FACT)
-        return cast("NetworkReport", answer)
+        return answer
 
     def ways(self) -> WaysOut:
         """Return proxy and certificate authorities in use, with their sources."""
@@ -144,11 +147,15 @@ class NetworkCheck:
             "tls_verified": settings.ssl_verify,
         }
 
-    async def _row(self, endpoint: Endpoint, probing: Awaitable[NetworkProbe]) -> dict[str, Any]:
+    async def _row(self, endpoint: Endpoint, probing: Awaitable[NetworkProbe]) -> ProbedEndpoint:
         probe = await probing
         error = probe.error
         return {
-            **_endpoint_row(endpoint),
+            "id": endpoint.id,
+            "name": endpoint.shown,
+            "url": endpoint.url,
+            "purpose": endpoint.purpose,
+            "required": endpoint.required,
             "ok": error is None,
             "slow": error is None and probe.milliseconds > _SLOW,
             "milliseconds": probe.milliseconds,
@@ -161,7 +168,7 @@ class NetworkCheck:
             else {"phase": error.phase, "message": error.message, "advice": error.advice},
         }
 
-    async def _check_webhook_secret(self, api_base: str, limit: float) -> dict[str, Any]:
+    async def _check_webhook_secret(self, api_base: str, limit: float) -> ProbedEndpoint:
         """Check that the webhook secret can be fetched; needed only to verify signatures."""
         endpoint = Endpoint(
             "webhook_secret", f"{urlsplit(api_base).netloc}/v1/webhooks/default/secret",
@@ -169,7 +176,7 @@ class NetworkCheck:
             self._live.now.listener.verify_signatures,
         )  # fmt: skip
         started = time.perf_counter()
-        problem = None
+        problem: ProbeFailure | None = None
         try:
             async with asyncio.timeout(limit):
                 await (await self._clients.get(api_base)).webhook_secret()
@@ -180,7 +187,11 @@ class NetworkCheck:
             problem = {"phase": "http", "message": message, "advice": "Try again."}
         elapsed_ms = round((time.perf_counter() - started) * 1000, 1)
         return {
-            **_endpoint_row(endpoint),
+            "id": endpoint.id,
+            "name": endpoint.shown,
+            "url": endpoint.url,
+            "purpose": endpoint.purpose,
+            "required": endpoint.required,
             "ok": problem is None,
             "slow": False,
             "milliseconds": elapsed_ms,
@@ -190,10 +201,3 @@ class NetworkCheck:
             "tls": {},
             "error": problem,
         }
-
-
-def _endpoint_row(endpoint: Endpoint) -> dict[str, Any]:
-    return {
-        "id": endpoint.id, "name": endpoint.shown, "url": endpoint.url, "purpose": endpoint.purpose,
-        "required": endpoint.required,
-    }  # fmt: skip

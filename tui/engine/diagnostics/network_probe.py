@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
+from tui.api.network import PeerCertificate, ProbePhase
 from tui.replicate.network import BundleError, Network, name_proxy
 
 _HEAD_LIMIT: Final = 64 * 1024
@@ -33,7 +34,7 @@ class ProbeError(Exception):
         advice: what may put it right.
     """
 
-    def __init__(self, phase: str, message: str, advice: str) -> None:
+    def __init__(self, phase: ProbePhase, message: str, advice: str) -> None:
         super().__init__(message)
         self.phase = phase
         self.message = message
@@ -52,10 +53,10 @@ class NetworkProbe:
         error: the failure, or None.
     """
 
-    phases: dict[str, float] = field(default_factory=dict)
+    phases: dict[ProbePhase, float] = field(default_factory=dict)
     via: str = "direct"
     status: int | None = None
-    tls: dict[str, str] = field(default_factory=dict)
+    tls: PeerCertificate = field(default_factory=PeerCertificate)
     error: ProbeError | None = None
 
     @property
@@ -104,7 +105,7 @@ class _Attempt:
     """One attempt to reach a URL."""
 
     def __init__(self, url: str, network: Network, probe: NetworkProbe) -> None:
-        self.phase = "dns"
+        self.phase: ProbePhase = "dns"
         self._target = urlsplit(url)
         self._url = url
         self._network = network
@@ -144,7 +145,7 @@ class _Attempt:
         self._probe.phases[self.phase] = round((now - self._begin) * 1000, 1)
         self._begin = now
 
-    def _begin_phase(self, phase: str) -> None:
+    def _begin_phase(self, phase: ProbePhase) -> None:
         self.phase = phase
         self._begin = time.perf_counter()
 
@@ -241,7 +242,7 @@ class _Attempt:
         except (asyncio.IncompleteReadError, OSError):
             raise _refused(self._probe.via, "the connection") from None
 
-    async def _tls(self, host: str, phase: str = "tls") -> None:
+    async def _tls(self, host: str, phase: ProbePhase = "tls") -> None:
         self._begin_phase(phase)
         try:
             context = self._network.ssl_context()
@@ -278,7 +279,7 @@ class _Attempt:
                 "http", message, "The service has trouble; its status page may say more."
             )
 
-    async def _status(self, reader: asyncio.StreamReader, phase: str) -> int:
+    async def _status(self, reader: asyncio.StreamReader, phase: ProbePhase) -> int:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             return int(head.split(b" ", 2)[1])
@@ -323,7 +324,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or "cut"
 
 
-def _certificate(connection: ssl.SSLObject | None, network: Network) -> dict[str, str]:
+def _certificate(connection: ssl.SSLObject | None, network: Network) -> PeerCertificate:
     if connection is None:
         return {}
     known: Any = connection.getpeercert() or {}

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 
 from tui.base.clock import utc_now
 from tui.base.hosts import is_loopback
+from tui.base.json_types import JsonObject
 from tui.engine.config.live import LiveSettings
 from tui.engine.runtime.event_bus import EventBus
 from tui.replicate.network import Network, RoutedTransport
@@ -36,7 +37,7 @@ _MOST_BYTES: Final = 2_000_000
 _WORST: Final = ("under_maintenance", "degraded_performance", "partial_outage", "major_outage",
                  "full_outage")  # fmt: skip
 _CARDS: Final = ("l40s", "h100", "a100", "t4", "cpu")
-_INDICATORS: Final = {
+_INDICATORS: Final[dict[str, network.ServiceState]] = {
     "none": "operational", "minor": "degraded", "major": "outage", "critical": "outage",
     "maintenance": "maintenance",
 }  # fmt: skip
@@ -57,29 +58,33 @@ class StatusPage:
         read_at, known = self._known.get(address, (0.0, None))
         if known and not fresh and time.monotonic() - read_at < _FRESH:
             return known
-        page = {**await self._fetch(address), "api_base": api_base}
-        answer = cast("network.StatusPage", page)
-        self._known[address] = (time.monotonic(), answer)
+        page = await self._fetch(address, api_base)
+        self._known[address] = (time.monotonic(), page)
         self._writer.set_fact(FACT, page)
         self._bus.publish("fact", name=FACT)
-        return answer
+        return page
 
-    async def _fetch(self, address: str) -> dict[str, Any]:
+    async def _fetch(self, address: str, api_base: str) -> network.StatusPage:
         reason = "it answered with something else"
-        network = network_of(self._live.now.network)
+        in_force = network_of(self._live.now.network)
         async with httpx.AsyncClient(
-            transport=RoutedTransport(network), timeout=_LIMIT, follow_redirects=True
+            transport=RoutedTransport(in_force), timeout=_LIMIT, follow_redirects=True
         ) as client:
             for source in _SOURCES:
                 url = f"{address}{source}"
                 try:
                     data = await _json(client, url)
                 except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
-                    reason = _failure_reason(error, url, network)
+                    reason = _failure_reason(error, url, in_force)
                     continue
                 if (summary := read_summary(data)) is not None:
-                    return {**summary.data(), "page_url": address, "source": source}
-        return {**unknown(reason), "page_url": address, "source": None}
+                    return {
+                        **summary.data(), "page_url": address, "source": source,
+                        "api_base": api_base,
+                    }  # fmt: skip
+        return {
+            **unknown(reason), "page_url": address, "source": None, "api_base": api_base,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +99,13 @@ class Summary:
         maintenances: current and scheduled maintenances.
     """
 
-    state: str
+    state: network.ServiceState
     description: str
     components: tuple[tuple[str, str], ...]
-    incidents: tuple[dict[str, str], ...]
-    maintenances: tuple[dict[str, str], ...]
+    incidents: tuple[network.PageEvent, ...]
+    maintenances: tuple[network.PageEvent, ...]
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> network.StatusSummary:
         """Return the summary as JSON data, with the state of each kind of GPU."""
         return {
             "state": self.state,
@@ -114,7 +119,7 @@ class Summary:
         }
 
 
-def unknown(reason: str) -> dict[str, Any]:
+def unknown(reason: str) -> network.StatusSummary:
     """Return the answer when the page cannot be read."""
     return {**Summary("unknown", "", (), (), ()).data(), "error": reason}
 
@@ -137,18 +142,19 @@ def card_state(components: Iterable[tuple[str, str]], card: str) -> str:
     return "unknown"
 
 
-def read_summary(data: Any) -> Summary | None:
+def read_summary(data: object) -> Summary | None:
     """Parse either format of a page's summary; None when it is neither."""
     if not isinstance(data, dict):
         return None
-    if isinstance(data.get("status"), dict) and isinstance(data.get("components"), list):
-        return _statuspage(data)
+    status = data.get("status")
+    if isinstance(status, dict) and isinstance(data.get("components"), list):
+        return _statuspage(data, status)
     if any(isinstance(data.get(name), list) for name in ("ongoing_incidents", "incidents")):
         return _widget(data)
     return None
 
 
-def _statuspage(data: dict[str, Any]) -> Summary:
+def _statuspage(data: JsonObject, status: JsonObject) -> Summary:
     components = tuple(
         (_text(item, "name"), _text(item, "status") or "unknown")
         for item in _dicts(data.get("components"))
@@ -158,11 +164,11 @@ def _statuspage(data: dict[str, Any]) -> Summary:
         _event(item) for item in _dicts(data.get("incidents")) if item.get("status") != "resolved"
     )
     plans = tuple(_event(item) for item in _dicts(data.get("scheduled_maintenances")))
-    state = _INDICATORS.get(_text(data["status"], "indicator")) or _overall(components, incidents)
-    return Summary(state, _text(data["status"], "description"), components, incidents, plans)
+    state = _INDICATORS.get(_text(status, "indicator")) or _overall(components, incidents)
+    return Summary(state, _text(status, "description"), components, incidents, plans)
 
 
-def _widget(data: dict[str, Any]) -> Summary:
+def _widget(data: JsonObject) -> Summary:
     events = _dicts(data.get("ongoing_incidents") or data.get("incidents"))
     components = tuple(
         (_text(part, "name"), _text(part, "current_status") or "unknown")
@@ -179,7 +185,9 @@ def _widget(data: dict[str, Any]) -> Summary:
     return Summary(state, description, components, incidents, plans)
 
 
-def _overall(components: Iterable[tuple[str, str]], incidents: tuple[dict[str, str], ...]) -> str:
+def _overall(
+    components: Iterable[tuple[str, str]], incidents: Sequence[network.PageEvent]
+) -> network.ServiceState:
     worst = max((_WORST.index(state) for _, state in components if state in _WORST), default=-1)
     if worst >= _WORST.index("partial_outage"):
         return "outage"
@@ -188,7 +196,7 @@ def _overall(components: Iterable[tuple[str, str]], incidents: tuple[dict[str, s
     return "maintenance" if worst == 0 else "operational"
 
 
-def _event(item: dict[str, Any]) -> dict[str, str]:
+def _event(item: JsonObject) -> network.PageEvent:
     updates = _dicts(item.get("incident_updates"))
     return {
         "name": _text(item, "name"),
@@ -234,11 +242,11 @@ def _failure_reason(error: Exception, url: str, network: Network) -> str:
     return failure.message.partition(". ")[0].rstrip(".")
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
+def _dicts(value: object) -> list[JsonObject]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _text(item: dict[str, Any], name: str) -> str:
+def _text(item: JsonObject, name: str) -> str:
     """Return a page's text as one line, without control characters, which a terminal would obey."""
     value = item.get(name)
     if not isinstance(value, str):

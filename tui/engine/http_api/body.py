@@ -30,6 +30,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from tui.api.paths import Endpoint
 from tui.api.schemas import shapes_of
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 
 MOST_BODY: Final = 8 * 1024 * 1024
 """Bytes of the longest body; a config with a long list of prompts has some ten thousand."""
@@ -136,7 +137,7 @@ class _AmbiguousError(ValueError):
     """A JSON text that readers understand in different ways."""
 
 
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: Sequence[tuple[str, Any]]) -> JsonObject:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

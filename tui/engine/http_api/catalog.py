@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from tui.api import paths, planning
 from tui.base.clock import utc_now
@@ -97,8 +97,7 @@ class CatalogRoutes:
             roots = self._engine.preparer.config_roots()
             folder = next((root for root in roots if root.is_dir()), Path.home())
         answer = await git_state(folder, self._engine.listening.outputs)
-        state = {**answer, "tracker_run_name": run_name or None, "config_name": name or None}
-        return cast("planning.GitState", state)
+        return {**answer, "tracker_run_name": run_name or None, "config_name": name or None}
 
 
 def _data_bytes(dataloader: list[Any]) -> int:

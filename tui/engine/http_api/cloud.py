@@ -83,7 +83,7 @@ class CloudRoutes:
         return self._rates_now()
 
     def _rates_now(self) -> spending.Rates:
-        return cast("spending.Rates", cloud.rates_data(self._live))
+        return cloud.rates_data(self._live)
 
     # -- tokens and versions ------------------------------------------------------------------
 
@@ -126,8 +126,7 @@ class CloudRoutes:
         return self._network_now()
 
     def _network_now(self) -> network.NetworkState:
-        data = {**cloud.network_data(self._live), "ways": self._engine.network.ways()}
-        return cast("network.NetworkState", data)
+        return {**cloud.network_data(self._live), "ways": self._engine.network.ways()}
 
     async def _check_network(self, call: Call[None, None]) -> network.NetworkReport:
         return await self._engine.network.run(call.api_base)

@@ -5,35 +5,57 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
 
 from tui import __version__
 from tui.api.errors import Failure
 from tui.api.paths import ENDPOINTS, S3_ENDPOINTS, Door, Endpoint, plain, statuses, variables
 from tui.api.schemas import shapes_of
+from tui.base.json_types import JsonObject
 
 _REF: Final = "#/components/schemas/{model}"
 _ATTRIBUTE: Final = re.compile(r"(\w+): (.+)")
 _MODE: Final[Literal["validation"]] = "validation"
-_SECURITY: Final[dict[str, Any]] = {
+_SECURITY: Final[JsonObject] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "webhook": {"type": "apiKey", "in": "header", "name": "webhook-signature"},
     "s3": {"type": "http", "scheme": "AWS4-HMAC-SHA256"},
 }
 _Table = Iterable[Endpoint[Any, Any, Any]]
+_Parameter = TypedDict(
+    "_Parameter", {"name": str, "in": str, "required": bool, "schema": JsonSchemaValue}
+)
 
 
-def describe(*doors: Door) -> dict[str, Any]:
+class _Response(TypedDict):
+    """What an operation answers with a status; the content by media type."""
+
+    description: str
+    content: dict[str, JsonObject]
+
+
+class _Operation(TypedDict):
+    """An OpenAPI operation object."""
+
+    summary: str
+    parameters: list[_Parameter]
+    responses: dict[str, _Response]
+    requestBody: NotRequired[JsonObject]
+    security: NotRequired[list[dict[str, list[str]]]]
+
+
+def describe(*doors: Door) -> JsonObject:
     """The OpenAPI 3.1 document of the operations behind some doors, in the table's order.
 
     S3 shares paths with the user's own list of files; of such a path both answers are described.
     """
     table = [one for one in (*ENDPOINTS, *S3_ENDPOINTS) if one.door in doors]
     schemas, components = _schemas(table)
-    operations: dict[str, dict[str, Any]] = {}
+    operations: dict[str, dict[str, _Operation]] = {}
     for endpoint in table:
         path = operations.setdefault(plain(endpoint.path), {})
         made = _operation(endpoint, schemas, components)
@@ -58,7 +80,7 @@ def describe(*doors: Door) -> dict[str, Any]:
 _Key = tuple[Endpoint[Any, Any, Any] | None, str]
 
 
-def _schemas(table: _Table) -> tuple[dict[_Key, dict[str, Any]], dict[str, Any]]:
+def _schemas(table: _Table) -> tuple[dict[_Key, JsonSchemaValue], dict[str, JsonSchemaValue]]:
     """The JSON Schema of each part of each operation, and what these refer to by name."""
     wanted: dict[_Key, Any] = {(None, "failure"): Failure}
     for endpoint in table:
@@ -74,7 +96,7 @@ def _schemas(table: _Table) -> tuple[dict[_Key, dict[str, Any]], dict[str, Any]]
     return {key: dict(schema) for (key, _), schema in found.items()}, components
 
 
-def _spread(schema: dict[str, Any]) -> None:
+def _spread(schema: JsonSchemaValue) -> None:
     """Put what a docstring says of each attribute beside that attribute."""
     words, _, attributes = inspect.cleandoc(schema.get("description", "")).partition(
         "\n\nAttributes:\n"
@@ -94,11 +116,11 @@ def _spread(schema: dict[str, Any]) -> None:
 
 def _operation(
     endpoint: Endpoint[Any, Any, Any],
-    schemas: dict[_Key, dict[str, Any]],
-    components: dict[str, Any],
-) -> dict[str, Any]:
+    schemas: dict[_Key, JsonSchemaValue],
+    components: dict[str, JsonSchemaValue],
+) -> _Operation:
     query = components.get(_component(schemas.get((endpoint, "query"), {})), {})
-    operation: dict[str, Any] = {
+    operation: _Operation = {
         "summary": endpoint.summary,
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -125,19 +147,21 @@ def _operation(
     return operation
 
 
-def _component(schema: dict[str, Any]) -> str:
+def _component(schema: JsonSchemaValue) -> str:
     """The name that a schema refers to, or ""."""
     return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
 def _responses(
-    endpoint: Endpoint[Any, Any, Any], schemas: dict[_Key, dict[str, Any]]
-) -> dict[str, Any]:
-    failure = {"application/json": {"schema": schemas[None, "failure"]}}
+    endpoint: Endpoint[Any, Any, Any], schemas: dict[_Key, JsonSchemaValue]
+) -> dict[str, _Response]:
+    failure: dict[str, JsonObject] = {"application/json": {"schema": schemas[None, "failure"]}}
     if endpoint.door == "listener":
         failure = {endpoint.content: {}}  # in S3's words, or a webhook's
     schema = schemas.get((endpoint, "answer"))
-    good = {endpoint.content: {"schema": schema} if schema is not None else {}}
+    good: dict[str, JsonObject] = {
+        endpoint.content: {"schema": schema} if schema is not None else {}
+    }
     return {
         str(status): {"description": "Done", "content": good}
         if status in (endpoint.status, *endpoint.more)
@@ -155,7 +179,7 @@ def _security(endpoint: Endpoint[Any, Any, Any]) -> list[dict[str, list[str]]] |
     return None
 
 
-def _merge(known: dict[str, Any], more: dict[str, Any]) -> None:
+def _merge(known: _Operation, more: _Operation) -> None:
     """Describe a second operation of the same method and path beside the first."""
     known["summary"] = f"{known['summary']}; {more['summary']}"
     known["security"] = [*known.get("security", []), *more.get("security", [])]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 from tui.engine.http_api.operation import Handler
 from tui.replicate.errors import (
     AuthenticationError,
@@ -78,7 +79,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def failure(
-    status: int, code: str, message: str, advice: str = "", details: dict[str, Any] | None = None
+    status: int, code: str, message: str, advice: str = "", details: JsonObject | None = None
 ) -> web.Response:
     """A failure as an answer."""
     body = {

@@ -91,7 +91,7 @@ class JobRoutes:
         files = self._engine.reader.files(job.job_id)
         row = job_json(job, files, self._engine.listening.outputs)
         row["sandbox"] = is_loopback(job.api_base)
-        return cast("jobs.Job", row)
+        return row
 
 
 def _total(counts: dict[JobStatus, int], where: JobFilter) -> int:

@@ -20,10 +20,10 @@ from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 
 _MICROS: Final = 1_000_000
 
-Changes = dict[str, dict[str, Any]]
+Changes = dict[str, dict[str, object]]
 
 
-def config_row(settings: Settings) -> dict[str, Any]:
+def config_row(settings: Settings) -> dict[str, object]:
     """The settings in force, by SimpleTuner's names. No secret is among them."""
     profile = PROFILES.get(settings.cloud.hardware)
     model = profile.model if profile else None
@@ -42,7 +42,7 @@ def config_row(settings: Settings) -> dict[str, Any]:
     }
 
 
-def advanced_row(settings: Settings) -> dict[str, Any]:
+def advanced_row(settings: Settings) -> dict[str, object]:
     """The network's and the allowlist's part; `***` stands for a password in the proxy's address.
 
     Sent back as it is, it leaves the password as it was.
@@ -50,14 +50,16 @@ def advanced_row(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in config_row(settings).items() if name in _ADVANCED}
 
 
-def _named_values(settings: Settings) -> dict[str, Any]:
+def _named_values(settings: Settings) -> dict[str, object]:
     """The settings that have a name in SimpleTuner's API, in its units; null for an empty text."""
     values = values_of(settings)
-    row: dict[str, Any] = {}
+    row: dict[str, object] = {}
     for name, setting in provider_names().items():
         value = values[setting.name]
         unit = setting.spec.provider_unit
-        row[name] = (value / unit if unit != 1 else value) if value != "" else None
+        if unit != 1 and isinstance(value, int):
+            value /= unit
+        row[name] = value if value != "" else None
     return row
 
 
@@ -81,7 +83,7 @@ def read_changes(body: Mapping[str, Any], settings: Settings) -> tuple[Changes, 
                 pinned[model] = version.rpartition(":")[2]
             changes.setdefault("cloud", {})["pinned_versions"] = pinned
         elif name == "hardware_info":
-            changes["rates_micros"] = _rates(name, value)
+            changes["rates_micros"] = {**_rates(name, value)}
         elif name not in ("webhook_ip_allowlist_enabled", "confirm"):
             ignored.append(name)
     if body.get("webhook_ip_allowlist_enabled") is False:

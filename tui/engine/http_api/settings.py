@@ -37,7 +37,7 @@ class SettingsRoutes:
     async def _read(self, _call: Call[None, None]) -> AllSettings:
         return cast("AllSettings", self.data())
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, object]:
         """`{file, settings: {name: value}, changed: [name], problems: [{name, line, message}]}`."""
         now, defaults = values_of(self._live.now), values_of(Settings())
         return {
@@ -73,7 +73,7 @@ class SettingsRoutes:
                     spec.risk, "Confirm it, if that is meant.", code="confirm_required",
                     details={"fields": {name: "has to be confirmed"}},
                 )  # fmt: skip
-        sections: dict[str, dict[str, Any]] = {}
+        sections: dict[str, dict[str, object]] = {}
         for name, value in values.items():
             section, _, key = name.partition(".")
             sections.setdefault(section, {})[key] = value

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 from tui.settings import Home, write_atomically
 
 _FOLDER: Final = "submitted"
@@ -25,7 +26,7 @@ def is_simpletuner_body(body: Mapping[str, Any]) -> bool:
     return "config" not in body or isinstance(body["config"], dict) or bool(_NAMES & body.keys())
 
 
-def draft_of(body: Mapping[str, Any], home: Home) -> dict[str, Any]:
+def draft_of(body: Mapping[str, Any], home: Home) -> JsonObject:
     """The draft that a SimpleTuner body means.
 
     A config that came inside the body is kept as files, as if it had been in a config folder; so
@@ -40,7 +41,7 @@ def draft_of(body: Mapping[str, Any], home: Home) -> dict[str, Any]:
         path = str(_keep(config, body.get("dataloader_config"), home))
     if not path:
         raise RefusedError("No configuration provided.", "Send config_name_to_load or config.")
-    draft: dict[str, Any] = {"config": path, "consent": body.get("consent") is True}
+    draft: JsonObject = {"config": path, "consent": body.get("consent") is True}
     wanted = {
         "name": body.get("tracker_run_name") or body.get("config_name"),
         "hardware": body.get("hardware_profile"),
@@ -49,7 +50,7 @@ def draft_of(body: Mapping[str, Any], home: Home) -> dict[str, Any]:
     return draft | {key: value for key, value in wanted.items() if value}
 
 
-def _keep(config: dict[str, Any], dataloader: list[Any] | None, home: Home) -> Path:
+def _keep(config: JsonObject, dataloader: list[Any] | None, home: Home) -> Path:
     text = json.dumps([config, dataloader], sort_keys=True)
     folder = home.root / _FOLDER / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ from tui.replicate.outputs import NOT_FETCHED_ADVICE
 from tui.replicate.redact import redact_url
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord, visible
-from tui.store.transfer_records import FetchRecord
+from tui.store.transfer_records import FetchRecord, FetchState
 from tui.store.writer import Change
 
 if TYPE_CHECKING:
@@ -352,7 +352,7 @@ def _failed(record: FetchRecord, error: PublishError, now: datetime) -> FetchRec
     # While the source still has the file, the user may set a token; without a deadline it waits.
     may_get_token = record.until is not None and error.kind is Trouble.CREDENTIALS
     retry = (error.kind in _RETRYABLE or may_get_token) and not expired
-    state = "waiting" if retry else "failed"
+    state: FetchState = "waiting" if retry else "failed"
     return replace(record, state=state, message=error.message, advice=error.advice)
 
 

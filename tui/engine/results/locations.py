@@ -18,13 +18,14 @@ from tui.engine.results.source import Source
 from tui.engine.transfers.destinations import Destinations, Target
 from tui.simpletuner.request.delivery import clean_repo_id
 from tui.store.records import JobRecord
+from tui.store.transfer_records import Origin
 from tui.store.transfers import TransferTables
 
 _HUB_HOSTS: Final = ("huggingface.co", "www.huggingface.co", "hf.co")
 _REVISION: Final = re.compile(r"/(?:tree|commit)/([^/?#]+)")
 _EARLY: Final = timedelta(minutes=10)
 
-Location = tuple[str, str, Callable[[], Awaitable[Source]]]
+Location = tuple[Origin, str, Callable[[], Awaitable[Source]]]
 """Origin, name of the place for the user, and a function that opens the source."""
 
 

@@ -6,15 +6,12 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from tui.destinations.common.contract import Item
 from tui.engine.results.source import Remote, RemoteLocation, Source
 from tui.store.records import FileRecord, JobRecord, visible
-from tui.store.transfer_records import HIDDEN, TransferItem, TransferRecord, TransferState
+from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 from tui.store.transfers import TransferTables
-
-_COLLECTED: Final = "collected"
 
 
 class RemoteCopies:
@@ -73,7 +70,7 @@ class RemoteCopies:
         except KeyError:
             record = TransferRecord(
                 transfer_id, job.job_id, job.api_base, location.target, now, place,
-                options={HIDDEN: True, _COLLECTED: True}, state=TransferState.DONE,
+                options={"hidden": True, "collected": True}, state=TransferState.DONE,
                 started_at=now, ended_at=now, link=location.link,
             )  # fmt: skip
             self._tables.insert(record, [transfer_item])

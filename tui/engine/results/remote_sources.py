@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from tui.base.json_types import JsonObject
 from tui.destinations.common.contract import RemoteFile
 from tui.destinations.hub.reading import RepoReader
 from tui.destinations.s3.profile import S3Keys, S3Profile, store_of
@@ -19,13 +20,13 @@ from tui.engine.results.source import Answer, Remote, RemoteLocation, in_thread
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 from tui.store.records import JobRecord
-from tui.store.transfer_records import DestinationRecord
+from tui.store.transfer_records import DestinationRecord, Origin
 
 
 class Bucket:
     """Objects below a prefix of a bucket, read with the keys of the user's destination."""
 
-    origin = "s3"
+    origin: Origin = "s3"
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class Bucket:
 class Repo:
     """A repository at one revision; `list` resolves a branch to its commit."""
 
-    origin = "hub"
+    origin: Origin = "hub"
 
     def __init__(
         self,
@@ -202,7 +203,7 @@ def _match_destination(
     return match[1] if match is not None else None
 
 
-def _bases(options: dict[str, Any]) -> Iterator[SplitResult]:
+def _bases(options: JsonObject) -> Iterator[SplitResult]:
     """Base addresses of a bucket's objects: path style, virtual-host style and public links."""
     bucket, endpoint = str(options["bucket"]), _text(options.get("endpoint"))
     if endpoint:

@@ -26,6 +26,7 @@ from tui.replicate.errors import (
     ServiceError,
 )
 from tui.replicate.outputs import is_replicates, why_refused
+from tui.store.transfer_records import Origin
 
 _WEB: Final = re.compile("https?:", re.IGNORECASE)
 _BUSY = (RateLimitedError, ServiceError, CircuitOpenError)
@@ -34,7 +35,7 @@ _BUSY = (RateLimitedError, ServiceError, CircuitOpenError)
 class ReplicateOutputs:
     """The files of a job's output. Addresses may be signed, so they stay in memory."""
 
-    origin = "replicate"
+    origin: Origin = "replicate"
     place = "Replicate"
 
     def __init__(

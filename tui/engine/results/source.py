@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tui.destinations.common.contract import Reading
 from tui.destinations.common.errors import PublishError, Trouble
+from tui.store.transfer_records import Origin
 
 PIECE_BYTES = 1024 * 1024
 """Bytes per read."""
@@ -77,11 +78,11 @@ class Source(Protocol):
     """A place that results are fetched from.
 
     Attributes:
-        origin: `replicate`, `hub` or `s3`.
+        origin: the kind of place.
         place: name for the user, without secrets and signed addresses.
     """
 
-    origin: str
+    origin: Origin
     place: str
 
     async def list(self) -> list[Remote]:

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
@@ -342,7 +342,7 @@ def warning_text(verdict: SpendingVerdict) -> str:
     return f"{share:.0f} % of the cost limit with this job: {sum_text(verdict)}."
 
 
-def verdict_data(verdict: SpendingVerdict) -> dict[str, Any]:
+def verdict_data(verdict: SpendingVerdict) -> dict[str, int | str]:
     """A verdict as details of an API error."""
     return {
         "spent_micros": verdict.spent_micros,

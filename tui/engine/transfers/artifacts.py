@@ -8,8 +8,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from tui.destinations.common.safetensors_info import SafetensorsError, read_info
 from tui.engine.credentials.storage_keys import folder_of
@@ -29,22 +30,14 @@ _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d+)/")
 
 
 def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifacts.JobArtifacts:
-    """All collected files of a job. Blocking: it reads the files' state and headers.
-
-    Returns:
-        `{job_id, name, folder, files: [{name, path, size, sha256, here, missing, checkpoint, loss,
-        weights, published: [{target, place, link, at}]}], checkpoints: [...], unfetched: [...]}`.
-        `weights` is None for files of other types, else `{kind, rank, tensors, parameters, dtypes,
-        metadata, problem, truncated}`; `missing` says why a file is not here. See `compare` for
-        `checkpoints` and `unfetched_json` for `unfetched`.
-    """
+    """All collected files of a job. Blocking: it reads the files' state and headers."""
     published: dict[str, list[PublishedFile]] = {}
     for record in reader.published(job.job_id):
         published.setdefault(record.sha256, []).append(record)
     steps, losses = reader.metrics(job.job_id, "loss")
     loss_at = dict(zip(steps, losses, strict=True))
     rows = [_row(job, file, outputs, published, loss_at) for file in reader.files(job.job_id)]
-    data = {
+    return {
         "job_id": job.job_id,
         "name": job.name,
         "folder": str(outputs / folder_of(job)),
@@ -52,7 +45,6 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifact
         "checkpoints": compare(rows, steps, losses, job.step),
         "unfetched": [unfetched_json(record) for record in reader.fetches(job.job_id)],
     }
-    return cast("artifacts.JobArtifacts", data)
 
 
 def name_of(job: JobRecord, file: FileRecord) -> str:
@@ -72,7 +64,7 @@ def _row(
     outputs: Path,
     published: dict[str, list[PublishedFile]],
     loss_at: dict[int, float],
-) -> dict[str, Any]:
+) -> artifacts.Artifact:
     name, path = name_of(job, file), outputs / file.path
     step = checkpoint_of(name)
     return {
@@ -95,18 +87,18 @@ def _row(
     }
 
 
-def weights_of(path: Path) -> dict[str, Any]:
+def weights_of(path: Path) -> artifacts.Weights:
     """The content of a safetensors file by its header; `problem` says why it cannot be read."""
     try:
         state = path.stat()
-        return dict(
-            _weights(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-        )
+        return _weights(
+            path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+        ).copy()
     except OSError as error:
         return _empty_weights() | {"problem": f"it cannot be read: {error.strerror or error}"}
 
 
-def _empty_weights() -> dict[str, Any]:
+def _empty_weights() -> artifacts.Weights:
     return {
         "kind": None, "rank": None, "tensors": 0, "parameters": 0, "dtypes": {}, "metadata": {},
         "problem": "", "truncated": False,
@@ -114,7 +106,7 @@ def _empty_weights() -> dict[str, Any]:
 
 
 @lru_cache(_MAX_CACHED)
-def _weights(path: Path, *_state: int) -> dict[str, Any]:
+def _weights(path: Path, *_state: int) -> artifacts.Weights:
     """Read a header; cached by the file's state, since those of 50 adapters take 1 to 2 s."""
     try:
         info = read_info(path)
@@ -142,12 +134,28 @@ _MAX_WINDOW: Final = 200
 """Steps that the loss is averaged over, at least and at most."""
 
 
+class CheckpointFile(TypedDict):
+    """What `compare` reads of a file.
+
+    Attributes:
+        name: below the job's folder.
+        size: bytes.
+        checkpoint: the step it belongs to; None for the final result.
+        loss: at that step; None where it is not known.
+    """
+
+    name: str
+    size: int
+    checkpoint: int | None
+    loss: float | None
+
+
 def compare(
-    files: Iterable[dict[str, Any]],
+    files: Iterable[CheckpointFile],
     steps: Sequence[int],
     losses: Sequence[float],
     last_step: int | None,
-) -> list[dict[str, Any]]:
+) -> list[artifacts.Checkpoint]:
     """Compare the job's checkpoints by their mean loss.
 
     The loss of a single step depends on its images and its noise. Therefore each checkpoint gets
@@ -155,16 +163,16 @@ def compare(
     lowest mean, the later one of equals; checkpoints without weights are not compared.
 
     Args:
-        files: rows of `artifacts_of`.
+        files: the job's files, such as those of `artifacts_of`.
         steps: steps at which the loss was logged, ascending.
         losses: the loss at each step; NaN and infinite values are skipped.
         last_step: the step of the final result; None if not known.
 
     Returns:
-        `[{step, at, files, size, weights, loss, smoothed, window, best}]` by step, the final result
-        last. Its `step` is None and its `at` is `last_step`.
+        The checkpoints by step, the final result last. Its `step` is None and its `at` is
+        `last_step`.
     """
-    groups: dict[int | None, list[dict[str, Any]]] = {}
+    groups: dict[int | None, list[CheckpointFile]] = {}
     for file in files:
         groups.setdefault(file["checkpoint"], []).append(file)
     order: list[int | None] = [*sorted(step for step in groups if step is not None)]
@@ -172,7 +180,7 @@ def compare(
         order.append(None)
     step_of = {step: last_step if step is None else step for step in order}
     window = _window([step for step in step_of.values() if step is not None])
-    rows: list[dict[str, Any]] = []
+    rows: list[artifacts.Checkpoint] = []
     for step in order:
         at_step = step_of[step]
         smoothed = None if at_step is None else _mean_before(steps, losses, at_step, window)
@@ -183,9 +191,13 @@ def compare(
             "weights": any(file["name"].endswith(".safetensors") for file in group),
             "loss": group[0]["loss"], "smoothed": smoothed, "window": window, "best": False,
         })  # fmt: skip
-    compared = [row for row in rows if row["weights"] and row["smoothed"] is not None]
+    compared = [
+        (row["smoothed"], row)
+        for row in reversed(rows)
+        if row["weights"] and row["smoothed"] is not None
+    ]
     if compared:
-        min(reversed(compared), key=lambda row: row["smoothed"])["best"] = True
+        min(compared, key=itemgetter(0))[1]["best"] = True
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -220,7 +220,7 @@ class Attempt:
         name, loop = self.record.transfer_id, asyncio.get_running_loop()
         kept_calls: list[int] = []
 
-        def keep(data: dict[str, Any]) -> None:
+        def keep(data: Mapping[str, Any]) -> None:
             """Store the resume data. Called by the sending thread, which waits for the store."""
             written: Future[None] = Future()
             copy = dict(data)

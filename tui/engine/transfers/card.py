@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from tui.base.json_types import JsonObject
 from tui.destinations.card.loss_chart import draw_loss
 from tui.destinations.card.model_card import CARD, CardFacts, Sample, card_state, render_card
 from tui.destinations.common.contract import Destination, LocalFile
@@ -189,7 +190,7 @@ def _is_repository(name: str) -> bool:
     return _REPOSITORY.fullmatch(name) is not None and ".." not in name
 
 
-def _overrides(job: JobRecord) -> dict[str, Any]:
+def _overrides(job: JobRecord) -> JsonObject:
     """The draft's overrides of the config."""
     draft = job.submit.get("draft")
     overrides = draft.get("overrides") if isinstance(draft, dict) else None

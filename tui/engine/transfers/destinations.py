@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 from tui.destinations.card.model_card import card_state
 from tui.destinations.common.contract import Destination, LocalFile
 from tui.destinations.common.errors import PublishError, Trouble
@@ -374,12 +375,12 @@ class Destinations:
         return [item.name for item in items if item.replaces]
 
 
-def _as_shape(name: str, kind: str, options: dict[str, Any]) -> destinations.Destination:
+def _as_shape(name: str, kind: str, options: JsonObject) -> destinations.Destination:
     destination = {"name": name, "kind": kind, "options": options}
     return cast("destinations.Destination", destination)
 
 
-def _as_request(record: DestinationRecord, body: Mapping[str, Any]) -> dict[str, Any]:
+def _as_request(record: DestinationRecord, body: Mapping[str, Any]) -> JsonObject:
     """A destination's options as a request would give them.
 
     The endpoint is derived from preset, region and account. If one of those changes, it is left out

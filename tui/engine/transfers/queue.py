@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from tui.base.errors import RefusedError
 from tui.destinations.common.contract import LocalFile
@@ -15,10 +15,10 @@ from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.transfers.attempt import Prepare
 from tui.engine.transfers.destinations import Destinations
 from tui.engine.transfers.transfer_progress import Stop, TransferProgress
-from tui.engine.transfers.worker import STOP, TransferWorker, without_stop
+from tui.engine.transfers.worker import TransferWorker, without_stop
 from tui.store.transfer_records import (
-    HIDDEN,
     TransferItem,
+    TransferOptions,
     TransferRecord,
     TransferState,
     is_hidden,
@@ -76,7 +76,7 @@ class TransferQueue:
         """Resume the transfers that were active when the engine ended."""
         for record in self._tables.all():
             ended = record.state in (TransferState.DONE, TransferState.CANCELLED)
-            stop = "" if ended else record.options.get(STOP)
+            stop = "" if ended else record.options.get("stop")
             if stop == "cancelled":
                 self._abandon(record)
             elif stop == "paused" and record.state.is_active:
@@ -101,7 +101,7 @@ class TransferQueue:
         api_base: str,
         target: str,
         files: Sequence[LocalFile],
-        options: dict[str, Any],
+        options: TransferOptions,
     ) -> TransferRecord:
         """Queue files for a target.
 
@@ -193,11 +193,11 @@ class TransferQueue:
         self, record: TransferRecord, progress: TransferProgress, reason: Stop
     ) -> TransferRecord:
         """Store the request, then carry it out, which may take long if the server is silent."""
-        requested = record.options.get(STOP)
+        requested = record.options.get("stop")
         stop = "cancelled" if requested == "cancelled" else reason
         record = self._tables.update(
             record.transfer_id,
-            options={**record.options, STOP: stop},
+            options={**record.options, "stop": stop},
             message=f"It is being {stop}; what is on the line comes to its end first.",
         )
         self._worker.publish(record, progress)
@@ -210,7 +210,8 @@ class TransferQueue:
     def _abandon(self, record: TransferRecord) -> None:
         """Cancel a transfer without a running attempt; it stays in `_running` until that ends."""
         transfer_id = record.transfer_id
-        options = {**record.options, STOP: "cancelled"}  # a restarted engine finishes the cancel
+        # A restarted engine finishes the cancel.
+        options: TransferOptions = {**record.options, "stop": "cancelled"}
         record = self._tables.update(transfer_id, options=options)
 
         async def abandon() -> None:
@@ -268,7 +269,7 @@ class TransferQueue:
         if transfer_id and not ended:
             raise _state_error("taken off the list", chosen[0])
         for transfer in ended:
-            options = {**transfer.options, HIDDEN: True}
+            options: TransferOptions = {**transfer.options, "hidden": True}
             self._worker.publish(self._tables.update(transfer.transfer_id, options=options))
         return [transfer.transfer_id for transfer in ended]
 
@@ -313,8 +314,10 @@ class TransferQueue:
             self._worker.report(transfer_id, progress)
 
 
-def _without_hidden(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name != HIDDEN}
+def _without_hidden(options: TransferOptions) -> TransferOptions:
+    shown = options.copy()
+    shown.pop("hidden", None)
+    return shown
 
 
 def _state_error(action: str, record: TransferRecord) -> RefusedError:

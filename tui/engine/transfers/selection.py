@@ -9,7 +9,7 @@ from typing import Any
 
 from tui.base.errors import RefusedError
 from tui.destinations.common.contract import LocalFile
-from tui.engine.transfers.artifacts import checkpoint_of, compare, name_of
+from tui.engine.transfers.artifacts import CheckpointFile, checkpoint_of, compare, name_of
 from tui.engine.transfers.destination_options import wrong
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord, has_hidden, shared_folder
@@ -89,7 +89,7 @@ def _step(
         return None
     if checkpoint == "best":
         steps, losses = reader.metrics(job.job_id, "loss")
-        rows = [
+        rows: list[CheckpointFile] = [
             {"name": name_of(job, file), "size": file.size, "loss": None,
              "checkpoint": checkpoint_of(name_of(job, file))}
             for file in local_files
@@ -97,8 +97,7 @@ def _step(
         best = [row for row in compare(rows, steps, losses, job.step) if row["best"]]
         if not best:
             raise wrong("checkpoint", "no loss was measured, so none of them is the best")
-        step: int | None = best[0]["step"]
-        return step
+        return best[0]["step"]
     if isinstance(checkpoint, int) and not isinstance(checkpoint, bool):
         return checkpoint
     raise wrong("checkpoint", "must be a step, final or best")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
@@ -28,7 +28,7 @@ from tui.engine.transfers.selection import at_top, chosen_files
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import FileRecord, JobRecord
-from tui.store.transfer_records import TransferRecord, TransferState, is_hidden
+from tui.store.transfer_records import TransferOptions, TransferRecord, TransferState, is_hidden
 from tui.store.writer import Change, StoreWriter
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class TransferService:
         """Every destination with its last test and where its keys are."""
         rows = self.places.list()
 
-        def tests(reader: StoreReader) -> dict[str, Any]:
+        def tests(reader: StoreReader) -> dict[str, destinations.LastTest | None]:
             facts = {row["name"]: reader.fact(f"{TEST_FACT}{row['name']}") for row in rows}
             return {name: fact.value if fact else None for name, fact in facts.items()}
 
@@ -151,7 +151,7 @@ class TransferService:
         })  # fmt: skip
         return answer
 
-    def _set_test(self, name: str, value: dict[str, Any] | None = None) -> None:
+    def _set_test(self, name: str, value: destinations.LastTest | None = None) -> None:
         """Replace the last test: that of a place which was changed says nothing any more."""
         self._writer.set_fact(f"{TEST_FACT}{name}", value)
         self._bus.publish("fact", name=f"{TEST_FACT}{name}")
@@ -177,7 +177,7 @@ class TransferService:
                 publish (409).
         """
         job, files, place = await self._chosen(body)
-        options: dict[str, Any] = {
+        options: TransferOptions = {
             "card": body.get("card", True),
             "overwrite_card": body.get("overwrite_card", False),
             "overwrite": body.get("overwrite", False),

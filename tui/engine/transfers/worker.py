@@ -10,20 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 from tui.destinations.common.contract import Resume
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.transfers.attempt import Attempt, Prepare, TransferOutcome
 from tui.engine.transfers.destinations import Destinations
 from tui.engine.transfers.transfer_progress import TransferProgress
-from tui.store.transfer_records import TransferRecord, TransferState
+from tui.store.transfer_records import TransferOptions, TransferRecord, TransferState
 from tui.store.transfers import TransferTables
 
 LOG = logging.getLogger(__name__)
@@ -35,14 +36,14 @@ _PATIENT_TRIES: Final = 300
 _USUAL_WAIT: Final = 30.0
 _SHORT_TRIES: Final = 25
 _LONGEST_WAIT: Final = 300.0
-STOP: Final = "stop"
-"""Name of the option that stores a requested stop (`paused`, `cancelled`) until it is done."""
 _PARTS_LEFT: Final = "Half-sent parts could not be removed"
 
 
-def without_stop(options: Mapping[str, Any]) -> dict[str, Any]:
+def without_stop(options: TransferOptions) -> TransferOptions:
     """Options without a requested stop."""
-    return {name: value for name, value in options.items() if name != STOP}
+    rest = options.copy()
+    rest.pop("stop", None)
+    return rest
 
 
 class TransferWorker:
@@ -167,7 +168,7 @@ class TransferWorker:
         tries = record.attempts + 1
         max_tries = _PATIENT_TRIES if record.total_bytes else _TRIES
         retry = isinstance(error, PublishError) and error.retryable and tries < max_tries
-        values: dict[str, Any] = {
+        values: JsonObject = {
             "message": error.message, "advice": error.advice, "attempts": tries,
             "kind": error.kind.value if isinstance(error, PublishError) else error.code,
             "state": TransferState.QUEUED if retry else TransferState.FAILED,
