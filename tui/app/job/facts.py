@@ -15,7 +15,9 @@ from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
 from tui.base.job_status import LOST, JobStatus
 from tui.base.json_types import JsonObject
+from tui.base.money import running_cost
 from tui.simpletuner.config.overrides import OVERRIDES
+from tui.store.billing import cost_so_far
 from tui.store.lost_contact import LostContact
 from tui.store.records import EventRecord, JobRecord, StageRecord
 
@@ -33,16 +35,6 @@ _DELIVERED: Final = {
     "no": ("delivered: no", "bad"), "unknown": ("delivered: not known", "warn"),
 }  # fmt: skip
 """What a look at the place of its results found when the job had ended."""
-
-
-def cost_so_far(job: JobRecord, now: datetime) -> int | None:
-    """Returns the cost in micro-dollars: the final one, or that of the time up to `now`."""
-    if job.cost_micros is not None:
-        return job.cost_micros
-    if job.started_at is None:
-        return None
-    end = job.completed_at or now
-    return max(0, int((end - job.started_at).total_seconds() * job.rate_micros))
 
 
 def head(
@@ -139,7 +131,8 @@ def _stage(
     began = start.astimezone().strftime("%H:%M:%S") if start else "—"
     seconds = (end - start).total_seconds() if start and end else None
     took = formatting.duration(seconds)
-    cost = formatting.money(int(seconds * rate_micros)) if seconds and rate_micros else "—"
+    micros = running_cost(rate_micros, start, end) if start and end else 0
+    cost = formatting.money(micros) if micros else "—"
     return entry(
         f"{glyph} ", tone, (label, "strong" if state == "running" else "base"),
         (f" {began:8}  {took:>9}  {cost:>7}", "base"), (f"  {detail}" if detail else "", "dim"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tui.app.jobs.job_list import cost_now
 from tui.base import formatting
 from tui.base.job_status import STATUS_WORDS
+from tui.store.billing import cost_so_far
 from tui.store.records import JobRow
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class JobActions:
         return [rows[job_id] for job_id in job_ids if job_id in rows]
 
     def _line(self, row: JobRow) -> str:
-        cost = cost_now(row, self._context.clock())
+        cost = cost_so_far(row, self._context.clock())
         words = [row.name, STATUS_WORDS[row.status]]
         if row.step is not None and row.total_steps:
             words.append(f"step {row.step:,} of {row.total_steps:,}")

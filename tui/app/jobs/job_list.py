@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import ClassVar, Final
 
 from rich.style import Style
@@ -16,6 +15,7 @@ from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
 from tui.base.clock import Clock, utc_now
 from tui.base.job_status import JobStatus
+from tui.store.billing import cost_so_far
 from tui.store.records import JobRow
 
 
@@ -307,14 +307,4 @@ class JobList(VirtualList):
             return formatting.duration((row.eta_at - self._clock()).total_seconds())
         if sort == "created":
             return formatting.ago(row.created_at, self._clock())
-        return formatting.money(cost_now(row, self._clock()))
-
-
-def cost_now(row: JobRow, now: datetime) -> int | None:
-    """Micro-dollars used so far: the final figure, or what has run up to `now`."""
-    if row.cost_micros is not None:
-        return row.cost_micros
-    if row.started_at is None:
-        return None
-    end = row.completed_at or now
-    return max(0, int((end - row.started_at).total_seconds() * row.rate_micros))
+        return formatting.money(cost_so_far(row, self._clock()))
