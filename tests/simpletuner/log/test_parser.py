@@ -229,6 +229,19 @@ def test_stage_states(icon: str, message: str, status: str) -> None:
     assert update.stages[-1].status == status
 
 
+def test_a_stage_without_a_label_is_shown_by_its_number() -> None:
+    log = (
+        "[STAGE] ⏳ None (0.0%)\n[STAGE] ⏳ None (42.0%)\n"
+        "[STAGE] ⏳ VAE Caching (bucket 1.0) (40.0%)\n[STAGE] ⏳ None (5.0%)\n"
+    )
+    parser, update = parse_log(log.encode())
+    running = [stage for stage in update.stages if stage.status == "running"]
+    assert [(stage.label, stage.percent) for stage in running] == [
+        ("Stage 1", 0.0), ("Stage 1", 42.0), ("VAE Caching (bucket 1.0)", 40.0), ("Stage 3", 5.0),
+    ]  # fmt: skip
+    assert parser.progress.stage == "Stage 3"
+
+
 def test_a_failed_stage_ends_its_nested_stages() -> None:
     lines = [samples.STAGE_LINES[2], samples.STAGE_LINES[7]]
     lines.append("[STAGE] ✗ Configuring data backends: Failed to load data backends: No images")

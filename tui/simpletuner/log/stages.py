@@ -22,6 +22,9 @@ _CONTAINERS: Final = frozenset({TRAINING, "init_data_backend"})
 _AFTER_TRAINING: Final = frozenset(
     {"final_validation", "model_save", "training_complete", "training_abort"}
 )
+# What the trainer prints as the label of a stage that has none, and what it is shown as.
+_UNNAMED: Final = "None"
+_NUMBERED: Final = "Stage "
 _LABEL_LIMIT: Final = 120
 _MESSAGE_LIMIT: Final = 2000
 # Much faster than `Stage(...)`; caches print their progress in thousands of lines.
@@ -65,6 +68,8 @@ class StageTracker:
         label, percent, current, total, message = grammar.stage_parts(rest)
         if not label:
             return None
+        if label == _UNNAMED:
+            label = self._numbered()
         label, message = label[:_LABEL_LIMIT], message[:_MESSAGE_LIMIT]
         status: StageStatus | None = grammar.STAGE_STATUS.get(icon)
         if status is None:
@@ -112,6 +117,12 @@ class StageTracker:
         if key in _OUTCOMES:
             update.outcome = _OUTCOMES[key]
         return stage
+
+    def _numbered(self) -> str:
+        """A name for a stage that the trainer reports without one: `Stage 3`."""
+        if self.open and self.open[-1].label.startswith(_NUMBERED):
+            return self.open[-1].label
+        return f"{_NUMBERED}{self.count + 1}"
 
     def training_step(self, step: int, offset: int, at: datetime | None, update: Update) -> None:
         """Close the stages that run between two steps: another optimisation step has begun."""
