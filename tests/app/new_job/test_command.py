@@ -81,7 +81,7 @@ def test_values_are_quoted_for_the_shell() -> None:
         ("vae_batch_size=1.5", "whole number"),
         ("learning_rate=nan", "more than zero"),
         ("gradient_checkpointing=perhaps", "true or false"),
-        ("optimizer=adamw", "cannot be changed for one job"),
+        ("lr_scheduler=sine", "cannot be changed for one job"),
     ],
 )
 def test_an_impossible_setting_is_refused(

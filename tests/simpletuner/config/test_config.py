@@ -230,3 +230,11 @@ def test_steps_in_a_form_turn_epochs_off_and_back(tmp_path: Path) -> None:
     assert (changed.max_train_steps, changed.num_train_epochs) == (40, 0)
     again = with_options(changed, {"num_train_epochs": 2})
     assert (again.max_train_steps, again.num_train_epochs) == (0, 2)
+
+
+def test_repeats_are_set_in_the_datasets_and_are_no_option(tmp_path: Path) -> None:
+    changed = with_options(load_config(write_project(tmp_path)), {"repeats": 7})
+    assert "repeats" not in changed.values
+    assert changed.training_datasets
+    assert {spec.repeats for spec in changed.training_datasets} == {7}
+    assert all("repeats" not in spec.raw for spec in changed.datasets if spec.kind == "cache")

@@ -82,6 +82,19 @@ class Overrides(BaseModel):
     report_to: str | None = None
     resume_from_checkpoint: str | None = None
     num_processes: int | None = Field(None, ge=1)
+    model_type: str | None = None
+    optimizer: str | None = None
+    mixed_precision: str | None = None
+    attention_mechanism: str | None = None
+    dynamo_backend: str | None = None
+    vae_enable_tiling: bool | None = None
+    find_unused_parameters: bool | None = None
+    flux_fast_schedule: bool | None = None
+    ideogram_validation: bool | None = None
+    trust_remote_code: bool | None = None
+    validation_resolution: str | None = None
+    init_lora_step: int | None = Field(None, ge=0)
+    repeats: int | None = Field(None, ge=0)
     push_checkpoints_to_hub: bool | None = None
     push_to_hub_background: bool | None = None
     model_card_private: bool | None = None

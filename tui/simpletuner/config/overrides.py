@@ -33,6 +33,19 @@ OVERRIDES: Final[dict[str, tuple[Kind, float]]] = {
     "report_to": ("text", 0),
     "resume_from_checkpoint": ("text", 0),
     "num_processes": ("whole", 1),
+    "model_type": ("text", 0),
+    "optimizer": ("text", 0),
+    "mixed_precision": ("text", 0),
+    "attention_mechanism": ("text", 0),
+    "dynamo_backend": ("text", 0),
+    "vae_enable_tiling": ("switch", 0),
+    "find_unused_parameters": ("switch", 0),
+    "flux_fast_schedule": ("switch", 0),
+    "ideogram_validation": ("switch", 0),
+    "trust_remote_code": ("switch", 0),
+    "validation_resolution": ("text", 0),
+    "init_lora_step": ("whole", 0),
+    "repeats": ("whole", 0),
     "push_checkpoints_to_hub": ("switch", 0),
     "push_to_hub_background": ("switch", 0),
     "model_card_private": ("switch", 0),
@@ -42,7 +55,8 @@ OVERRIDES: Final[dict[str, tuple[Kind, float]]] = {
 }
 """By plain name: the kind of value and its minimum.
 
-The minimum is inclusive for `whole` and exclusive for `number`; other kinds ignore it.
+The minimum is inclusive for `whole` and exclusive for `number`; other kinds ignore it. `repeats` is
+no option of the trainer: it is written into the datasets.
 """
 MOST_PROSE: Final = 4000
 _SWITCH: Final = {"true": True, "yes": True, "on": True, "1": True,
@@ -121,22 +135,24 @@ def with_options(config: TrainingConfig, overrides: Mapping[str, Any]) -> Traini
     """The config with `overrides` (names dashed or not) applied, datasets included.
 
     In the trainer a dataset's own resolution wins over the config's, so a changed resolution is
-    written into the datasets as well.
+    written into the datasets as well. Repeats belong to the datasets alone.
     """
     plain = plain_keys(overrides)[0]
+    in_datasets: dict[str, Any] = {}
+    if (repeats := plain.pop("repeats", None)) is not None:
+        in_datasets["repeats"] = repeats
     values = effective_options(config.values, plain)
-    changed = replace(config, values=values)
-    if plain.get("resolution") is None:
-        return changed
-    size = {"resolution": plain["resolution"]}
-    kind = plain.get("resolution_type") or _resolution_type(plain["resolution"])
+    if plain.get("resolution") is not None:
+        kind = plain.get("resolution_type") or _resolution_type(plain["resolution"])
+        in_datasets |= {"resolution": plain["resolution"], "resolution_type": kind}
+        values["resolution_type"] = kind
+    if not in_datasets:
+        return replace(config, values=values)
     datasets = tuple(
-        replace(spec, raw={**spec.raw, **size, "resolution_type": kind})
-        if spec.kind != "cache"
-        else spec
+        replace(spec, raw={**spec.raw, **in_datasets}) if spec.kind != "cache" else spec
         for spec in config.datasets
     )
-    return replace(changed, values={**values, "resolution_type": kind}, datasets=datasets)
+    return replace(config, values=values, datasets=datasets)
 
 
 def _resolution_type(resolution: Any) -> str:
