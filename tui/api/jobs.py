@@ -129,8 +129,10 @@ class Diagnosis(TypedDict):
     """Why a job failed, as far as can be told.
 
     Attributes:
-        kind: short name for scripts, such as `out-of-memory`; `submit` for a job that Replicate
-            never accepted.
+        kind: short name of the kind of cause, such as `out_of_memory`; `submit` for a job that
+            Replicate never accepted.
+        rule: short name of the cause itself, such as `cache-out-of-memory`.
+        again: whether the same job, unchanged, can succeed.
         title: in a few words.
         what: in a sentence or two.
         evidence: lines of the log that show it.
@@ -141,6 +143,8 @@ class Diagnosis(TypedDict):
     """
 
     kind: str
+    rule: NotRequired[str]
+    again: NotRequired[Literal["no", "maybe", "yes"]]
     title: str
     what: str
     evidence: list[Evidence]

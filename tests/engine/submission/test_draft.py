@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from tui.engine.submission.draft import Draft
-from tui.simpletuner.checks import checks, diagnosis
+from tui.simpletuner.checks import checks
 from tui.simpletuner.config.overrides import OVERRIDES
 
 
@@ -30,7 +30,7 @@ def settings_changed_by(module: ModuleType) -> Iterator[tuple[str, str]]:
                     yield function.name, key.value
 
 
-@pytest.mark.parametrize("module", [diagnosis, checks])
+@pytest.mark.parametrize("module", [checks])
 def test_every_setting_changed_by_advice_is_a_draft_field(module: ModuleType) -> None:
     names = {name for _, name in settings_changed_by(module)}
     assert len(names) > 3

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simpletuner.log import samples
-from tui.simpletuner.checks.diagnosis import TAIL_BYTES, diagnose
-from tui.simpletuner.checks.diagnosis_rules import RULES, DiagnosisKind
+from tui.simpletuner.failures.diagnosis import TAIL_BYTES, diagnose
+from tui.simpletuner.failures.rule import DiagnosisKind
+from tui.simpletuner.failures.rules import RULES
 
 K = DiagnosisKind
 RUN = samples.whole_run(steps=30)[0].partition(b"[STAGE] \xe2\x8f\xb3 Running Final")[0]
@@ -109,18 +110,24 @@ def test_names_of_the_filter_models_are_not_taken_for_a_refusal() -> None:
     assert diagnose(log).kind is K.UNKNOWN
 
 
-def test_out_of_memory_names_the_step_and_halves_the_batch() -> None:
+def test_out_of_memory_names_the_step_and_trains_with_a_batch_of_one() -> None:
     log = RUN + "\n".join(samples.OOM_TRACEBACK).encode()
     diagnosis = diagnose(log, config={"train_batch_size": "4", "gradient_checkpointing": "true"})
     assert diagnosis.title == "out of memory at step 30"
-    assert diagnosis.changes == {"train_batch_size": 2, "gradient_accumulation_steps": 2}
+    assert diagnosis.changes == {"train_batch_size": 1}
 
 
 @pytest.mark.parametrize(
     ("config", "changes"),
     [
-        (None, {"train_batch_size": 1, "gradient_checkpointing": True}),
-        ({"train_batch_size": 1}, {"gradient_checkpointing": True}),
+        (None, {"train_batch_size": 1}),
+        ({"model_type": "lora"}, {"train_batch_size": 1}),
+        ({"train_batch_size": 1}, {"base_model_precision": "int8-quanto"}),
+        (
+            {"train_batch_size": 1, "gradient_checkpointing": "false"},
+            {"gradient_checkpointing": True},
+        ),
+        ({"train_batch_size": 4, "model_type": "full"}, {"model_type": "lora"}),
         (
             {"train_batch_size": 1, "gradient_checkpointing": True},
             {"base_model_precision": "int8-quanto"},

@@ -31,7 +31,8 @@ from tui.engine.tracking.reconcile import (
 )
 from tui.engine.tracking.redaction import redact_log
 from tui.settings import Home
-from tui.simpletuner.checks.diagnosis import diagnose
+from tui.simpletuner.failures.diagnosis import diagnose
+from tui.simpletuner.request.hardware import PROFILES
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
@@ -303,7 +304,11 @@ class JobRecorder:
                 tail = file.read().decode("utf-8", "replace")
         except OSError:
             tail, start = "", 0
-        diagnosis = diagnose(tail, error or None, offset=start, config=record.config)
+        hardware = PROFILES.get(record.hardware)
+        diagnosis = diagnose(
+            tail, error or None, offset=start, config=record.config,
+            gpus=hardware.gpus if hardware else None,
+        )  # fmt: skip
         return {"diagnosis": asdict(diagnosis), "stage": diagnosis.title}
 
 

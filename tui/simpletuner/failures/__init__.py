@@ -1,0 +1,1 @@
+"""Why a training failed: rules as data, the reading of logs, and advice for the next run."""
