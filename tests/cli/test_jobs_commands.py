@@ -152,6 +152,9 @@ def test_a_failed_job_ends_the_wait_with_status_1(shell: Shell) -> None:
     assert job["status"] == "failed"
     assert "memory" in job["error_message"].lower()
     assert job["diagnosis"]["advice"]
+    assert job["diagnosis"]["rule"] == "out-of-memory"
+    assert job["diagnosis"]["again"] == "no"
+    assert "again       no" in shell.run("job", job["job_id"]).stdout
 
 
 def test_following_a_log_survives_a_killed_engine(shell: Shell) -> None:

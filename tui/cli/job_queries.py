@@ -72,6 +72,13 @@ def job(options: argparse.Namespace) -> int:
     return exit_codes.FINE
 
 
+_AGAIN = {
+    "no": "no: the same job would fail again",
+    "maybe": "maybe: the same job can go better",
+    "yes": "yes: the same job can succeed",
+}
+
+
 def _say_job(record: JobRecord, files: list[FileRecord]) -> None:
     from tui.base import formatting
 
@@ -105,6 +112,8 @@ def _say_job(record: JobRecord, files: list[FileRecord]) -> None:
     for advice in (*record.diagnosis.get("advice", ()), delivered.get("advice", "")):
         if advice:
             say(f"{'advice':<11} {advice}")
+    if words := _AGAIN.get(str(record.diagnosis.get("again"))):
+        say(f"{'again':<11} {words}")
     for file in files:
         where = context.outputs() / file.path
         say(f"{'file':<11} {where}  {formatting.size(file.size)}  {file.sha256}")

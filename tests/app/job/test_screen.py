@@ -98,6 +98,33 @@ async def test_edit_and_run_opens_the_form_with_the_change_filled_in(jobs: Home)
         assert "consent" not in draft
 
 
+@pytest.mark.parametrize(
+    ("again", "words", "opens"),
+    [
+        ("no", "The same run would fail again.", False),
+        ("maybe", "The same run may go better.", True),
+        ("yes", "The same run can go well", True),
+    ],
+)
+async def test_running_again_is_offered_only_where_it_can_go_better(
+    jobs: Home, again: str, words: str, opens: bool
+) -> None:
+    writer = StoreWriter(jobs)
+    known = writer.job(FAILED).diagnosis
+    writer.apply(FAILED, Change(values={"diagnosis": {**known, "again": again}}))
+    writer.close()
+    async with opened(jobs) as (app, pilot):
+        screen = await open_job(app, pilot, FAILED)
+        assert words in text_of(app)
+        await pilot.press("r")
+        if opens:
+            await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen))
+        else:
+            await wait_for(pilot, lambda: app.notices)
+            assert "e opens the form to change it" in app.notices[-1].message
+            assert app.screen is screen
+
+
 async def test_edit_and_run_keeps_the_publishing_settings(jobs: Home) -> None:
     delivery = {"kind": "s3", "destination": "nas", "bucket": "own", "prefix": "cats/{job_id}"}
     overrides = {"max_train_steps": 500, "modelspec_comment": "mine"}

@@ -256,6 +256,14 @@ def event_entries(events: Sequence[EventRecord]) -> list[Entry]:
     return lines
 
 
+AGAIN_WORDS = {
+    "no": "The same run would fail again.",
+    "maybe": "The same run may go better.",
+    "yes": "The same run can go well: r opens the form with exactly these settings.",
+}
+"""What the screen says of running a failed job again, by `again` of its diagnosis."""
+
+
 def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
     """Returns the diagnosis: what went wrong, the lines that show it, and what to change."""
     import textwrap
@@ -280,6 +288,8 @@ def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
             first, *more = textwrap.wrap(plain(item), width - 2) or [""]
             lines.append(entry(f"• {first}", "base", copy=item))
             lines += [entry(f"  {part}", "base", copy=item) for part in more]
+    if again := AGAIN_WORDS.get(str(diagnosis.get("again")), ""):
+        lines += [Entry(), entry(again, "dim")]
     changes = changes_of(job)
     if changes:
         lines += [Entry(), entry("Change and run again", "strong", ("   e opens the form", "dim"))]

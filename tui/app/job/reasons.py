@@ -46,8 +46,11 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
             return "This job has no files on this machine yet; f fetches what there is."
         return "" if page.engine else _NO_ENGINE
     if name in ("edit", "rerun"):
-        known = job.submit.get("draft") or job.config_path
-        return "" if known else "This job was started elsewhere; its config is not here."
+        if not (job.submit.get("draft") or job.config_path):
+            return "This job was started elsewhere; its config is not here."
+        if name == "rerun" and job.diagnosis.get("again") == "no":
+            return "The same run would fail again; e opens the form to change it."
+        return ""
     if name == "compare":
         if page.tab not in ("Metrics", "Config"):
             return "Metrics and Config can be compared."
