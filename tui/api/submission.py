@@ -303,6 +303,34 @@ class CheckedDataset(TypedDict):
     problems: list[DatasetProblem]
 
 
+class PastError(TypedDict):
+    """By how much past estimates of prices were wrong.
+
+    Attributes:
+        runs: completed runs that were compared.
+        percent: half of the estimates were wrong by at most so much.
+        bias_percent: above zero when runs cost more than was estimated.
+    """
+
+    runs: int
+    percent: int
+    bias_percent: int
+
+
+class QueueWait(TypedDict):
+    """How long jobs of the hardware waited for their start.
+
+    Attributes:
+        runs: runs that were counted.
+        seconds: half of them waited at most so long.
+        long_seconds: 95 of 100 waited at most so long.
+    """
+
+    runs: int
+    seconds: int
+    long_seconds: int
+
+
 class CostEstimate(TypedDict):
     """A guess of a run's length and price, with its range.
 
@@ -316,6 +344,10 @@ class CostEstimate(TypedDict):
         high_micros: of a slow one.
         rate_micros: micro-dollars for each second.
         basis: what the guess rests on, in words.
+        measured_runs: earlier runs like this one whose steps were measured; 0 for a guess from
+            typical times.
+        error: how good past estimates were; null before the first completed run.
+        queue: the wait before the start, from earlier runs; null when none is known.
     """
 
     steps: int
@@ -327,6 +359,9 @@ class CostEstimate(TypedDict):
     high_micros: Micros
     rate_micros: Micros
     basis: str
+    measured_runs: int
+    error: PastError | None
+    queue: QueueWait | None
 
 
 class LeavingData(TypedDict):

@@ -21,7 +21,7 @@ from tui.store.job_json import job_json
 from tui.store.records import JobRecord
 
 if TYPE_CHECKING:
-    from tui.api.submission import CheckReport, Draft
+    from tui.api.submission import CheckReport, CostEstimate, Draft
     from tui.client.client import ControlClient
 
 _CHECK_SECONDS = 300.0
@@ -228,6 +228,20 @@ def _tell_checks(report: CheckReport) -> None:
         tell(line)
 
 
+def _basis_words(estimate: CostEstimate) -> list[str]:
+    """What the estimate rests on, how good past ones were, and the wait before the start."""
+    words = f"from {estimate['basis']}"
+    if error := estimate["error"]:
+        runs = formatting.plural(error["runs"], "run")
+        words += f"; past estimates were off by {error['percent']} % ({runs})"
+    lines = [words]
+    if wait := estimate["queue"]:
+        usual, most = (formatting.duration(wait[name]) for name in ("seconds", "long_seconds"))
+        runs = formatting.plural(wait["runs"], "run")
+        lines.append(f"in the queue before: {usual}, 95 of 100 at most {most} ({runs})")
+    return lines
+
+
 def _check_lines(report: CheckReport) -> list[str]:
     lines = []
     for item in report["checks"]:
@@ -241,6 +255,7 @@ def _check_lines(report: CheckReport) -> list[str]:
         f"  estimated {price} ({low}–{high}), {formatting.duration(estimate['seconds'])} "
         f"at {formatting.rate(estimate['rate_micros'])}"
     )
+    lines += [f"    {words}" for words in _basis_words(estimate)]
     if leaves["images"]:
         lines.append(
             f"  leaves this machine: {formatting.plural(leaves['images'], 'image')}, "

@@ -29,6 +29,7 @@ from tui.store.columns import (
     stage_record,
 )
 from tui.store.filter import JobFilter
+from tui.store.past_runs import PastRun, read_past_runs
 from tui.store.records import Billed, EventRecord, Fact, FileRecord, JobRecord, JobRow, StageRecord
 from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
 from tui.store.transfer_records import (
@@ -317,6 +318,10 @@ class StoreReader:
         return read_lost(self._all, since, lambda base: is_loopback(base) is sandbox)
 
     # -- publishing ---------------------------------------------------------------------------
+
+    def past_runs(self, *, sandbox: bool) -> list[PastRun]:
+        """Return the newest jobs that started, the newest first; see `store.past_runs`."""
+        return read_past_runs(self._all, sandbox=sandbox)
 
     def destinations(self) -> list[DestinationRecord]:
         """Return all destinations, by name."""

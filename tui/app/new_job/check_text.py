@@ -31,7 +31,22 @@ def check_entries(answer: Answer, width: int) -> list[Entry]:
     if answer.get("estimate"):
         for number, part in enumerate(textwrap.wrap(estimate_words(answer), width - 2)):
             lines.append(entry("  " if number else "≈ ", "accent", (part, "base")))
+        for part in textwrap.wrap(basis_words(answer), width - 2):
+            lines.append(entry("  ", "dim", (part, "dim")))
     return lines
+
+
+def basis_words(answer: Answer) -> str:
+    """Returns what the estimate rests on, how good past ones were, and the usual wait."""
+    guess = answer.get("estimate") or {}
+    error, wait = guess.get("error"), guess.get("queue")
+    words = f"from {guess['basis']}" if guess.get("measured_runs") else ""
+    parts = [words] if words else []
+    if error:
+        parts.append(f"past estimates off by {error['percent']} %")
+    if wait:
+        parts.append(f"queue usually {formatting.duration(wait['seconds'])}")
+    return "; ".join(parts)
 
 
 def estimate_words(answer: Answer) -> str:

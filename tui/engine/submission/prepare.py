@@ -19,6 +19,7 @@ from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
 from tui.engine.submission.draft import Draft
+from tui.engine.submission.history import History, history_of
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
 from tui.engine.submission.phases import IMAGES_PLACEHOLDER
 from tui.engine.submission.release_profiles import ReleaseProfiles
@@ -55,6 +56,7 @@ class Prepared:
         run_name: the job's name.
         uploads: whether an archive is packed and uploaded.
         delivery: where the results go.
+        history: what earlier runs say.
     """
 
     draft: Draft
@@ -70,6 +72,7 @@ class Prepared:
     run_name: str
     uploads: bool
     delivery: Delivery
+    history: History
 
     @property
     def ok(self) -> bool:
@@ -80,6 +83,22 @@ class Prepared:
         """A copy with further findings, sorted by level."""
         checks = sorted((*self.checks, *more), key=lambda check: _ORDER[check.level])
         return replace(self, checks=tuple(checks))
+
+
+def _estimate(
+    config: TrainingConfig,
+    profile: HardwareProfile,
+    report: DataReport,
+    rate: int,
+    history: History,
+) -> Estimate:
+    """The estimate from measured steps of like runs, else from the table."""
+    step = history.step
+    guess = estimate(
+        config, profile, report, micros_per_second=rate,
+        step_seconds=step.seconds if step else None,
+    )  # fmt: skip
+    return replace(guess, basis=step.basis) if step else guess
 
 
 class Preparer:
@@ -153,6 +172,8 @@ class Preparer:
         )
         checks = [*config_findings, *findings]
         rate = self._live.now.rates_micros.get(profile.id, profile.micros_per_second)
+        runs = self._reader.past_runs(sandbox=is_loopback(api_base))
+        history = history_of(runs, config, profile.id)
         uploads = "images" in inputs.values and draft.data != "hosted"
         return Prepared(
             draft=draft,
@@ -163,11 +184,12 @@ class Preparer:
             choice=choice,
             release=release,
             inputs=inputs,
-            estimate=estimate(config, profile, report, micros_per_second=rate),
+            estimate=_estimate(config, profile, report, rate, history),
             checks=tuple(sorted(checks, key=lambda check: _ORDER[check.level])),
             run_name=draft.name or self._free_name(config.run_name or config.name),
             uploads=uploads,
             delivery=delivery,
+            history=history,
         )
 
     def load_named(self, name: str) -> TrainingConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from tui.base.hosts import is_loopback
@@ -13,6 +14,7 @@ from tui.simpletuner.checks.describe import describe_checks, describe_config, de
 def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
     """The shape `CheckReport` of the HTTP API; secrets are masked."""
     estimate = prepared.estimate
+    history = prepared.history
     choice = prepared.choice
     report = prepared.report
     return {
@@ -32,6 +34,9 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
             "high_micros": estimate.micros_high,
             "rate_micros": prepared.rate_micros,
             "basis": estimate.basis,
+            "measured_runs": history.step.runs if history.step else 0,
+            "error": None if history.error is None else asdict(history.error),
+            "queue": None if history.wait is None else asdict(history.wait),
         },
         "leaves": {
             "images": report.images if prepared.uploads else 0,
