@@ -21,6 +21,7 @@ BASE: dict[str, Any] = {
     "gradient_checkpointing": True,
     "base_model_precision": "int8-quanto",
     "learning_rate": 1e-4,
+    "optimizer": "adamw_bf16",
     "resolution": 256,
     "resolution_type": "pixel_area",
     "validation_prompt": "a cat",

@@ -65,8 +65,8 @@ def test_every_failed_check_has_advice(tmp_path: Path) -> None:
     ("changes", "identity", "level"),
     [
         ({"model_family": None}, "model-family", "error"),
-        ({"model_family": "brandnew"}, "model-family", "warn"),
-        ({"model_flavour": "devv"}, "model-flavour", "warn"),
+        ({"model_family": "brandnew"}, "model-family", "error"),
+        ({"model_flavour": "devv"}, "model-flavour", "error"),
         ({"model_type": "lokr"}, "model-type", "error"),
         ({"lora_type": "dora"}, "lora-type", "error"),
         ({"learning_rate": "fast"}, "learning-rate", "error"),

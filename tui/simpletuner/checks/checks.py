@@ -11,6 +11,8 @@ from typing import Any
 
 from tui.simpletuner.checks.data import CheckRow, data_checks
 from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory, total_steps
+from tui.simpletuner.checks.option_rules import rule_checks
+from tui.simpletuner.checks.options import option_checks
 from tui.simpletuner.config.families import family, title
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_text
@@ -29,8 +31,6 @@ from tui.simpletuner.request.modes import DatasetMode, default_mode
 
 RUN_LIMIT_SECONDS = 30 * 60
 """Replicate's default limit of one run; a model's owner can have it raised."""
-
-_TRACKERS = frozenset({"wandb", "comet_ml", "all"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class Facts:
         release: the version's release profile; None when unknown.
         has_hf_token: whether a Hugging Face token is available; None when unknown.
         guess: estimated duration and price.
+        release: the release of the trainer, such as `4.10.1`; None when unknown.
     """
 
     config: TrainingConfig
@@ -79,6 +80,7 @@ class Facts:
     release: ReleaseProfile | None
     has_hf_token: bool | None
     guess: Estimate
+    release: str | None = None
 
 
 def check_config(
@@ -93,6 +95,7 @@ def check_config(
     release: ReleaseProfile | None = None,
     has_hf_token: bool | None = None,
     step_seconds: float | None = None,
+    release: str | None = None,
 ) -> list[Check]:
     """Run every local check, in the order of the submit form.
 
@@ -110,6 +113,7 @@ def check_config(
         release: the version's release profile.
         has_hf_token: whether a Hugging Face token is available.
         step_seconds: seconds per step of a similar earlier run.
+        release: the release of the trainer, such as `4.10.1`.
     """
     machine = profile or PROFILES[DEFAULT_PROFILE]
     facts = Facts(
@@ -123,6 +127,7 @@ def check_config(
         release=release,
         has_hf_token=has_hf_token,
         guess=estimate(config, machine, report, step_seconds=step_seconds),
+        release=release,
     )
     return [Check(*fields) for check in _CHECKS for fields in check(facts)]
 
@@ -136,14 +141,9 @@ def _check_readable(facts: Facts) -> Iterator[CheckRow]:
         yield "model-family", "error", "the config names no model_family", advice
         return
     known = family(config.family)
-    if known is None:
-        message = f"model_family {config.family} is not in our list"
-        yield "model-family", "warn", message, "Check the spelling; new families are fine."
-    elif config.flavour and known.flavours and config.flavour not in known.flavours:
-        message = f"{known.label} has no flavour {config.flavour} in our list"
-        advice = f"Known: {', '.join(known.flavours)}."
-        yield "model-flavour", "warn", message, advice
-    parts = [title(config.family, config.flavour), _method(config)]
+    flavour = config.flavour or (known.default_flavour if known else None)
+    shown = flavour if config.flavour else f"{flavour} (its default)" if flavour else None
+    parts = [title(config.family, shown), _method(config)]
     yield "config", "ok", f"config readable · {' · '.join(parts)}"
 
 
@@ -155,18 +155,9 @@ def _method(config: TrainingConfig) -> str:
     return f"{config.model_type} rank {config.lora_rank}"
 
 
-def _check_model_type(facts: Facts) -> Iterator[CheckRow]:
-    config = facts.config
-    if config.model_type not in ("lora", "full"):
-        message = f"model_type {config.model_type} is neither lora nor full"
-        yield "model-type", "error", message, "Set model_type to lora or full."
-    elif config.lora_type not in (None, "standard", "lycoris"):
-        message = f"lora_type {config.lora_type} is neither standard nor lycoris"
-        yield "lora-type", "error", message, "Set lora_type to standard or lycoris."
-    rate = config.values.get("learning_rate")
-    if rate is not None and (config.learning_rate is None or config.learning_rate <= 0):
-        advice = "Write it as 1e-4."
-        yield "learning-rate", "error", f"learning_rate {rate!r} is not a positive number", advice
+def _check_options(facts: Facts) -> Iterator[CheckRow]:
+    yield from option_checks(facts.config, facts.release)
+    yield from rule_checks(facts.config, facts.delivery, facts.release, gpus=facts.profile.gpus)
 
 
 def _check_steps(facts: Facts) -> Iterator[CheckRow]:
@@ -283,18 +274,6 @@ def _check_token(facts: Facts) -> Iterator[CheckRow]:
     yield "hf-token", level, f"a Hugging Face token is needed {reason}", advice
 
 
-def _check_trackers(facts: Facts) -> Iterator[CheckRow]:
-    report_to = (as_text(facts.config.values.get("report_to")) or "").lower()
-    if wanted := _TRACKERS & {part.strip() for part in report_to.split(",")}:
-        yield (
-            "report-to",
-            "warn",
-            f"report_to {', '.join(sorted(wanted))}: the trainer has no way to get your key",
-            "Set report_to to none; metrics are kept here anyway.",
-            {"report_to": "none"},
-        )
-
-
 def _check_resume(facts: Facts) -> Iterator[CheckRow]:
     wanted = as_text(facts.config.values.get("resume_from_checkpoint"))
     if wanted and wanted.lower() not in ("latest", "none", "false"):
@@ -321,7 +300,7 @@ def _check_data(facts: Facts) -> Iterator[CheckRow]:
 _CHECKS: tuple[Callable[[Facts], Iterator[CheckRow]], ...] = (
     *(
         _check_readable,
-        _check_model_type,
+        _check_options,
         _check_data,
         _check_steps,
         _check_gpus,
@@ -329,5 +308,5 @@ _CHECKS: tuple[Callable[[Facts], Iterator[CheckRow]], ...] = (
         _check_delivery,
         _check_token,
     ),
-    *(_check_trackers, _check_resume, _check_run_time, _check_request),
+    *(_check_resume, _check_run_time, _check_request),
 )

@@ -24,6 +24,7 @@ class Option:
         default: the trainer's value when the option is absent; None when it has none.
         choices: the values that the parser accepts; empty when it accepts any.
         known: values that work although the parser has no list; empty when unknown.
+        optional: values that need a package which the container may lack.
         aliases: other spellings.
         required: whether the parser refuses a run without it.
         json: whether an object or a list is sent as JSON text.
@@ -36,6 +37,7 @@ class Option:
     default: Any
     choices: tuple[Any, ...] = ()
     known: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     required: bool = False
     json: bool = False
@@ -121,6 +123,7 @@ def _read(name: str, raw: Mapping[str, Any]) -> Option:
         default=raw["default"],
         choices=tuple(raw.get("choices", ())),
         known=tuple(raw.get("known", ())),
+        optional=tuple(raw.get("optional", ())),
         aliases=tuple(raw.get("aliases", ())),
         required=raw.get("required", False),
         json=raw.get("json", False),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 HERE: Final = Path(__file__).parent
-_KEPT: Final = ("known", "json", "empty_kept")
+_KEPT: Final = ("known", "optional", "json", "empty_kept")
 _TYPES: Final = {
     "int": "int",
     "float": "float",
