@@ -27,6 +27,11 @@ _LARGE_KINDS = (
     ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".zip", ".tar", ".gz",
     ".npz", ".npy", ".parquet", ".arrow", ".h5", ".7z", ".xz", ".zst", ".model", ".msgpack",
 )  # fmt: skip
+_LARGE_IN_DATASETS = (
+    ".bmp", ".gif", ".png", ".tiff", ".jpg", ".jpeg", ".webp", ".mp4", ".webm",
+    ".aac", ".flac", ".mp3", ".ogg", ".wav", ".pcm", ".sam", ".raw",
+)  # fmt: skip
+"""What the `.gitattributes` of a new dataset repository adds to the kinds of every repository."""
 
 
 @dataclass(slots=True)
@@ -215,7 +220,8 @@ async def _preupload(request: web.Request) -> web.Response:
     answer = []
     for item in body.get("files", []):
         path, size = str(item["path"]), int(item["size"])
-        large = path.lower().endswith(_LARGE_KINDS) or size >= hub.config.lfs_from
+        kinds = _LARGE_KINDS + (_LARGE_IN_DATASETS if repo.kind == "dataset" else ())
+        large = path.lower().endswith(kinds) or size >= hub.config.lfs_from
         shown: dict[str, Any] = {
             "path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False
         }  # fmt: skip

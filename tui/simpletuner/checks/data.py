@@ -39,7 +39,7 @@ def data_checks(
     if hosted and mode != "images":
         listed = ", ".join(f"{spec.id} ({spec.type})" for spec in hosted)
         yield "datasets", "ok", f"hosted data, fetched by the trainer: {listed}"
-    if report is not None and mode != "remote" and report.archive_files:
+    if report is not None and mode in ("images", "both") and report.archive_files:
         yield from _check_archive(report)
 
 

@@ -50,12 +50,13 @@ class Skipped:
 
 
 class SourceFile(NamedTuple):
-    """A file to pack: its name relative to the dataset, its path, size and modification time."""
+    """A file to send: its name relative to the dataset, its path, size, and times of change."""
 
     name: str
     path: str
     size: int
     mtime_ns: int
+    ctime_ns: int = 0
 
 
 class FoundImage(NamedTuple):
@@ -300,7 +301,13 @@ class _FolderScanner:
 
     def _add_file(self, entry: _Entry) -> None:
         self._result.files.append(
-            SourceFile(entry.name, entry.path, entry.stat.st_size, entry.stat.st_mtime_ns)
+            SourceFile(
+                entry.name,
+                entry.path,
+                entry.stat.st_size,
+                entry.stat.st_mtime_ns,
+                entry.stat.st_ctime_ns,
+            )
         )
 
     def _skip(self, path: str, reason: str, *, secret: bool = False) -> None:

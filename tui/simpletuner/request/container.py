@@ -47,7 +47,7 @@ def container_options(
         if reason := _SET_BY_TRAINER.get(name):
             if name == "webhook_config":
                 dropped.append(f"{name}: {reason}")
-        elif name in _PATH_OPTIONS and _is_outside(value):
+        elif name in _PATH_OPTIONS and is_outside(value):
             dropped.append(f"{name}: {value} means nothing in the trainer's container")
         elif not name.startswith("__"):
             options[name] = value
@@ -108,7 +108,7 @@ def _container_entry(spec: DatasetSpec, folder: str | None, notes: list[Note]) -
         message = f"dataset {spec.id} holds keys ({keys}) that anyone who sees the job could read"
         notes.append(Note("error", f"{message}; they are not sent", advice))
     for name in _DATALOADER_PATHS:
-        if _is_outside(entry.get(name)):
+        if is_outside(entry.get(name)):
             entry[name] = f"cache/{name.removeprefix('cache_dir').strip('_') or 'data'}/{spec.id}"
     if spec.kind == "local" and folder is not None:
         entry["instance_data_dir"] = f"{UPLOAD_ROOT}/{folder}"
@@ -134,7 +134,8 @@ def reaches_outside(options: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _is_outside(value: Any) -> bool:
+def is_outside(value: Any) -> bool:
+    """Whether an option is a path that means nothing in the container."""
     text = as_text(value)
     if not text or "://" in text:
         return False

@@ -1,4 +1,4 @@
-"""The three ways to give the trainer its data, and whether a version supports them.
+"""The ways to give the trainer its data, and whether a version supports them.
 
 SimpleTuner 4.8.0 and 4.10.1 (`simpletuner/cog.py`, August and October 2026) have two defects: with
 a dataloader they never unpack the archive, and with only an archive their path check refuses every
@@ -9,15 +9,16 @@ file. A schema does not show that, so the release profile decides; without one a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.release.profile import ReleaseProfile
 from tui.simpletuner.request.schema import input_fields
 
-DatasetMode = Literal["remote", "images", "both"]
-"""`remote`: only the dataloader, all data hosted. `images`: only the archive. `both`: both."""
+DatasetMode = Literal["remote", "images", "both", "staged"]
+"""`remote`: only the dataloader, all data hosted. `images`: only the archive. `both`: both.
+`staged`: only the dataloader; local data were sent to a place that the trainer reads from."""
 
 Verdict = Literal["works", "doubtful", "fails"]
 
@@ -54,6 +55,7 @@ def mode_support(
         "remote": _remote("dataloader_json" in fields),
         "images": _images("images" in fields, release),
         "both": _both({"images", "dataloader_json"} <= fields.keys(), release),
+        "staged": replace(_remote("dataloader_json" in fields), mode="staged"),
     }
 
 

@@ -154,7 +154,8 @@ class Manifest:
                     dataset["id"],
                     dataset["entry"],
                     tuple(
-                        StagedFile(*row[:4], tuple(row[4]), *row[5:]) for row in dataset["files"]
+                        StagedFile(name, source, sha256, size, tuple(texts), how, before, at)
+                        for name, source, sha256, size, texts, how, before, at in dataset["files"]
                     ),
                 )
                 for dataset in data["datasets"]

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tui.simpletuner.config.values import as_text
+from tui.simpletuner.request.container import is_outside
+from tui.simpletuner.staging.manifest import StagedDataset, StagedFile
+from tui.simpletuner.staging.names import split_suffix
+
 LOCAL_KEYS: Final[Mapping[str, str]] = {
     "instance_data_dir": "a folder of this machine",
     "instance_data_root": "a folder of this machine",
@@ -45,3 +50,87 @@ def portable_entry(entry: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         else:
             kept[key] = value
     return kept, dropped
+
+
+_NOT_ON_HUB: Final[Mapping[str, str]] = {
+    "disable_multiline_split": "captions are columns there",
+    "huggingface": "made anew for the staged data",
+    "dataset_name": "made anew for the staged data",
+    "dataset_config": "made anew for the staged data",
+    "data_files": "made anew for the staged data",
+    "split": "made anew for the staged data",
+    "revision": "made anew for the staged data",
+    "streaming": "streamed data have no aspect buckets",
+}
+
+
+def hub_entry(
+    dataset: StagedDataset, entry: Mapping[str, Any], *, repo_id: str, revision: str
+) -> dict[str, Any]:
+    """Return the `huggingface` entry of a staged dataset.
+
+    Args:
+        dataset: the staged dataset.
+        entry: its portable entry.
+        repo_id: the dataset repository.
+        revision: the commit that holds exactly this content.
+    """
+    kept = {key: value for key, value in entry.items() if key not in _NOT_ON_HUB}
+    strategy = as_text(kept.pop("caption_strategy", None))
+    if is_outside(kept.get("cache_dir_vae")):
+        del kept["cache_dir_vae"]
+    result: dict[str, Any] = {
+        "id": dataset.id,
+        "type": "huggingface",
+        **{key: value for key, value in kept.items() if key != "id"},
+        "dataset_name": repo_id,
+        "split": "train",
+        "revision": revision,
+    }
+    if strategy == "instanceprompt":
+        result["caption_strategy"] = strategy
+    columns = caption_columns(dataset)
+    if columns:
+        # A column that holds lists would be read as one text, so each line has its own column.
+        name = columns[0] if len(columns) == 1 else list(columns)
+        result["huggingface"] = {"caption_column": name}
+    return result
+
+
+def hub_dropped(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return the reason by each key that `hub_entry` drops beyond those of `portable_entry`."""
+    dropped = {key: reason for key, reason in _NOT_ON_HUB.items() if key in entry}
+    if is_outside(entry.get("cache_dir_vae")):
+        dropped["cache_dir_vae"] = "a folder of this machine"
+    return dropped
+
+
+def caption_columns(dataset: StagedDataset) -> tuple[str, ...]:
+    """Return the names of the caption columns: `caption`, or `caption_0` and so on for lines."""
+    lines = dataset.caption_lines
+    if lines <= 1:
+        return ("caption",) * lines
+    return tuple(f"caption_{number}" for number in range(lines))
+
+
+def hub_rows(dataset: StagedDataset) -> list[dict[str, Any]]:
+    """Return the rows of `metadata.jsonl`, with `row_name` as each file's name."""
+    columns = caption_columns(dataset)
+    return [
+        {
+            "file_name": row_name(number, file),
+            **{
+                column: file.captions[at] if at < len(file.captions) else None
+                for at, column in enumerate(columns)
+            },
+        }
+        for number, file in enumerate(dataset.files)
+    ]
+
+
+def row_name(number: int, file: StagedFile) -> str:
+    """Return the name of a file in a dataset repository.
+
+    The loader's rows are in the order of these names, and linked datasets are matched by the row.
+    """
+    return f"{number:06d}{split_suffix(file.name)[1]}"

@@ -1,0 +1,44 @@
+"""Puts rewritten entries into a config, and a job's values into a request."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from tui.simpletuner.config.training_config import TrainingConfig, read_entries
+
+_CODED: Final = "data:application/json;base64,"
+
+
+def with_entries(
+    config: TrainingConfig, entries: Mapping[str, Mapping[str, Any]]
+) -> TrainingConfig:
+    """Return a config whose local datasets are replaced by staged ones, by id."""
+    rows = [
+        entries.get(spec.id, spec.raw) if spec.kind == "local" else spec.raw
+        for spec in config.datasets
+    ]
+    read = read_entries(rows, [config.path.parent])
+    specs = tuple(
+        new if spec.kind == "local" and spec.id in entries else spec
+        for spec, new in zip(config.datasets, read, strict=True)
+    )
+    return replace(config, datasets=specs, dataloader=tuple(rows))
+
+
+def fill_placeholders(text: str, values: Mapping[str, str]) -> str:
+    """Replace placeholders in a `dataloader_json`, which old versions take as a data URL."""
+    if text.startswith(_CODED):
+        plain = base64.b64decode(text.removeprefix(_CODED)).decode()
+        return _CODED + base64.b64encode(fill_placeholders(plain, values).encode()).decode()
+    for placeholder, value in values.items():
+        text = text.replace(_inside(placeholder), _inside(value))
+    return text
+
+
+def _inside(text: str) -> str:
+    """A text as it stands between the quotes of a JSON string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
