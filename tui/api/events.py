@@ -28,7 +28,7 @@ class JobEvent(TypedDict):
 
 
 class UploadEvent(TypedDict):
-    """`upload`: a job's archive is packed or uploaded; a few times a second at most.
+    """`upload`: a job's data are packed, uploaded or staged; a few times a second at most.
 
     Attributes:
         job_id: which.
@@ -38,7 +38,7 @@ class UploadEvent(TypedDict):
     """
 
     job_id: str
-    phase: Literal["packing", "uploading"]
+    phase: Literal["packing", "uploading", "staging"]
     done: int
     total: int
 

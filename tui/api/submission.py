@@ -104,7 +104,11 @@ class Draft(TypedDict, total=False):
         hardware: a hardware profile.
         model: `owner/name` or `owner/name:version` instead of the profile's model.
         version: a version of the model instead of the newest (or pinned) one.
-        data: `upload` packs local datasets, `hosted` uses `images_url`, `remote` neither.
+        data: `upload` packs local datasets into an archive, `staged` sends them to a place that
+            the trainer reads from, `hosted` uses `images_url`, `remote` none of these.
+        staging: the place, for `staged`: `hub`, `here` or `bucket:<destination>`.
+        keep_staged: keep the staged data when the last job that reads them has ended.
+        leave_out_uncaptioned: stage a dataset without its pictures that have no caption.
         images_url: https address of an archive, for `hosted`.
         delivery: where results shall go.
         overrides: options that replace the config's.
@@ -123,7 +127,10 @@ class Draft(TypedDict, total=False):
     hardware: str | None
     model: str | None
     version: str | None
-    data: Literal["upload", "hosted", "remote"] | None
+    data: Literal["upload", "staged", "hosted", "remote"] | None
+    staging: Annotated[str, Bounds(max_length=200)] | None
+    keep_staged: bool
+    leave_out_uncaptioned: bool
     images_url: str | None
     delivery: DraftDelivery
     overrides: DraftOverrides
@@ -373,7 +380,10 @@ class LeavingData(TypedDict):
         bytes: all together.
         destination: who gets it, for people.
         skipped: files that stay, at most 200 of them.
-        stays_here: the API is a server on this machine.
+        stays_here: who gets it is a server on this machine.
+        until: how long it stays there, in words; empty where Replicate decides.
+        token: which credential travels with the job so that the trainer can read it, in words.
+        missing_bytes: what of it is not there yet.
     """
 
     images: int
@@ -382,6 +392,9 @@ class LeavingData(TypedDict):
     destination: str
     skipped: list[SkippedFile]
     stays_here: bool
+    until: str
+    token: str
+    missing_bytes: int
 
 
 class PlannedRequest(TypedDict):

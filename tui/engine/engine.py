@@ -44,6 +44,7 @@ from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
 from tui.engine.spending.watch import SpendingWatch
+from tui.engine.staging.places import staging_service
 from tui.engine.submission.job_service import JobService
 from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
@@ -159,6 +160,17 @@ class Engine:
         self.releases = ReleaseProfiles(
             live=self.live, reader=self.reader, writer=self._writer, log_file=home.log_file
         )
+        self.staging = staging_service(
+            recorder=self.recorder,
+            bus=self.bus,
+            home=home,
+            tasks=self._tasks,
+            writer=self._writer,
+            clients=self.clients,
+            live=self.live,
+            repositories=self.hub_lookup,
+            throttle=self.transfers.throttle,
+        )
         self.preparer = Preparer(
             releases=self.releases,
             clients=self.clients,
@@ -167,6 +179,7 @@ class Engine:
             live=self.live,
             home=home,
             reader=self.reader,
+            staging=self.staging,
         )
         self._collector = Collector(
             recorder=self.recorder,
@@ -189,6 +202,7 @@ class Engine:
             home=home,
             now=utc_now,
             keys_for=self.job_delivery.keys_for,
+            staging=self.staging,
             webhook_for=self.listening.webhook_url,
         )
         self.spending = SpendingService(self.reader, self.live, self._service_time)
@@ -205,6 +219,7 @@ class Engine:
             spending=self.spending,
             submitter=self._submitter,
             tasks=self._tasks,
+            staging=self.staging,
         )
         self.arrivals = DeliveryConfirmation(
             recorder=self.recorder,
@@ -303,10 +318,12 @@ class Engine:
             self.jobs.job_ended(job)
         self.transfers.start()
         self.arrivals.resume()
+        self.staging.resume()
 
     def _job_ended(self, job: JobRecord) -> None:
         self.releases.observe(job)
         self.jobs.job_ended(job)
+        self.staging.job_ended(job)
         self.arrivals.job_ended(job)
 
     def request_stop(self) -> None:

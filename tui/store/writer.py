@@ -293,6 +293,16 @@ class StoreWriter:
         )
         return [job_record(row) for row in rows]
 
+    def ended_since(self, since: datetime) -> list[JobRecord]:
+        """Return jobs that ended at or after a time, oldest first."""
+        rows = self._read(
+            f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs "  # noqa: S608  constants
+            "WHERE status NOT IN ('pending', 'uploading', 'queued', 'running') "
+            "AND completed_at >= ? ORDER BY completed_at",
+            to_micros(since),
+        )
+        return [job_record(row) for row in rows]
+
     def active(self) -> list[JobRecord]:
         """Return jobs that have not ended, oldest first."""
         rows = self._read(

@@ -20,8 +20,11 @@ def opened(
     revision: str = "main",
     start: int = 0,
     stop: int | None = None,
+    kind: str = "model",
 ) -> Iterator[httpx2.Response]:
     """Open a file from byte `start` up to `stop` (exclusive), as a streaming response.
+
+    `kind` is the repository's: `model` or `dataset`.
 
     Raises:
         huggingface_hub.errors.HfHubHTTPError: the Hub refused.
@@ -32,7 +35,7 @@ def opened(
         hf_raise_for_status,
     )
 
-    url = hf_hub_url(repo_id, path, revision=revision, endpoint=api.endpoint)
+    url = hf_hub_url(repo_id, path, repo_type=kind, revision=revision, endpoint=api.endpoint)
     headers = build_hf_headers(token=api.token)
     headers["Accept-Encoding"] = "identity"  # ranges of a compressed body count other bytes
     if start or stop is not None:
@@ -44,12 +47,14 @@ def opened(
         yield answer
 
 
-def read_text(api: HfApi, repo_id: str, path: str, *, revision: str | None = None) -> str | None:
+def read_text(
+    api: HfApi, repo_id: str, path: str, *, revision: str | None = None, kind: str = "model"
+) -> str | None:
     """Return a small text file; None when the file or the repository does not exist."""
     from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 
     try:
-        with opened(api, repo_id, path, revision=revision or "main") as answer:
+        with opened(api, repo_id, path, revision=revision or "main", kind=kind) as answer:
             answer.read()
             return str(answer.text)
     except (EntryNotFoundError, RepositoryNotFoundError):

@@ -8,7 +8,7 @@ Every call may be repeated: after a kill the next run of the engine starts again
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -114,10 +114,14 @@ class StagingPlace(Protocol):
     async def job_ended(self, job: JobRecord) -> None:
         """End what was prepared for a job that has ended: its keys, its prefix."""
 
-    async def remove(self, manifest: Manifest) -> None:
+    async def remove(self, manifest: Manifest, others: Sequence[Manifest]) -> None:
         """Delete the staged data; what is gone already is no error.
 
         The caller makes sure that no queued or running job reads it.
+
+        Args:
+            manifest: what is to be deleted.
+            others: what stays in this place; contents that it shares with them are kept.
         """
 
     def describe(self, manifest: Manifest) -> Leaves:

@@ -121,7 +121,11 @@ class Draft(BaseModel):
         hardware: a hardware profile.
         model: `owner/name` or `owner/name:version` instead of the profile's model.
         version: a version of the model instead of the newest (or pinned) one.
-        data: `upload` packs local datasets, `hosted` uses `images_url`, `remote` neither.
+        data: `upload` packs local datasets into an archive, `staged` sends them to a place that
+            the trainer reads from, `hosted` uses `images_url`, `remote` none of these.
+        staging: the place, for `staged`: `hub`, `here` or `bucket:<destination>`.
+        keep_staged: keep the staged data when the last job that reads them has ended.
+        leave_out_uncaptioned: stage a dataset without its pictures that have no caption.
         images_url: https address of an archive, for `hosted`.
         cancel_after: seconds after which Replicate ends the job.
         cost_ceiling_micros: micro-dollars that the job may cost at most; converted into such a
@@ -141,7 +145,10 @@ class Draft(BaseModel):
     hardware: str | None = None
     model: str | None = None
     version: str | None = None
-    data: Literal["upload", "hosted", "remote"] | None = None
+    data: Literal["upload", "staged", "hosted", "remote"] | None = None
+    staging: str | None = Field(None, max_length=200)
+    keep_staged: bool = False
+    leave_out_uncaptioned: bool = False
     images_url: str | None = None
     delivery: DeliveryDraft = DeliveryDraft()
     overrides: Overrides = Overrides()

@@ -20,6 +20,7 @@ from tui.engine.delivery.result import CheckDelivery
 from tui.engine.results.collector import Collector, collect_after_end
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
+from tui.engine.staging.service import StagingService
 from tui.engine.submission.draft import read_draft
 from tui.engine.submission.prepare import (
     Prepared,
@@ -28,7 +29,7 @@ from tui.engine.submission.prepare import (
     cancel_after_seconds,
     ceiling_check,
 )
-from tui.engine.submission.report import report_of
+from tui.engine.submission.report import leaving, report_of
 from tui.engine.submission.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.submission.submit import Submitter
 from tui.engine.tracking.monitor import Monitor, snapshot_of
@@ -70,8 +71,10 @@ class JobService:
         spending: SpendingService,
         submitter: Submitter,
         tasks: TaskOwner,
+        staging: StagingService,
     ) -> None:
         self.on_collected: Callable[[JobRecord], None] = lambda _job: None
+        self._staging = staging
         self._recorder = recorder
         self._claims = claims
         self._clients = clients
@@ -119,14 +122,39 @@ class JobService:
         self._allow(prepared, api_base)
         trigger_words = await asyncio.to_thread(caption_words, prepared.report)
         account = await self._account(api_base)
+        with self._staging.held(api_base, prepared.staging) as staged_as:
+            if prepared.staging is not None:
+                await self._staging.remember(api_base, prepared.staging, keep=draft.keep_staged)
+            return self._store(
+                api_base, prepared, trigger_words, account=account, key=key, staged_as=staged_as
+            )
+
+    def _store(
+        self,
+        api_base: str,
+        prepared: Prepared,
+        trigger_words: Sequence[str],
+        *,
+        account: str,
+        key: str,
+        staged_as: str,
+    ) -> dict[str, Any]:
+        """Store a job and start its submission; see `submit`."""
         if earlier := self._job_of_key(key):  # the same request, twice at once
             return _submitted(earlier, again=True)
         # No `await` between here and the insert: of two concurrent submits the second one's sum
         # must include the first one's estimate.
         warning = self._spending.allow(api_base, prepared.estimate.micros)
         record, secret_inputs = self._record(prepared, api_base, trigger_words)
-        if account:
-            record = replace(record, submit={**record.submit, "account": account})
+        more: dict[str, Any] = {"account": account} if account else {}
+        if prepared.staging is not None:
+            more["staging"] = {
+                "key": staged_as,
+                "place": prepared.staging.place.name,
+                "images": prepared.staging.manifest.images,
+                "bytes": prepared.staging.manifest.bytes,
+            }
+        record = replace(record, submit={**record.submit, **more})
         job = self._recorder.insert(
             record,
             ("created", f"Made from {prepared.config.path}."),
@@ -178,13 +206,15 @@ class JobService:
                 code="check_failed",
                 details={name: report[name] for name in ("checks", "acceptable", "accepts")},
             )
-        if is_loopback(api_base):
+        leaves = leaving(prepared, api_base)
+        stays = not leaves["images"] or leaves["stays_here"]
+        if is_loopback(api_base) and stays:
             return
         settings = self._live.now
         if settings.wrong("cloud.api_base"):  # another server than Replicate may have been meant
             raise unreadable_address(settings)
         consent = settings.cloud.consent
-        if not prepared.uploads:
+        if not leaves["images"]:
             return
         if settings.wrong("cloud.consent"):  # `never` may have been meant
             raise unreadable_consent(settings)
@@ -199,7 +229,7 @@ class JobService:
             )
         if not prepared.draft.consent:
             raise RefusedError(
-                f"{prepared.report.images} images would leave this machine for Replicate.",
+                f"{leaves['images']} images would leave this machine for {leaves['destination']}.",
                 "Agree to it (--yes on the command line).",
                 status=403,
                 code="consent_required",

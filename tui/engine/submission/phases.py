@@ -14,12 +14,22 @@ IMAGES_PLACEHOLDER: Final = "(the archive's address, once it is uploaded)"
 
 
 def note_phase(
-    recorder: JobRecorder, job: JobRecord, phase: str, message: str, **more: Any
+    recorder: JobRecorder,
+    job: JobRecord,
+    phase: str,
+    message: str,
+    *,
+    inputs: dict[str, Any] | None = None,
+    **more: Any,
 ) -> None:
-    """Store the phase of a submission, before the step that it names is taken."""
-    recorder.note(
-        job.job_id, "local", phase, message, submit={**job.submit, "phase": phase, **more}
-    )
+    """Store the phase of a submission, before the step that it names is taken.
+
+    `inputs` replaces the job's inputs in the same transaction.
+    """
+    values: dict[str, Any] = {"submit": {**job.submit, "phase": phase, **more}}
+    if inputs is not None:
+        values["inputs"] = inputs
+    recorder.note(job.job_id, "local", phase, message, **values)
 
 
 def backoff_seconds(job: JobRecord) -> Iterator[float]:

@@ -18,6 +18,8 @@ from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
+from tui.engine.staging.findings import place_for, staging_findings
+from tui.engine.staging.service import StagingPlan, StagingService
 from tui.engine.submission.draft import Draft
 from tui.engine.submission.history import History, history_of
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
@@ -57,6 +59,7 @@ class Prepared:
         uploads: whether an archive is packed and uploaded.
         delivery: where the results go.
         history: what earlier runs say.
+        staging: how local datasets are staged; None when they are not.
     """
 
     draft: Draft
@@ -73,6 +76,7 @@ class Prepared:
     uploads: bool
     delivery: Delivery
     history: History
+    staging: StagingPlan | None = None
 
     @property
     def ok(self) -> bool:
@@ -114,7 +118,9 @@ class Preparer:
         home: Home,
         reader: StoreReader,
         releases: ReleaseProfiles,
+        staging: StagingService,
     ) -> None:
+        self._staging = staging
         self._clients = clients
         self._catalog = catalog
         self._delivery = delivery
@@ -144,9 +150,17 @@ class Preparer:
         choice = await self._ask_replicate(api_base, draft, profile, findings)
         release = self._releases.choose(api_base, choice, draft)
         delivery = await self._delivery.resolve(api_base, draft.delivery, config, findings)
-        mode = _mode(draft, config)
-        inputs = build_inputs(
+        staging = await self._plan_staging(
+            api_base,
+            draft,
             config,
+            report,
+            unpacks=None if choice is None else release.archive == "unpacks",
+            findings=findings,
+        )
+        mode = "staged" if staging is not None else _mode(draft, config)
+        inputs = build_inputs(
+            staging.config if staging is not None else config,
             delivery=delivery,
             schema=choice.schema if choice else None,
             images_url=draft.images_url if draft.data == "hosted" else IMAGES_PLACEHOLDER,
@@ -167,7 +181,7 @@ class Preparer:
             mode=mode,
             inputs=inputs,
             schema=choice.schema if choice else None,
-            release=release,
+            release=release if choice else None,
             has_hf_token=self._has_hub_token(api_base),
         )
         checks = [*config_findings, *findings]
@@ -190,7 +204,35 @@ class Preparer:
             uploads=uploads,
             delivery=delivery,
             history=history,
+            staging=staging,
         )
+
+    async def _plan_staging(
+        self,
+        api_base: str,
+        draft: Draft,
+        config: TrainingConfig,
+        report: DataReport,
+        *,
+        unpacks: bool | None,
+        findings: list[Check],
+    ) -> StagingPlan | None:
+        place = place_for(draft.data, draft.staging, config, unpacks=unpacks)
+        if place is None:
+            return None
+        try:
+            plan = await self._staging.plan(
+                api_base,
+                place,
+                config,
+                report,
+                leave_out_uncaptioned=draft.leave_out_uncaptioned,
+            )
+        except RefusedError as error:
+            findings.append(Check("staging", "error", error.message.rstrip("."), error.advice))
+            return None
+        findings += staging_findings(plan)
+        return plan
 
     def load_named(self, name: str) -> TrainingConfig:
         """Load a config by its path or by its name below the config roots. Blocking.

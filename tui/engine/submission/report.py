@@ -39,19 +39,18 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
             "queue": None if history.wait is None else asdict(history.wait),
         },
         "leaves": {
-            "images": report.images if prepared.uploads else 0,
-            "captions": report.captions if prepared.uploads else 0,
-            "bytes": report.bytes if prepared.uploads else 0,
-            "destination": "this machine (sandbox)" if is_loopback(api_base) else "Replicate",
+            **leaving(prepared, api_base),
             "skipped": [
                 {"path": str(item.path), "reason": item.reason} for item in report.skipped[:200]
             ],
-            "stays_here": is_loopback(api_base),
         },
         "request": {
             "version": f"{choice.model}:{choice.version}" if choice else None,
             "input": prepared.inputs.shown(),
-            "dropped": list(prepared.inputs.dropped),
+            "dropped": [
+                *prepared.inputs.dropped,
+                *(prepared.staging.dropped if prepared.staging else ()),
+            ],
         },
         "delivery": delivery_data(prepared.delivery, prepared.config),
         "cancel_after": cancel_after_seconds(prepared),
@@ -68,4 +67,32 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
             "model": choice.model if choice else prepared.profile.model,
             "created_at": choice.created_at.isoformat() if choice and choice.created_at else None,
         },
+    }
+
+
+def leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
+    """What leaves this machine: the archive's content, or the staged data."""
+    report, plan = prepared.report, prepared.staging
+    if plan is not None:
+        manifest = plan.manifest
+        return {
+            "images": manifest.images,
+            "captions": manifest.captions,
+            "bytes": manifest.bytes,
+            "destination": plan.leaves.to,
+            "stays_here": plan.leaves.stays_here,
+            "until": plan.leaves.until,
+            "token": plan.leaves.token,
+            "missing_bytes": plan.missing.bytes if plan.missing else manifest.bytes,
+        }
+    size = report.bytes if prepared.uploads else 0
+    return {
+        "images": report.images if prepared.uploads else 0,
+        "captions": report.captions if prepared.uploads else 0,
+        "bytes": size,
+        "destination": "this machine (sandbox)" if is_loopback(api_base) else "Replicate",
+        "stays_here": is_loopback(api_base),
+        "until": "",
+        "token": "",
+        "missing_bytes": size,
     }

@@ -1,9 +1,9 @@
 """Runs the submission of a job: pack, upload, post, follow; one stored phase at a time.
 
     new ─▶ packed ─▶ uploaded ─▶ posting ─▶ accepted
-                                    │ ▲
-                                    ▼ │
-                                  looked up
+     └───▶ staged ──────────────────┘│ ▲
+                                     ▼ │
+                                   looked up
 
 Each phase is stored before its step is taken. After a crash the engine therefore knows what it may
 repeat (packing and uploading are free) and what it must look up first (a POST is paid). The inputs
@@ -26,7 +26,9 @@ from tui.engine.credentials.replicate_clients import MissingTokenError, Replicat
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.staging.service import StagingService
 from tui.engine.submission.archives import Archives
+from tui.engine.submission.phases import note_phase
 from tui.engine.submission.post_once import (
     CancelledWhilePostingError,
     PredictionPoster,
@@ -66,6 +68,7 @@ class Submitter:
         home: Home,
         now: Clock,
         keys_for: Callable[[JobRecord], Awaitable[dict[str, Secret]]],
+        staging: StagingService,
         webhook_for: Callable[[JobRecord], str | None] = lambda _job: None,
     ) -> None:
         """Take the services it works with.
@@ -81,11 +84,13 @@ class Submitter:
             home: the state directory.
             now: the clock.
             keys_for: reads the keys of the user's own bucket for one POST.
+            staging: sends datasets to the place that the trainer reads from.
             webhook_for: the webhook address of a job; None for none.
         """
         self._recorder = recorder
         self._bus = bus
         self._monitor = monitor
+        self._staging = staging
         self._tasks = tasks
         self._now = now
         self._archives = Archives(recorder=recorder, clients=clients, bus=bus, home=home)
@@ -96,8 +101,9 @@ class Submitter:
             keys=keys,
             now=now,
             webhook_for=webhook_for,
-            keys_for=keys_for,
+            keys_for=self._secret_values,
         )
+        self._keys_for = keys_for
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, threading.Event] = {}
 
@@ -235,7 +241,18 @@ class Submitter:
         if job.submit.get("phase") == "packed":
             await self._archives.upload(job, cancel)
             job = self._recorder.writer.job(job_id)
+        if job.submit.get("phase") == "new" and job.submit.get("staging"):
+            inputs = await self._staging.stage(job, cancel)
+            job = self._recorder.writer.job(job_id)
+            note_phase(
+                self._recorder, job, "staged", "The datasets are staged and verified.",
+                inputs=inputs,
+            )  # fmt: skip
+            job = self._recorder.writer.job(job_id)
         await self._follow_prediction(await self._poster.post(job))
+
+    async def _secret_values(self, job: JobRecord) -> dict[str, Secret]:
+        return {**await self._keys_for(job), **await self._staging.secrets_for(job)}
 
     async def _follow_prediction(self, job: JobRecord) -> None:
         self._monitor.follow(job)

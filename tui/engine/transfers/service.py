@@ -64,10 +64,10 @@ class TransferService:
         self._home = home
         self._outputs = outputs
         self._tables = writer.transfers
-        self._throttle = Throttle(live.now.publishing.bandwidth or None)
+        self.throttle = Throttle(live.now.publishing.bandwidth or None)
         self._live = live
         live.on_change(self._settings_changed)
-        self.places = Destinations(self._tables, clients, live, self._throttle, now)
+        self.places = Destinations(self._tables, clients, live, self.throttle, now)
         self._cards = ModelCards(home)
         self.queue = TransferQueue(
             tables=self._tables, destinations=self.places, bus=bus, tasks=tasks, now=now,
@@ -79,7 +79,7 @@ class TransferService:
         self._now = now
 
     def _settings_changed(self, _before: Settings, after: Settings) -> None:
-        self._throttle.limit = after.publishing.bandwidth or None
+        self.throttle.limit = after.publishing.bandwidth or None
 
     def start(self) -> None:
         """Take up what was under way, and clear away what an engine that was killed left."""

@@ -67,7 +67,6 @@ class Facts:
         release: the version's release profile; None when unknown.
         has_hf_token: whether a Hugging Face token is available; None when unknown.
         guess: estimated duration and price.
-        release: the release of the trainer, such as `4.10.1`; None when unknown.
     """
 
     config: TrainingConfig
@@ -80,7 +79,11 @@ class Facts:
     release: ReleaseProfile | None
     has_hf_token: bool | None
     guess: Estimate
-    release: str | None = None
+
+    @property
+    def option_release(self) -> str | None:
+        """The release whose options apply, such as `4.10.1`; None when unknown."""
+        return self.release.options if self.release is not None else None
 
 
 def check_config(
@@ -95,7 +98,6 @@ def check_config(
     release: ReleaseProfile | None = None,
     has_hf_token: bool | None = None,
     step_seconds: float | None = None,
-    release: str | None = None,
 ) -> list[Check]:
     """Run every local check, in the order of the submit form.
 
@@ -113,7 +115,6 @@ def check_config(
         release: the version's release profile.
         has_hf_token: whether a Hugging Face token is available.
         step_seconds: seconds per step of a similar earlier run.
-        release: the release of the trainer, such as `4.10.1`.
     """
     machine = profile or PROFILES[DEFAULT_PROFILE]
     facts = Facts(
@@ -127,7 +128,6 @@ def check_config(
         release=release,
         has_hf_token=has_hf_token,
         guess=estimate(config, machine, report, step_seconds=step_seconds),
-        release=release,
     )
     return [Check(*fields) for check in _CHECKS for fields in check(facts)]
 
@@ -156,8 +156,8 @@ def _method(config: TrainingConfig) -> str:
 
 
 def _check_options(facts: Facts) -> Iterator[CheckRow]:
-    yield from option_checks(facts.config, facts.release)
-    yield from rule_checks(facts.config, facts.delivery, facts.release, gpus=facts.profile.gpus)
+    yield from option_checks(facts.config, facts.option_release)
+    yield from rule_checks(facts.config, facts.delivery, facts.option_release, gpus=facts.profile.gpus)
 
 
 def _check_steps(facts: Facts) -> Iterator[CheckRow]:

@@ -1,0 +1,41 @@
+"""Whether a draft's data are staged, and what the check says about it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tui.base import formatting
+from tui.engine.staging.service import StagingPlan
+from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.config.training_config import TrainingConfig
+
+DEFAULT_PLACE: Final = "hub"
+
+
+def place_for(
+    data: str | None, staging: str | None, config: TrainingConfig, *, unpacks: bool | None
+) -> str | None:
+    """Return the name of the place that a draft's local datasets are staged to, or None.
+
+    Args:
+        data: the draft's choice of the way; None leaves it to this program.
+        staging: the draft's choice of the place.
+        config: the config; without local datasets nothing is staged.
+        unpacks: whether the trainer unpacks archives; None when unknown.
+    """
+    if not config.local_datasets:
+        return None
+    if data == "staged" or (data is None and (staging or unpacks is False)):
+        return staging or DEFAULT_PLACE
+    return None
+
+
+def staging_findings(plan: StagingPlan) -> list[Check]:
+    """Return the findings about a plan."""
+    found = [Check("staging", note.level, note.message, note.advice) for note in plan.notes]
+    if plan.missing is None or any(note.level == "error" for note in plan.notes):
+        return found
+    left = plan.missing
+    what = f"{formatting.size(left.bytes)} to send" if left.files else "all of it is there already"
+    message = f"the trainer reads the pictures from {plan.leaves.to}: {what}"
+    return [*found, Check("staging", "ok", message)]

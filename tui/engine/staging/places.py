@@ -1,0 +1,60 @@
+"""Puts the staging service and its places together."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from tui.base.clock import utc_now
+from tui.destinations.common.meter import Throttle
+from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.delivery.hub_repositories import HubRepositories
+from tui.engine.runtime.event_bus import EventBus
+from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.staging.hub_place import HubPlace
+from tui.engine.staging.records import StagedRecords
+from tui.engine.staging.service import StagingService
+from tui.engine.tracking.recorder import JobRecorder
+from tui.settings import Home
+from tui.store.writer import StoreWriter
+
+INSTALLATION_FACT: Final = "staging-installation"
+"""A random name of this state directory, so that two of them never share a repository."""
+
+
+def staging_service(
+    *,
+    recorder: JobRecorder,
+    bus: EventBus,
+    home: Home,
+    tasks: TaskOwner,
+    writer: StoreWriter,
+    clients: ReplicateClients,
+    live: LiveSettings,
+    repositories: HubRepositories,
+    throttle: Throttle,
+) -> StagingService:
+    """Make the service with all places that this program knows."""
+    records = StagedRecords(home.root / "staged")
+    service = StagingService(
+        recorder=recorder, bus=bus, home=home, tasks=tasks, now=utc_now, records=records
+    )
+    installation = writer.fact(INSTALLATION_FACT)
+    if not isinstance(installation, str):
+        installation = secrets.token_hex(8)
+        writer.set_fact(INSTALLATION_FACT, installation)
+
+    def hub(api_base: str, _rest: str) -> HubPlace:
+        return HubPlace(
+            api_base,
+            clients=clients,
+            live=live,
+            records=records,
+            repositories=repositories,
+            installation=installation,
+            throttle=throttle,
+        )
+
+    service.add_place("hub", hub)
+    return service

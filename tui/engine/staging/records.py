@@ -1,0 +1,137 @@
+"""What has been staged where: files in the state directory, one pair for each manifest and place.
+
+The small file is what is known about it, the large one the manifest itself. Both are written before
+anything is sent, so that a killed engine knows what may lie at the far end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from tui.simpletuner.staging.manifest import Manifest
+
+_FACTS: Final = ".json"
+_MANIFEST: Final = ".manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRecord:
+    """Staged datasets in one place.
+
+    Attributes:
+        key: name of the record: letters and digits.
+        place: the place's name.
+        api_base: the API whose jobs read it.
+        digest: the manifest's.
+        datasets: ids of the datasets.
+        images: number of files.
+        bytes: their size.
+        created_at: when it was planned, as ISO 8601.
+        started: whether anything may have been sent.
+        there: whether all of it was verified at the far end.
+        keep: whether it stays when the last job that reads it has ended.
+        where: what the place calls it, for the screen.
+        facts: what the place has to remember, such as commits; no secrets.
+    """
+
+    key: str
+    place: str
+    api_base: str
+    digest: str
+    datasets: tuple[str, ...]
+    images: int
+    bytes: int
+    created_at: str
+    started: bool = False
+    there: bool = False
+    keep: bool = False
+    where: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def record_key(place: str, api_base: str, digest: str) -> str:
+    """Return the key of a manifest in a place."""
+    return hashlib.sha256(f"{place}\n{api_base}\n{digest}".encode()).hexdigest()[:16]
+
+
+class StagedRecords:
+    """The records of one state directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._records: dict[str, StagedRecord] | None = None
+
+    def all(self) -> list[StagedRecord]:
+        """All records, oldest first."""
+        return sorted(self._loaded().values(), key=lambda one: one.created_at)
+
+    def get(self, key: str) -> StagedRecord | None:
+        """Return a record, or None."""
+        return self._loaded().get(key)
+
+    def put(self, record: StagedRecord, manifest: Manifest | None = None) -> StagedRecord:
+        """Write a record, and its manifest when it is new.
+
+        Raises:
+            OSError: the disk is full or may not be written.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if manifest is not None:
+            _write(self._folder / f"{record.key}{_MANIFEST}", manifest.to_dict())
+        _write(self._folder / f"{record.key}{_FACTS}", asdict(record))
+        self._loaded()[record.key] = record
+        return record
+
+    def change(self, key: str, **values: Any) -> StagedRecord | None:
+        """Change fields of a record; None when it is gone."""
+        record = self.get(key)
+        return None if record is None else self.put(replace(record, **values))
+
+    def manifest(self, key: str) -> Manifest | None:
+        """Read the manifest of a record; None when it is gone or of another version."""
+        try:
+            return Manifest.from_dict(json.loads((self._folder / f"{key}{_MANIFEST}").read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def drop(self, key: str) -> None:
+        """Delete a record."""
+        for suffix in (_FACTS, _MANIFEST):
+            with contextlib.suppress(OSError):
+                (self._folder / f"{key}{suffix}").unlink(missing_ok=True)
+        self._loaded().pop(key, None)
+
+    def _loaded(self) -> dict[str, StagedRecord]:
+        if self._records is None:
+            self._records = {record.key: record for record in self._read()}
+        return self._records
+
+    def _read(self) -> Iterator[StagedRecord]:
+        for path in self._folder.glob(f"*{_FACTS}"):
+            if path.name.endswith(_MANIFEST):
+                continue
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                raw = json.loads(path.read_bytes())
+                yield StagedRecord(**{**raw, "datasets": tuple(raw["datasets"])})
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            os.chmod(part, 0o600)  # noqa: PTH101  the path is open already
+            json.dump(content, file, ensure_ascii=False, separators=(",", ":"))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,416 @@
+"""Staging: plans it for a draft, does it for a job, and removes what no job reads any more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.base.clock import Clock
+from tui.base.errors import RefusedError
+from tui.base.job_status import LOST, JobStatus
+from tui.destinations.common.errors import PublishError, TransferCancelledError
+from tui.engine.runtime.event_bus import EventBus
+from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.staging.place import JobData, Leaves, Missing, Progress, StagingPlace
+from tui.engine.staging.records import StagedRecord, StagedRecords, record_key
+from tui.engine.tracking.recorder import JobRecorder
+from tui.replicate.secret import Secret
+from tui.settings import Home
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.datasets.scan import DataReport
+from tui.simpletuner.errors import CancelledByUser, Note, SimpleTunerError
+from tui.simpletuner.staging.build import build_manifest
+from tui.simpletuner.staging.config import fill_placeholders, with_entries
+from tui.simpletuner.staging.manifest import Manifest
+from tui.simpletuner.staging.rewrite import portable_entry
+from tui.store.records import JobRecord
+
+if TYPE_CHECKING:
+    from tui.api import staging as api
+
+LOG = logging.getLogger(__name__)
+
+PlaceMaker = Callable[[str, str], StagingPlace]
+"""Makes the place of an API base; the second argument is what follows `:` in its name."""
+
+_EVENTS_PER_SECOND: Final = 5
+_UNCERTAIN: Final = timedelta(days=1)
+"""How long a job that was lost sight of may still read its data."""
+
+
+@dataclass(frozen=True)
+class StagingPlan:
+    """How a draft's local datasets would be staged.
+
+    Attributes:
+        place: where.
+        manifest: what.
+        missing: what has to be sent; None when the place cannot be used.
+        leaves: what leaves this machine, to whom, for how long, and with which token.
+        config: the config with the rewritten entries.
+        dropped: keys that are not sent, with the reason.
+        notes: refusals, and what was mended.
+    """
+
+    place: StagingPlace
+    manifest: Manifest
+    missing: Missing | None
+    leaves: Leaves
+    config: TrainingConfig
+    dropped: tuple[str, ...]
+    notes: tuple[Note, ...]
+
+
+class StagingService:
+    """The places and the records of one state directory."""
+
+    def __init__(
+        self,
+        *,
+        recorder: JobRecorder,
+        bus: EventBus,
+        home: Home,
+        tasks: TaskOwner,
+        now: Clock,
+        records: StagedRecords,
+    ) -> None:
+        self._recorder = recorder
+        self._bus = bus
+        self._home = home
+        self._tasks = tasks
+        self._now = now
+        self._records = records
+        self._makers: dict[str, PlaceMaker] = {}
+        self._places: dict[tuple[str, str], StagingPlace] = {}
+        self._held: set[str] = set()
+        self._secrets: dict[str, Mapping[str, Secret]] = {}
+        self._removing: set[str] = set()
+
+    def add_place(self, kind: str, maker: PlaceMaker) -> None:
+        """Offer a kind of place under its name."""
+        self._makers[kind] = maker
+
+    def place(self, name: str, api_base: str) -> StagingPlace:
+        """Return a place by its name in drafts.
+
+        Raises:
+            RefusedError: there is no such place.
+        """
+        kind, _, rest = name.partition(":")
+        if kind not in self._makers:
+            known = ", ".join(sorted(self._makers))
+            raise RefusedError(f"There is no place {name} to stage to.", f"Choose one of: {known}.")
+        key = (name, api_base)
+        if key not in self._places:
+            self._places[key] = self._makers[kind](api_base, rest)
+        return self._places[key]
+
+    # -- before ---------------------------------------------------------------------------------
+
+    async def plan(
+        self,
+        api_base: str,
+        place_name: str,
+        config: TrainingConfig,
+        report: DataReport,
+        *,
+        leave_out_uncaptioned: bool = False,
+    ) -> StagingPlan:
+        """Plan the staging of a config's local datasets; problems become notes.
+
+        Raises:
+            RefusedError: there is no such place.
+        """
+        place = self.place(place_name, api_base)
+        cancel = threading.Event()
+        try:
+            built = await asyncio.to_thread(
+                build_manifest,
+                config,
+                report,
+                cache=self._home.root / "staging-cache.json",
+                leave_out_uncaptioned=leave_out_uncaptioned,
+                cancel=cancel,
+            )
+        except asyncio.CancelledError:
+            cancel.set()
+            raise
+        notes = list(built.notes)
+        missing = None
+        try:
+            missing = await place.missing(built.manifest)
+        except (PublishError, SimpleTunerError) as error:
+            notes.append(Note("error", _clause(error.message), error.advice))
+        entries: dict[str, dict[str, Any]] = {}
+        dropped: list[str] = []
+        for dataset in built.manifest.datasets:
+            portable, reasons = portable_entry(dataset.entry)
+            entries[dataset.id] = place.entry(dataset, portable, None)
+            lost = set(portable) - set(entries[dataset.id])
+            reasons |= dict.fromkeys(sorted(lost), "made anew for the staged data")
+            dropped += [f"{dataset.id}.{key}: {reason}" for key, reason in reasons.items()]
+        return StagingPlan(
+            place=place,
+            manifest=built.manifest,
+            missing=missing,
+            leaves=place.describe(built.manifest),
+            config=with_entries(config, entries),
+            dropped=tuple(dropped),
+            notes=tuple(notes),
+        )
+
+    @contextlib.contextmanager
+    def held(self, api_base: str, plan: StagingPlan | None) -> Any:
+        """Keep a plan's data from being removed until the job that reads it is stored."""
+        key = "" if plan is None else record_key(plan.place.name, api_base, plan.manifest.digest)
+        self._held.add(key)
+        try:
+            yield key
+        finally:
+            self._held.discard(key)
+
+    async def remember(self, api_base: str, plan: StagingPlan, *, keep: bool) -> None:
+        """Write down what a job will stage, before the job is stored.
+
+        Raises:
+            RefusedError: it cannot be written.
+        """
+        place, manifest = plan.place, plan.manifest
+        key = record_key(place.name, api_base, manifest.digest)
+        known = self._records.get(key)
+        record = StagedRecord(
+            key=key,
+            place=place.name,
+            api_base=api_base,
+            digest=manifest.digest,
+            datasets=tuple(dataset.id for dataset in manifest.datasets),
+            images=manifest.images,
+            bytes=manifest.bytes,
+            created_at=known.created_at if known else self._now().isoformat(),
+            started=known.started if known else False,
+            there=known.there if known else False,
+            keep=keep or bool(known and known.keep),
+            where=plan.leaves.to,
+            facts=known.facts if known else {},
+        )
+        try:
+            await asyncio.to_thread(self._records.put, record, manifest)
+        except OSError as error:
+            raise RefusedError(
+                f"The list of staged files cannot be written: {error.strerror or error}.",
+                "Is the disk full?",
+            ) from error
+
+    # -- a job ----------------------------------------------------------------------------------
+
+    async def stage(self, job: JobRecord, cancel: threading.Event) -> dict[str, Any]:
+        """Send a job's datasets, and return its inputs with the values that are known then.
+
+        Raises:
+            SimpleTunerError: it failed; nothing was started.
+            CancelledByUser: `cancel` was set.
+        """
+        record, manifest, place = self._of(job)
+        self._recorder.note(
+            job.job_id, "local", "state", f"Staging the datasets to {record.where}.",
+            status=JobStatus.UPLOADING, stage="staging",
+        )  # fmt: skip
+        self._records.change(record.key, started=True)
+        with _translated():
+            await place.send(manifest, self._progress(job.job_id), cancel)
+            self._records.change(record.key, there=True)
+            data = await place.prepare_job(manifest, job)
+        self._secrets[job.job_id] = data.secrets
+        text = str(job.inputs["dataloader_json"])
+        return {**job.inputs, "dataloader_json": fill_placeholders(text, data.values)}
+
+    async def secrets_for(self, job: JobRecord) -> dict[str, Secret]:
+        """Return the inputs of a job with secret values in them, for its POST only.
+
+        Raises:
+            SimpleTunerError: they cannot be made any more.
+        """
+        if not job.submit.get("staging") or job.prediction_id:
+            return {}
+        if job.job_id not in self._secrets:  # the engine was started anew
+            _, manifest, place = self._of(job)
+            with _translated():
+                data: JobData = await place.prepare_job(manifest, job)
+            self._secrets[job.job_id] = data.secrets
+        values = self._secrets[job.job_id]
+        if not values:
+            return {}
+        texts = {placeholder: secret.reveal() for placeholder, secret in values.items()}
+        return {
+            "dataloader_json": Secret(fill_placeholders(str(job.inputs["dataloader_json"]), texts))
+        }
+
+    def _of(self, job: JobRecord) -> tuple[StagedRecord, Manifest, StagingPlace]:
+        staging = job.submit["staging"]
+        record = self._records.get(staging["key"])
+        manifest = self._records.manifest(staging["key"])
+        if record is None or manifest is None:
+            raise SimpleTunerError(
+                "the list of staged files is gone from the state folder",
+                "Nothing was started. Run the job again.",
+            )
+        return record, manifest, self.place(staging["place"], job.api_base)
+
+    def _progress(self, job_id: str) -> Progress:
+        """A callback that publishes progress a few times a second; callable from any thread."""
+        loop = asyncio.get_running_loop()
+        last = float("-inf")
+
+        def report(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if done < total and now - last < 1 / _EVENTS_PER_SECOND:
+                return
+            last = now
+            with contextlib.suppress(RuntimeError):  # the loop has ended before the thread
+                loop.call_soon_threadsafe(publish, done, total)
+
+        def publish(done: int, total: int) -> None:
+            self._bus.publish("upload", job_id=job_id, phase="staging", done=done, total=total)
+
+        return report
+
+    # -- afterwards -----------------------------------------------------------------------------
+
+    def job_ended(self, job: JobRecord) -> None:
+        """End what a job had for itself, and remove its data if it was the last reader."""
+        self._secrets.pop(job.job_id, None)
+        if job.submit.get("staging"):
+            self._tasks.start(self._after(job), f"end the staging of {job.job_id}")
+
+    async def _after(self, job: JobRecord) -> None:
+        staging = job.submit["staging"]
+        with contextlib.suppress(PublishError, SimpleTunerError, RefusedError):
+            await self.place(staging["place"], job.api_base).job_ended(job)
+        record = self._records.get(staging["key"])
+        if record is not None and not record.keep:
+            await self._remove_unread(record)
+
+    def resume(self) -> None:
+        """Remove what a former engine should have removed."""
+        for record in self._records.all():
+            if not record.keep and not self.readers(record.key):
+                self._tasks.start(self._remove_unread(record), f"remove staged {record.key}")
+
+    async def _remove_unread(self, record: StagedRecord) -> None:
+        if self.readers(record.key):
+            return
+        try:
+            await self._remove(record)
+        except (PublishError, SimpleTunerError, RefusedError) as error:
+            self._bus.publish(
+                "notice", level="warn",
+                message=f"Staged data could not be removed from {record.where}: {error.message}",
+                advice=f"{error.advice} It is tried again at the next start; "
+                "`simpletuner-tui staged remove` does it now.".strip(),
+            )  # fmt: skip
+
+    def readers(self, key: str) -> list[str]:
+        """Ids of the jobs that read a record's data or may still do so."""
+        jobs = [job for job in self._recorder.writer.active() if _reads(job, key)]
+        jobs += [job for job in self._lost() if _reads(job, key)]
+        return [job.job_id for job in jobs] + ["(a job that is being submitted)"] * (
+            key in self._held
+        )
+
+    def _lost(self) -> list[JobRecord]:
+        """Jobs that were ended here without Replicate's word, and may be running."""
+        since = self._now() - _UNCERTAIN
+        return [
+            job for job in self._recorder.writer.ended_since(since) if job.provider_status == LOST
+        ]
+
+    def rows(self) -> list[api.StagedData]:
+        """What is staged, oldest first."""
+        return [
+            {
+                "key": record.key,
+                "place": record.place,
+                "where": record.where,
+                "datasets": list(record.datasets),
+                "images": record.images,
+                "bytes": record.bytes,
+                "created_at": record.created_at,
+                "complete": record.there,
+                "keep": record.keep,
+                "readers": self.readers(record.key),
+            }
+            for record in self._records.all()
+        ]
+
+    async def remove(self, key: str) -> None:
+        """Remove staged data at the user's wish.
+
+        Raises:
+            RefusedError: there is no such record, or a job reads it.
+            PublishError: the place refuses.
+        """
+        record = self._records.get(key)
+        if record is None:
+            raise RefusedError(f"Nothing is staged under {key}.", status=404, code="not_found")
+        if readers := self.readers(key):
+            raise RefusedError(
+                f"A queued or running job reads it: {', '.join(readers)}.",
+                "Cancel the job first, or wait until it has ended.",
+                status=409,
+                code="in_use",
+            )
+        await self._remove(record)
+
+    async def _remove(self, record: StagedRecord) -> None:
+        if record.key in self._removing:
+            return
+        self._removing.add(record.key)
+        try:
+            manifest = await asyncio.to_thread(self._records.manifest, record.key)
+            if manifest is not None and record.started:
+                others = await asyncio.to_thread(self._others, record)
+                await self.place(record.place, record.api_base).remove(manifest, others)
+            self._records.drop(record.key)
+        finally:
+            self._removing.discard(record.key)
+        self._bus.publish("fact", name="staged")
+
+    def _others(self, record: StagedRecord) -> Sequence[Manifest]:
+        rows = [
+            self._records.manifest(one.key)
+            for one in self._records.all()
+            if one.key != record.key
+            and (one.place, one.api_base) == (record.place, record.api_base)
+        ]
+        return [manifest for manifest in rows if manifest is not None]
+
+
+def _reads(job: JobRecord, key: str) -> bool:
+    staging = job.submit.get("staging") or {}
+    return bool(staging.get("key") == key)
+
+
+@contextlib.contextmanager
+def _translated() -> Any:
+    """Turn errors of places into those that end a submission."""
+    try:
+        yield
+    except TransferCancelledError:
+        raise CancelledByUser("the staging was stopped") from None
+    except PublishError as error:
+        raise SimpleTunerError(
+            f"the datasets could not be staged: {error.message}",
+            f"{error.advice} Nothing was started; what is there already is not sent again.",
+        ) from error
+
+
+def _clause(sentence: str) -> str:
+    return sentence.rstrip(".")
