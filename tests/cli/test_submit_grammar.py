@@ -36,3 +36,28 @@ def test_an_invalid_amount_is_refused_at_its_option(
 
 def test_a_failed_delivery_can_be_accepted() -> None:
     assert draft("--accept-delivery")["accept_delivery"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "way", "place"),
+    [
+        ("staged", "staged", None),
+        ("staged:hub", "staged", "hub"),
+        ("staged:here", "staged", "here"),
+        ("staged:mine", "staged", "bucket:mine"),
+        ("upload", "upload", None),
+    ],
+)
+def test_the_way_of_the_data_names_the_place_to_stage_to(
+    text: str, way: str, place: str | None
+) -> None:
+    made = draft("--data", text)
+    assert made.get("data") == way
+    assert made.get("staging") == place
+
+
+@pytest.mark.parametrize("text", ["staged:", "upload:hub", "stage", ":hub"])
+def test_another_way_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        draft("--data", text)
+    assert "staged[:hub|:here|:DESTINATION]" in capsys.readouterr().err

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the shapes themselves are not needed to make a call
         publishing,
         settings,
         spending,
+        staging,
         storage,
         submission,
         transfers,
@@ -284,6 +285,16 @@ RECOMMEND: Endpoint[submission.Draft, None, submission.Recommended] = Endpoint(
     "The way for a draft's results that is most likely to work",
     errors=(404, 409),
     door="socket",
+)
+
+STAGED: Endpoint[None, None, staging.StagedList] = Endpoint(
+    "GET", "/api/cloud/staged", "Copies of local datasets that jobs read from elsewhere"
+)
+REMOVE_STAGED: Endpoint[None, None, staging.StagedRemoved] = Endpoint(
+    "DELETE",
+    "/api/cloud/staged/{key}",
+    "Delete staged data that no queued or running job reads",
+    errors=(404, 409, 502),
 )
 
 # -- before a job --------------------------------------------------------------------------------

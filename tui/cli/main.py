@@ -41,6 +41,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "artifacts": ("tui.cli.publish_commands", "artifacts"),
     "transfers": ("tui.cli.publish_commands", "transfers"),
     "destinations": ("tui.cli.publish_commands", "destinations"),
+    "staged": ("tui.cli.staged_commands", "staged"),
     "settings": ("tui.cli.settings_command", "settings"),
     "doctor": ("tui.cli.doctor_command", "doctor"),
 }
@@ -116,6 +117,10 @@ def build_parser() -> argparse.ArgumentParser:
     token = add("token", "The Replicate or Hugging Face token in the keyring.", json=True)
     token.add_argument("action", choices=("set", "status", "validate", "delete"))
     token.add_argument("--hub", action="store_true", help="the Hugging Face token")
+    staged = add("staged", "Copies of your datasets that jobs read from elsewhere.", json=True)
+    staged.add_argument("action", nargs="?", default="list", choices=("list", "remove"))
+    staged.add_argument("key", nargs="?", help="for remove; its beginning is enough")
+    staged.add_argument("--all", action="store_true", help="remove all that no job reads")
     _add_money(add)
     _add_settings(add)
     add("doctor", "Terminal, keyring, network, proxy, listener, disk: with the fix.", json=True)
@@ -217,7 +222,19 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
     command.add_argument("--hardware", metavar="PROFILE", help="l40s, h100, h100-x2, …")
     command.add_argument("--model", help="owner/name[:version] instead of the profile's model")
     command.add_argument("--model-version", metavar="ID", help="a version other than the newest")
-    command.add_argument("--data", choices=("upload", "hosted", "remote"), help="how data travels")
+    command.add_argument(
+        "--data", type=_data, metavar="WAY",
+        help="how data travels: upload (an archive), staged[:hub|:here|:DESTINATION] (the trainer "
+        "reads it from there), hosted (--images-url) or remote (none from here)",
+    )  # fmt: skip
+    command.add_argument(
+        "--keep-staged", action="store_true", default=None,
+        help="keep staged data when the last job that reads them has ended",
+    )  # fmt: skip
+    command.add_argument(
+        "--leave-out-uncaptioned", action="store_true", default=None,
+        help="stage a dataset without its pictures that have no caption",
+    )  # fmt: skip
     command.add_argument("--images-url", metavar="URL", help="archive for --data hosted")
     add_options(command)
     command.add_argument("--steps", type=_count, help="instead of the config's max_train_steps")
@@ -247,6 +264,14 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
         "--trainer-release", choices=("4.8.0", "4.10.1", "patched"),
         help="which SimpleTuner the trainer's version holds (patched: it unpacks archives)",
     )  # fmt: skip
+
+
+def _data(text: str) -> str:
+    way, colon, place = text.partition(":")
+    known = way in ("upload", "staged", "hosted", "remote")
+    if not known or (colon and (way != "staged" or not place)):
+        raise argparse.ArgumentTypeError("upload, staged[:hub|:here|:DESTINATION], hosted, remote")
+    return text
 
 
 def _dollars(text: str) -> int:

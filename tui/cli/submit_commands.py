@@ -84,7 +84,9 @@ def draft_of(options: argparse.Namespace) -> Draft:
         "hardware": options.hardware,
         "model": options.model,
         "version": options.model_version,
-        "data": options.data,
+        **_data_of(options.data),
+        "keep_staged": options.keep_staged,
+        "leave_out_uncaptioned": options.leave_out_uncaptioned,
         "images_url": options.images_url,
         "delivery": _given(delivery_of(options)),
         "overrides": {**dict(options.set), **_given({**overrides, **overrides_of(options)})},
@@ -95,6 +97,13 @@ def draft_of(options: argparse.Namespace) -> Draft:
         "trainer_release": options.trainer_release,
     }
     return cast("Draft", _given(draft))
+
+
+def _data_of(text: str | None) -> dict[str, str | None]:
+    """The way of the data, and the place to stage to: `staged:mine` is a bucket of the user's."""
+    way, _, place = (text or "").partition(":")
+    known = place in ("", "hub", "here") or place.startswith("bucket:")
+    return {"data": way or None, "staging": (place if known else f"bucket:{place}") or None}
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -262,4 +271,6 @@ def _check_lines(report: CheckReport) -> list[str]:
             f"{formatting.plural(leaves['captions'], 'caption')}, "
             f"{formatting.size(leaves['bytes'])} → {leaves['destination']}"
         )
+        if leaves["until"]:
+            lines.append(f"    it stays there {leaves['until']}; {leaves['token']}".rstrip("; "))
     return lines

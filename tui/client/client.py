@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from tui.api.paths import Endpoint
     from tui.api.planning import AvailableConfig
     from tui.api.providers import AccountValidation, ModelQuery, ModelVersions
+    from tui.api.staging import StagedData, StagedRemoved
     from tui.api.submission import CheckReport, Draft, JobSubmitted
 
 __all__ = [
@@ -309,6 +310,14 @@ class ControlClient:
     def submit(self, draft: Draft) -> Call[JobSubmitted]:
         """Start a job; packing, upload and the start go on after the answer, as events."""
         return self.call(paths.SUBMIT_JOB, draft, timeout=_UPLOAD_SECONDS)
+
+    def staged(self) -> Call[list[StagedData]]:
+        """Copies of local datasets that jobs read from elsewhere, oldest first."""
+        return self.call(paths.STAGED).then(lambda answer: answer["staged"])
+
+    def remove_staged(self, key: str) -> Call[StagedRemoved]:
+        """Delete staged data that no queued or running job reads."""
+        return self.call(paths.REMOVE_STAGED, key=key, timeout=_REPLICATE_SECONDS)
 
     def cancel(self, job_id: str) -> Call[JobCancelled]:
         """Cancel a job, its upload included."""

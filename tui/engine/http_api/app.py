@@ -24,6 +24,7 @@ from tui.engine.http_api.publishing import PublishingRoutes
 from tui.engine.http_api.recommendations import RecommendationRoutes
 from tui.engine.http_api.replicate_status import StatusRoutes
 from tui.engine.http_api.settings import SettingsRoutes
+from tui.engine.http_api.staging import StagingRoutes
 from tui.engine.http_api.stored_files import StoredFileRoutes
 from tui.engine.http_api.tokens import TokenRoutes
 from tui.engine.http_api.transfers import TransferRoutes
@@ -33,6 +34,7 @@ _GROUPS = (
     EngineRoutes,
     HealthRoutes,
     JobRoutes,
+    StagingRoutes,
     LogRoutes,
     MetricRoutes,
     CatalogRoutes,

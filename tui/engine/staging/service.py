@@ -354,8 +354,7 @@ class StagingService:
         """Remove staged data at the user's wish.
 
         Raises:
-            RefusedError: there is no such record, or a job reads it.
-            PublishError: the place refuses.
+            RefusedError: there is no such record, a job reads it, or the place refuses.
         """
         record = self._records.get(key)
         if record is None:
@@ -367,7 +366,15 @@ class StagingService:
                 status=409,
                 code="in_use",
             )
-        await self._remove(record)
+        try:
+            await self._remove(record)
+        except (PublishError, SimpleTunerError) as error:
+            raise RefusedError(
+                f"It could not be removed from {record.where}: {error.message}",
+                error.advice,
+                status=502,
+                code="place_error",
+            ) from error
 
     async def _remove(self, record: StagedRecord) -> None:
         if record.key in self._removing:

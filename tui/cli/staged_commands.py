@@ -1,0 +1,59 @@
+"""`staged`: copies of local datasets that jobs read from elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+
+from tui.base import formatting
+from tui.cli import context, exit_codes
+from tui.cli.output import say, say_json, tell
+from tui.client.errors import ControlError
+
+
+def staged(options: argparse.Namespace) -> int:
+    """List what is staged, or remove some of it."""
+    if options.action == "remove":
+        return _remove(options)
+    rows = context.engine().staged().result()
+    if options.json:
+        say_json(rows)
+        return exit_codes.FINE
+    for row in rows:
+        state = "complete" if row["complete"] else "not complete"
+        if row["readers"]:
+            state += f", read by {', '.join(row['readers'])}"
+        if row["keep"]:
+            state += ", kept"
+        size = formatting.size(row["bytes"])
+        say(f"{row['key']}  {row['place']}  {row['images']} files, {size}  {state}  {row['where']}")
+    if not rows:
+        tell("Nothing is staged.")
+    return exit_codes.FINE
+
+
+def _remove(options: argparse.Namespace) -> int:
+    control = context.engine()
+    rows = control.staged().result()
+    keys = [row["key"] for row in rows if options.all or row["key"].startswith(options.key or "/")]
+    if not options.all and len(keys) != 1:
+        what = f"{len(keys)} begin with {options.key}" if options.key else "none is named"
+        raise ControlError(
+            f"One staged set is removed at a time, and {what}.",
+            "Name it as `simpletuner-tui staged list` does, or give --all.",
+        )
+    status = exit_codes.FINE
+    removed = []
+    for key in keys:
+        try:
+            removed.append(control.remove_staged(key).result()["removed"])
+        except ControlError as error:
+            if not options.all:
+                raise
+            tell(f"{key} stays: {error.message}")
+            status = exit_codes.FAILED
+    if options.json:
+        say_json({"removed": removed})
+    else:
+        for key in removed:
+            say(f"{key} removed")
+    return status
