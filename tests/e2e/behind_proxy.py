@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
@@ -24,11 +23,11 @@ from tests.engine.world import World, running_world
 from tests.support import eventually
 from tui.api.webhooks import WebhookTestReport
 from tui.base.job_status import JobStatus
+from tui.listener.proxy_config import ProxyKind, ProxySite, configuration
 from tui.settings import Home, load_settings
 from tui.store.records import JobRecord
 
 MIB = 1024 * 1024
-DOCUMENT = Path(__file__).parents[2] / "REVERSE-PROXIES.md"
 NAME = "training.example.com"
 PUBLIC = f"https://{NAME}"
 REPLICATE, STRANGER, OFFICE = "34.82.0.10", "8.8.4.4", "10.0.0.5"
@@ -68,12 +67,13 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(folder / "ca.pem", folder / "x.pem", folder / "x.key")
 
 
-def example(language: str, certificates: Certificates) -> str:
-    """The proxy's configuration in the document, with the paths of the test's certificate."""
-    block = re.search(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert block
-    text = block[1].replace("/etc/ssl/certs/training.crt", str(certificates.certificate))
-    return text.replace("/etc/ssl/private/training.key", str(certificates.key))
+def example(kind: ProxyKind, certificates: Certificates) -> str:
+    """The configuration that the program writes for the test's host and certificate."""
+    site = ProxySite(
+        NAME, "127.0.0.1:8080",
+        certificate=str(certificates.certificate), key=str(certificates.key),
+    )  # fmt: skip
+    return configuration(kind, site)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def proxy(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) 
     else:
         config = folder / "Caddyfile"
         options = "{\n admin off\n auto_https disable_redirects\n}\n"
-        config.write_text(options + example("caddyfile", certificates))
+        config.write_text(options + example("caddy", certificates))
         command = ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"]
     log = (folder / "log").open("wb")
     env = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}

@@ -1,4 +1,4 @@
-"""Runs `behind_proxy.py` behind nginx and Caddy, with the configurations of REVERSE-PROXIES.md.
+"""Runs `behind_proxy.py` behind nginx and Caddy, with the configurations that `proxy` writes.
 
 The tests run in a network namespace where an address of Replicate, a public one and a local one
 all belong to this machine.

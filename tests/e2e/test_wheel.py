@@ -57,6 +57,14 @@ def test_the_program_runs_from_the_wheel_alone(installed: Path) -> None:
     assert where.startswith(str(installed))
 
 
+def test_the_wheel_has_the_proxies_templates(installed: Path) -> None:
+    program = str(installed / "env/bin/simpletuner-tui")
+    for kind in ("nginx", "caddy", "traefik"):
+        assert "me.example.org" in run(
+            installed, program, "proxy", kind, "--host", "me.example.org"
+        )
+
+
 def test_the_wheel_has_styles_and_the_example(installed: Path) -> None:
     python = str(installed / "env/bin/python")
     code = (

@@ -44,6 +44,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "staged": ("tui.cli.staged_commands", "staged"),
     "settings": ("tui.cli.settings_command", "settings"),
     "doctor": ("tui.cli.doctor_command", "doctor"),
+    "proxy": ("tui.cli.proxy_command", "proxy"),
 }
 
 
@@ -184,6 +185,17 @@ def _add_serving(add: Callable[..., argparse.ArgumentParser]) -> None:
     key.add_argument("action", choices=("create", "list", "revoke"))
     key.add_argument("id", nargs="?", help="for revoke")
     key.add_argument("--name", help="what it is for")
+    proxy = add(
+        "proxy", "Configuration of a reverse proxy or firewall for the listener.", json=True
+    )
+    proxy.add_argument("kind", choices=("nginx", "caddy", "traefik", "firewall"))
+    proxy.add_argument("--host", metavar="NAME", help="instead of the public URL's")
+    proxy.add_argument("--port", type=_count, help="the public port, instead of the URL's or 443")
+    proxy.add_argument("--upstream", metavar="HOST:PORT", help="the listener, as the proxy sees it")
+    proxy.add_argument("--allow", metavar="RANGES", help="who may send webhooks, with commas")
+    proxy.add_argument("--internal", metavar="RANGES", help="who may use the HTTP API")
+    proxy.add_argument("--cert", metavar="FILE", help="certificate (PEM)")
+    proxy.add_argument("--key", metavar="FILE", help="its key (PEM)")
     pair = add("storage-key", "Keys for your own S3 tools.", json=True)
     pair.add_argument("action", choices=("create",))
     pair.add_argument("--ttl", type=_ttl, default="1h", help="how long it works: 30m, 1h, 2d")

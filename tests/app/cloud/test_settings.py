@@ -98,6 +98,9 @@ async def test_the_page_for_a_firewall_lists_hosts_and_networks(world: World) ->
         await pilot.press("y")  # the page is longer than the screen; all of it is copied
         copied = screen.app.clipboard.splitlines()
         assert {one.strip() for one in copied} >= {*known["names"], *known["ranges"]}
+        inbound = [one.split()[0] for one in copied if one.endswith("webhooks")]
+        assert inbound == ["34.82.0.0/16", "35.185.0.0/16"]
+        assert any("/api/cloud/storage" in one for one in copied)
 
 
 async def test_before_the_first_check_the_firewall_page_is_empty(world: World) -> None:

@@ -20,8 +20,8 @@ from tests.engine.world import World, quick_settings, running_world, username
 from tests.replicate.proxies import proxying
 from tests.replicate.server import serving
 from tests.support import eventually
+from tui.base.firewall import EGRESS_RANGES
 from tui.client.client import ControlError
-from tui.engine.diagnostics.network_check import EGRESS_RANGES
 from tui.engine.diagnostics.network_probe import look
 from tui.replicate.network import Network
 from tui.settings import Home

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.text import LABEL, Words, cut, row, wrapped
 from tui.base import formatting
+from tui.base.firewall import WEBHOOK_RANGES
 from tui.listener.reasons import WORDS
 from tui.store.schema import StoreError
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _MARKS: Final = {"accepted": ("✓", "good"), "duplicate": ("=", "dim")}
 _LAST: Final = 3
 """Events on the card; the page has all that are remembered."""
-PRESET: Final = ("34.82.0.0/16", "35.185.0.0/16")
-"""Networks that Replicate sends webhooks from, as SimpleTuner's documentation names them."""
+PRESET: Final = WEBHOOK_RANGES
 ALLOWED: Final = "listener.allowed_ips"
 TRUSTED: Final = "listener.trusted_proxies"
 _SWITCHES: Final = ("listener.verify_signatures", "listener.allow_public_bind")

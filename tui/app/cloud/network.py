@@ -10,6 +10,7 @@ from tui.app.cloud.hardware import STATES
 from tui.app.cloud.text import LABEL, Words, problem, row, wrapped
 from tui.app.terminal.text_lines import fit
 from tui.base import formatting
+from tui.base.firewall import HTTPS, WEBHOOK_RANGES, rules
 
 if TYPE_CHECKING:
     from tui.api.network import NetworkChange
@@ -152,7 +153,7 @@ class NetworkCard(Card):
             Item("ssl_verify", "Verify TLS", "switch", verify, "", current=verify),
             Item("timeout", "Time limit", "text", f"{limit} s", "seconds, 1 to 600", current=limit),
             Item("components", "Status page", "do", "", "every component, incident, maintenance"),
-            Item("egress", "For a firewall", "do", "", "names and addresses to let out"),
+            Item("egress", "For a firewall", "do", "", "what to let in and out"),
         ]  # fmt: skip
 
     def question(self, key: str, value: str) -> Question | None:
@@ -169,7 +170,7 @@ class NetworkCard(Card):
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Changes a setting, then checks everything again."""
         if key == "egress":
-            return ChangeResult(title="What a firewall has to let out", page=self._egress())
+            return ChangeResult(title="What a firewall has to let in and out", page=self._egress())
         if key == "components":
             return ChangeResult(title="Replicate's status page", page=self._components())
         if key == "proxy_password":
@@ -184,11 +185,21 @@ class NetworkCard(Card):
     def _egress(self) -> tuple[Words, ...]:
         egress = self.data.get("network_check").get("egress") or {}
         names, ranges = egress.get("names") or (), egress.get("ranges") or ()
-        lines: list[Words] = [(("By name, port 443 (the simpler way):", "base"),)]
+        if not names:
+            return ((("Check the network first.", "base"),),)
+        listener = self.data.get("listener") or self.data.get("engine").get("listener") or {}
+        allowed = tuple(str(one) for one in listener.get("allowed_ips") or ())
+        port = _port(str(listener.get("public_url") or ""))
+        lines: list[Words] = [((f"In, to port {port} of the public URL:", "base"),)]
+        for rule in rules(port, allowed or WEBHOOK_RANGES):
+            if rule.direction == "in":
+                lines.append(((f"    {rule.peer:<18}", "accent"), (rule.purpose, "dim")))
+        lines.append((("Out by name, port 443 (the simpler way):", "base"),))
         lines += [((f"    {one}", "accent"),) for one in names]
-        lines.append((("By address, port 443:", "base"),))
+        lines.append((("Out by address, port 443:", "base"),))
         lines += [((f"    {one}", "accent"),) for one in ranges]
-        return tuple(lines) if names else ((("Check the network first.", "base"),),)
+        lines.append((("simpletuner-tui proxy firewall prints the same.", "dim"),))
+        return tuple(lines)
 
     def _components(self) -> tuple[Words, ...]:
         page = self.data.get("status_page:fresh") or self.data.get("status_page")
@@ -215,6 +226,16 @@ def _change(key: str, value: str) -> NetworkChange:
     if key == "ssl_verify":
         return {"ssl_verify": value == "on", "confirm": value == "off"}
     return cast("NetworkChange", {key: value})  # the form's other items take text
+
+
+def _port(public_url: str) -> int:
+    """Returns the port that the world connects to."""
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(public_url).port or HTTPS
+    except ValueError:
+        return HTTPS
 
 
 def _with_word(proxy: str, word: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from tui.base.clock import utc_now
+from tui.base.firewall import EGRESS_NAMES, EGRESS_RANGES, HTTPS
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
@@ -36,15 +37,6 @@ if TYPE_CHECKING:
 FACT: Final = "network"
 LIMIT: Final = 10.0  # seconds for a host
 _SLOW: Final = 2000.0  # milliseconds
-
-EGRESS_RANGES: Final = (
-    "34.82.0.0/16",
-    "34.83.0.0/16",
-    *(f"35.{number}.0.0/16" for number in range(185, 248)),
-)
-"""Replicate's addresses (Google Cloud, us-west1) for firewalls that need ranges. Source:
-SimpleTuner's documentation of the Replicate integration; Replicate publishes no list."""
-EGRESS_NAMES: Final = ("*.replicate.com", "*.replicate.delivery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +107,7 @@ class NetworkCheck:
             "ok": all(row["ok"] for row in rows if row["required"]),
             **self.ways(),
             "warnings": list(network.warnings()),
-            "egress": {"ranges": list(EGRESS_RANGES), "names": list(EGRESS_NAMES), "port": 443},
+            "egress": {"ranges": list(EGRESS_RANGES), "names": list(EGRESS_NAMES), "port": HTTPS},
             "checked_at": utc_now().isoformat(),
         }
         self._writer.set_fact(FACT, answer)
