@@ -19,7 +19,7 @@ from aiohttp import web
 from tests.support import eventually
 from tui.listener.storage import ReceivedObject, StorageGrant, StorageReceiver
 from tui.sandbox.config import SandboxConfig
-from tui.sandbox.releases import FIXED, SUMMER, Release
+from tui.sandbox.releases import SUMMER, WISHED, Release
 from tui.sandbox.server import RunningSandbox, serve
 
 PHOTOS = Path(__file__).parents[2] / "tui/sandbox/demo/project/datasets/photographs"
@@ -57,7 +57,7 @@ class SandboxClient:
         assert folder is not None
         return folder
 
-    def version(self, release: Release = FIXED, model: str = TRAINER) -> str:
+    def version(self, release: Release = WISHED, model: str = TRAINER) -> str:
         versions = self.sandbox.core.registry.models[model].versions
         return next(item.id for item in versions if item.release is release)
 

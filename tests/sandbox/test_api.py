@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.sandbox.conftest import TRAINER, SandboxClient
-from tui.sandbox.releases import EARLY, FIXED, SUMMER
+from tui.sandbox.releases import EARLY, SUMMER, WISHED
 
 
 async def test_account_hardware_and_secret(client: SandboxClient) -> None:
@@ -66,7 +66,7 @@ async def test_models_and_versions_newest_first(client: SandboxClient) -> None:
     assert f"{model['owner']}/{model['name']}" == TRAINER
     versions = (await client.http.get(f"models/{TRAINER}/versions")).json()["results"]
     assert [item["id"] for item in versions] == [
-        client.version(FIXED),
+        client.version(WISHED),
         client.version(SUMMER),
         client.version(EARLY),
     ]

@@ -19,7 +19,7 @@ from tui.sandbox.clock import Clock, parse_stamp, stamp
 from tui.sandbox.config import SandboxConfig, make_token
 from tui.sandbox.faults import ActiveFaults, Fault, FaultKind
 from tui.sandbox.limits import Bucket
-from tui.sandbox.releases import EARLY, FIXED, SUMMER, hello_schema, trainer_schema
+from tui.sandbox.releases import EARLY, SUMMER, WISHED, hello_schema, trainer_schema
 from tui.sandbox.schema_check import check_input, secret_inputs
 from tui.sandbox.trainer.console import bar_line, stage_line, summary_line
 from tui.sandbox.trainer.output_files import shapes_for, write_weights
@@ -93,7 +93,7 @@ def test_a_token_is_not_in_the_repr() -> None:
     ],
 )
 def test_inputs_are_checked_against_the_schema(values: dict[str, Any], kinds: list[str]) -> None:
-    problems = check_input(trainer_schema(FIXED), values)
+    problems = check_input(trainer_schema(WISHED), values)
     assert [problem["type"] for problem in problems] == kinds
     assert all(problem["field"].startswith("input.") for problem in problems)
 
@@ -111,7 +111,7 @@ def test_required_inputs_and_enums_behind_a_reference() -> None:
 
 
 def test_the_trainers_secrets_are_declared() -> None:
-    assert secret_inputs(trainer_schema(FIXED)) == {"hf_token", "s3_access_key", "s3_secret_key"}
+    assert secret_inputs(trainer_schema(WISHED)) == {"hf_token", "s3_access_key", "s3_secret_key"}
 
 
 def test_fault_texts() -> None:

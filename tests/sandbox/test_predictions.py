@@ -10,7 +10,7 @@ import pytest
 
 from tests.sandbox.conftest import TRAINER, SandboxClient, training
 from tests.support import eventually
-from tui.sandbox.releases import EARLY, FIXED, SUMMER
+from tui.sandbox.releases import EARLY, SUMMER, WISHED
 
 REQUIRED = {
     "id",
@@ -359,7 +359,7 @@ async def test_the_stream(client: SandboxClient) -> None:
 
 
 async def test_the_stream_of_a_failed_prediction(client: SandboxClient) -> None:
-    made = await client.create(client.version(FIXED), {"config_json": "{"})
+    made = await client.create(client.version(WISHED), {"config_json": "{"})
     answer = await client.http.get(made["urls"]["stream"])
     assert "event: error" in answer.text
     assert answer.text.endswith('data: {"reason": "error"}\n\n')

@@ -15,7 +15,7 @@ import safetensors
 from aiohttp import web
 
 from tests.sandbox.conftest import Bucket, SandboxClient, archive, training
-from tui.sandbox.releases import EARLY, FIXED, SUMMER, Release
+from tui.sandbox.releases import EARLY, SUMMER, WISHED, Release
 
 LOCAL = json.dumps(
     [
@@ -39,7 +39,7 @@ BAR = re.compile(
 
 
 async def finish(
-    client: SandboxClient, given: dict[str, Any], release: Release = FIXED
+    client: SandboxClient, given: dict[str, Any], release: Release = WISHED
 ) -> dict[str, Any]:
     return await client.ended(await client.create(client.version(release), given))
 
@@ -120,7 +120,7 @@ async def test_a_dataloader_finds_the_unpacked_archive(client: SandboxClient) ->
         "images": await client.upload(archive()),
         "dataloader_json": LOCAL,
     }
-    for release in (FIXED, EARLY):
+    for release in (WISHED, EARLY):
         done = await finish(client, given, release)
         assert done["status"] == "succeeded"
         assert "data backends: ['cats', 'embeds']" in done["logs"]
@@ -151,7 +151,7 @@ async def test_the_summer_release_delivers_only_after_validations(
     names = {key.split("/", 2)[2] for key in bucket.names()}
     assert "checkpoint-6/pytorch_lora_weights.safetensors" in names
     assert "pytorch_lora_weights.safetensors" not in names
-    assert (await finish(client, given | silent, FIXED))["status"] == "succeeded"
+    assert (await finish(client, given | silent, WISHED))["status"] == "succeeded"
     names = {key.split("/", 2)[2] for key in bucket.names()}
     assert "pytorch_lora_weights.safetensors" in names
 

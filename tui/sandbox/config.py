@@ -7,6 +7,8 @@ import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from tui.sandbox.releases import TRAINERS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -62,6 +64,8 @@ class SandboxConfig:
     queue_seconds: float = 1.0
     boot_seconds: float = 2.5
     """Duration of a cold boot, for a model without a run in the last minute."""
+    release: str = "wished"
+    """The trainers' newest release, one of `tui.sandbox.releases.TRAINERS`."""
     step_seconds: float = 0.07
     """Duration of one simulated training step at batch size 1 (a real GPU takes longer)."""
     run_limit_seconds: float = 30 * 60
@@ -79,3 +83,5 @@ class SandboxConfig:
     def __post_init__(self) -> None:
         if self.speed <= 0:
             raise ValueError("speed must be greater than 0")
+        if self.release not in TRAINERS:
+            raise ValueError(f"no release is called {self.release!r}; known: {', '.join(TRAINERS)}")

@@ -61,7 +61,17 @@ class FaultKind(StrEnum):
     LOST_OUTPUT = "lost-output"
     """The prediction succeeds and its output is null."""
     LOST_UPLOAD = "lost-upload"
-    """The trainer's uploads fail; as in SimpleTuner, the run still succeeds."""
+    """The trainer's uploads fail, to S3 and to the Hub; as in SimpleTuner, the run succeeds."""
+    HALF_UPLOAD = "half-upload"
+    """The trainer's uploads break off: half of the files reach S3, all but the weights the Hub.
+    value: the step of the only upload that breaks off (default: all). The run still succeeds."""
+    LATE_UPLOAD = "late-upload"
+    """Uploads are `value` seconds late (default 20); those to S3 can arrive after the run."""
+    LOST_VALIDATION = "lost-validation"
+    """The validation at step `value` (default: every one) breaks off, and its upload is left out;
+    training goes on."""
+    NAN_LOSS = "nan-loss"
+    """The loss is no longer a number at step `value` (default 12), which ends the run."""
     DATA_REMOVED = "data-removed"
     """Replicate deletes logs, input and output as soon as the prediction ends."""
 
@@ -85,6 +95,10 @@ JOB_FAULTS = frozenset(
         FaultKind.LOG_REWRITTEN,
         FaultKind.LOST_OUTPUT,
         FaultKind.LOST_UPLOAD,
+        FaultKind.HALF_UPLOAD,
+        FaultKind.LATE_UPLOAD,
+        FaultKind.LOST_VALIDATION,
+        FaultKind.NAN_LOSS,
         FaultKind.DATA_REMOVED,
         FaultKind.WEBHOOK_DUPLICATE,
         FaultKind.WEBHOOK_REORDER,

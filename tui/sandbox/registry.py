@@ -11,8 +11,8 @@ from tui.sandbox import ids
 from tui.sandbox.clock import stamp
 from tui.sandbox.releases import (
     EARLY,
-    FIXED,
     SUMMER,
+    TRAINERS,
     Release,
     hello_schema,
     trainer_schema,
@@ -128,16 +128,17 @@ def _small(model: Model, schemas: list[tuple[Release, dict[str, Any]]]) -> Model
 class Registry:
     """All models by name, and all versions by id."""
 
-    def __init__(self, username: str) -> None:
+    def __init__(self, username: str, release: str) -> None:
+        """Take the owner of the account, and the name of the trainers' newest release."""
         self.username = username
         self.models: dict[str, Model] = {}
-        newest_fixed, newest_defective = (FIXED, SUMMER, EARLY), (SUMMER, EARLY)
-        # L40S is the default hardware, so its newest version works. For the others the newest
-        # version has the defects and the previous one works.
+        releases = TRAINERS[release]
+        # Where the newest release is wished for, the other hardware has the one with the defects.
+        others = (SUMMER, EARLY) if release == "wished" else releases
         for profile in ("l40s", "l40s-x2", "l40s-x4", "l40s-x8"):
-            self.add(_trainer(profile, newest_fixed))
+            self.add(_trainer(profile, releases))
         for profile in ("h100", "h100-x2", "h100-x4", "h100-x8", ""):
-            self.add(_trainer(profile, newest_defective))
+            self.add(_trainer(profile, others))
         check = Model(
             "simpletuner",
             "webhook-check",

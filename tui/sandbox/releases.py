@@ -1,14 +1,17 @@
 """The simulated releases of the trainer image: their schemas, behaviour and defects.
 
 SimpleTuner's image freezes the state of its sources when it is pushed, so two versions of one
-model differ in their inputs and defects. Three releases are modelled:
+model differ in their inputs and defects. Four releases are modelled:
 
 * `2026.02`, early: rejects inputs that it does not know, lacks two inputs, prints progress bars
   line by line, unpacks the archive in every mode, publishes at the end.
 * `2026.08`, the state of SimpleTuner's main branch of that summer with both of its defects: an
   archive is never unpacked when a dataloader is given, and every archive member is refused when
   none is given. Files reach S3 only after a validation.
-* `2026.10`, the same with both defects fixed and a last upload after the final save.
+* `wished`, which does not exist: the same with both defects fixed and a last upload after the final
+  save. It accepts every option and trains on hosted datasets that it does not fetch.
+* `4.10.1`, SimpleTuner 4.10.1 as it is: both defects, its rules for options and datasets, data from
+  the Hub and from S3 by real clients, and uploads at the moments of its training loop.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ class Release:
         publishes_final: it also uploads to S3 after checkpoints and after the final save.
         bars_as_lines: its runtime turns carriage returns into line feeds.
         rejects_unknown: it refuses inputs that the schema lacks, instead of ignoring them.
+        is_current: it runs as SimpleTuner 4.10.1 does; see `tui.sandbox.trainer.current`.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Release:
     publishes_final: bool = True
     bars_as_lines: bool = False
     rejects_unknown: bool = False
+    is_current: bool = False
 
 
 EARLY = Release(
@@ -58,7 +63,21 @@ SUMMER = Release(
     refuses_archive_members=True,
     publishes_final=False,
 )
-FIXED = Release("2026.10", datetime(2026, 10, 6, 6, 12, 3, 904117, UTC), "0.23.1")
+WISHED = Release("wished", datetime(2026, 10, 6, 6, 12, 3, 904117, UTC), "0.23.1")
+CURRENT = Release(
+    "4.10.1",
+    datetime(2026, 10, 21, 8, 40, 27, 551290, UTC),
+    "0.23.1",
+    ignores_archive_with_dataloader=True,
+    refuses_archive_members=True,
+    publishes_final=False,
+    is_current=True,
+)
+TRAINERS = {
+    "wished": (WISHED, SUMMER, EARLY),
+    "4.10.1": (CURRENT, WISHED, SUMMER, EARLY),
+}
+"""The releases of the L40S trainers, newest first, by the name of the newest."""
 
 Shape = dict[str, Any]
 
@@ -100,7 +119,7 @@ def trainer_schema(release: Release) -> Shape:
     }
     if release is EARLY:
         del inputs["lycoris_config"], inputs["s3_public_base_url"]
-    if release is FIXED:
+    if release in {WISHED, CURRENT}:
         inputs["max_train_steps"]["minimum"] = 1
     document = _document(inputs, {"type": "string"}, strict=release.rejects_unknown)
     # The live service has no such key. Our checks read it, so that they can warn of the defect.

@@ -107,7 +107,7 @@ def _build(config: SandboxConfig, work_dir: Path, worker: Worker) -> Core:
         config.ca_bundle,
     )
     faults = ActiveFaults(config.faults)
-    registry = Registry(config.username)
+    registry = Registry(config.username, config.release)
     jobs = Jobs(
         config,
         clock=clock,

@@ -48,7 +48,7 @@ class _Program(cog.BaseRunner):  # type: ignore[misc]  # a class without types
         """Read the sandbox's options."""
         settings = json.loads(os.environ[CONFIG_VARIABLE])
         self._config = SandboxConfig(token="", **settings)
-        self._registry = Registry(self._config.username)
+        self._registry = Registry(self._config.username, self._config.release)
 
     def _context(self, given: dict[str, Any], output: Callable[[Any], None]) -> RunContext:
         known = json.loads(self.scope.context["task"])

@@ -218,6 +218,7 @@ def _environment(
         "speed": config.speed,
         "step_seconds": config.step_seconds,
         "username": config.username,
+        "release": config.release,
         "hub_endpoint": config.hub_endpoint,
     }
     package_root = Path(__file__).parents[3]

@@ -19,7 +19,7 @@ from tui.simpletuner.config.values import as_bool, as_float, as_int, as_text
 Kind = Literal[
     "step", "checkpoint", "rotated", "validation", "publish", "hub-push", "final-save", "end"
 ]
-Way = Literal["s3", "hub"]
+Way = Literal["s3", "hub", "both"]
 DEFAULT_EPOCHS: Final = 1
 DEFAULT_CHECKPOINT_INTERVAL: Final = 500
 DEFAULT_CHECKPOINTS_KEPT: Final = 5
@@ -204,7 +204,8 @@ def walk(
     Args:
         options: the training config, keys without dashes.
         batches_per_epoch: micro-batches of one epoch on one GPU.
-        way: `s3`, whose uploads follow validations, or `hub`, whose uploads follow checkpoints.
+        way: `s3`, whose uploads follow validations, `hub`, whose uploads follow checkpoints, or
+            both.
         resume_step: step of the checkpoint that the run begins with; 0 for a fresh run. The first
             epoch then has only the micro-batches that were not used before that checkpoint.
         lost: steps whose validation breaks off, so that its upload does not happen.
@@ -219,7 +220,7 @@ def walk(
         Validation.read(options),
         way,
         lost,
-        pushes=way == "hub" and as_bool(options.get("push_checkpoints_to_hub")),
+        pushes=way != "s3" and as_bool(options.get("push_checkpoints_to_hub")),
         resume_step=resume_step,
         global_step=resume_step,
         passes=resume_step,
@@ -251,7 +252,7 @@ class _Loop:
         # A resumed run has a new container, so it has no benchmark of the base model either.
         if self.validation.benchmark:
             yield Event("validation", 0)
-            if self.way == "s3":
+            if self.way != "hub":
                 yield Event("publish", 0)
         used = self.resume_step * self.schedule.accumulation
         first = max(1, math.ceil(used / self.schedule.batches))
@@ -263,7 +264,7 @@ class _Loop:
             left = self.schedule.batches
             self.epoch += 1
         yield Event("final-save", self.global_step)
-        if self.way == "hub":
+        if self.way != "s3":
             yield Event("hub-push", self.global_step)
         yield Event("end", self.global_step)
 
@@ -357,7 +358,7 @@ class _Loop:
         yield Event("validation", self.global_step)
         if self.global_step in self.lost:
             return
-        if self.way == "s3" and self.validation.publishes:
+        if self.way != "hub" and self.validation.publishes:
             yield Event("publish", self.global_step)
         if self.open_epoch == self.epoch:
             self.validated_epochs.add(self.epoch)

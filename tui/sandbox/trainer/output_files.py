@@ -13,7 +13,7 @@ import math
 import random
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,9 +42,31 @@ _SMALL_BFLOAT16 = bytes(0x3C if value % 2 else 0xBC for value in range(256))
 Shapes = dict[str, tuple[int, ...]]
 
 
-def write_card(output: Path, plan: Plan, repo_id: str, weights: str, steps: int) -> Path:
-    """Write `README.md` and `assets/` into the output folder, for a delivery to the Hub."""
-    pictures = _assets(output)
+def write_card(
+    output: Path,
+    plan: Plan,
+    repo_id: str,
+    weights: str,
+    *,
+    steps: int,
+    drawn: Sequence[Path] | None = None,
+) -> Path:
+    """Write `README.md` and `assets/` into the output folder, for a delivery to the Hub.
+
+    Args:
+        output: the folder that is delivered.
+        plan: the settings of the run.
+        repo_id: the repository.
+        weights: path of the weights below the folder.
+        steps: optimizer steps so far.
+        drawn: the pictures to show; None takes the newest below `output`.
+    """
+    if drawn is None:
+        drawn = sorted(
+            (path for path in output.glob("validation_images/*.png") if path.is_file()),
+            key=lambda path: (path.stat().st_mtime_ns, path.name),
+        )[-_CARD_PICTURES:]
+    pictures = copy_assets(drawn, output)
     base = plan.text("pretrained_model_name_or_path")
     safe = as_bool(plan.options.get("model_card_safe_for_work"))
     note = as_text(plan.options.get("model_card_note")) or ""
@@ -82,15 +104,13 @@ def write_card(output: Path, plan: Plan, repo_id: str, weights: str, steps: int)
     return path
 
 
-def _assets(output: Path) -> list[str]:
-    """Copy the newest validation images to `assets/`, and return their names."""
-    drawn = [path for path in output.glob("validation_images/*.png") if path.is_file()]
-    drawn.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
+def copy_assets(drawn: Sequence[Path], folder: Path) -> list[str]:
+    """Copy validation pictures to `assets/` of a folder, and return their names."""
     names = []
-    for number, path in enumerate(drawn[-_CARD_PICTURES:]):
-        name = f"assets/image_{number}_0.png"
-        (output / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(path, output / name)
+    for number, path in enumerate(drawn):
+        name = f"assets/image_{number}_0{path.suffix}"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
         names.append(name)
     return names
 
@@ -131,6 +151,45 @@ def draw_validation(
         prompt_part = re.sub(r"[^a-z0-9]+", "_", prompt.lower()).strip("_")[:40] or "prompt"
         path = folder / f"step_{step}_{prompt_part}_{_PICTURE_EDGE}x{_PICTURE_EDGE}.png"
         small.save(path)
+        written.append(path)
+    return written
+
+
+def draw_pictures(
+    output: Path,
+    step: int,
+    prompts: Mapping[str, str],
+    images: Sequence[Path],
+    kind: str,
+) -> list[Path]:
+    """Write one picture per prompt under SimpleTuner's own names, and return their paths.
+
+    Args:
+        output: the run folder.
+        step: the step of the validation.
+        prompts: prompts by short name.
+        images: samples to draw on; without any the pictures are plain.
+        kind: png, webp or jpeg.
+    """
+    from PIL import Image, ImageDraw, UnidentifiedImageError
+
+    folder = output / "validation_images"
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    suffix = "jpg" if kind == "jpeg" else kind
+    size = (_PICTURE_EDGE, _PICTURE_EDGE)
+    for number, name in enumerate(prompts):
+        picture = Image.new("RGB", size, (40, 40 + step % 160, 90))
+        if images:
+            try:
+                with Image.open(images[(step + number) % len(images)]) as source:
+                    picture = source.convert("RGB").resize(size)
+            except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
+                pass
+        place = (8, _PICTURE_EDGE - 18)
+        ImageDraw.Draw(picture).text(place, f"simulated · step {step}", fill="white")
+        path = folder / f"step_{step}_{name}_0_{_PICTURE_EDGE}x{_PICTURE_EDGE}.{suffix}"
+        picture.save(path, quality=90)
         written.append(path)
     return written
 

@@ -132,11 +132,11 @@ def read_plan(inputs: Mapping[str, Any], job: str) -> Plan:
     """
     if inputs.get("hub_model_id") and not inputs.get("hf_token"):
         raise ProgramError("hf_token is required when hub_model_id is set")
-    config = _document("config_json", inputs.get("config_json")) or {}
+    config = document("config_json", inputs.get("config_json")) or {}
     if not isinstance(config, dict):
         raise ProgramError("config_json must hold a JSON object")
     options, _ = plain_keys(config)
-    dataloader = _dataloader(_document("dataloader_json", inputs.get("dataloader_json")))
+    dataloader = _dataloader(document("dataloader_json", inputs.get("dataloader_json")))
     if dataloader is None and not inputs.get("images"):
         raise ProgramError("No dataset given: provide images (an archive) or dataloader_json")
     family = as_text(options.get("model_family"))
@@ -145,7 +145,7 @@ def read_plan(inputs: Mapping[str, Any], job: str) -> Plan:
     steps = as_int(inputs.get("max_train_steps"))
     if steps is None:
         steps = as_int(options.get("max_train_steps")) or 0
-    lycoris = _document("lycoris_config", inputs.get("lycoris_config"))
+    lycoris = document("lycoris_config", inputs.get("lycoris_config"))
     output_dir = as_text(config.get("--output_dir")) or f"output/cog/{job}"
     return Plan(
         options,
@@ -158,7 +158,7 @@ def read_plan(inputs: Mapping[str, Any], job: str) -> Plan:
     )
 
 
-def _document(name: str, given: Any) -> Any:
+def document(name: str, given: Any) -> Any:
     """Parse a JSON text. Other texts are paths in the image, which has no such files."""
     text = as_text(given)
     if not text:

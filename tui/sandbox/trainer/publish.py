@@ -19,6 +19,8 @@ from tui.sandbox.worker import ProgramError, RunContext
 from tui.simpletuner.config.values import as_bool, as_text
 
 DEFAULT_BASE_PATH = "simpletuner"
+LOST_CONNECTION = "Connection was closed before we received a valid response"
+"""The cause in the log of an upload that a fault makes fail."""
 
 
 class S3Client(Protocol):
@@ -114,13 +116,13 @@ class Publisher:
         own = input_target(run.inputs)
         self._targets = [own] if own else config_targets(plan)
         self._own = own
-        self.repo = _repo_id(run.inputs.get("hub_model_id"))
+        self.repo = repository_id(run.inputs.get("hub_model_id"))
         # The predictor's input hub_model_id turns checkpoints on, whatever the config says.
         self._checkpoints = self.repo is not None or as_bool(
             plan.options.get("push_checkpoints_to_hub")
         )
         if self.repo is None and as_bool(plan.options.get("push_to_hub")):
-            self.repo = _repo_id(plan.options.get("hub_model_id"))
+            self.repo = repository_id(plan.options.get("hub_model_id"))
         self._clients: dict[S3Target, S3Client] = {}
         self._sent: dict[tuple[S3Target, str], tuple[int, int]] = {}
         if self.repo and not run.config.hub_endpoint:
@@ -151,8 +153,12 @@ class Publisher:
         SimpleTuner does; the others send new files only.
         """
         problems = []
+        half = self._run.fault(FaultKind.HALF_UPLOAD)
+        if late := self._run.fault(FaultKind.LATE_UPLOAD):
+            self._run.pause(late.number(20))
         for target in self._targets:
-            for path in sorted(item for item in self._output.rglob("*") if item.is_file()):
+            files = sorted(item for item in self._output.rglob("*") if item.is_file())
+            for path in files[: len(files) // 2] if half else files:
                 self._run.check()
                 name = path.relative_to(self._output).as_posix()
                 if self._is_sent(target, name, path):
@@ -162,6 +168,8 @@ class Publisher:
                     problems.append(f"Publishing {name} failed: {problem}")
                     break
                 self._sent[target, name] = _mark(path)
+            if half:
+                problems.append(f"Publishing failed: {LOST_CONNECTION}")
         return problems
 
     def publish_hub(self, message: str) -> list[str]:
@@ -177,17 +185,25 @@ class Publisher:
         token = as_text(self._run.inputs.get("hf_token"))
         api = HfApi(endpoint=self._run.config.hub_endpoint, token=token)
         private = as_bool(self._plan.options.get("model_card_private"), default=True)
+        if late := self._run.fault(FaultKind.LATE_UPLOAD):
+            self._run.pause(late.number(20))
+        if self._run.fault(FaultKind.LOST_UPLOAD):
+            return [f"Uploading to {self.repo} failed: {LOST_CONNECTION}"]
+        ignored = [] if self._checkpoints else ["checkpoint-*/**"]
+        half = self._run.fault(FaultKind.HALF_UPLOAD)
+        if half:
+            ignored.append("*.safetensors")
         try:
             api.create_repo(self.repo, private=private, exist_ok=True)
             api.upload_folder(
                 repo_id=self.repo,
                 folder_path=self._output,
                 commit_message=message,
-                ignore_patterns=None if self._checkpoints else ["checkpoint-*/**"],
+                ignore_patterns=ignored or None,
             )
         except (HfHubHTTPError, OSError, ValueError) as error:
-            return [f"Uploading to {self.repo} failed: {_first_line(error)}"]
-        return []
+            return [f"Uploading to {self.repo} failed: {first_line(error)}"]
+        return [f"Uploading to {self.repo} failed: {LOST_CONNECTION}"] if half else []
 
     def _is_sent(self, target: S3Target, name: str, path: Path) -> bool:
         known = self._sent.get((target, name))
@@ -198,20 +214,42 @@ class Publisher:
         from botocore.exceptions import BotoCoreError, ClientError
 
         if self._run.fault(FaultKind.LOST_UPLOAD):
-            return "Connection was closed before we received a valid response"
+            return LOST_CONNECTION
         try:
             client = self._clients.get(target) or _client(target, self._run.config.ca_bundle)
             self._clients[target] = client
             client.upload_file(str(path), target.bucket, key)
         except (Boto3Error, BotoCoreError, ClientError, OSError, ValueError) as error:
-            return _first_line(error)
+            return first_line(error)
         return None
 
 
 def _client(target: S3Target, ca_bundle: Path | None) -> S3Client:
-    """A boto3 client that uses only the target's keys.
+    client: S3Client = bare_client(
+        endpoint=target.endpoint,
+        region=target.region,
+        access_key=target.access_key,
+        secret_key=target.secret_key,
+        ca_bundle=ca_bundle,
+    )
+    return client
+
+
+def bare_client(
+    *,
+    endpoint: str | None,
+    region: str | None,
+    access_key: str | None,
+    secret_key: str | None,
+    session_token: str | None = None,
+    ca_bundle: Path | None = None,
+) -> Any:
+    """A boto3 client that uses only the given keys.
 
     A container on Replicate has no AWS profile, so this machine's AWS settings must not be used.
+
+    Raises:
+        ValueError: a key is missing.
     """
     import boto3
     import botocore.session
@@ -226,25 +264,25 @@ def _client(target: S3Target, ca_bundle: Path | None) -> S3Client:
         }
     )
     bare.register_component("data_loader", service_descriptions())
-    if not (target.access_key and target.secret_key):
+    if not (access_key and secret_key):
         raise ValueError("Unable to locate credentials")
-    local = target.endpoint is not None and is_loopback(target.endpoint)
+    local = endpoint is not None and is_loopback(endpoint)
     config = Config(
         connect_timeout=10,
         read_timeout=60,
         retries={"max_attempts": 3},
         proxies={} if local else None,
     )
-    client: S3Client = boto3.session.Session(botocore_session=bare).client(
+    return boto3.session.Session(botocore_session=bare).client(
         "s3",
-        endpoint_url=target.endpoint,
-        region_name=target.region or "us-east-1",
-        aws_access_key_id=target.access_key,
-        aws_secret_access_key=target.secret_key,
+        endpoint_url=endpoint,
+        region_name=region or "us-east-1",
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        aws_session_token=session_token,
         config=config,
         verify=str(ca_bundle) if ca_bundle else None,
     )
-    return client
 
 
 def _mark(path: Path) -> tuple[int, int]:
@@ -252,11 +290,12 @@ def _mark(path: Path) -> tuple[int, int]:
     return state.st_size, state.st_mtime_ns
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or its class."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _repo_id(given: Any) -> str | None:
+def repository_id(given: Any) -> str | None:
     """`owner/repo` of an id or a web address, without host, query and fragment."""
     text = as_text(given)
     if not text:

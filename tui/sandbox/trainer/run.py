@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.trainer.console import Console
+from tui.sandbox.trainer.current import run as current
 from tui.sandbox.trainer.data import UNPACK_ROOT, Data, find_data, free, unpack_images
 from tui.sandbox.trainer.output_files import (
     draw_validation,
@@ -44,6 +45,8 @@ def train(run: RunContext) -> str:
         Canceled: the run was stopped.
     """
     console = Console(run)
+    if run.release.is_current:
+        return current.train(run, console)
     try:
         plan = read_plan(run.inputs, job=f"cog-{run.random.randbytes(5).hex()}")
         unpack_images(run, plan)
@@ -246,7 +249,9 @@ class _Trainer:
         if self._run.release.publishes_final:
             self._publish("Final model")
         if repo := self._publisher.repo:
-            write_card(self._output, self._plan, repo, weight_file(self._plan), schedule.steps)
+            write_card(
+                self._output, self._plan, repo, weight_file(self._plan), steps=schedule.steps
+            )
         for problem in self._publisher.publish_hub(f"Trained for {schedule.steps} steps"):
             console.error(problem)
         console.stage("Training Complete", "Training run complete.", state="completed")

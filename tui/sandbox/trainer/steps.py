@@ -44,37 +44,50 @@ class Loop:
         self._console = console
         self._schedule = schedule
         self._sum = 0.0
+        self._begin = time.monotonic()
+        self._first = 0
         self._level = run.random.uniform(0.32, 0.5)
         self._floor = run.random.uniform(0.07, 0.13)
 
     def walk(self, checkpoint: Callable[[int], None], validation: Callable[[int], None]) -> None:
         """Run all steps, and call `checkpoint` and `validation` when they are due."""
         schedule, plan = self._schedule, self._plan
-        begin = time.monotonic()
-        head = f"Epoch 1/{schedule.epochs} Steps"
-        self._console.bar(bar_line(head, 0, schedule.steps, 0.0))
+        self.begin()
         for step in range(1, schedule.steps + 1):
-            self._run.pause(self._run.config.step_seconds * plan.batch)
-            self._apply_faults(step)
-            loss = self._loss(step)
-            self._sum += loss
-            rate = plan.rate_at(step, schedule.steps)
-            head = f"Epoch {schedule.epoch_at(step)}/{schedule.epochs}, Steps"
-            postfix = f"lr={short_number(rate)}, step_loss={short_number(loss)}"
-            elapsed = time.monotonic() - begin
-            self._console.bar(bar_line(head, step, schedule.steps, elapsed, postfix))
-            self._console.debug(self._summary(step, loss, rate))
+            summary = self.advance(step)
             if step % plan.checkpoint_every == 0 or step == schedule.steps:
                 checkpoint(step)
-                text = f"`{self._summary(step, loss, rate)}`"
-                self._console.notice(text, title="Checkpoint")
+                self._console.notice(f"`{summary}`", title="Checkpoint")
             if plan.validation_every and step % plan.validation_every == 0:
                 validation(step)
         self._console.end_bar()
 
+    def begin(self, done: int = 0) -> None:
+        """Print the first state of the training bar; `done` steps are behind a resumed run."""
+        self._begin = time.monotonic()
+        self._first = done
+        head = f"Epoch {self._schedule.epoch_at(done)}/{self._schedule.epochs} Steps"
+        self._console.bar(bar_line(head, done, self._schedule.steps, 0.0))
+
+    def advance(self, step: int) -> str:
+        """Run one optimizer step, and return its summary."""
+        schedule = self._schedule
+        self._run.pause(self._run.config.step_seconds * self._plan.batch)
+        self._apply_faults(step)
+        loss = self._loss(step)
+        self._sum += loss
+        rate = self._plan.rate_at(step, schedule.steps)
+        head = f"Epoch {schedule.epoch_at(step)}/{schedule.epochs}, Steps"
+        postfix = f"lr={short_number(rate)}, step_loss={short_number(loss)}"
+        elapsed = time.monotonic() - self._begin
+        self._console.bar(bar_line(head, step, schedule.steps, elapsed, postfix))
+        summary = self._summary(step, loss, rate)
+        self._console.debug(summary)
+        return summary
+
     def _summary(self, step: int, loss: float, rate: float) -> str:
         epochs = (self._schedule.epoch_at(step), self._schedule.epochs)
-        mean = float(f"{self._sum / step:.4g}")
+        mean = float(f"{self._sum / (step - self._first):.4g}")
         return summary_line(
             step, self._schedule.steps, loss=loss, rate=rate, epochs=epochs, mean=mean
         )
@@ -91,6 +104,10 @@ class Loop:
             raise OutOfMemoryError(_out_of_memory(run.task.version.model))
         if (fault := run.fault(FaultKind.WORKER_CRASH)) and step == int(fault.number(20)):
             raise WorkerCrashError("Worker crashed (E1000)")
+        if (fault := run.fault(FaultKind.NAN_LOSS)) and step == int(fault.number(12)):
+            raise ProgramError(
+                "Non-finite training loss detected (loss=nan, filepaths=None, loss_logs={})."
+            )
         if (fault := run.fault(FaultKind.LOG_REWRITTEN)) and step == int(fault.number(20)):
             run.rewrite_log()
 
