@@ -267,6 +267,11 @@ class Engine:
             self.clients, self.live, self._writer, self.bus, self.account.validate
         )
         self.versions = VersionService(self.clients, self.catalog, self.live)
+        self._add_diagnostics()
+        self._connect(claims)
+
+    def _add_diagnostics(self) -> None:
+        """Create the services that look at the network, the deliveries and a first start."""
         self.network = NetworkCheck(
             self.clients, self.live, self._writer, self.bus, self._proxy_password
         )
@@ -281,7 +286,6 @@ class Engine:
             writer=self._writer,
         )
         self.onboarding = OnboardingService(self.live, self.reader, self._writer, self.bus)
-        self._connect(claims)
 
     def _connect(self, claims: PredictionClaims) -> None:
         """Pass on what one service notices to those that act on it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tui.simpletuner.facts.options import default_of
 from tui.simpletuner.request.hardware import PROFILES
 
 
-def config(root: Path, **changes: object) -> TrainingConfig:
+def config(root: Path, **changes: Any) -> TrainingConfig:
     return load_config(write_project(root, [HOSTED], **changes))
 
 

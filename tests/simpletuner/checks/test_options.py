@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tui.simpletuner.checks.options import FLAG, arguments, nearest
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.facts.options import option_facts
+from tui.simpletuner.release.profile import UNKNOWN
 from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES
 
@@ -28,7 +30,9 @@ def load(root: Path, lycoris: dict[str, Any] | None = None, **changes: Any) -> T
 
 
 def findings(config: TrainingConfig, **facts: Any) -> list[Check]:
-    listed = check_config(config, **{"delivery": LOCAL, "release": "4.10.1", **facts})
+    release = facts.pop("release", "4.10.1")
+    profile = replace(UNKNOWN, options=release, archive=None)
+    listed = check_config(config, **{"delivery": LOCAL, "release": profile, **facts})
     others = ("run-time", "memory")
     return [check for check in listed if check.level != "ok" and check.id not in others]
 

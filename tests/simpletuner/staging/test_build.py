@@ -14,6 +14,8 @@ from PIL import Image
 from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.staging.build import Built, build_manifest
+from tui.simpletuner.staging.convert import hashed
+from tui.simpletuner.staging.manifest import Transform
 from tui.simpletuner.staging.names import staged_names
 
 
@@ -195,10 +197,12 @@ def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.M
     cache = tmp_path / "cache.json"
     first = build(tmp_path, entry(tmp_path / "cats"), cache=cache)
     read: list[str] = []
-    import tui.simpletuner.staging.build as module
 
-    real = module.hashed
-    monkeypatch.setattr(module, "hashed", lambda path, how: (read.append(path), real(path, how))[1])
+    def note(path: str, how: Transform) -> tuple[str, int]:
+        read.append(path)
+        return hashed(path, how)
+
+    monkeypatch.setattr("tui.simpletuner.staging.build.hashed", note)
     assert build(tmp_path, entry(tmp_path / "cats"), cache=cache).manifest == first.manifest
     assert read == []
     put(tmp_path / "cats/1.png", 99)

@@ -191,9 +191,11 @@ class NetworkCard(Card):
         allowed = tuple(str(one) for one in listener.get("allowed_ips") or ())
         port = _port(str(listener.get("public_url") or ""))
         lines: list[Words] = [((f"In, to port {port} of the public URL:", "base"),)]
-        for rule in rules(port, allowed or WEBHOOK_RANGES):
-            if rule.direction == "in":
-                lines.append(((f"    {rule.peer:<18}", "accent"), (rule.purpose, "dim")))
+        lines += [
+            ((f"    {rule.peer:<18}", "accent"), (rule.purpose, "dim"))
+            for rule in rules(port, allowed or WEBHOOK_RANGES)
+            if rule.direction == "in"
+        ]
         lines.append((("Out by name, port 443 (the simpler way):", "base"),))
         lines += [((f"    {one}", "accent"),) for one in names]
         lines.append((("Out by address, port 443:", "base"),))

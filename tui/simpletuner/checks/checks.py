@@ -157,7 +157,9 @@ def _method(config: TrainingConfig) -> str:
 
 def _check_options(facts: Facts) -> Iterator[CheckRow]:
     yield from option_checks(facts.config, facts.option_release)
-    yield from rule_checks(facts.config, facts.delivery, facts.option_release, gpus=facts.profile.gpus)
+    yield from rule_checks(
+        facts.config, facts.delivery, facts.option_release, gpus=facts.profile.gpus
+    )
 
 
 def _check_steps(facts: Facts) -> Iterator[CheckRow]:
