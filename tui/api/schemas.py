@@ -23,6 +23,7 @@ from tui.api import (
     publishing,
     settings,
     spending,
+    staging,
     storage,
     submission,
     transfers,
@@ -34,7 +35,7 @@ from tui.api.paths import Endpoint
 
 _MODULES = (
     artifacts, credentials, destinations, diagnostics, engine, jobs, network, planning, providers,
-    publishing, settings, spending, storage, submission, transfers, versions, webhooks,
+    publishing, settings, spending, staging, storage, submission, transfers, versions, webhooks,
 )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def chosen(world: World, version: str, **draft: object) -> ReleaseProfile:
 async def test_an_archive_that_the_trainer_ignores_is_an_error_that_can_be_accepted(
     world: World,
 ) -> None:
-    report = await world.client.check(world.draft(trainer_release="4.10.1"))
+    report = await world.client.check(world.draft(trainer_release="4.10.1", data="upload"))
     errors = [check for check in report["checks"] if check["level"] == "error"]
     assert [check["id"] for check in errors] == ["data-archive"]
     assert "SimpleTuner 4.10.1 (as you said)" in errors[0]["message"]
@@ -44,10 +44,12 @@ async def test_an_archive_that_the_trainer_ignores_is_an_error_that_can_be_accep
     assert not report["ok"]
     assert (report["acceptable"], report["accepts"]) == (True, ["accept_data"])
     with pytest.raises(ControlError, match="ignores an archive"):
-        await world.submit(trainer_release="4.10.1")
+        await world.submit(trainer_release="4.10.1", data="upload")
     assert not world.predictions
 
-    report = await world.client.check(world.draft(trainer_release="4.10.1", accept_data=True))
+    report = await world.client.check(
+        world.draft(trainer_release="4.10.1", data="upload", accept_data=True)
+    )
     assert report["ok"]
     assert "data-archive" in [c["id"] for c in report["checks"] if c["level"] == "warn"]
 
@@ -67,7 +69,7 @@ async def test_the_word_of_the_draft_counts_more_than_the_setting(world: World) 
 async def test_a_job_whose_archive_was_ignored_shows_it_for_its_version(world: World) -> None:
     version = version_of(world, SUMMER)
     assert chosen(world, version).source == "date"
-    job = await world.ended(await world.submit(version=version, accept_data=True))
+    job = await world.ended(await world.submit(version=version, data="upload", accept_data=True))
     assert job.status is JobStatus.FAILED
     assert chosen(world, version).archive == "ignored"
     assert chosen(world, version).source == "observed"
