@@ -18,7 +18,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from tests.canary import OUTSIDE
-from tests.engine.submission.test_job_service import check_whole
+from tests.engine.submission.finished_run import check_whole
 from tests.engine.world import World, running_world
 from tests.support import eventually
 from tui.api.webhooks import WebhookTestReport

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from tests.engine.submission.test_job_service import check_whole
+from tests.engine.submission.finished_run import check_whole
 from tests.engine.world import World, quick_settings, running_world
 from tests.support import eventually
 from tui.base.job_status import JobStatus

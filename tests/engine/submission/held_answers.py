@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+from tests.engine.world import World
+from tests.support import eventually
 from tui.sandbox.clock import Clock
 from tui.sandbox.server import RunningSandbox
+from tui.store.records import JobRecord
+
+POST = "POST /v1/predictions"
+LIST = "GET /v1/predictions"
 
 
 class HeldAnswers(Clock):
@@ -35,3 +42,20 @@ def hold_answers(sandbox: RunningSandbox) -> HeldAnswers:
     held = HeldAnswers()
     sandbox.core.clock = held
     return held
+
+
+async def post_with_late_answer(world: World, **more: Any) -> tuple[str, HeldAnswers]:
+    """Submit a job whose prediction is created and whose answer is held."""
+    held = hold_answers(world.sandbox)
+    count_before = len(world.predictions)
+    world.fault(f"slow*1@{POST}")
+    job_id = await world.submit(**more)
+    await eventually(lambda: len(world.predictions) > count_before)
+    assert world.job(job_id).submit["phase"] == "posting"
+    return job_id, held
+
+
+async def posted(world: World, job_id: str) -> JobRecord:
+    """Wait until the engine has finished posting a job."""
+    await eventually(lambda: not world.engine._submitter.busy, within=20)
+    return world.job(job_id)

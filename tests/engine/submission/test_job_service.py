@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.engine.world import World, running_world, written_by_trainer
+from tests.engine.submission.finished_run import check_whole
+from tests.engine.world import World, running_world
 from tests.support import eventually
 from tui.app.job.facts import refused_fields
 from tui.base.job_status import JobStatus
@@ -18,23 +19,6 @@ from tui.engine.tracking import monitor
 from tui.settings import Home, load_settings
 
 REFUSED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
-
-
-def check_whole(world: World, job_id: str, steps: int) -> None:
-    """Check that log, metrics and files equal the trainer's."""
-    job = world.job(job_id)
-    assert job.status is JobStatus.COMPLETED, job.error
-    assert world.log(job_id) == world.prediction_of(job).logs
-    assert world.steps_of(job_id) == list(range(1, steps + 1))
-    assert world.steps_of(job_id, "lr") == list(range(1, steps + 1))
-    reader = world.reader
-    files = [file for file in reader.files(job_id) if file.path.endswith(".safetensors")]
-    wrote = written_by_trainer(world, job)
-    assert wrote
-    assert sorted(file.sha256 for file in files) == sorted(wrote.values())
-    for file in files:
-        assert (world.home.outputs / file.path).stat().st_size == file.size
-    reader.close()
 
 
 async def test_a_job_ends_with_the_files_the_trainer_wrote(world: World) -> None:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.submission.held_answers import hold_answers
-from tests.engine.submission.test_paid_once import LIST, POST, post_with_late_answer, posted
+from tests.engine.submission.held_answers import (
+    LIST,
+    POST,
+    hold_answers,
+    post_with_late_answer,
+    posted,
+)
 from tests.engine.world import World, running_world
 from tests.support import eventually
 from tui.client.client import ControlClient

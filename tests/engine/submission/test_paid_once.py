@@ -15,7 +15,13 @@ import httpx
 import pytest
 
 from tests.engine.listener.test_webhook_events import send
-from tests.engine.submission.held_answers import HeldAnswers, hold_answers
+from tests.engine.submission.held_answers import (
+    LIST,
+    POST,
+    hold_answers,
+    post_with_late_answer,
+    posted,
+)
 from tests.engine.world import World, running_world
 from tests.support import eventually
 from tui.base.job_status import LOST, JobStatus
@@ -31,8 +37,6 @@ from tui.settings import Home
 from tui.store.records import JobRecord
 from tui.store.schema import DuplicateError
 
-POST, LIST = "POST /v1/predictions", "GET /v1/predictions"
-
 
 @pytest.fixture
 async def silent(home: Home, project: Path) -> AsyncIterator[World]:
@@ -41,29 +45,12 @@ async def silent(home: Home, project: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def post_with_late_answer(world: World, **more: Any) -> tuple[str, HeldAnswers]:
-    """Submit a job whose prediction is created and whose answer is held."""
-    held = hold_answers(world.sandbox)
-    count_before = len(world.predictions)
-    world.fault(f"slow*1@{POST}")
-    job_id = await world.submit(**more)
-    await eventually(lambda: len(world.predictions) > count_before)
-    assert world.job(job_id).submit["phase"] == "posting"
-    return job_id, held
-
-
 def records(world: World) -> list[JobRecord]:
     reader = world.reader
     try:
         return reader.records()
     finally:
         reader.close()
-
-
-async def posted(world: World, job_id: str) -> JobRecord:
-    """Wait until the engine has finished posting a job."""
-    await eventually(lambda: not world.engine._submitter.busy, within=20)
-    return world.job(job_id)
 
 
 def check_single_prediction(world: World, job_id: str) -> None:
