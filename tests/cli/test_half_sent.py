@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.shell import Shell
-from tests.engine.transfers.test_stopping import half_sent
+from tests.engine.transfers.transfer_steps import half_sent
 from tui.settings import Home
 from tui.store.transfer_records import TransferState
 from tui.store.writer import StoreWriter

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.replicate.test_models import JSON
+from tests.replicate.strategies import JSON
 from tui.replicate.error_responses import read_refusal, to_error
 from tui.replicate.errors import (
     AuthenticationError,

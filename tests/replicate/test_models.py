@@ -10,14 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.replicate.server import VERSION, prediction
+from tests.replicate.strategies import JSON
 from tui.replicate.models import Account, File, Model, Prediction, State, Training, Version
 from tui.replicate.values import format_time, load_json, parse_time
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=12,
-)
 
 FAST_STARTING = prediction()
 FAST_PROCESSING = prediction(status="processing", started_at="2026-11-20T10:00:05.123456789Z")

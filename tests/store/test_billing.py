@@ -9,23 +9,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.store.job_records import LOCAL, REAL, T0, done, job
 from tui.base.job_status import JobStatus
 from tui.engine.spending.rules import accrued
 from tui.settings import Home
 from tui.store import billing
 from tui.store.reader import StoreReader
-from tui.store.records import JobRecord
 from tui.store.schema import MIGRATIONS
 from tui.store.writer import StoreWriter
 
-T0 = datetime(2026, 3, 1, tzinfo=UTC)
-REAL, LOCAL = "https://api.replicate.com/v1", "http://127.0.0.1:9/v1"
 EVERYTHING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -49,29 +46,6 @@ def reader(home: Home, writer: StoreWriter) -> Iterator[StoreReader]:
     reader = StoreReader(home.database)
     yield reader
     reader.close()
-
-
-def job(job_id: str, **more: Any) -> JobRecord:
-    values: dict[str, Any] = {
-        "api_base": REAL, "name": job_id, "config_name": "", "config_path": "", "model": "",
-        "version": "", "model_family": "", "model_flavour": "", "model_type": "", "lora_type": "",
-        "hardware": "l40s", "rate_micros": 975, "delivery": "", "created_at": T0,
-        "prediction_id": f"p-{job_id}",
-    }  # fmt: skip
-    return JobRecord(job_id=job_id, **(values | more))
-
-
-def done(job_id: str, cost: int, ended: datetime = T0, **more: Any) -> JobRecord:
-    return job(
-        job_id,
-        **{
-            "status": JobStatus.COMPLETED,
-            "started_at": ended - timedelta(hours=1),
-            "completed_at": ended,
-            "cost_micros": cost,
-        }
-        | more,
-    )
 
 
 def test_the_cost_so_far_is_exact_and_ends_with_the_job() -> None:

@@ -19,7 +19,7 @@ from tests.app.publishing.test_screen import (  # noqa: F401  one is a fixture
 )
 from tests.destinations.hosting import BUCKET
 from tests.engine.conftest import project  # noqa: F401  a fixture
-from tests.engine.transfers.test_queue import a_job
+from tests.engine.transfers.transfer_steps import a_job
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tui.app.publishing.destination_form import DestinationFormModel

@@ -10,7 +10,7 @@ import pytest
 from tests.app.conftest import text_of, wait_for
 from tests.app.publishing.test_screen import LONG, known, on_publishing, top, world  # noqa: F401
 from tests.engine.conftest import project  # noqa: F401  a fixture
-from tests.engine.transfers.test_queue import a_job, ended
+from tests.engine.transfers.transfer_steps import a_job, ended
 from tests.engine.world import World
 from tui.app.app import SimpleTunerApp
 from tui.app.widgets.confirm import Confirm

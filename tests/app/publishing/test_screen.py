@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from tests.app.cloud.world import settings_of
 from tests.app.conftest import app_of, text_of, wait_for
 from tests.engine.conftest import project  # noqa: F401  a fixture
-from tests.engine.transfers.test_queue import a_job, ended
+from tests.engine.transfers.transfer_steps import a_job, ended
 from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.app import SimpleTunerApp
 from tui.app.publishing.form import FormScreen

@@ -14,7 +14,7 @@ from tests.app.publishing.test_screen import (  # noqa: F401  one is a fixture
     world,
 )
 from tests.engine.conftest import project  # noqa: F401  a fixture
-from tests.engine.transfers.test_queue import a_job, ended
+from tests.engine.transfers.transfer_steps import a_job, ended
 from tests.engine.world import World
 from tui.app.publishing.publish_form import PublishForm
 from tui.app.publishing.screen import PublishingScreen

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from tests.app.conftest import lines_of, text_of, wait_for
 from tests.engine.file_host import TOKEN, FileHost, serve_files
-from tests.engine.results.test_collector import CollectorWorld, ended_job
+from tests.engine.results.collector_world import CollectorWorld, ended_job
 from tests.engine.world import running_engine
 from tui.app.app import SimpleTunerApp
 from tui.app.job.screen import JobScreen

@@ -9,32 +9,31 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.world import job as record
 from tests.engine.file_host import TOKEN, FileHost, serve_files
-from tests.engine.world import running_engine, write_quick_settings
+from tests.engine.results.collector_world import (
+    MIB,
+    CollectorWorld,
+    ended_job,
+    running_collector_world,
+)
+from tests.engine.world import write_quick_settings
 from tests.support import eventually
 from tui.api.artifacts import Unfetched
-from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient, ControlError
 from tui.client.engine_process import own_engine
 from tui.engine.credentials.storage_keys import folder_of
-from tui.engine.engine import Engine
 from tui.engine.results.download import PART
 from tui.replicate.redact import redact_url
 from tui.settings import Home
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 from tui.store.writer import StoreWriter
-
-MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -43,43 +42,10 @@ async def file_host() -> AsyncIterator[FileHost]:
         yield made
 
 
-def ended_job(file_host: FileHost, output: Any, **changes: Any) -> JobRecord:
-    """A job that has just ended, with an output at the file host that expires in an hour."""
-    now = datetime.now(UTC)
-    job = record(1, JobStatus.COMPLETED)
-    values: dict[str, Any] = {
-        "api_base": file_host.base, "output": output, "completed_at": now, "delivery": "none",
-        "data_expires_at": now + timedelta(hours=1), "file_count": 0, "file_bytes": 0,
-    }  # fmt: skip
-    return replace(job, **(values | changes))
-
-
 async def missing_results(client: ControlClient, job: JobRecord) -> list[Unfetched]:
     """The results that are not fetched, from the artifacts of the API."""
     jobs = await client.publishing.artifacts(job.job_id)
     return jobs[0]["unfetched"]
-
-
-class CollectorWorld:
-    """An engine with a token for the file host."""
-
-    def __init__(self, engine: Engine, client: ControlClient) -> None:
-        self.engine = engine
-        self.client = client
-
-    def folder(self, job: JobRecord) -> Path:
-        return self.engine.home.outputs / folder_of(job)
-
-    def insert(self, job: JobRecord) -> JobRecord:
-        return self.engine.recorder.insert(job)
-
-
-@asynccontextmanager
-async def running_collector_world(home: Home, file_host: FileHost) -> AsyncIterator[CollectorWorld]:
-    async with running_engine(home) as (engine, _):
-        client = ControlClient(home.socket, file_host.base)
-        await client.set_session({"replicate_token": TOKEN})
-        yield CollectorWorld(engine, client)
 
 
 @pytest.fixture

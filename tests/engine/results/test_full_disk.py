@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.engine.file_host import FileHost, serve_files
-from tests.engine.results.test_collector import (
+from tests.engine.results.collector_world import (
     MIB,
     CollectorWorld,
     ended_job,

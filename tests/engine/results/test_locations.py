@@ -12,7 +12,7 @@ import pytest
 from tests.app.world import job as record
 from tests.destinations.hosting import BUCKET, Server, rclone
 from tests.engine.file_host import FileHost, serve_files
-from tests.engine.results.test_collector import CollectorWorld, ended_job, running_collector_world
+from tests.engine.results.collector_world import CollectorWorld, ended_job, running_collector_world
 from tests.support import needs_program
 from tui.base.job_status import JobStatus
 from tui.destinations.s3.reading import BucketReader

@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from tests.destinations.hosting import BUCKET
-from tests.engine.transfers.test_artifacts import artifacts
+from tests.engine.transfers.transfer_steps import artifacts
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, Storage, grant, serve_storage
 from tests.support import eventually

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.engine.world import World, quick_settings, running_engine, running_world
-from tests.store.test_billing import REAL, done, job
+from tests.store.job_records import REAL, done, job
 from tests.support import eventually
 from tui.base.clock import utc_now
 from tui.base.errors import RefusedError

@@ -13,7 +13,7 @@ import pytest
 
 from tests.engine.world import World
 from tests.replicate.server import QUICK, TOKEN, Handler, Server, prediction, reply, serving
-from tests.store.test_billing import job as a_job
+from tests.store.job_records import job as a_job
 from tests.support import eventually
 from tui.base.job_status import LOST, JobStatus
 from tui.engine.config.live import LiveSettings

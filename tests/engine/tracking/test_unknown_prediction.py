@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.world import World
-from tests.store.test_billing import T0, job
+from tests.store.job_records import T0, job
 from tests.support import eventually
 from tui.base.job_status import LOST, JobStatus
 from tui.engine.spending.rules import Limit, accrued, judge, used

@@ -8,18 +8,13 @@ from typing import Any
 import pytest
 
 from tests.destinations.hosting import BUCKET
-from tests.engine.transfers.test_queue import a_job, ended
+from tests.engine.transfers.transfer_steps import a_job, artifacts, ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tui.api.artifacts import JobArtifacts
 from tui.api.transfers import Transfer
 from tui.client.client import ControlError
 from tui.store.records import shared_folder
-
-
-async def artifacts(world: World, job_id: str) -> JobArtifacts:
-    (job_artifacts,) = await world.client.publishing.artifacts(job_id)
-    return job_artifacts
 
 
 def published_names(job_artifacts: JobArtifacts, names: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.app.world import job as job_record
 from tests.destinations.hosting import BUCKET
-from tests.engine.transfers.test_queue import ended
+from tests.engine.transfers.transfer_steps import ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tui.api.transfers import Transfer

@@ -11,35 +11,13 @@ import pytest
 from tests.destinations.hosting import BUCKET
 from tests.destinations.interceptor import Answer, intercepting
 from tests.engine.keyrings import secret_service
+from tests.engine.transfers.transfer_steps import a_job, ended
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.support import eventually
 from tui.api.destinations import NewDestination
-from tui.api.transfers import Transfer
-from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.listener.storage import ReceivedObject
 from tui.settings import Home
-
-ENDS = ("done", "failed", "cancelled", "paused")
-
-
-async def ended(world: World, transfer_id: str, *states: str) -> Transfer:
-    async def look() -> Transfer | None:
-        rows = await world.client.publishing.transfers()
-        row = next(transfer for transfer in rows if transfer["transfer_id"] == transfer_id)
-        return row if row["state"] in (states or ENDS) else None
-
-    return await eventually(look, within=40)
-
-
-async def a_job(world: World) -> str:
-    job_id = await world.submit()
-    assert (await world.ended(job_id)).status is JobStatus.COMPLETED
-    reader = world.reader
-    await eventually(lambda: reader.files(job_id))
-    reader.close()
-    return job_id
 
 
 async def test_files_reach_a_folder_verified_and_only_once(world: World, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.destinations.hosting import BUCKET, rclone
 from tests.engine.keyrings import secret_service
-from tests.engine.transfers.test_queue import ended
+from tests.engine.transfers.transfer_steps import add, ended, random_file
 from tests.engine.wire import Wire, wire_to
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
@@ -34,21 +34,6 @@ from tui.store.writer import StoreWriter
 
 MIB = 1024 * 1024
 OVERHEAD = 400_000
-
-
-def random_file(path: Path, size: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(os.urandom(size))
-    return path
-
-
-def add(world: World, target: str, *files: LocalFile) -> str:
-    """Queue files as if a job had produced them."""
-    record = world.engine.transfers.queue.add(
-        job_id="job", api_base=world.sandbox.base_url, target=target, files=files,
-        options={"card": False},
-    )  # fmt: skip
-    return record.transfer_id
 
 
 async def test_a_bucket_gets_a_content_once(world: World, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.transfers.test_queue import a_job, ended
+from tests.engine.transfers.transfer_steps import a_job, ended
 from tests.engine.world import World
 from tests.support import eventually
 from tui.client.client import ControlError

@@ -9,20 +9,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 import pytest
 
-from tests.engine.transfers.test_queue import ended
-from tests.engine.transfers.test_sent_once import add, random_file
+from tests.engine.transfers.transfer_steps import add, ended, half_sent, random_file
 from tests.engine.world import World, running_engine, write_quick_settings
 from tests.support import eventually
 from tui.api.destinations import DestinationChange
 from tui.client.client import ControlError
-from tui.destinations.common.contract import Item, LocalFile
-from tui.destinations.common.meter import sha256_of
+from tui.destinations.common.contract import LocalFile
 from tui.settings import Home
-from tui.store.transfer_records import TransferItem, TransferOptions, TransferRecord, TransferState
+from tui.store.transfer_records import TransferState
 from tui.store.writer import StoreWriter
 
 
@@ -84,24 +82,6 @@ async def add_destination(world: World, server: SlowBucket, **more: Any) -> None
         "access_key": "k", "secret_key": "not-a-real-secret-but-long", "session_only": True,
     }  # fmt: skip
     await world.client.publishing.add_destination(**options | more)
-
-
-def half_sent(
-    writer: StoreWriter, source: Path, state: TransferState, **options: Unpack[TransferOptions]
-) -> TransferRecord:
-    """Add a transfer with one part in the bucket."""
-    record = TransferRecord(
-        "0123456789", "job", "http://127.0.0.1:1/v1", "s3:mine/runs", datetime.now(UTC),
-        state=state, total_bytes=100, options={"files": ["a.bin"], "card": False, **options},
-    )  # fmt: skip
-    state_now = source.stat()
-    item = Item(
-        "a.bin", "runs/a.bin", source, state_now.st_size, state_now.st_mtime_ns, sha256_of(source)
-    )
-    resume = {"upload_id": "u1", "key": "runs/a.bin", "sha256": item.sha256, "part": 8, "parts": {}}
-    kept = TransferItem(0, "a.bin", str(source), item.size, item.sha256, item.to_dict(), resume)
-    writer.transfers.insert(record, [kept])
-    return record
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.destinations.common.test_safetensors_info import real
+from tests.destinations.common.safetensors_files import real
 from tui.destinations.common.safetensors_info import SafetensorsInfo, read_info
 from tui.engine.transfers import artifacts
 from tui.engine.transfers.artifacts import weights_of
