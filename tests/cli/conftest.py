@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,3 +23,12 @@ def shell() -> Iterator[Shell]:
         finally:
             shell.close()
             world.close()
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a program that nothing else uses."""
+    root = Path(tempfile.mkdtemp(prefix="st-"))
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(root / "h"))
+    yield root / "h"
+    shutil.rmtree(root, ignore_errors=True)

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.sandbox.background import Background
+from tui.client.client import ControlClient
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.faults import Fault
+from tui.settings import Home
 
 PROGRAM = [sys.executable, "-m", "tui"]
 
@@ -104,3 +106,20 @@ def end_engine(state: Path) -> None:
     """Ask it to end, if there is one."""
     if (pid := engine_of(state)) is not None:
         os.kill(pid, signal.SIGTERM)
+
+
+def tui(*arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tui", *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert not ok or done.returncode == 0, done.stderr
+    return done
+
+
+def tui_json(*arguments: str) -> Any:
+    return json.loads(tui(*arguments, "--json").stdout)
+
+
+def client(home: Path) -> ControlClient:
+    return ControlClient(Home(home, home / "cloud_outputs").socket)

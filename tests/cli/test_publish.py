@@ -16,20 +16,14 @@ from typing import Any
 import pytest
 
 from tests.app.world import job
-from tests.cli.test_serve import home, tui, tui_json
+from tests.cli.shell import client, tui, tui_json
 from tests.support import eventually_sync
 from tui.base.job_status import JobStatus
-from tui.client.client import ControlClient
 from tui.settings import Home
 from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
-__all__ = ["home"]
 SIZE = 160 * 1024 * 1024
-
-
-def client(home: Path) -> ControlClient:
-    return ControlClient(Home(home, home / "cloud_outputs").socket)
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cli.shell import tui, tui_json
 from tests.support import eventually_sync
 from tui.sandbox.demo import write_demo_project
 
@@ -37,27 +36,6 @@ class Serving:
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.lines]
-
-
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    root = Path(tempfile.mkdtemp(prefix="st-"))
-    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(root / "h"))
-    yield root / "h"
-    shutil.rmtree(root, ignore_errors=True)
-
-
-def tui(*arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tui", *arguments],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert not ok or done.returncode == 0, done.stderr
-    return done
-
-
-def tui_json(*arguments: str) -> Any:
-    return json.loads(tui(*arguments, "--json").stdout)
 
 
 @contextmanager

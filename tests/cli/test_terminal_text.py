@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.world import job
-from tests.cli.test_publish import client
-from tests.cli.test_serve import home, tui, tui_json
+from tests.cli.shell import client, tui, tui_json
 from tests.support import eventually_sync
 from tui.base.job_status import JobStatus
 from tui.cli.failures import explain
@@ -28,7 +27,6 @@ from tui.store.records import FileRecord
 from tui.store.transfer_records import TransferRecord, TransferState
 from tui.store.writer import Change, StoreWriter
 
-__all__ = ["home"]
 HOSTILE = "a\x1b]0;pwned\x07\x1b[2J\x9b2J\u202eb\rc"
 LOG = (
     b"\x1b[32mgreen\x1b[0m words\n\x1b]0;pwned\x07\x1b]52;c;cm0gLXJm\x07\x1b[2J\xc2\x9b2J"

@@ -25,13 +25,6 @@ async def world(home: Home, project: Path) -> AsyncIterator[World]:  # noqa: F81
         yield one
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy and no tokens of whoever runs the tests."""
-    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HF_TOKEN", "REPLICATE_API_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-
-
 # -- the screen ----------------------------------------------------------------------------------
 
 

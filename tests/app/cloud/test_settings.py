@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.cloud.test_screen import quiet  # noqa: F401  no proxies and tokens of ours
 from tests.app.cloud.world import done, go_to, on_cloud, open_form, said, type_in
 from tests.app.conftest import text_of, wait_for
 from tests.engine.conftest import home, project  # noqa: F401  short paths for sockets

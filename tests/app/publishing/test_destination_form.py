@@ -9,16 +9,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.app.conftest import text_of, wait_for
-from tests.app.publishing.test_screen import (  # noqa: F401  one is a fixture
-    LONG,
-    fill_in,
-    known,
-    on_publishing,
-    top,
-    world,
-)
+from tests.app.publishing.steps import LONG, fill_in, known, on_publishing, top
 from tests.destinations.hosting import BUCKET
-from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.transfers.transfer_steps import a_job
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
@@ -44,7 +36,7 @@ async def s3_form(pilot: Pilot[int], endpoint: str = "http://127.0.0.1:1") -> Fo
     return found
 
 
-async def test_no_to_session_keys_saves_nothing_at_each_try(world: World) -> None:  # noqa: F811  the fixture
+async def test_no_to_session_keys_saves_nothing_at_each_try(world: World) -> None:
     async with on_publishing(world) as (screen, pilot):
         form = await s3_form(pilot)
         for _ in range(2):
@@ -62,7 +54,7 @@ async def test_no_to_session_keys_saves_nothing_at_each_try(world: World) -> Non
         await wait_for(pilot, lambda: screen.state.tested.get("custom"), LONG)
 
 
-async def test_a_refused_field_says_what_to_do(world: World) -> None:  # noqa: F811  the fixture
+async def test_a_refused_field_says_what_to_do(world: World) -> None:
     job_id = await a_job(world)
     async with on_publishing(world) as (screen, pilot):
         await known(screen, pilot, job_id)
@@ -78,7 +70,7 @@ async def test_a_refused_field_says_what_to_do(world: World) -> None:  # noqa: F
 
 
 async def test_session_keys_of_an_ended_engine_are_shown_as_gone(
-    world: World,  # noqa: F811  the fixture
+    world: World,
     tmp_path: Path,
 ) -> None:
     rights = grant(prefix="job", may_delete=True)
@@ -117,7 +109,7 @@ async def test_session_keys_of_an_ended_engine_are_shown_as_gone(
 
 
 async def test_a_hub_destination_says_whose_token_it_uses(
-    world: World,  # noqa: F811  the fixture
+    world: World,
 ) -> None:
     await world.use_hub()
     async with on_publishing(world) as (screen, pilot):
@@ -127,7 +119,7 @@ async def test_a_hub_destination_says_whose_token_it_uses(
 
 
 async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_shown_in_full(
-    world: World,  # noqa: F811  the fixture
+    world: World,
 ) -> None:
     calls = world.client.publishing
     await calls.add_destination(name="mine", kind="hub", repo="alice/cat", private=True)

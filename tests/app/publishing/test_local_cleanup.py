@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.app.conftest import text_of, wait_for
-from tests.app.publishing.test_screen import LONG, known, on_publishing, top, world  # noqa: F401
-from tests.engine.conftest import project  # noqa: F401  a fixture
+from tests.app.publishing.steps import LONG, known, on_publishing, top
 from tests.engine.transfers.transfer_steps import a_job, ended
 from tests.engine.world import World
 from tui.app.app import SimpleTunerApp
@@ -19,7 +18,7 @@ from tui.store.records import shared_folder
 
 
 async def test_a_job_that_was_never_unfolded_is_known_from_the_store(
-    world: World,  # noqa: F811  the fixture
+    world: World,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -57,7 +56,7 @@ async def test_a_job_that_was_never_unfolded_is_known_from_the_store(
 
 
 async def test_the_question_names_what_a_paused_transfer_needs(
-    world: World,  # noqa: F811  the fixture
+    world: World,
     tmp_path: Path,
 ) -> None:
     job_id = await a_job(world)

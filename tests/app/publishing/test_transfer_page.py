@@ -6,14 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.app.conftest import lines_of, wait_for
-from tests.app.publishing.test_screen import (  # noqa: F401  one is a fixture
-    LONG,
-    known,
-    on_publishing,
-    top,
-    world,
-)
-from tests.engine.conftest import project  # noqa: F401  a fixture
+from tests.app.publishing.steps import LONG, known, on_publishing, top
 from tests.engine.transfers.transfer_steps import a_job, ended
 from tests.engine.world import World
 from tui.app.publishing.publish_form import PublishForm
@@ -25,7 +18,7 @@ from tui.store.transfer_records import TransferState
 
 
 async def test_keys_that_a_files_page_names_work_on_it(
-    world: World,  # noqa: F811  the fixture
+    world: World,
     tmp_path: Path,
 ) -> None:
     job_id = await a_job(world)
@@ -60,7 +53,7 @@ async def test_keys_that_a_files_page_names_work_on_it(
 
 
 async def test_keys_of_a_transfers_page_are_those_of_its_state(
-    world: World,  # noqa: F811  the fixture
+    world: World,
     tmp_path: Path,
 ) -> None:
     job_id = await a_job(world)

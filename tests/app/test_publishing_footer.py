@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
+from tests.app.sample_artifacts import ANSWER, JOB, fill
 from tests.app.stand_in_engine import StandInEngine
-from tests.app.test_publishing_snapshots import ANSWER, JOB, fill
 from tui.app.new_job.screen import NewJobScreen
 from tui.app.publishing.screen import PublishingScreen
 from tui.settings import Home, PublishingSettings, Settings
