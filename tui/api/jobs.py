@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired, TypeAlias
 
-from tui.api.base import Bounds, Delivery, JsonObject, Timestamp, TypedDict
+from tui.api.base import Bounds, Delivery, JsonObject, Micros, Timestamp, TypedDict
+from tui.api.network import ServiceState
 
 JobStatus: TypeAlias = Literal[
     "pending", "uploading", "queued", "running", "completed", "failed", "cancelled"
@@ -295,6 +296,82 @@ class JobCancelled(TypedDict):
     success: Literal[True]
     job_id: str
     status: JobStatus
+
+
+class OtherHardware(TypedDict):
+    """What a waiting job would cost on another machine.
+
+    Attributes:
+        id: the hardware profile.
+        label: for people.
+        rate_micros: micro-dollars for each second.
+        seconds: the likeliest length of the run.
+        estimate_micros: the likeliest price.
+        usual_wait_seconds: how long half of the earlier jobs waited there; null when unknown.
+    """
+
+    id: str
+    label: str
+    rate_micros: Micros
+    seconds: int
+    estimate_micros: Micros
+    usual_wait_seconds: int | None
+
+
+class QueueStanding(TypedDict):
+    """How long a job waits for a machine, against what is usual.
+
+    Attributes:
+        job_id: the job's whole id.
+        hardware: the profile that it waits for.
+        waited_seconds: since Replicate accepted it, until it started or now.
+        usual_seconds: half of the earlier jobs waited at most so long; null when unknown.
+        long_seconds: 95 of 100 earlier jobs waited at most so long; null when unknown.
+        runs: earlier jobs that were counted.
+        stuck_after_seconds: from when on the wait is unusual.
+        stuck: it still waits, and longer than that.
+        service: Replicate's state by its status page.
+        service_words: what the page says of that hardware, or of all; may be empty.
+        others: the other machines with a public trainer.
+        words: all that in a sentence or two.
+    """
+
+    job_id: str
+    hardware: str
+    waited_seconds: int
+    usual_seconds: int | None
+    long_seconds: int | None
+    runs: int
+    stuck_after_seconds: int
+    stuck: bool
+    service: ServiceState
+    service_words: str
+    others: list[OtherHardware]
+    words: str
+
+
+class MoveRequest(TypedDict):
+    """Other hardware for a job that waits.
+
+    Attributes:
+        hardware: the hardware profile.
+    """
+
+    hardware: str
+
+
+class JobMoved(TypedDict):
+    """A move has begun: the job is cancelled, and posted anew once it is seen canceled.
+
+    Attributes:
+        success: always true.
+        job_id: the job that is left.
+        hardware: where the next one will run.
+    """
+
+    success: Literal[True]
+    job_id: str
+    hardware: str
 
 
 class JobDeleted(TypedDict):

@@ -273,6 +273,16 @@ JOB_PROGRESS: Endpoint[None, None, jobs.InlineProgress] = Endpoint(
 CANCEL_JOB: Endpoint[None, None, jobs.JobCancelled] = Endpoint(
     "POST", f"{_JOB}/cancel", "Cancel a job", errors=(*_REPLICATE, 409)
 )
+JOB_QUEUE: Endpoint[None, None, jobs.QueueStanding] = Endpoint(
+    "GET", f"{_JOB}/queue", "How long a job waits for a machine, and what others cost",
+    errors=(404,),
+)  # fmt: skip
+MOVE_JOB: Endpoint[jobs.MoveRequest, None, jobs.JobMoved] = Endpoint(
+    "POST",
+    f"{_JOB}/move",
+    "Move a waiting job to other hardware: the next one is posted once the first is canceled",
+    errors=(*_REPLICATE, 409, 422),
+)
 COLLECT_JOB: Endpoint[None, None, jobs.Collected] = Endpoint(
     "POST", f"{_JOB}/collect", "Fetch and verify what a job produced", errors=_REPLICATE
 )

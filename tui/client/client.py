@@ -39,7 +39,15 @@ if TYPE_CHECKING:
         Session,
         StorageKeyMade,
     )
-    from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
+    from tui.api.jobs import (
+        Collected,
+        JobCancelled,
+        JobDeleted,
+        JobMoved,
+        JobsSynced,
+        MoveRequest,
+        QueueStanding,
+    )
     from tui.api.paths import Endpoint
     from tui.api.planning import AvailableConfig
     from tui.api.providers import AccountValidation, ModelQuery, ModelVersions
@@ -322,6 +330,15 @@ class ControlClient:
     def cancel(self, job_id: str) -> Call[JobCancelled]:
         """Cancel a job, its upload included."""
         return self.call(paths.CANCEL_JOB, job_id=job_id, timeout=_REPLICATE_SECONDS)
+
+    def queue_standing(self, job_id: str) -> Call[QueueStanding]:
+        """How long a job waits for a machine, and what others would cost."""
+        return self.call(paths.JOB_QUEUE, job_id=job_id, timeout=_REPLICATE_SECONDS)
+
+    def move(self, job_id: str, hardware: str) -> Call[JobMoved]:
+        """Move a waiting job to other hardware."""
+        body: MoveRequest = {"hardware": hardware}
+        return self.call(paths.MOVE_JOB, body, job_id=job_id, timeout=_UPLOAD_SECONDS)
 
     def collect(self, job_id: str) -> Call[Collected]:
         """Fetch and verify what a job produced."""

@@ -48,6 +48,7 @@ from tui.engine.staging.places import staging_service
 from tui.engine.submission.job_service import JobService
 from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
+from tui.engine.submission.queue_service import QueueService
 from tui.engine.submission.release_profiles import ReleaseProfiles
 from tui.engine.submission.submit import Submitter
 from tui.engine.submission.version_service import VersionService
@@ -276,6 +277,18 @@ class Engine:
             self.clients, self.live, self._writer, self.bus, self._proxy_password
         )
         self.status_page = StatusPage(self.live, self._writer, self.bus)
+        self.queue = QueueService(
+            reader=self.reader,
+            live=self.live,
+            status_page=self.status_page,
+            recorder=self.recorder,
+            jobs=self.jobs,
+            monitor=self.monitor,
+            clients=self.clients,
+            bus=self.bus,
+            tasks=self._tasks,
+            now=self._service_time,
+        )
         self.delivery_check = DeliveryCheck(
             bus=self.bus,
             local=LocalDelivery(self.listening, self.keys, self.live),
@@ -307,6 +320,7 @@ class Engine:
         await self.listening.start(parts)
         self._take_up()
         self._spending_watch.start()
+        self.queue.start()
         self._settings_watch.start()
 
     def _take_up(self) -> None:
@@ -364,6 +378,7 @@ class Engine:
         """Stop everything; what was under way is taken up at the next start."""
         await self._settings_watch.aclose()
         await self._spending_watch.aclose()
+        await self.queue.aclose()
         await self.transfers.queue.aclose()
         await self._tasks.aclose()
         await self.listening.aclose()

@@ -31,6 +31,8 @@ class JobRoutes:
         operations.add(paths.SYNC_JOBS, self._sync)
         operations.add(paths.JOB, self._get)
         operations.add(paths.CANCEL_JOB, self._cancel)
+        operations.add(paths.JOB_QUEUE, self._queue)
+        operations.add(paths.MOVE_JOB, self._move)
         operations.add(paths.COLLECT_JOB, self._collect)
         operations.add(paths.DELETE_JOB, self._delete)
 
@@ -80,6 +82,13 @@ class JobRoutes:
 
     async def _cancel(self, call: Call[None, None]) -> jobs.JobCancelled:
         return await self._engine.jobs.cancel(call.part("job_id"))
+
+    async def _queue(self, call: Call[None, None]) -> jobs.QueueStanding:
+        job = self._engine.jobs.find(call.part("job_id"))
+        return await self._engine.queue.standings.standing(job)
+
+    async def _move(self, call: Call[jobs.MoveRequest, None]) -> jobs.JobMoved:
+        return await self._engine.queue.moves.move(call.part("job_id"), call.body["hardware"])
 
     async def _collect(self, call: Call[None, None]) -> jobs.Collected:
         return await self._engine.jobs.collect(call.part("job_id"))

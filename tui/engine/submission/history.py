@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from tui.simpletuner.config.training_config import TrainingConfig, read_entries
 from tui.simpletuner.config.values import as_bool
@@ -96,15 +96,15 @@ def measured_step(
         rate = run.seconds_per_step
         if run.hardware != hardware or run.model != model or run.step < _LEAST_STEPS or not rate:
             continue
-        if math.isfinite(rate) and rate > 0 and _likeness(_config_of(run)) == wanted:
+        if math.isfinite(rate) and rate > 0 and _likeness(config_of(*run.settings())) == wanted:
             rates.append(rate)
             if len(rates) == _MOST_RUNS:
                 break
     return MeasuredStep(median(rates), len(rates)) if rates else None
 
 
-def _config_of(run: PastRun) -> TrainingConfig:
-    values, entries = run.settings()
+def config_of(values: Mapping[str, Any], entries: Sequence[Any]) -> TrainingConfig:
+    """The config of a job that was sent, without its folders."""
     datasets = read_entries(
         [
             {name: value for name, value in entry.items() if name not in _FOLDERS}
