@@ -12,15 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simpletuner.projects import HOSTED, local_entry, write_dataset, write_project
-from tui.simpletuner.config.load import (
-    discover_configs,
-    load_config,
-    read_env_file,
-    values_from_env,
-)
+from tui.simpletuner.config.env_file import parse_env, values_from_env
+from tui.simpletuner.config.load import discover_configs, load_config
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.values import as_bool, as_float, as_int, plain_key, plain_keys
 from tui.simpletuner.errors import ConfigError
+from tui.simpletuner.request.delivery import Delivery
+from tui.simpletuner.request.inputs import build_inputs
 
 _name_parts = st.text(string.ascii_lowercase, min_size=1, max_size=8)
 names = st.lists(_name_parts, min_size=1, max_size=4).map("_".join)
@@ -123,9 +121,9 @@ def test_a_json_error_names_line_and_column(tmp_path: Path) -> None:
     path.write_text('{\n  "model_family": "flux",\n}')
     with pytest.raises(ConfigError) as caught:
         load_config(path)
-    assert (caught.value.line, caught.value.path) == (3, path)
-    assert caught.value.column is not None
-    assert "line 3" in caught.value.message
+    assert (caught.value.line, caught.value.column, caught.value.path) == (2, 25, path)
+    assert "trailing comma" in caught.value.message
+    assert "line 2" in caught.value.message
     assert caught.value.advice
 
 
@@ -206,10 +204,137 @@ def test_env_values() -> None:
     assert values_from_env(env) == {"lr_scheduler": "cosine", "optimizer": "lion"}
 
 
-def test_an_unclosed_quote_in_config_env_is_no_error(tmp_path: Path) -> None:
-    file = tmp_path / "config.env"
-    file.write_text("A='half\nB=whole\n")
-    assert read_env_file(file)["B"] == "whole"
+def test_an_unclosed_quote_in_config_env_is_no_error() -> None:
+    assert parse_env("A='half\nB=whole\n")["B"] == "whole"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"a": [1, 2,]}', "trailing comma"),
+        ('{"a": 1, // the first\n"b": 2}', "comment"),
+        ("{'a': 1}", "single quotes"),
+        ('{"a": True}', "Python"),
+        ('{"a": 1 "b": 2}', "delimiter"),
+    ],
+)
+def test_a_common_slip_in_json_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=problem) as caught:
+        load_config(path)
+    assert caught.value.advice
+
+
+ENV = """
+RESUME_CHECKPOINT='latest'
+DATALOADER_CONFIG='multidatabackend.json'
+LORA_TYPE='standard'
+MODEL_TYPE='lora'
+MODEL_FAMILY='flux'
+FLUX='true'
+KOLORS='false'
+MAX_NUM_STEPS='3000'
+NUM_EPOCHS='0'
+USE_GRADIENT_CHECKPOINTING='true'
+VALIDATION_STEPS='500'
+ALLOW_TF32='true'
+USE_XFORMERS='false'
+USE_BITFIT='false'
+TRAINER_DYNAMO_BACKEND='no'
+VALIDATION_TORCH_COMPILE='false'
+VALIDATION_PROMPT='A photo of a cat'
+TRAINER_EXTRA_ARGS='--lora_rank=64 --keep_vae_loaded'
+export TRAINER_EXTRA_ARGS+=" --seed 3"
+TRAINER_EXTRA_ARGS="${TRAINER_EXTRA_ARGS} --lora_alpha=32"
+"""
+
+
+def env_project(root: Path, text: str) -> Path:
+    folder = root / "config" / "old"
+    folder.mkdir(parents=True)
+    (folder / "multidatabackend.json").write_text(json.dumps([HOSTED]))
+    (folder / "config.env").write_text(text)
+    return folder
+
+
+def test_config_env_holds_what_simpletuner_maps_and_its_extra_arguments(tmp_path: Path) -> None:
+    config = load_config(env_project(tmp_path, ENV))
+    assert config.values == {
+        "resume_from_checkpoint": "latest",
+        "data_backend_config": "multidatabackend.json",
+        "lora_type": "standard",
+        "model_type": "lora",
+        "model_family": "flux",
+        "max_train_steps": "3000",
+        "num_train_epochs": "0",
+        "gradient_checkpointing": "true",
+        "validation_step_interval": "500",
+        "validation_prompt": "A photo of a cat",
+        "lora_rank": "64",
+        "keep_vae_loaded": True,
+        "seed": "3",
+        "lora_alpha": "32",
+    }
+    messages = [note.message for note in config.notes]
+    assert messages == [
+        "ALLOW_TF32 is left out: the trainer has no option allow_tf32 any more",
+        "config.env: SimpleTuner does not read FLUX",
+    ]
+
+
+def test_a_launchers_config_env_leads_to_the_config_beside_it(tmp_path: Path) -> None:
+    path = write_project(tmp_path)
+    (path.parent / "config.env").write_text("TRAINING_NUM_PROCESSES=2\nCONFIG_BACKEND=json\n")
+    config = load_config(path.parent / "config.env")
+    assert (config.path, config.family, config.num_processes) == (path, "flux", 2)
+    (path.parent / "config.env").write_text("MODEL_FAMILY=sdxl\n")
+    assert load_config(path.parent / "config.env").family == "sdxl"
+
+
+def test_single_quotes_in_config_env_keep_a_dollar() -> None:
+    assert parse_env("A=1\nB='$A'\nC=\"${A}2\"\nD=${NONE}") == {
+        "A": "1", "B": "$A", "C": "12", "D": "${NONE}",
+    }  # fmt: skip
+
+
+def test_a_toml_config_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "cats"
+    folder.mkdir(parents=True)
+    (folder / "multidatabackend.json").write_text(json.dumps([HOSTED]))
+    (folder / "config.toml").write_text('model_family = "flux"\n"--max_train_steps" = 100\n')
+    assert [ref.path.name for ref in discover_configs([tmp_path])] == ["config.toml"]
+    config = load_config(folder)
+    assert (config.name, config.family, config.max_train_steps) == ("cats", "flux", 100)
+    (folder / "config.toml").write_text("model_family = flux\n")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load_config(folder)
+    (folder / "config.json").write_text('{"model_family": "sdxl"}')
+    assert load_config(folder).family == "sdxl"
+
+
+def test_aliases_and_beginnings_become_the_options_full_name(tmp_path: Path) -> None:
+    path = write_project(
+        tmp_path, validation_step_interval=None, validation_steps=50, lora_ran=8, save_total_limit=2
+    )
+    config = load_config(path)
+    assert config.values["validation_step_interval"] == 50
+    assert config.values["checkpoints_total_limit"] == 2
+    assert config.lora_rank == 8
+    (note,) = config.notes
+    assert (note.level, "later of the two" in note.message) == ("warn", True)
+    assert "lora_rank" in note.advice
+
+
+def test_a_lycoris_config_of_simpletuners_package_is_left_to_the_trainer(tmp_path: Path) -> None:
+    place = "config/examples/lycoris_config.json"
+    config = load_config(write_project(tmp_path, lora_type="lycoris", lycoris_config=place))
+    assert [note.level for note in config.notes] == ["ok"]
+    inputs = build_inputs(config, delivery=Delivery("none"))
+    assert json.loads(inputs.values["config_json"])["--lycoris_config"] == place
+    dataloader = "config/examples/multidatabackend-512px.json"
+    (note,) = load_config(write_project(tmp_path, data_backend_config=dataloader)).notes
+    assert (note.level, "Copy it here" in note.advice) == ("error", True)
 
 
 def test_discovery_over_several_roots(tmp_path: Path) -> None:

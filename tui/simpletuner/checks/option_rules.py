@@ -12,13 +12,11 @@ from typing import Any, Final
 
 from tui.simpletuner.checks.data import CheckRow
 from tui.simpletuner.checks.options import later, nearest
+from tui.simpletuner.config.load import PACKAGE_PREFIX
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_float, as_int, as_text
 from tui.simpletuner.facts.models import ModelFacts, model, model_facts
 from tui.simpletuner.request.delivery import Delivery, is_s3, publishing_targets
-
-PACKAGE_PREFIX: Final = "config/examples/"
-"""A path that begins so is looked for in SimpleTuner's own package as well."""
 
 _SKIP_LAYER_FAMILIES: Final = frozenset({"sd3", "wan", "wan_s2v", "zlab_i1", "moss_image"})
 _RESOLUTION: Final = re.compile(r"\s*\d+(?:\s*x\s*\d+)?\s*", re.IGNORECASE)

@@ -1,63 +1,47 @@
 """Finds and reads SimpleTuner training configs and the files that belong to them.
 
-Layouts: `config/<name>/config.json`, `config/<name>.json`, and a folder with only a `config.env` of
-shell assignments. The dataloader file is the one that `data_backend_config` names, else the
-`multidatabackend.json` beside the config. The readers of single files (text, JSON, `config.env`)
-stand at the end.
+Layouts: `config/<name>/config.json`, `config/<name>.json`, and a folder with a `config.toml` or a
+`config.env` of shell assignments instead. The dataloader file is the one that `data_backend_config`
+names, else the `multidatabackend.json` beside the config.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tui.simpletuner.config.env_file import (
+    env_notes,
+    extra_arguments,
+    holds_options,
+    parse_env,
+    split_secrets,
+    values_from_env,
+    variable,
+)
+from tui.simpletuner.config.text_files import read_json_file, read_text_file, read_toml_file
 from tui.simpletuner.config.training_config import TrainingConfig, find_path, read_entries
 from tui.simpletuner.config.values import as_text, plain_keys
 from tui.simpletuner.errors import ConfigError, Note
+from tui.simpletuner.facts.options import option_facts
 
 __all__ = ["ConfigRef", "TrainingConfig", "discover_configs", "load_config"]
 
 CONFIG_FILE = "config.json"
+TOML_FILE = "config.toml"
 ENV_FILE = "config.env"
+CONFIG_FILES = (CONFIG_FILE, TOML_FILE, ENV_FILE)
+"""Names of a config in a folder of its own, in the order in which the trainer looks for them."""
+PACKAGE_PREFIX = "config/examples/"
+"""A path that begins so is looked for in SimpleTuner's own package as well."""
 DATALOADER_FILE = "multidatabackend.json"
 LYCORIS_FILE = "lycoris_config.json"
 
 NOT_CONFIGS = frozenset({DATALOADER_FILE, LYCORIS_FILE, "webhooks.json", "webhook.json"})
+_OUR_SPELLINGS = frozenset({"model_flavor", "max_steps"})
 NOT_CONFIG_FOLDERS = frozenset({"dataloaders", "templates", "webhooks", "__pycache__"})
-MAX_FILE_BYTES = 16 * 1024 * 1024
-"""Limit of a file that is read as a config; a larger file was chosen by mistake."""
-_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
-# Variables of config.env whose option has a different name; all others are the option's name in
-# capitals. Source: SimpleTuner's simpletuner/helpers/configuration/env_file.py.
-_ENV_NAMES = {
-    "RESUME_CHECKPOINT": "resume_from_checkpoint",
-    "DATALOADER_CONFIG": "data_backend_config",
-    "TRAINING_SEED": "seed",
-    "MAX_NUM_STEPS": "max_train_steps",
-    "NUM_EPOCHS": "num_train_epochs",
-    "CHECKPOINTING_STEPS": "checkpoint_step_interval",
-    "CHECKPOINTING_LIMIT": "checkpoints_total_limit",
-    "HUB_MODEL_NAME": "hub_model_id",
-    "PUSH_CHECKPOINTS": "push_checkpoints_to_hub",
-    "USE_GRADIENT_CHECKPOINTING": "gradient_checkpointing",
-    "LR_SCHEDULE": "lr_scheduler",
-    "MODEL_NAME": "pretrained_model_name_or_path",
-    "TRAINING_NUM_PROCESSES": "num_processes",
-    "TRAINING_NUM_MACHINES": "num_machines",
-    "TRAINING_DYNAMO_BACKEND": "dynamo_backend",
-    "MINIMUM_RESOLUTION": "minimum_image_size",
-}
-# Variables for the launcher of a local run, which are no options of the trainer.
-_ENV_LAUNCHER = re.compile(
-    r"^(?:CONFIG_|SIMPLETUNER_|ACCELERATE_|TOKENIZERS_|TQDM_|CUDA_|HF_|HUGGING|WANDB_|AWS_|"
-    r"PYTHON|PATH$|ENV$|VENV_PATH$|DISABLE_UPDATES$)"
-)
-_ENV_SECRET = re.compile(r"(?:TOKEN|SECRET|PASSWORD|PASSWD|ACCESS_KEY|API_KEY|_KEY_ID)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +81,21 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
     file = _locate(path, roots)
     notes: list[Note] = []
     env_file = file if file.name == ENV_FILE else file.parent / ENV_FILE
-    beside = file.name in (CONFIG_FILE, ENV_FILE)
+    beside = file.name in CONFIG_FILES
     env, secret_names = split_secrets(
-        read_env_file(env_file) if beside and env_file.is_file() else {}
+        parse_env(read_text_file(env_file)) if beside and env_file.is_file() else {}
     )
     if secret_names:
         advice = "Give tokens through the environment or the Cloud screen, not in a file."
         listed = ", ".join(secret_names)
         notes.append(Note("warn", f"{env_file.name} holds {listed}; not read, never sent", advice))
+    file = _config_beside(file, env)
+    raw: Any
     if file.name == ENV_FILE:
-        raw: Any = values_from_env(env)
+        raw = _known_variables(env, notes)
+        notes.extend(env_notes(env, file.name))
     else:
-        raw = read_json_file(file)
+        raw = read_toml_file(file) if file.suffix == ".toml" else read_json_file(file)
     if not isinstance(raw, dict):
         raise ConfigError(
             f"{file} holds a JSON {_json_kind(raw)}, not an object of options",
@@ -126,6 +113,7 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
         )
         for name in duplicates
     )
+    values = _full_names(values, notes, file)
     bases = path_bases(file, roots)
     dataloader_path, entries = _read_dataloader(file, values, bases, notes)
     return TrainingConfig(
@@ -141,6 +129,52 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
         env=env,
         notes=tuple(notes),
     )
+
+
+def _config_beside(file: Path, env: Mapping[str, str]) -> Path:
+    """The config that a `config.env` stands beside, when it configures the launcher alone."""
+    if file.name != ENV_FILE or holds_options(env):
+        return file
+    others = (file.parent / name for name in CONFIG_FILES if name != ENV_FILE)
+    return next((other for other in others if other.is_file()), file)
+
+
+def _known_variables(env: Mapping[str, str], notes: list[Note]) -> dict[str, Any]:
+    """The options of a `config.env`, without those that the trainer no longer has."""
+    values: dict[str, Any] = {}
+    for name, value in values_from_env(env).items():
+        if option_facts().find(name):
+            values[name] = value
+        elif value.lower() != "false":
+            message = f"{variable(name)} is left out: the trainer has no option {name} any more"
+            notes.append(Note("warn", message, f"Remove it from {ENV_FILE}."))
+    return values | extra_arguments(env)
+
+
+def _full_names(values: Mapping[str, Any], notes: list[Note], file: Path) -> dict[str, Any]:
+    """The options under their full names.
+
+    The trainer's parser takes an alias, or a beginning that only one option has, for that option;
+    of two that mean the same one the later wins.
+    """
+    facts = option_facts()
+    full: dict[str, Any] = {}
+    for name, value in values.items():
+        found = facts.find(facts.renamed.get(name, name))
+        option = facts.options[found[0]] if len(found) == 1 else None
+        if option is None or name in facts.set_aside or name in _OUR_SPELLINGS:
+            full[name] = value
+            continue
+        known = option.name == name or name in option.aliases or name in facts.renamed
+        if value is not None and not known:
+            message = f"{name} is taken for {option.name}, the only option that begins so"
+            if full.get(option.name) is not None or option.name in values:
+                message += ", and the later of the two counts"
+            advice = f"Did you mean {option.name}? Write the whole name in {file.name}."
+            notes.append(Note("warn", message, advice))
+        if value is not None or option.name not in full:
+            full[option.name] = value
+    return full
 
 
 def path_bases(file: Path, roots: Sequence[Path] = ()) -> list[Path]:
@@ -167,7 +201,7 @@ def _configs_in(place: Path, *, with_files: bool) -> list[ConfigRef]:
         if _is_dir(entry):
             refs.extend(
                 ConfigRef(entry.name, entry / name)
-                for name in (CONFIG_FILE, ENV_FILE)
+                for name in CONFIG_FILES
                 if (entry / name).is_file()
             )
         elif (
@@ -180,10 +214,12 @@ def _configs_in(place: Path, *, with_files: bool) -> list[ConfigRef]:
 
 
 def _without_duplicates(refs: list[ConfigRef]) -> list[ConfigRef]:
-    folders_with_json = {ref.path.parent for ref in refs if ref.path.name == CONFIG_FILE}
-    return [
-        ref for ref in refs if ref.path.name != ENV_FILE or ref.path.parent not in folders_with_json
-    ]
+    """Each folder's first config, in the order of `CONFIG_FILES`."""
+    first: dict[Path, ConfigRef] = {}
+    for ref in refs:
+        in_own_folder = ref.path.name in CONFIG_FILES
+        first.setdefault(ref.path.parent if in_own_folder else ref.path, ref)
+    return list(first.values())
 
 
 def _locate(given: str | Path, roots: Sequence[Path]) -> Path:
@@ -195,7 +231,7 @@ def _locate(given: str | Path, roots: Sequence[Path]) -> Path:
                 candidates += [base / path, base / f"{given}.json"]
     for candidate in candidates:
         if _is_dir(candidate):
-            for name in (CONFIG_FILE, ENV_FILE):
+            for name in CONFIG_FILES:
                 if (candidate / name).is_file():
                     return candidate / name
         elif candidate.exists():
@@ -220,13 +256,10 @@ def _read_dataloader(
     path = find_path(named, bases) if named else file.parent / DATALOADER_FILE
     if not path.is_file():
         problem = f"the dataloader file {named} does not exist" if named else "no dataloader file"
-        notes.append(
-            Note(
-                "error",
-                f"{problem} (looked at {path})",
-                "Correct data_backend_config, or put a multidatabackend.json beside the config.",
-            )
-        )
+        advice = "Correct data_backend_config, or put a multidatabackend.json beside the config."
+        if named and named.startswith(PACKAGE_PREFIX):
+            advice = "Copy it here from SimpleTuner's package: the dataloader is part of a job."
+        notes.append(Note("error", f"{problem} (looked at {path})", advice))
         return None, []
     try:
         raw = read_json_file(path)
@@ -256,6 +289,9 @@ def _read_lycoris(
         return given
     named = as_text(given)
     path = find_path(named, bases) if named else file.parent / LYCORIS_FILE
+    if named and named.startswith(PACKAGE_PREFIX) and not path.is_file():
+        notes.append(Note("ok", f"lycoris_config {named} is read from SimpleTuner's own package"))
+        return None
     try:
         raw = read_json_file(path)
     except ConfigError as error:
@@ -286,78 +322,3 @@ def _resolved(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):
         return path
-
-
-def read_text_file(path: Path) -> str:
-    """The text of a small UTF-8 file.
-
-    Raises:
-        ConfigError: missing, unreadable, too long, or not text.
-    """
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ConfigError(f"{path} is too long to be a config", "Check the path.", path)
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist", "Check the path.", path) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not a text file", "Save it as UTF-8.", path) from None
-    except OSError as error:
-        reason = error.strerror or "unreadable"
-        raise ConfigError(f"{path} cannot be read: {reason}", "Check its rights.", path) from error
-
-
-def read_json_file(path: Path) -> Any:
-    """The JSON value in a file.
-
-    Raises:
-        ConfigError: as `read_text_file`, or not JSON; then with line and column.
-    """
-    text = read_text_file(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(
-            f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-            "Correct that line; a missing or extra comma or quote is the usual cause.",
-            path,
-            error.lineno,
-            error.colno,
-        ) from None
-    except RecursionError:
-        raise ConfigError(f"{path} is nested too deeply", "Check the file.", path) from None
-
-
-def read_env_file(path: Path) -> dict[str, str]:
-    """The assignments of a `config.env`: `export NAME=value`, quoted or not, comments ignored.
-
-    Raises:
-        ConfigError: as `read_text_file`.
-    """
-    variables: dict[str, str] = {}
-    for line in read_text_file(path).splitlines():
-        if not (match := _ASSIGNMENT.match(line)):
-            continue
-        try:
-            parts = shlex.split(match[2], comments=True)
-        except ValueError:  # an unclosed quote: the text is the value
-            parts = [match[2].strip()]
-        variables[match[1]] = parts[0] if parts else ""
-    return variables
-
-
-def split_secrets(env: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The variables without tokens, keys and passwords, and the names of the removed ones."""
-    secret = tuple(name for name, value in env.items() if _ENV_SECRET.search(name) and value)
-    return {name: value for name, value in env.items() if name not in secret}, secret
-
-
-def values_from_env(env: Mapping[str, str]) -> dict[str, str]:
-    """Options of the trainer from the variables of a `config.env`."""
-    values: dict[str, str] = {}
-    for name, value in env.items():
-        if option := _ENV_NAMES.get(name):
-            values[option] = value
-        elif not _ENV_LAUNCHER.match(name) and name.isupper():
-            values[name.lower()] = value
-    return values

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from tui.simpletuner.config.load import PACKAGE_PREFIX
 from tui.simpletuner.config.secrets_found import without_secrets
 from tui.simpletuner.config.training_config import DatasetSpec
 from tui.simpletuner.config.values import as_text
@@ -44,7 +45,10 @@ def container_options(
     """
     options: dict[str, Any] = {}
     for name, value in values.items():
-        if reason := _SET_BY_TRAINER.get(name):
+        packaged = isinstance(value, str) and value.startswith(PACKAGE_PREFIX)
+        if name == "lycoris_config" and packaged:
+            options[name] = value  # only the trainer can read it
+        elif reason := _SET_BY_TRAINER.get(name):
             if name == "webhook_config":
                 dropped.append(f"{name}: {reason}")
         elif name in _PATH_OPTIONS and is_outside(value):

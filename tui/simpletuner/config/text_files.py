@@ -1,0 +1,94 @@
+"""Reads the text files of a config: UTF-8 text, JSON and TOML, with errors that name the place."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from tui.simpletuner.errors import ConfigError
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""Limit of a file that is read as a config; a larger file was chosen by mistake."""
+_PYTHON_WORD: Final = re.compile(r"(?:True|False|None)\b")
+_ADVICE: Final = "Correct that line; a missing or extra comma or quote is the usual cause."
+
+
+def read_text_file(path: Path) -> str:
+    """The text of a small UTF-8 file.
+
+    Raises:
+        ConfigError: missing, unreadable, too long, or not text.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigError(f"{path} is too long to be a config", "Check the path.", path)
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist", "Check the path.", path) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not a text file", "Save it as UTF-8.", path) from None
+    except OSError as error:
+        reason = error.strerror or "unreadable"
+        raise ConfigError(f"{path} cannot be read: {reason}", "Check its rights.", path) from error
+
+
+def read_json_file(path: Path) -> Any:
+    """The JSON value in a file.
+
+    Raises:
+        ConfigError: as `read_text_file`, or not JSON; then with line and column.
+    """
+    text = read_text_file(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        problem, advice, place = _explain(text, error)
+        line = text.count("\n", 0, place) + 1
+        column = place - text.rfind("\n", 0, place)
+        raise ConfigError(
+            f"{path} is not JSON: {problem} at line {line}, column {column}",
+            advice,
+            path,
+            line,
+            column,
+        ) from None
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deeply", "Check the file.", path) from None
+
+
+def read_toml_file(path: Path) -> dict[str, Any]:
+    """The TOML document in a file.
+
+    Raises:
+        ConfigError: as `read_text_file`, or not TOML.
+    """
+    try:
+        return tomllib.loads(read_text_file(path))
+    except tomllib.TOMLDecodeError as error:
+        advice = "Correct that line; text needs quotes, and a line holds one option."
+        raise ConfigError(f"{path} is not TOML: {error}", advice, path) from None
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deeply", "Check the file.", path) from None
+
+
+def _explain(text: str, error: json.JSONDecodeError) -> tuple[str, str, int]:
+    """The problem in words, what to do, and its offset in the text."""
+    before, after = text[: error.pos].rstrip(), text[error.pos :].lstrip()
+    comma = before.endswith(",") and after[:1] in ("}", "]")
+    # From Python 3.13 on the error stands at the comma itself.
+    if comma or (after[:1] == "," and after[1:].lstrip()[:1] in ("}", "]")):
+        place = len(before) - 1 if comma else error.pos
+        closing = after[0] if comma else after[1:].lstrip()[0]
+        advice = "Remove that comma: JSON has none after the last item."
+        return f"a trailing comma before the closing {closing}", advice, place
+    if after.startswith(("//", "/*", "#")):
+        return "a comment", "Remove it: JSON has no comments.", error.pos
+    if after.startswith("'"):
+        return "text in single quotes", 'Use double quotes: "…".', error.pos
+    if word := _PYTHON_WORD.match(after):
+        written = {"True": "true", "False": "false", "None": "null"}[word[0]]
+        return f"{word[0]} is Python", f"Write {written}.", error.pos
+    return error.msg, _ADVICE, error.pos
