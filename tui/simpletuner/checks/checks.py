@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tui.simpletuner.checks.data import CheckRow, data_checks
+from tui.simpletuner.checks.dataloader import dataloader_checks
 from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory, total_steps
 from tui.simpletuner.checks.option_rules import rule_checks
 from tui.simpletuner.checks.options import option_checks
@@ -297,6 +298,8 @@ def _check_request(facts: Facts) -> Iterator[CheckRow]:
 
 def _check_data(facts: Facts) -> Iterator[CheckRow]:
     yield from data_checks(facts.config, facts.report, facts.mode, facts.schema, facts.release)
+    if facts.mode != "images":  # with the archive alone no dataloader is sent
+        yield from dataloader_checks(facts.config)
 
 
 _CHECKS: tuple[Callable[[Facts], Iterator[CheckRow]], ...] = (

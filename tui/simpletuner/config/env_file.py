@@ -132,7 +132,7 @@ def holds_options(env: Mapping[str, str]) -> bool:
 
 
 def values_from_env(env: Mapping[str, str]) -> dict[str, Any]:
-    """Options of the trainer from the mapped variables of a `config.env`; an empty one is not set."""
+    """Options of the trainer from the mapped variables of a `config.env`, empty ones left out."""
     values: dict[str, Any] = {}
     for name, value in env.items():
         option = _option(name)
