@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import time
 from pathlib import Path
 from typing import Any
+
+import pytest
+from huggingface_hub import HfApi
 
 from tests.engine.staging.folders import entries_of, picture, pixels, use_datasets
 from tests.engine.staging.loaded import load, needs_datasets
 from tests.engine.world import World
+from tests.support import eventually
 from tui.base.job_status import JobStatus
+from tui.client.errors import ControlError
 from tui.sandbox.hub.repos import HubRepo
 
 
@@ -16,6 +24,19 @@ def repo_of(world: World, entry: dict[str, Any]) -> HubRepo | None:
     """The repository of a staged entry."""
     assert world.sandbox.hub is not None
     return world.sandbox.hub.hub.repos.get("dataset", entry["dataset_name"])
+
+
+def staged_entries(world: World, job_id: str) -> list[dict[str, Any]]:
+    """The staged entries that a job was sent with."""
+    return [one for one in entries_of(world, job_id).values() if one["type"] == "huggingface"]
+
+
+def photos(folder: Path) -> dict[str, Any]:
+    """The entry of a folder with caption files."""
+    return {
+        "id": "photos", "type": "local", "instance_data_dir": str(folder),
+        "caption_strategy": "textfile", "resolution": 512,
+    }  # fmt: skip
 
 
 async def test_a_local_folder_reaches_the_trainer_through_a_private_dataset(world: World) -> None:
@@ -81,3 +102,235 @@ async def test_the_real_loader_reads_the_same_pictures_and_captions(
     found = {row["pixels"]: [row[name] for name in columns if row[name]] for row in rows}
     assert found == wanted
     assert len(rows) == len(names)
+
+
+async def test_the_same_pictures_are_sent_once(world: World) -> None:
+    await world.use_hub()
+    first = await world.submit(data="staged", keep_staged=True)
+    await world.ended(first)
+    assert world.sandbox.hub is not None
+    hub = world.sandbox.hub.hub
+    sent = hub.received_bytes
+    assert sent > 0
+    (entry,) = staged_entries(world, first)
+    commits = len(repo_of(world, entry).commits)  # type: ignore[union-attr]
+    report = await world.client.check(world.draft(data="staged"))
+    assert report["leaves"]["missing_bytes"] == 0
+    second = await world.submit(data="staged", keep_staged=True)
+    await world.ended(second)
+    assert staged_entries(world, second) == [entry]
+    assert hub.received_bytes == sent
+    assert len(repo_of(world, entry).commits) == commits  # type: ignore[union-attr]
+
+
+async def test_a_changed_dataset_leaves_the_commit_of_a_waiting_job_alone(
+    world: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    for number in range(4):
+        picture(folder / f"{number}.png", number).with_suffix(".txt").write_text(f"{number}")
+    use_datasets(world, photos(folder))
+    await world.use_hub()
+    first = await world.submit(data="staged", keep_staged=True)
+    await world.ended(first)
+    before = staged_entries(world, first)[0]
+    repo = repo_of(world, before)
+    assert repo is not None
+    tree = dict(repo.at(before["revision"]).tree)  # type: ignore[union-attr]
+    assert world.sandbox.hub is not None
+    sent = world.sandbox.hub.hub.received_bytes
+    new = picture(folder / "0a.png", 9)
+    new.with_suffix(".txt").write_text("new")
+    second = await world.submit(data="staged", keep_staged=True)
+    await world.ended(second)
+    after = staged_entries(world, second)[0]
+    assert after["dataset_name"] == before["dataset_name"]
+    assert after["revision"] != before["revision"]
+    assert repo.at(before["revision"]).tree == tree  # type: ignore[union-attr]
+    assert tree.keys() <= repo.head.tree.keys()  # main only grows
+    assert world.sandbox.hub.hub.received_bytes - sent == new.stat().st_size
+
+
+async def test_staged_data_are_removed_after_the_last_reader(world: World) -> None:
+    await world.use_hub()
+    job_id = await world.submit(data="staged")
+    await world.until(job_id, JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.COMPLETED)
+    await world.ended(job_id)
+    (entry,) = staged_entries(world, job_id)
+    await eventually(lambda: repo_of(world, entry) is None)
+    await eventually(lambda: not world.engine.staging.rows())
+
+
+async def test_what_a_job_reads_is_never_removed(world: World) -> None:
+    await world.use_hub()
+    job_id = await world.submit(steps=2000, data="staged")
+    await world.until(job_id, JobStatus.RUNNING)
+    (row,) = await world.client.staged()
+    assert row["readers"] == [job_id]
+    with pytest.raises(ControlError, match="running job reads it"):
+        await world.client.remove_staged(row["key"])
+    other = await world.submit(data="staged")
+    await world.ended(other)
+    assert row["key"] in [one["key"] for one in await world.client.staged()]
+    assert repo_of(world, staged_entries(world, job_id)[0]) is not None
+    await world.client.cancel(job_id)
+    await world.ended(job_id)
+    await eventually(lambda: not world.engine.staging.rows())
+    assert repo_of(world, staged_entries(world, job_id)[0]) is None
+
+
+async def test_kept_data_are_listed_and_removed_by_hand(world: World) -> None:
+    await world.use_hub()
+    job_id = await world.submit(data="staged", keep_staged=True)
+    await world.ended(job_id)
+    (row,) = await world.client.staged()
+    assert (row["complete"], row["keep"], row["readers"]) == (True, True, [])
+    await world.client.remove_staged(row["key"])
+    assert await world.client.staged() == []
+    assert repo_of(world, staged_entries(world, job_id)[0]) is None
+
+
+async def test_a_repository_of_that_name_that_is_not_ours_is_refused(world: World) -> None:
+    url = await world.use_hub()
+    report = await world.client.check(world.draft(data="staged"))
+    name = re.search(r"private dataset (\S+) on", report["leaves"]["destination"])[1]  # type: ignore[index]
+    api = HfApi(url, token="hf_write")
+    await asyncio.to_thread(api.create_repo, name, repo_type="dataset", private=True)
+    await asyncio.to_thread(
+        api.upload_file,
+        path_or_fileobj=b"theirs", path_in_repo="a.txt", repo_id=name, repo_type="dataset",
+    )  # fmt: skip
+    report = await world.client.check(world.draft(data="staged"))
+    found = [one["message"] for one in report["checks"] if one["level"] == "error"]
+    assert any("was not made by this program" in message for message in found), found
+    with pytest.raises(ControlError, match="was not made by this program"):
+        await world.submit(data="staged")
+
+
+async def test_a_public_repository_is_refused(world: World) -> None:
+    url = await world.use_hub()
+    job_id = await world.submit(data="staged", keep_staged=True)
+    await world.ended(job_id)
+    name = staged_entries(world, job_id)[0]["dataset_name"]
+    api = HfApi(url, token="hf_write")
+    await asyncio.to_thread(api.update_repo_settings, name, repo_type="dataset", private=False)
+    photo = world.config.parents[2] / "datasets/photographs/coffee.txt"
+    photo.write_text("another caption")
+    with pytest.raises(ControlError, match="is public"):
+        await world.submit(data="staged")
+
+
+async def test_a_token_that_can_read_but_not_write_is_named(world: World) -> None:
+    await world.use_hub("hf_read")
+    report = await world.client.check(world.draft(data="staged"))
+    found = [one["message"] for one in report["checks"] if one["level"] == "error"]
+    assert any("can read but not write" in message for message in found), found
+
+
+async def test_cut_uploads_are_taken_up_again(world: World) -> None:
+    await world.use_hub()
+    assert world.sandbox.hub is not None
+    faults = world.sandbox.hub.hub.faults
+    faults.cut_uploads = 2
+    faults.failures = {"/commit/": 1, "/preupload/": 1}
+    job_id = await world.submit(data="staged", keep_staged=True)
+    job = await world.ended(job_id)
+    assert job.status is JobStatus.COMPLETED, job.error
+
+
+@pytest.mark.parametrize("fault", ["forget_commits", "lose_last_byte"])
+async def test_nothing_is_started_when_the_far_end_does_not_have_it_all(
+    world: World, fault: str
+) -> None:
+    await world.use_hub()
+    assert world.sandbox.hub is not None
+    setattr(world.sandbox.hub.hub.faults, fault, True)
+    job_id = await world.submit(data="staged")
+    job = await world.ended(job_id)
+    assert job.status is JobStatus.FAILED
+    assert "could not be staged" in job.error
+    assert not world.predictions
+
+
+async def test_a_dataset_that_changes_while_it_is_staged_stops_the_job(
+    world: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    for number in range(3):
+        picture(folder / f"{number}.png", number).with_suffix(".txt").write_text(f"{number}")
+    use_datasets(world, photos(folder))
+    await world.use_hub()
+    assert world.sandbox.hub is not None
+    world.sandbox.hub.hub.faults.slow_whoami = 0.3
+    real = world.engine.staging.stage
+
+    async def changed_first(job: Any, cancel: Any) -> Any:
+        picture(folder / "1.png", 77)
+        return await real(job, cancel)
+
+    world.engine.staging.stage = changed_first  # type: ignore[method-assign]
+    job_id = await world.submit(data="staged")
+    job = await world.ended(job_id)
+    assert job.status is JobStatus.FAILED
+    assert "1.png changed while it was being sent" in job.error
+    assert not world.predictions
+
+
+async def test_two_datasets_of_one_name_do_not_touch_each_other(
+    world: World, tmp_path: Path
+) -> None:
+    await world.use_hub()
+    entries = []
+    for part in ("one", "two"):
+        folder = tmp_path / part / "photos"
+        picture(folder / "a.png", len(entries)).with_suffix(".txt").write_text(part)
+        use_datasets(world, photos(folder))
+        job_id = await world.submit(data="staged", keep_staged=True)
+        job = await world.ended(job_id)
+        assert job.status is JobStatus.COMPLETED, job.error
+        entries += staged_entries(world, job_id)
+    one, two = entries
+    assert one["revision"] != two["revision"]
+    repo = repo_of(world, one)
+    assert repo is not None
+    (table,) = [
+        name
+        for name in repo.at(one["revision"]).tree
+        if name.endswith(".jsonl")  # type: ignore[union-attr]
+    ]
+    assert table in repo.head.tree
+
+
+async def test_progress_counts_bytes_up_to_all_of_them(world: World) -> None:
+    await world.use_hub()
+    seen: list[tuple[int, int]] = []
+
+    async def watch() -> None:
+        async for event in world.client.events():
+            if event.kind == "upload" and event.data["phase"] == "staging":
+                seen.append((event.data["done"], event.data["total"]))
+
+    watching = asyncio.create_task(watch())
+    try:
+        job_id = await world.submit(data="staged", keep_staged=True)
+        await world.ended(job_id)
+        total = (await world.client.staged())[0]["bytes"]
+        await eventually(lambda: (total, total) in seen)
+    finally:
+        watching.cancel()
+    assert all(done <= total for done, total in seen)
+
+
+async def test_a_cancel_ends_the_staging_at_once(world: World) -> None:
+    await world.use_hub()
+    world.engine.transfers.set_bandwidth(20_000)
+    job_id = await world.submit(data="staged")
+    await eventually(lambda: world.job(job_id).stage == "staging")
+    before = time.monotonic()
+    await world.client.cancel(job_id)
+    job = await world.ended(job_id)
+    assert time.monotonic() - before < 5
+    assert job.status is JobStatus.CANCELLED
+    assert not world.predictions
+    world.engine.transfers.set_bandwidth(None)
+    await eventually(lambda: not world.engine.staging.rows())

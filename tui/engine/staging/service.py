@@ -42,7 +42,8 @@ PlaceMaker = Callable[[str, str], StagingPlace]
 
 _EVENTS_PER_SECOND: Final = 5
 _UNCERTAIN: Final = timedelta(days=1)
-"""How long a job that was lost sight of may still read its data."""
+"""How long a job that was lost sight of may still read its data, and how long data of a staging
+that failed wait for a second try."""
 
 
 @dataclass(frozen=True)
@@ -294,19 +295,26 @@ class StagingService:
         staging = job.submit["staging"]
         with contextlib.suppress(PublishError, SimpleTunerError, RefusedError):
             await self.place(staging["place"], job.api_base).job_ended(job)
-        record = self._records.get(staging["key"])
-        if record is not None and not record.keep:
-            await self._remove_unread(record)
+        await self._remove_unread()
 
     def resume(self) -> None:
         """Remove what a former engine should have removed."""
-        for record in self._records.all():
-            if not record.keep and not self.readers(record.key):
-                self._tasks.start(self._remove_unread(record), f"remove staged {record.key}")
+        if self._records.all():
+            self._tasks.start(self._remove_unread(), "remove staged data")
 
-    async def _remove_unread(self, record: StagedRecord) -> None:
-        if self.readers(record.key):
-            return
+    async def _remove_unread(self) -> None:
+        for record in self._records.all():
+            if not (record.keep or self.readers(record.key) or self._may_go_on(record)):
+                await self._try_to_remove(record)
+
+    def _may_go_on(self, record: StagedRecord) -> bool:
+        """Whether its staging failed lately, so that a second try would send only the rest."""
+        return not record.there and any(
+            job.status is JobStatus.FAILED and not job.prediction_id and _reads(job, record.key)
+            for job in self._recorder.writer.ended_since(self._now() - _UNCERTAIN)
+        )
+
+    async def _try_to_remove(self, record: StagedRecord) -> None:
         try:
             await self._remove(record)
         except (PublishError, SimpleTunerError, RefusedError) as error:

@@ -179,11 +179,12 @@ class Submitter:
 
     def _end_cancelled(self, job_id: str) -> None:
         self._archives.remove(job_id)
-        self._recorder.note(
+        ended = self._recorder.note(
             job_id, "local", "state", "Cancelled before anything was started at Replicate.",
             status=JobStatus.CANCELLED, stage="", completed_at=self._now(), cost_micros=0,
             cancel_requested=True,
         )  # fmt: skip
+        self._staging.job_ended(ended)
 
     # -- the steps ----------------------------------------------------------------------------
 
@@ -290,7 +291,7 @@ class Submitter:
         ending = {"status": JobStatus.FAILED, "completed_at": now, "cost_micros": 0}
         if lost:
             ending = lost_values(job, now)
-        self._recorder.note(
+        ended = self._recorder.note(
             job_id, "local", "state", message,
             **ending, stage=message, error=message,
             diagnosis={
@@ -298,4 +299,5 @@ class Submitter:
                 "advice": [advice] if advice else [], "changes": {}, "inputs": dict(refused or {}),
             },
         )  # fmt: skip
+        self._staging.job_ended(ended)
         self._bus.publish("notice", level="error", message=message, advice=advice, job_id=job_id)
