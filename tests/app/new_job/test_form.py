@@ -117,3 +117,56 @@ def test_options_without_a_line_of_their_own_are_shown_when_they_are_changed() -
     assert set_field(draft, "gradient_checkpointing", "no") == ""
     assert set_field(draft, "vae_batch_size", "") == ""
     assert draft["overrides"] == {"gradient_checkpointing": False}
+
+
+def test_the_place_of_staged_data_is_chosen_with_the_way() -> None:
+    draft: dict[str, Any] = {}
+    assert set_field(draft, "data", "staged:hub") == ""
+    assert (draft["data"], draft["staging"]) == ("staged", "hub")
+    fields = {field.key: field for field in fields_of(draft, answer(), {})}
+    assert "private dataset on the Hub" in fields["data"].note
+    assert fields["keep_staged"].value.startswith("removed")
+    set_field(draft, "keep_staged", "yes")
+    fields = {field.key: field for field in fields_of(draft, answer(), {})}
+    assert (draft["keep_staged"], fields["keep_staged"].value) == (True, "kept")
+    set_field(draft, "data", "upload")
+    assert (draft["data"], draft["staging"]) == ("upload", None)
+    assert "keep_staged" not in {field.key for field in fields_of(draft, answer(), {})}
+
+
+def test_pictures_without_a_caption_can_be_left_out_of_staged_data() -> None:
+    draft: dict[str, Any] = {"data": "staged"}
+    found = answer()
+    assert "leave_out_uncaptioned" not in {field.key for field in fields_of(draft, found, {})}
+    found["datasets"][0]["missing_captions"] = ["a.png", "b.png"]
+    fields = {field.key: field for field in fields_of(draft, found, {})}
+    line = fields["leave_out_uncaptioned"]
+    assert (line.value, line.note) == ("refused", "2 pictures")
+
+
+def test_the_consent_says_where_staged_data_go_for_how_long_and_which_token_travels() -> None:
+    found = answer()
+    found["leaves"] |= {
+        "destination": "the private dataset me/staged-cats on the Hugging Face Hub",
+        "until": "until the last job that reads it has ended", "missing_bytes": 1024**2,
+        "token": "your Hugging Face token travels with the job as a Secret input",
+    }  # fmt: skip
+    heading, what = check_text.leaves_words(found)
+    assert heading == "Leaves this machine"
+    assert "me/staged-cats" in what
+    assert "until the last job" in what
+    assert "deleted there after" not in what
+    sent, token = check_text.staged_words(found)
+    assert sent == "1.0 MiB of it are sent now."
+    assert token.startswith("Your Hugging Face token travels")
+    found["leaves"]["missing_bytes"] = 0
+    assert check_text.staged_words(found)[0] == "It is there already."
+
+
+def test_the_request_shows_the_dataloader_as_the_trainer_reads_it() -> None:
+    found = answer()
+    found["request"]["input"]["dataloader_json"] = '[{"id":"cats","type":"huggingface"}]'
+    text = "\n".join(
+        "".join(text for text, _ in line.words) for line in check_text.request_entries(found)
+    )
+    assert '    "type": "huggingface"' in text

@@ -280,7 +280,7 @@ async def test_two_datasets_of_one_name_do_not_touch_each_other(
     world: World, tmp_path: Path
 ) -> None:
     await world.use_hub()
-    entries = []
+    entries: list[dict[str, Any]] = []
     for part in ("one", "two"):
         folder = tmp_path / part / "photos"
         picture(folder / "a.png", len(entries)).with_suffix(".txt").write_text(part)
@@ -293,11 +293,9 @@ async def test_two_datasets_of_one_name_do_not_touch_each_other(
     assert one["revision"] != two["revision"]
     repo = repo_of(world, one)
     assert repo is not None
-    (table,) = [
-        name
-        for name in repo.at(one["revision"]).tree
-        if name.endswith(".jsonl")  # type: ignore[union-attr]
-    ]
+    commit = repo.at(one["revision"])
+    assert commit is not None
+    (table,) = [name for name in commit.tree if name.endswith(".jsonl")]
     assert table in repo.head.tree
 
 

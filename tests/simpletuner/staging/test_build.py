@@ -198,11 +198,11 @@ def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.M
     first = build(tmp_path, entry(tmp_path / "cats"), cache=cache)
     read: list[str] = []
 
-    def note(path: str, how: Transform) -> tuple[str, int]:
+    def counted(path: str, how: Transform) -> tuple[str, int]:
         read.append(path)
         return hashed(path, how)
 
-    monkeypatch.setattr("tui.simpletuner.staging.build.hashed", note)
+    monkeypatch.setattr("tui.simpletuner.staging.build.hashed", counted)
     assert build(tmp_path, entry(tmp_path / "cats"), cache=cache).manifest == first.manifest
     assert read == []
     put(tmp_path / "cats/1.png", 99)

@@ -86,7 +86,20 @@ def leaves_words(answer: Answer) -> tuple[str, str]:
     if stays_here(answer):
         return "Nothing leaves this machine", f"{what} → sandbox"
     where = str(leaves.get("destination") or "Replicate")
-    return "Leaves this machine", f"{what} → {where}, deleted there after the job"
+    until = leaves.get("until")
+    stays = f"it stays there {until}" if until else "deleted there after the job"
+    return "Leaves this machine", f"{what} → {where}, {stays}"
+
+
+def staged_words(answer: Answer) -> list[str]:
+    """Returns what a consent adds for staged data: what is still to be sent, and the token."""
+    leaves = answer.get("leaves") or {}
+    if not leaves.get("until"):
+        return []
+    missing = int(leaves.get("missing_bytes") or 0)
+    left = f"{formatting.size(missing)} of it are sent now" if missing else "It is there already"
+    token = str(leaves.get("token") or "")
+    return [f"{left}.", *([f"{token[:1].upper()}{token[1:]}."] if token else [])]
 
 
 def skipped_words(answer: Answer) -> str:
@@ -114,11 +127,23 @@ def request_entries(answer: Answer) -> list[Entry]:
     ]
     text = json.dumps(request.get("input") or {}, indent=2, ensure_ascii=False)
     lines += [entry(plain(part), "base") for part in text.split("\n")]
+    lines += _dataloader_entries((request.get("input") or {}).get("dataloader_json"))
     dropped = request.get("dropped") or ()
     if dropped:
-        lines += [Entry(), entry("Not sent, because this version has no such input", "strong")]
+        lines += [Entry(), entry("Not sent", "strong")]
         lines += [entry(f"  {plain(str(name))}", "dim") for name in dropped]
     return lines
+
+
+def _dataloader_entries(text: Any) -> list[Entry]:
+    """Returns the dataloader as the trainer reads it; nothing where it is not plain JSON."""
+    try:
+        rows = json.loads(text)
+    except (TypeError, ValueError):
+        return []
+    shown = json.dumps(rows, indent=2, ensure_ascii=False)
+    heading = entry("The dataloader, as the trainer reads it", "strong")
+    return [Entry(), heading, *(entry(plain(part), "base") for part in shown.split("\n"))]
 
 
 def dry_run_entries(answer: Answer, width: int) -> list[Entry]:
@@ -138,6 +163,7 @@ def dry_run_entries(answer: Answer, width: int) -> list[Entry]:
         ]
     heading, what = leaves_words(answer)
     lines += [Entry(), entry(heading, "strong"), entry(f"  {what}", "base")]
+    lines += [entry(f"  {words}", "base") for words in staged_words(answer)]
     skipped = (answer.get("leaves") or {}).get("skipped") or []
     if skipped:
         lines += [Entry(), entry("Stays behind", "strong")]

@@ -42,7 +42,10 @@ def command_line(draft: Mapping[str, Any]) -> str:
     for values, options in ((draft, _OPTIONS), (delivery, _DELIVERY)):
         for key, option in options:
             if values.get(key):
-                parts += _option(option, str(values[key]))
+                parts += _option(option, _value(draft, key, str(values[key])))
+    for key in ("keep_staged", "leave_out_uncaptioned"):
+        if draft.get(key):
+            parts.append(f"--{key.replace('_', '-')}")
     for key, value in (draft.get("overrides") or {}).items():
         if value is None:
             continue
@@ -53,6 +56,12 @@ def command_line(draft: Mapping[str, Any]) -> str:
     if draft.get("cost_ceiling_micros"):
         parts += ["--cost-ceiling", f"{Decimal(draft['cost_ceiling_micros']) / 1_000_000:f}"]
     return shlex.join(parts)
+
+
+def _value(draft: Mapping[str, Any], key: str, value: str) -> str:
+    """Returns the text of an option; the place of staged data belongs to the way of the data."""
+    place = str(draft.get("staging") or "").removeprefix("bucket:")
+    return f"{value}:{place}" if key == "data" and value == "staged" and place else value
 
 
 def _option(name: str, value: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.new_job import form, publishing
 from tui.app.new_job.delivery_lookups import DeliveryLookups
-from tui.app.new_job.form import DATA, DELIVERY, Draft
+from tui.app.new_job.form import DATA, DELIVERY, KEEP_STAGED, LEAVE_OUT, Draft, data_key
 from tui.app.new_job.submission import DraftSubmission
 from tui.app.widgets.input_line import PromptLine
 from tui.base import formatting
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tui.app.new_job.form import Field
 Choices = list[tuple[str, str, str]]
 """Name, words, and words in a quiet tone."""
+_YES_OR_NO: Final = {"keep_staged": KEEP_STAGED, "leave_out_uncaptioned": LEAVE_OUT}
 OTHER: Final = "\0other"
 STARTER: Final = "\0starter"
 
@@ -182,7 +183,10 @@ def choices_of(key: str, draft: Draft, settings: Settings) -> tuple[Choices, str
     if key == "hardware":
         return _hardware(settings), str(draft.get("hardware") or "")
     if key == "data":
-        return [(name, words, "") for name, words in DATA.items()], str(draft.get("data") or "")
+        return [(name, words, "") for name, words in DATA.items()], data_key(draft)
+    if key in _YES_OR_NO:
+        options = [(name, words, "") for name, words in _YES_OR_NO[key].items()]
+        return options, "yes" if draft.get(key) else ""
     current = str((draft.get("delivery") or {}).get("kind") or "")
     return [(name, words, "") for name, words in DELIVERY.items()], current
 

@@ -25,10 +25,16 @@ NUMBERS: Final = {
 """Settings of the config that the form replaces, and their labels."""
 DATA: Final = {
     "": "as the config says",
+    "staged": "staged, at the place that fits",
+    "staged:hub": "staged in a private dataset on the Hub",
+    "staged:here": "staged on this machine",
     "upload": "upload zip",
     "hosted": "hosted archive (https)",
     "remote": "the config's remote datasets",
 }
+KEEP_STAGED: Final = {"": "removed after the last job that reads it", "yes": "kept"}
+LEAVE_OUT: Final = {"": "refused", "yes": "left out"}
+"""What happens to pictures without a caption."""
 DELIVERY: Final = {
     "local": "this machine",
     "hub": "Hugging Face Hub",
@@ -44,7 +50,8 @@ _FIELD_OF_CHECK: Final = (
     ("learning-rate", "learning_rate"),
     ("token", "hardware"), ("version", "hardware"), ("model", "hardware"), ("vram", "hardware"),
     ("memory", "hardware"), ("receiver", "delivery"), ("delivery", "delivery"),
-    ("publish", "delivery"), ("data", "data"), ("image", "data"), ("caption", "data"),
+    ("publish", "delivery"), ("staging", "data"), ("data", "data"), ("image", "data"),
+    ("caption", "data"),
     ("archive", "data"), ("upload", "data"), ("steps", "max_train_steps"),
     ("batch", "train_batch_size"), ("rank", "lora_rank"), ("time", "cancel_after"),
     ("config", "config"),
@@ -95,6 +102,7 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
     ]
     if draft.get("data") == "hosted":
         lines.append(("images_url", "Archive URL", draft.get("images_url") or "", "", False))
+    lines += _staged_lines(draft, answer)
     lines.append(("delivery", "Delivery", *_delivery(draft, answer), True))
     lines += publishing.page_lines(draft, answer)
     for key, label in NUMBERS.items():
@@ -168,8 +176,38 @@ def _hardware(draft: Draft, answer: Answer | None) -> tuple[str, str]:
     return f"{hardware.get('label', name)}{vram}", rate
 
 
+def data_key(draft: Draft) -> str:
+    """Returns the key in `DATA` of a draft's choice; a bucket of the user's has none."""
+    way, place = draft.get("data") or "", draft.get("staging") or ""
+    return f"{way}:{place}" if way == "staged" and place else way
+
+
+def is_staged(draft: Draft, answer: Answer | None) -> bool:
+    """Returns whether the data are staged, by choice or because nothing else would work."""
+    chosen = draft.get("data")
+    return chosen == "staged" or (
+        not chosen and bool(((answer or {}).get("leaves") or {}).get("until"))
+    )
+
+
+def _staged_lines(draft: Draft, answer: Answer | None) -> list[tuple[str, str, str, str, bool]]:
+    if not is_staged(draft, answer):
+        return []
+    kept = KEEP_STAGED["yes" if draft.get("keep_staged") else ""]
+    lines = [("keep_staged", "Staged copy", kept, "", True)]
+    datasets = (answer or {}).get("datasets") or []
+    bare = sum(len(d.get(key) or ()) for d in datasets
+               for key in ("missing_captions", "empty_captions"))  # fmt: skip
+    if bare or draft.get("leave_out_uncaptioned"):
+        out = LEAVE_OUT["yes" if draft.get("leave_out_uncaptioned") else ""]
+        note = formatting.plural(bare, "picture")
+        lines.append(("leave_out_uncaptioned", "Without caption", out, note, True))
+    return lines
+
+
 def _data(draft: Draft, answer: Answer | None) -> tuple[str, str]:
-    chosen = DATA[draft.get("data") or ""]
+    key = data_key(draft)
+    chosen = DATA.get(key, f"staged in {key.removeprefix('staged:bucket:')}")
     datasets = (answer or {}).get("datasets") or []
     images = sum(int(dataset.get("images") or 0) for dataset in datasets)
     trained = [dataset for dataset in datasets if dataset.get("kind") != "cache"]
@@ -179,7 +217,8 @@ def _data(draft: Draft, answer: Answer | None) -> tuple[str, str]:
     total = int(((answer or {}).get("leaves") or {}).get("bytes") or 0)
     words = [formatting.plural(images, "image")]
     words += [formatting.size(total)] if total else []
-    what = chosen if draft.get("data") else ("upload zip" if total else "remote")
+    packed = "staged" if is_staged(draft, answer) else "upload zip"
+    what = chosen if draft.get("data") else (packed if total else "remote")
     return f"{names} ({', '.join(words)})" if names else ", ".join(words), f"→ {what}"
 
 
@@ -255,6 +294,13 @@ def set_field(draft: Draft, key: str, text: str) -> str:
         return set_ceiling(draft, text)
     if key == "delivery" or key in publishing.LABELS:
         return publishing.set_delivery(draft, key, text)
+    if key == "data":
+        way, _, place = text.partition(":")
+        draft["data"], draft["staging"] = way or None, place or None
+        return ""
+    if key in ("keep_staged", "leave_out_uncaptioned"):
+        draft[key] = bool(text)
+        return ""
     if key == "images_url":
         if text and not text.startswith("https://"):
             return "The archive needs an https address that Replicate can reach."

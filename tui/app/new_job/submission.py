@@ -12,6 +12,7 @@ from tui.app.new_job.check_text import (
     leaves_words,
     price,
     skipped_words,
+    staged_words,
     stays_here,
 )
 from tui.app.new_job.form import Draft
@@ -248,6 +249,7 @@ def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None])
     ]
     details = [
         ": ".join(leaves_words(answer)) + ".",
+        *staged_words(answer),
         *filter(None, [skipped_words(answer)]),
         f"On {hardware}: {estimate_words(answer)}. It is charged by the second.",
         *_limits(answer),

@@ -28,11 +28,11 @@ class JobsChanged:
 
 @dataclass(frozen=True, slots=True)
 class UploadProgress:
-    """How far packing or uploading a job's data is.
+    """How far packing, uploading or staging a job's data is.
 
     Attributes:
-        phase: `packing` or `uploading`.
-        done: bytes (uploading) or files (packing) so far.
+        phase: `packing`, `uploading` or `staging`.
+        done: files (packing) or bytes so far.
         total: of how many; 0 when not known.
     """
 

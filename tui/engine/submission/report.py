@@ -81,7 +81,9 @@ def leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
             "bytes": manifest.bytes,
             "destination": plan.leaves.to,
             "stays_here": plan.leaves.stays_here,
-            "until": plan.leaves.until,
+            "until": "until you remove it (simpletuner-tui staged remove)"
+            if prepared.draft.keep_staged
+            else plan.leaves.until,
             "token": plan.leaves.token,
             "missing_bytes": plan.missing.bytes if plan.missing else manifest.bytes,
         }
