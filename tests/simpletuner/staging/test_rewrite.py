@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from tui.simpletuner.staging.config import fill_placeholders
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset, StagedFile
-from tui.simpletuner.staging.rewrite import hub_entry, hub_rows, portable_entry
+from tui.simpletuner.staging.rewrite import hub_entry, hub_rows, portable_entry, row_name
 
 
 def dataset(entry: dict[str, Any], *captions: tuple[str, ...]) -> StagedDataset:
@@ -78,9 +79,17 @@ def test_each_caption_line_is_a_column_of_its_own() -> None:
     assert entry["huggingface"] == {"caption_column": ["caption_0", "caption_1", "caption_2"]}
     first, second = hub_rows(data)
     assert first == {
-        "file_name": "000000.png", "caption_0": "one", "caption_1": None, "caption_2": None
+        "file_name": "000/000000.png", "caption_0": "one", "caption_1": None, "caption_2": None
     }  # fmt: skip
     assert [second[f"caption_{n}"] for n in range(3)] == ["two", "zwei", "deux"]
+
+
+def test_no_folder_of_a_repository_gets_more_entries_than_the_hub_takes() -> None:
+    file = StagedFile("a.png", "/x/a.png", "0" * 64, 1)
+    names = [row_name(number, file) for number in range(12_000)]
+    folders = Counter(name.partition("/")[0] for name in names)
+    assert max(folders.values()) <= 10_000
+    assert names == sorted(names)
 
 
 def test_an_instance_prompt_stays_the_strategy() -> None:

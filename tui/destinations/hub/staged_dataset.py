@@ -240,7 +240,7 @@ class StagedRepository:
         def listed() -> list[RepoFile]:
             try:
                 tree = self._api.list_repo_tree(
-                    self.repo_id, folder, revision=revision, repo_type=_KIND
+                    self.repo_id, folder, recursive=True, revision=revision, repo_type=_KIND
                 )
                 return [item for item in tree if isinstance(item, RepoFile)]
             except EntryNotFoundError:

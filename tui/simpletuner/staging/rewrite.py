@@ -62,6 +62,7 @@ _NOT_ON_HUB: Final[Mapping[str, str]] = {
     "revision": "made anew for the staged data",
     "streaming": "streamed data have no aspect buckets",
 }
+_FOLDER_FILES: Final = 5_000
 
 
 def hub_entry(
@@ -129,8 +130,9 @@ def hub_rows(dataset: StagedDataset) -> list[dict[str, Any]]:
 
 
 def row_name(number: int, file: StagedFile) -> str:
-    """Return the name of a file in a dataset repository.
+    """Return the name of a file in a dataset repository, relative to its content's folder.
 
     The loader's rows are in the order of these names, and linked datasets are matched by the row.
+    The Hub takes at most 10,000 entries in a folder.
     """
-    return f"{number:06d}{split_suffix(file.name)[1]}"
+    return f"{number // _FOLDER_FILES:03d}/{number:06d}{split_suffix(file.name)[1]}"
