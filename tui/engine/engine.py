@@ -109,8 +109,9 @@ class Engine:
         self._writer = StoreWriter(home)
         self.reader = StoreReader(home.database)
         self.recorder = JobRecorder(self._writer, home, self.bus)
-        self.staged = StagedFolder(home.staged)
-        self.keys = StorageKeys(home.root / "receiver.key", self._writer, utc_now, self.staged)
+        self.keys = StorageKeys(
+            home.root / "receiver.key", self._writer, utc_now, StagedFolder(home.staged)
+        )
         self.clients = ReplicateClients(self.live, self._token_came)
         claims = PredictionClaims(self.recorder, self.keys, self.clients.clock_offset)
         outputs = Path(settings.cloud.outputs_dir).expanduser()
@@ -171,6 +172,8 @@ class Engine:
             live=self.live,
             repositories=self.hub_lookup,
             throttle=self.transfers.throttle,
+            keys=self.keys,
+            listening=self.listening,
         )
         self.preparer = Preparer(
             releases=self.releases,

@@ -60,7 +60,7 @@ class Home:
     @property
     def staged(self) -> Path:
         """Datasets that trainers read from this machine."""
-        return self.root / "staged"
+        return self.root / "staged-data"
 
     @property
     def engine_log(self) -> Path:

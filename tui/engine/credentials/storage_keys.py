@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from tui.base.job_status import LOST
 from tui.listener.storage.grants import MIB, StorageGrant
 from tui.listener.storage.overlay import StagedView
 from tui.listener.storage.staged import StagedFolder
@@ -149,22 +150,34 @@ class StorageKeys:
         """
         if self._staged is None or not self._staged.has_view(job.job_id, label):
             return None
-        ended_at = job.completed_at or (self._now() if job.status.is_terminal else None)
+        ended_at = (job.completed_at or self._now()) if _has_ended(job) else self._now() + GRACE
         return StorageGrant(
             job_id=job.job_id,
             secret=self.data_pair(job.job_id, label).secret_key,
             prefix=f"{job.job_id}-{label}",
-            expires_at=min(ended_at or self._now() + GRACE, job.created_at + LONGEST),
+            expires_at=min(ended_at, job.created_at + LONGEST),
             quota_bytes=DATA_QUOTA,
             bucket=data_bucket(job.job_id, label),
             view=StagedView(self._staged.root, job.job_id, label),
         )
+
+    def may_read_data(self, job_id: str) -> bool:
+        """Whether a job may still read its staged datasets."""
+        try:
+            return not _has_ended(self._writer.job(job_id))
+        except KeyError:
+            return False
 
     def _data_grant(self, job_id: str, label: str) -> StorageGrant | None:
         try:
             return self.data_grant(self._writer.job(job_id), label)
         except KeyError:
             return None
+
+
+def _has_ended(job: JobRecord) -> bool:
+    """Whether a job reads no more; one that Replicate does not tell of may be running."""
+    return job.status.is_terminal and job.provider_status != LOST
 
 
 def data_label(dataset_id: str) -> str:

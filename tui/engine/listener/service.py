@@ -25,10 +25,10 @@ from tui.listener.stats import ListenerStats, RecentWebhook
 from tui.listener.storage import (
     ReceivedObject,
     RefusedObject,
-    StorageGrant,
     StorageLimits,
     StorageReceiver,
 )
+from tui.listener.storage.overlay import StagedView
 from tui.listener.webhooks import WebhookReceiver, WebhookSettings
 from tui.settings import Settings
 from tui.store.records import FileRecord, JobRecord
@@ -212,9 +212,9 @@ class ListenerService:
         base = self.base_for(job.api_base)
         return f"{base}{WEBHOOK_PATH}?key={self._keys.hook_key(job.job_id)}" if base else None
 
-    def forget_view(self, grant: StorageGrant) -> None:
+    def forget_view(self, view: StagedView) -> None:
         """Drop what the storage receiver remembers of a staged dataset that has changed."""
-        self._storage.forget(grant)
+        self._storage.forget(view)
 
     # -- received files -----------------------------------------------------------------------
 

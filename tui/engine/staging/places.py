@@ -9,13 +9,17 @@ from tui.base.clock import utc_now
 from tui.destinations.common.meter import Throttle
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.delivery.hub_repositories import HubRepositories
+from tui.engine.listener.service import ListenerService
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.staging.here_place import HerePlace
 from tui.engine.staging.hub_place import HubPlace
 from tui.engine.staging.records import StagedRecords
 from tui.engine.staging.service import StagingService
 from tui.engine.tracking.recorder import JobRecorder
+from tui.listener.storage.staged import StagedFolder
 from tui.settings import Home
 from tui.store.writer import StoreWriter
 
@@ -34,6 +38,8 @@ def staging_service(
     live: LiveSettings,
     repositories: HubRepositories,
     throttle: Throttle,
+    keys: StorageKeys,
+    listening: ListenerService,
 ) -> StagingService:
     """Make the service with all places that this program knows."""
     records = StagedRecords(home.root / "staged")
@@ -56,5 +62,16 @@ def staging_service(
             throttle=throttle,
         )
 
+    def here(api_base: str, _rest: str) -> HerePlace:
+        return HerePlace(
+            api_base=api_base,
+            staged=StagedFolder(home.staged),
+            keys=keys,
+            endpoint=lambda: listening.storage_url(api_base),
+            unreachable=lambda: "",
+            forget=listening.forget_view,
+        )
+
     service.add_place("hub", hub)
+    service.add_place("here", here)
     return service

@@ -37,8 +37,8 @@ STORAGE_PATH = "/api/cloud/storage"
 
 _log = logging.getLogger(__name__)
 _Handler = Callable[[StorageRequest], Awaitable[web.StreamResponse]]
-_Place = tuple[StagedView | None, str]
-"""Where the files of a grant are: the prefix of a delivery, or that of a staged dataset."""
+_Place = StagedView | str
+"""Where the files of a grant are: a staged dataset, or the prefix of a delivery."""
 
 # Query parameters that select an operation (S3 subresources); those in no table below are refused.
 _SUBRESOURCE_NAMES = (
@@ -168,9 +168,9 @@ class StorageReceiver:
                 self._storages[place] = JobStorage(folder, uploads)
             return self._storages[place]
 
-    def forget(self, grant: StorageGrant) -> None:
-        """Drop what is remembered of a grant's files, because they were removed or replaced."""
-        self._storages.pop(_place_of(grant), None)
+    def forget(self, view: StagedView) -> None:
+        """Drop what is remembered of a view, because it was removed or written anew."""
+        self._storages.pop(view, None)
 
     def _context_of(self, grant: StorageGrant) -> RequestContext:
         """The context of a grant's requests; staged data have a disk and limits of their own."""
@@ -284,7 +284,7 @@ class StorageReceiver:
 
 
 def _place_of(grant: StorageGrant) -> _Place:
-    return grant.view, grant.prefix
+    return grant.view or grant.prefix
 
 
 async def _expect(_request: web.Request) -> None:

@@ -102,8 +102,12 @@ def container_dataloader(
 
 
 def _container_entry(spec: DatasetSpec, folder: str | None, notes: list[Note]) -> dict[str, Any]:
-    cleaned, places = without_secrets(dict(spec.raw))
-    entry: dict[str, Any] = dict(cleaned)
+    open_values = {key: None if is_placeholder(value) else value for key, value in spec.raw.items()}
+    cleaned, places = without_secrets(open_values)
+    entry: dict[str, Any] = {
+        key: spec.raw[key] if is_placeholder(spec.raw[key]) else value
+        for key, value in cleaned.items()
+    }
     if places:
         advice = (
             "Use a public or pre-signed address (csv with URLs), or a Hub dataset with your token."
@@ -136,6 +140,14 @@ def reaches_outside(options: Mapping[str, Any]) -> list[str]:
         for name, value in options.items()
         if isinstance(value, str) and value.startswith(("/", "~/"))
     ]
+
+
+def is_placeholder(value: Any) -> bool:
+    """Whether a value stands for one that is put into the request when it is posted.
+
+    It is a remark in brackets, which no key and no name of a bucket is.
+    """
+    return isinstance(value, str) and value.startswith("(") and value.endswith(")")
 
 
 def is_outside(value: Any) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tui.simpletuner.config.training_config import TrainingConfig, read_entries
+from tui.simpletuner.staging.aws import with_latents_entry
 
 _CODED: Final = "data:application/json;base64,"
 
@@ -16,17 +17,23 @@ _CODED: Final = "data:application/json;base64,"
 def with_entries(
     config: TrainingConfig, entries: Mapping[str, Mapping[str, Any]]
 ) -> TrainingConfig:
-    """Return a config whose local datasets are replaced by staged ones, by id."""
-    rows = [
-        entries.get(spec.id, spec.raw) if spec.kind == "local" else spec.raw
-        for spec in config.datasets
-    ]
-    read = read_entries(rows, [config.path.parent])
-    specs = tuple(
-        new if spec.kind == "local" and spec.id in entries else spec
-        for spec, new in zip(config.datasets, read, strict=True)
+    """Return a config whose local datasets are replaced by staged ones, by id.
+
+    An entry that these refer to is added, if it is missing.
+    """
+    rows = with_latents_entry(
+        [
+            entries.get(spec.id, spec.raw) if spec.kind == "local" else spec.raw
+            for spec in config.datasets
+        ]
     )
-    return replace(config, datasets=specs, dataloader=tuple(rows))
+    read = read_entries(rows, [config.path.parent])
+    specs = [
+        new if spec.kind == "local" and spec.id in entries else spec
+        for spec, new in zip(config.datasets, read, strict=False)
+    ]
+    specs += read[len(specs) :]
+    return replace(config, datasets=tuple(specs), dataloader=tuple(rows))
 
 
 def fill_placeholders(text: str, values: Mapping[str, str]) -> str:

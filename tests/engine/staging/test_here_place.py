@@ -1,0 +1,348 @@
+"""Datasets that are staged on this machine, read through the engine's own listener."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.engine.staging.folders import picture, use_datasets
+from tests.engine.staging.world import (
+    TrainerBucket,
+    entries_of,
+    expected,
+    in_thread,
+    new_job,
+    photos,
+    staged_file,
+    trained,
+)
+from tests.engine.world import World, running_engine
+from tests.support import eventually, small_disk
+from tui.base.job_status import LOST, JobStatus
+from tui.destinations.common.errors import (
+    PublishError,
+    SourceChangedError,
+    TransferCancelledError,
+    Trouble,
+)
+from tui.engine.engine import Engine
+from tui.engine.staging.here_place import HerePlace
+from tui.engine.staging.place import Missing
+from tui.listener.storage.staged import StagedFolder
+from tui.settings import Home
+from tui.simpletuner.errors import SimpleTunerError
+from tui.simpletuner.staging.manifest import Manifest, StagedDataset
+from tui.store.records import JobRecord
+from tui.store.writer import Change
+
+LOOPBACK = "http://127.0.0.1:1/v1"
+NOTHING = Missing(0, 0)
+
+
+@dataclass
+class Here:
+    """An engine, and the place under test."""
+
+    engine: Engine
+    place: HerePlace
+    sent: list[int]
+
+    @property
+    def staged(self) -> StagedFolder:
+        """What is staged."""
+        return StagedFolder(self.engine.home.staged)
+
+    async def stage(self, manifest: Manifest) -> None:
+        """Send a manifest."""
+        await self.place.send(manifest, lambda done, _: self.sent.append(done), threading.Event())
+
+    async def start(self, number: int, manifest: Manifest) -> tuple[JobRecord, list[Any]]:
+        """A new job's record, and the entries that its trainer gets."""
+        record = new_job(number)
+        self.engine.recorder.writer.insert(record)
+        return record, await entries_of(self.place, manifest, record)
+
+    async def end(self, record: JobRecord) -> None:
+        """End a job."""
+        values = {"status": JobStatus.COMPLETED, "completed_at": record.created_at}
+        self.engine.recorder.writer.apply(record.job_id, Change(values=values))
+        await self.place.job_ended(record)
+
+
+def place_of(engine: Engine, api_base: str = LOOPBACK, unreachable: str = "") -> HerePlace:
+    return HerePlace(
+        api_base=api_base,
+        staged=StagedFolder(engine.home.staged),
+        keys=engine.keys,
+        endpoint=lambda: engine.listening.storage_url(api_base),
+        unreachable=lambda: unreachable,
+        forget=engine.listening.forget_view,
+    )
+
+
+@pytest.fixture
+async def here(home: Home) -> AsyncIterator[Here]:
+    async with running_engine(home) as (engine, _):
+        yield Here(engine, place_of(engine), [])
+
+
+async def test_the_trainer_finds_every_picture_with_its_captions(
+    here: Here, tmp_path: Path
+) -> None:
+    manifest = photos(tmp_path)
+    assert await here.place.missing(manifest) == Missing(2, manifest.bytes)
+    await here.stage(manifest)
+    assert here.sent[-1] == manifest.bytes
+    assert here.sent == sorted(here.sent)
+    assert await here.place.missing(manifest) == NOTHING
+    record, (entry,) = await here.start(1, manifest)
+    assert entry["type"] == "aws"
+    assert entry["caption_strategy"] == "textfile"
+    assert record.job_id in entry["aws_bucket_name"]
+    trainer = TrainerBucket(entry)
+    assert await in_thread(trainer.samples) == expected(manifest)
+    assert sorted(await in_thread(lambda: trainer.keys(whole=True))) == await in_thread(
+        trainer.keys
+    )
+
+
+async def test_two_jobs_with_the_same_folder_train_each_at_its_own_resolution(
+    here: Here, tmp_path: Path
+) -> None:
+    manifest = photos(tmp_path)
+    await here.stage(manifest)
+    content = here.staged.content()
+    _, (small,) = await here.start(1, manifest)
+    _, (large,) = await here.start(2, manifest)
+    assert small["aws_secret_access_key"] != large["aws_secret_access_key"]
+    for _ in range(2):  # the second time each finds what it wrote
+        indices = await trained([small, large], [512, 1024])
+        assert [index["config"]["resolution"] for index in indices] == [512, 1024]
+    assert here.staged.content() == content
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        await in_thread(TrainerBucket(small | {"aws_bucket_name": large["aws_bucket_name"]}).keys)
+
+
+async def test_the_stored_entry_has_no_key_in_it(here: Here, tmp_path: Path) -> None:
+    manifest = photos(tmp_path)
+    await here.stage(manifest)
+    record = new_job(1)
+    here.engine.recorder.writer.insert(record)
+    data = await here.place.prepare_job(manifest, record)
+    shown = str(here.place.entry(manifest.datasets[0], {}, record.job_id)) + repr(data)
+    assert len(data.secrets) == 2
+    for secret in data.secrets.values():
+        assert secret.reveal() not in shown
+
+
+async def test_nothing_is_copied_twice_and_a_cut_copy_goes_on(here: Here, tmp_path: Path) -> None:
+    manifest = photos(tmp_path, size=400_000)
+    stop = threading.Event()
+
+    def cut(done: int, total: int) -> None:
+        here.sent.append(done)
+        if done > total // 2 + 1_000_000:  # inside the second picture
+            stop.set()
+
+    with pytest.raises(TransferCancelledError):
+        await here.place.send(manifest, cut, stop)
+    missing = await here.place.missing(manifest)
+    assert missing.files == 1
+    assert not list(here.staged.root.rglob("*.new"))
+    here.sent.clear()
+    await here.stage(manifest)
+    assert here.sent[0] == manifest.bytes - missing.bytes
+    assert await here.place.missing(manifest) == NOTHING
+    (other,) = photos(tmp_path / "elsewhere", size=400_000).datasets
+    again = Manifest((replace(other, id="others"),))
+    assert await here.place.missing(again) == NOTHING
+
+
+async def test_a_file_that_changed_since_the_check_is_not_sent(here: Here, tmp_path: Path) -> None:
+    manifest = photos(tmp_path)
+    path = Path(manifest.datasets[0].files[1].source)
+    path.write_bytes(b"another picture")
+    with pytest.raises(SourceChangedError):
+        await here.stage(manifest)
+    state = path.stat()
+    file = replace(
+        manifest.datasets[0].files[1],
+        source_size=state.st_size, source_mtime_ns=state.st_mtime_ns,
+    )  # fmt: skip
+    same_time = Manifest((StagedDataset("photos", {}, (file,)),))
+    with pytest.raises(SourceChangedError):
+        await here.stage(same_time)
+    assert file.sha256 not in here.staged.content()
+
+
+async def test_keys_end_with_the_job_and_content_with_the_last_reader(
+    here: Here, tmp_path: Path
+) -> None:
+    manifest = photos(tmp_path)
+    await here.stage(manifest)
+    first, (entry,) = await here.start(1, manifest)
+    second, (other,) = await here.start(2, manifest)
+    await trained([entry], [512])
+    await here.end(first)
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        await in_thread(TrainerBucket(entry).keys)
+    await here.place.remove(manifest, [])  # the second job still reads it
+    assert await in_thread(TrainerBucket(other).samples) == expected(manifest)
+    await here.end(second)
+    await here.place.remove(manifest, [])
+    assert here.staged.content() == {}
+    left = [path for path in here.staged.root.rglob("*") if path.is_file()]
+    assert left == []
+    assert await here.place.missing(manifest) == Missing(2, manifest.bytes)
+
+
+async def test_views_that_a_killed_engine_left_do_not_keep_content(
+    here: Here, tmp_path: Path
+) -> None:
+    manifest = photos(tmp_path)
+    await here.stage(manifest)
+    ended, _ = await here.start(1, manifest)
+    values = {"status": JobStatus.FAILED, "completed_at": ended.created_at}
+    here.engine.recorder.writer.apply(ended.job_id, Change(values=values))
+    await here.place.remove(manifest, [])
+    assert here.staged.content() == {}
+    assert here.staged.viewing_jobs() == []
+
+
+async def test_content_that_another_manifest_names_stays(here: Here, tmp_path: Path) -> None:
+    manifest = photos(tmp_path)
+    (dataset,) = manifest.datasets
+    half = Manifest((replace(dataset, files=dataset.files[:1]),))
+    await here.stage(manifest)
+    await here.place.remove(manifest, [half])
+    assert list(here.staged.content()) == [dataset.files[0].sha256]
+
+
+async def test_a_job_that_was_lost_sight_of_may_still_read(here: Here, tmp_path: Path) -> None:
+    manifest = photos(tmp_path)
+    await here.stage(manifest)
+    record, (entry,) = await here.start(1, manifest)
+    values = {"status": JobStatus.FAILED, "provider_status": LOST}
+    here.engine.recorder.writer.apply(record.job_id, Change(values=values))
+    await here.place.job_ended(record)
+    assert await in_thread(TrainerBucket(entry).samples) == expected(manifest)
+
+
+async def test_a_job_whose_data_were_removed_is_not_started(here: Here, tmp_path: Path) -> None:
+    manifest = photos(tmp_path)
+    await here.stage(manifest)
+    await here.place.remove(manifest, [])
+    with pytest.raises(PublishError) as refused:
+        await here.start(1, manifest)
+    assert refused.value.kind is Trouble.MISSING
+    assert "Run the job again" in refused.value.advice
+
+
+async def test_a_full_disk_is_said_before_anything_is_copied(home: Home, tmp_path: Path) -> None:
+    with small_disk(home.staged, "4m"):
+        async with running_engine(home) as (engine, _):
+            manifest = Manifest(
+                (StagedDataset("big", {}, (staged_file(tmp_path, "a.png", bytes(6_000_000)),)),)
+            )
+            with pytest.raises(PublishError) as full:
+                await Here(engine, place_of(engine), []).stage(manifest)
+            assert full.value.kind is Trouble.DISK_FULL
+            assert "5.7 MiB" in full.value.message
+            assert StagedFolder(home.staged).content() == {}
+
+
+async def test_an_address_that_is_missing_or_not_proved_is_refused(
+    here: Here, tmp_path: Path
+) -> None:
+    manifest = photos(tmp_path)
+    replicate = place_of(here.engine, "https://api.replicate.com/v1")
+    with pytest.raises(SimpleTunerError, match="no public URL is set"):
+        await replicate.missing(manifest)
+    unproved = place_of(here.engine, unreachable="the test came from this machine")
+    for call in (unproved.missing(manifest), unproved.prepare_job(manifest, new_job(1))):
+        with pytest.raises(SimpleTunerError, match="the test came from this machine"):
+            await call
+
+
+async def test_two_datasets_have_a_bucket_and_a_key_each(here: Here, tmp_path: Path) -> None:
+    (first,) = photos(tmp_path / "a").datasets
+    mask = staged_file(tmp_path / "b", "cat.png", b"mask")
+    second = StagedDataset("masks", {"dataset_type": "conditioning"}, (mask,))
+    manifest = Manifest((first, second))
+    await here.stage(manifest)
+    _, entries = await here.start(1, manifest)
+    buckets = [TrainerBucket(entry) for entry in entries]
+    for number, bucket in enumerate(buckets):
+        assert await in_thread(bucket.samples) == expected(manifest, number)
+        whole = await in_thread(lambda bucket=bucket: bucket.keys(whole=True))
+        assert len(whole) == (4, 1)[number]
+    assert "caption_strategy" not in entries[1]
+    assert len({entry["aws_access_key_id"] for entry in entries}) == 2
+    assert len({entry["cache_dir_vae"] for entry in entries}) == 2
+
+
+async def test_many_jobs_at_once(here: Here, tmp_path: Path) -> None:
+    manifest = photos(tmp_path)
+    await here.stage(manifest)
+    started = [await here.start(number, manifest) for number in range(6)]
+    sizes = [512 + 64 * number for number in range(6)]
+    indices = await trained([entry for _, (entry,) in started], sizes)
+    assert [index["config"]["resolution"] for index in indices] == sizes
+    await asyncio.gather(*(here.end(record) for record, _ in started))
+    assert here.staged.viewing_jobs() == []
+
+
+async def test_a_job_is_posted_with_keys_that_are_stored_nowhere(
+    world: World, tmp_path: Path
+) -> None:
+    """From the draft to the request: the trainer's entry works, and the records have none of it."""
+    folder = tmp_path / "photos"
+    for number, name in enumerate(("a.png", "b/c.png")):
+        path = picture(folder / name, number)
+        path.with_suffix(".txt").write_text(f"picture {number}\nanother line")
+    use_datasets(
+        world,
+        {
+            "id": "photos", "type": "local", "instance_data_dir": str(folder),
+            "caption_strategy": "textfile", "resolution": 512, "cache_dir_vae": "/tmp/latents",
+        },
+    )  # fmt: skip
+    wanted = world.draft(5000, data="staged", staging="here")
+    report = await world.client.check(wanted)
+    assert report["ok"], report["checks"]
+    assert report["leaves"]["stays_here"]
+    job_id = (await world.client.submit(wanted))["job_id"]
+    await eventually(lambda: world.predictions)
+    sent = json.loads(world.predictions[-1].input["dataloader_json"])
+    entries = {entry["id"]: entry for entry in sent}
+    assert entries["staged-latents"]["type"] == "local"
+    trainer = TrainerBucket(entries["photos"])
+    samples = await in_thread(trainer.samples)
+    assert sorted(samples) == ["a.png", "b/c.png"]
+    assert {tuple(captions) for _, captions in samples.values()} == {
+        ("picture 0", "another line"), ("picture 1", "another line"),
+    }  # fmt: skip
+    assert (await in_thread(trainer.train, 512))["config"]["resolution"] == 512
+
+    job = await world.until(job_id, JobStatus.RUNNING, JobStatus.COMPLETED)
+    stored = json.loads(job.inputs["dataloader_json"])
+    (shown,) = [entry for entry in stored if entry["id"] == "photos"]
+    assert shown["aws_bucket_name"] == entries["photos"]["aws_bucket_name"]
+    secret = entries["photos"]["aws_secret_access_key"]
+    assert secret not in repr(job)
+    files = [path for path in world.home.root.rglob("*") if path.is_file()]
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+
+    await world.client.cancel(job_id)
+    await world.ended(job_id)
+    await eventually(lambda: not StagedFolder(world.home.staged).content())
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        await in_thread(trainer.keys)
