@@ -179,6 +179,7 @@ async def test_the_hub_gets_every_checkpoint_and_the_final_weights(client: Sandb
         ({"train_batch_size": 1.5}, "argument --train_batch_size: invalid int value: '1.5'", ""),
         ({"push_to_hub": "maybe"}, "Expected a boolean value, got 'maybe'", ""),
         ({"report_to": "clearml"}, "Unsupported --report_to value", ""),
+        ({"publishing_config": "mine.json"}, "Could not load publishing_config", ""),
         ({"optimizer": None}, "the following arguments are required: --optimizer", ""),
         ({"num_train_epochs": None}, "", r"you must set --num_train_epochs .* to 0"),
         ({"optimizer": "adam"}, "", "Optimizer adam not found"),

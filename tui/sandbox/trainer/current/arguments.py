@@ -6,6 +6,7 @@ Source: SimpleTuner 4.10.1, `helpers/configuration/cmd_args.py`, `json_file.py`,
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -96,7 +97,7 @@ def parse(config: Mapping[str, Any]) -> dict[str, Any]:
 def _value(option: Option, value: Any) -> Any:
     flag = f"--{option.name}"
     if option.name in _LISTS or option.json:
-        return value
+        return _document(option.name, value)
     if option.type == "tracker list":
         return _trackers(option, value)
     if isinstance(value, list):
@@ -120,6 +121,18 @@ def _value(option: Option, value: Any) -> Any:
             f"argument {flag}: invalid choice: {text!r} (choose from {choices})"
         )
     return typed
+
+
+def _document(name: str, value: Any) -> Any:
+    """An object or a list, which may come as JSON text; other texts are paths in the container."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        if name in {"webhook_config", "publishing_config"}:
+            raise ArgumentsRefusedError(f"Could not load {name} from {value!r}") from None
+        return value
 
 
 def _trackers(option: Option, value: Any) -> str:
