@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.canary import MARK, OUTSIDE, Watch, assert_clean, leaks_below, leaks_in
+from tests.wished import wished
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.replicate.secret import Secret
 from tui.sandbox import ids
@@ -70,7 +71,7 @@ async def test_secrets_of_the_tests_contain_the_mark(tmp_path: Path) -> None:
     assert MARK in keys.hook_key("abc")
     assert keys.job_of_hook_key(keys.hook_key("abc")) is None  # the job does not exist
     writer.close()
-    sandbox = await serve(SandboxConfig(work_dir=tmp_path / "sandbox"))
+    sandbox = await serve(wished(work_dir=tmp_path / "sandbox"))
     assert MARK in sandbox.token
     assert (tmp_path / "sandbox" / OUTSIDE).exists()
     await sandbox.aclose()

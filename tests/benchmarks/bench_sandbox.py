@@ -14,7 +14,7 @@ import httpx
 from aiohttp import web
 
 from tests.benchmarks import Row
-from tui.sandbox.config import SandboxConfig
+from tests.wished import wished
 from tui.sandbox.server import serve
 
 _HISTORY = 10_000
@@ -52,7 +52,7 @@ async def _bare(body: bytes) -> tuple[web.AppRunner, str]:
 
 
 async def _measure(folder: Path) -> list[Row]:
-    sandbox = await serve(SandboxConfig(past_predictions=_HISTORY, work_dir=folder, speed=1000))
+    sandbox = await serve(wished(past_predictions=_HISTORY, work_dir=folder, speed=1000))
     headers = {"Authorization": f"Bearer {sandbox.token}"}
     async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=60) as http:
         pages: list[str] = []

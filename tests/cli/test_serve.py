@@ -19,6 +19,7 @@ import pytest
 
 from tests.cli.shell import tui, tui_json
 from tests.support import eventually_sync
+from tests.wished import OPTION
 from tui.sandbox.demo import write_demo_project
 
 
@@ -64,7 +65,7 @@ def serving(*arguments: str) -> Iterator[Serving]:
 def sandbox(tmp_path: Path) -> Iterator[dict[str, str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tui", "sandbox", "--json", "--speed", "40", "--until-eof",
-         "--work-dir", str(tmp_path / "sandbox")],
+         "--work-dir", str(tmp_path / "sandbox"), *OPTION],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None

@@ -27,7 +27,7 @@ from tests.e2e.sshd import ssh_server
 from tests.proxied_hosts import API_HOST, HUB_HOST, PAGES, ProxiedHosts, proxied_hosts
 from tests.squid import Squid, needs_squid, squid
 from tests.support import eventually_sync
-from tui.sandbox.config import SandboxConfig
+from tests.wished import wished
 from tui.sandbox.server import RunningSandbox, serve
 
 pytestmark = [
@@ -211,7 +211,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     (tmp_path / OUTSIDE).touch()
     loop = Loop()
     try:
-        sandbox = loop.run(serve(SandboxConfig(work_dir=tmp_path / "sandbox", speed=40.0)))
+        sandbox = loop.run(serve(wished(work_dir=tmp_path / "sandbox", speed=40.0)))
         try:
             yield World(sandbox, loop.enter(proxied_hosts(sandbox, tmp_path / "ca")), tmp_path)
         finally:

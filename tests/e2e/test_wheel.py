@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import eventually_sync
+from tests.wished import OPTION
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -88,7 +89,7 @@ def test_the_wheel_has_styles_and_the_example(installed: Path) -> None:
 def test_a_job_runs_from_the_wheel(installed: Path) -> None:
     program = str(installed / "env/bin/simpletuner-tui")
     sandbox = subprocess.Popen(
-        [program, "sandbox", "--json", "--speed", "40", "--until-eof"], cwd=installed,
+        [program, "sandbox", "--json", "--speed", "40", "--until-eof", *OPTION], cwd=installed,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={"HOME": str(installed), "PATH": os.environ["PATH"]},
     )  # fmt: skip

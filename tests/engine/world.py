@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.support import eventually
+from tests.wished import wished
 from tui.api.submission import Draft
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.engine.engine import Engine
 from tui.engine.http_api.app import public_api
 from tui.engine.process.socket_server import serve_control, shut_down
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.faults import Fault
 from tui.sandbox.record import Record
@@ -181,7 +181,7 @@ async def running_world(
     **sandbox: Any,
 ) -> AsyncIterator[World]:
     """Run a sandbox, an engine and a client, with the sandbox's token set."""
-    config = SandboxConfig(
+    config = wished(
         speed=speed,
         work_dir=project.parent / "sandbox",
         faults=tuple(Fault.parse(text) for text in faults),

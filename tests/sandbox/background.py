@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests.sandbox.conftest import FAST
-from tui.sandbox.config import SandboxConfig
+from tests.wished import wished
 from tui.sandbox.server import serve
 
 
@@ -22,7 +22,7 @@ class Background:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         values: dict[str, Any] = {"speed": 1e5, "work_dir": work_dir}
-        config = SandboxConfig(**FAST | values | settings)
+        config = wished(**FAST | values | settings)
         self.sandbox = self._run(serve(config))
         self.http = httpx.Client(
             base_url=self.sandbox.base_url,

@@ -17,8 +17,8 @@ import pytest
 from aiohttp import web
 
 from tests.support import eventually
+from tests.wished import wished
 from tui.listener.storage import ReceivedObject, StorageGrant, StorageReceiver
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.releases import SUMMER, WISHED, Release
 from tui.sandbox.server import RunningSandbox, serve
 
@@ -36,7 +36,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
     async def start_sandbox(**settings: Any) -> RunningSandbox:
         values = FAST | {"work_dir": tmp_path / f"sandbox-{len(running)}"} | settings
-        running.append(await serve(SandboxConfig(**values)))
+        running.append(await serve(wished(**values)))
         return running[-1]
 
     yield start_sandbox

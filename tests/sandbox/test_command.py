@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tui.sandbox.faults import Fault, FaultKind
+from tui.sandbox.ids import version_id
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 COMMAND = [sys.executable, "-m", "tui", "sandbox"]
@@ -65,6 +66,21 @@ def test_an_unknown_fault_is_refused_with_the_known_ones() -> None:
     assert done.returncode == 2
     assert "no fault is called 'earthquake'" in done.stderr
     assert "wrong-length" in done.stderr
+
+
+@pytest.mark.parametrize("release", ["wished", "4.10.1"])
+def test_the_newest_release_of_the_trainers_can_be_chosen(release: str) -> None:
+    with started("--release", release) as (_, http, _):
+        for trainer in ("advanced-trainer-l40s", "advanced-trainer-l40s-x4"):
+            newest = http.get(f"/models/simpletuner/{trainer}").json()["latest_version"]
+            assert newest["id"] == version_id(f"simpletuner/{trainer}", release)
+
+
+def test_an_unknown_release_is_refused_with_the_known_ones() -> None:
+    command = [*COMMAND, "--release", "5.0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no release is called '5.0'; known: wished, 4.10.1" in done.stderr
 
 
 def test_it_exits_at_the_end_of_input_and_by_interrupt() -> None:

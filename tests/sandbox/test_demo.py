@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from tests.sandbox.conftest import FAST
-from tui.sandbox.config import SandboxConfig
+from tests.wished import wished
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.server import RunningSandbox, run_forever
 from tui.simpletuner.config.load import load_config
@@ -27,7 +27,7 @@ def test_the_example_is_a_project_that_can_be_trained(tmp_path: Path) -> None:
 
 async def test_serving_until_cancelled(tmp_path: Path) -> None:
     announced: asyncio.Queue[RunningSandbox] = asyncio.Queue()
-    config = SandboxConfig(**FAST, work_dir=tmp_path / "work")
+    config = wished(**FAST, work_dir=tmp_path / "work")
     task = asyncio.create_task(run_forever(config, announced.put_nowait))
     sandbox = await asyncio.wait_for(announced.get(), 10)
     assert sandbox.base_url.endswith("/v1")

@@ -21,8 +21,8 @@ import pytest_asyncio
 
 from tests.sandbox.conftest import Bucket, SandboxClient, archive, open_bucket, training
 from tests.support import eventually
+from tests.wished import OPTION, wished
 from tui.sandbox.cog_worker.worker import CogMissingError, CogWorker
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.releases import EARLY, SUMMER
 from tui.sandbox.server import serve
 
@@ -49,7 +49,7 @@ async def client(
 ) -> AsyncIterator[SandboxClient]:
     if request.param == "cog":
         needs_cog()
-    config = SandboxConfig(
+    config = wished(
         work_dir=tmp_path_factory.mktemp("sandbox"),
         worker=request.param,
         speed=SPEED,
@@ -234,7 +234,18 @@ async def test_webhooks_without_the_token_are_refused(client: SandboxClient) -> 
 
 @only_cog
 async def test_cog_servers_exit_with_a_killed_sandbox(client: SandboxClient) -> None:
-    command = [sys.executable, "-m", "tui", "sandbox", "--worker", "cog", "--speed", "50", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "tui",
+        "sandbox",
+        "--worker",
+        "cog",
+        "--speed",
+        "50",
+        "--json",
+        *OPTION,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
         assert program.stdout is not None
         answer = json.loads(await asyncio.to_thread(program.stdout.readline))
@@ -269,4 +280,4 @@ async def test_without_its_packages_the_worker_names_what_to_install(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CogMissingError, match=r"simpletuner-tui\[cog\]"):
-        await serve(SandboxConfig(work_dir=tmp_path, worker="cog"))
+        await serve(wished(work_dir=tmp_path, worker="cog"))

@@ -91,6 +91,7 @@ class DemoSession:
             process = subprocess.Popen(  # noqa: S603  our own program
                 [
                     *(sys.executable, "-m", "tui", "sandbox", "--json", "--until-eof"),
+                    *("--release", "wished"),
                     *("--work-dir", str(self.home.root / "sandbox")),
                 ],
                 stdin=subprocess.PIPE,

@@ -216,6 +216,11 @@ def _add_sandbox(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (0: any free)")
     command.add_argument("--speed", type=float, default=1.0, help="how much faster than life")
+    command.add_argument(
+        "--release",
+        metavar="NAME",
+        help="newest release of its trainers: 4.10.1, as the real one is, or wished, a kinder one",
+    )
     command.add_argument("--work-dir", help="folder for its files (default: a temporary one)")
     command.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave on purpose"

@@ -33,6 +33,7 @@ def sandbox(options: argparse.Namespace) -> int:
             work_dir=Path(options.work_dir).expanduser().absolute() if options.work_dir else None,
             worker=options.worker,
             faults=tuple(Fault.parse(text) for text in options.fault),
+            **({"release": options.release} if options.release else {}),
         )
     except ValueError as error:
         tell(f"simpletuner-tui: {error}")

@@ -16,12 +16,13 @@ import pytest
 from tests.engine.keyrings import Keyring, secret_service
 from tests.engine.world import SPEED, World, running_engine, running_world, username
 from tests.support import eventually
+from tests.wished import wished
 from tui.base.job_status import JobStatus
 from tui.cli import exit_codes
 from tui.client.client import ControlClient, ControlError
 from tui.engine.credentials import token_store
 from tui.engine.engine import Engine
-from tui.sandbox.config import SandboxConfig, make_token
+from tui.sandbox.config import make_token
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.hub import HubToken
 from tui.sandbox.server import serve
@@ -156,7 +157,7 @@ async def test_the_same_accounts_token_takes_over_once_it_is_accepted(world: Wor
 async def test_after_a_restart_a_running_job_waits_for_its_own_account(
     home: Home, project: Path, tmp_path: Path
 ) -> None:
-    config = SandboxConfig(speed=SPEED, work_dir=tmp_path / "sandbox", other_users={BOB: "bob"})
+    config = wished(speed=SPEED, work_dir=tmp_path / "sandbox", other_users={BOB: "bob"})
     sandbox = await serve(config)
     path = write_demo_project(project)
 

@@ -15,10 +15,11 @@ import pytest
 from tests.engine.keyrings import Keyring, limit_calls, secret_service
 from tests.engine.prompter import unanswered_prompts
 from tests.engine.world import World, running_engine
+from tests.wished import wished
 from tui.base.errors import RefusedError
 from tui.client.client import ControlClient, ControlError
 from tui.engine.credentials.token_service import clean_token
-from tui.sandbox.config import SandboxConfig, make_token
+from tui.sandbox.config import make_token
 from tui.sandbox.server import serve
 from tui.settings import Home
 
@@ -41,7 +42,7 @@ async def test_a_token_goes_into_the_keyring_and_works_at_once(
     home: Home, tmp_path: Path, keyring: Keyring
 ) -> None:
     assert keyring.address
-    sandbox = await serve(SandboxConfig(work_dir=tmp_path / "sandbox"))
+    sandbox = await serve(wished(work_dir=tmp_path / "sandbox"))
     try:
         async with running_engine(home) as (engine, _):
             client = ControlClient(home.socket, sandbox.base_url)
@@ -175,7 +176,7 @@ async def test_a_token_set_on_the_command_line_reaches_a_running_engine(
     home: Home, tmp_path: Path, keyring: Keyring
 ) -> None:
     assert keyring.address
-    sandbox = await serve(SandboxConfig(work_dir=tmp_path / "sandbox"))
+    sandbox = await serve(wished(work_dir=tmp_path / "sandbox"))
     env = {
         **os.environ,
         "SIMPLETUNER_TUI_HOME": str(home.root),

@@ -36,6 +36,7 @@ from tests.proxied_hosts import (
 from tests.replicate.proxies import proxying
 from tests.squid import Squid, needs_squid, squid
 from tests.support import eventually
+from tests.wished import wished
 from tui.api.destinations import DestinationTested
 from tui.api.diagnostics import DeliveryReport
 from tui.client.client import ControlClient
@@ -46,7 +47,6 @@ from tui.engine.engine import Engine
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.listener.storage import STORAGE_PATH
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home, load_settings, save_settings
 from tui.settings.network import network_of
@@ -108,7 +108,7 @@ def _bad(answer: DestinationTested | DeliveryReport) -> str:
 @asynccontextmanager
 async def behind(home: Home, tmp_path: Path) -> AsyncIterator[Behind]:
     """Everything but the proxy; nothing outside can be reached yet."""
-    sandbox = await serve(SandboxConfig(work_dir=tmp_path / "sandbox", speed=40.0))
+    sandbox = await serve(wished(work_dir=tmp_path / "sandbox", speed=40.0))
     home.create()
     home.settings_file.write_text(
         f'[listener]\nlisten = "127.0.0.1:0"\npublic_url = "https://{OWN_HOST}"\n'

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.replicate.server import serving
+from tests.wished import wished
 from tui.engine.config.live import LiveSettings
 from tui.engine.diagnostics.status_page import PAGE, StatusPage, page_of, read_summary
 from tui.engine.runtime.event_bus import EventBus
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader
@@ -40,7 +40,7 @@ async def reading(home: Home, address: str = "") -> AsyncIterator[StatusPage]:
 
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[RunningSandbox]:
-    running = await serve(SandboxConfig(work_dir=tmp_path / "sandbox"))
+    running = await serve(wished(work_dir=tmp_path / "sandbox"))
     yield running
     await running.aclose()
 

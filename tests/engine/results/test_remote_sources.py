@@ -17,6 +17,7 @@ from huggingface_hub import HfApi
 from tests.destinations.hosting import BUCKET, rclone
 from tests.engine.wire import Wire, wire_to
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tests.wished import wished
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import MismatchError
 from tui.destinations.s3.destination import S3Destination
@@ -25,7 +26,6 @@ from tui.engine.results.download import PART, Download
 from tui.engine.results.remote_sources import Bucket, Repo
 from tui.engine.results.source import Source
 from tui.replicate.secret import Secret
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import serve
 from tui.settings import NetworkSettings
 
@@ -60,7 +60,7 @@ async def bucket(tmp_path: Path, file: Path) -> AsyncIterator[tuple[Source, Wire
 
 @asynccontextmanager
 async def repo(tmp_path: Path, file: Path) -> AsyncIterator[tuple[Source, Wire]]:
-    sandbox = await serve(SandboxConfig(work_dir=tmp_path / "far"))
+    sandbox = await serve(wished(work_dir=tmp_path / "far"))
     try:
         assert sandbox.hub is not None
         address = sandbox.hub.url

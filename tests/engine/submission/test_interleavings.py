@@ -22,13 +22,13 @@ import pytest
 from tests.engine.submission.held_answers import HeldAnswers, hold_answers
 from tests.engine.world import quick_settings
 from tests.support import eventually
+from tests.wished import wished
 from tui.engine.engine import Engine
 from tui.engine.listener.service import ListenerService
 from tui.engine.submission import post_once
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.replicate.secret import Secret
 from tui.replicate.webhook import sign_webhook
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.faults import Fault
 from tui.sandbox.record import Record
@@ -174,7 +174,7 @@ async def script_world(
 ) -> AsyncIterator[ScriptWorld]:
     # The sandbox's list has a prediction at once: there is nothing to wait for.
     monkeypatch.setattr(post_once, "_LOOPBACK_LOOK_UP_SECONDS", 0.0)
-    config = SandboxConfig(work_dir=tmp_path / "sandbox", faults=(Fault.parse("queue-forever"),))
+    config = wished(work_dir=tmp_path / "sandbox", faults=(Fault.parse("queue-forever"),))
     sandbox = await serve(config)
     script_world = ScriptWorld(home, sandbox, write_demo_project(tmp_path / "project"))
     try:

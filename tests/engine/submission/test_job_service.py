@@ -12,6 +12,7 @@ import pytest
 from tests.engine.submission.finished_run import check_whole
 from tests.engine.world import World, running_world
 from tests.support import eventually
+from tests.wished import wished
 from tui.app.job.facts import refused_fields
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
@@ -342,10 +343,9 @@ async def test_a_new_token_does_not_break_calls_under_way(world: World) -> None:
 
 async def test_two_api_bases_never_share_a_token(world: World, tmp_path: Path) -> None:
     from tui.client.client import ControlClient
-    from tui.sandbox.config import SandboxConfig
     from tui.sandbox.server import serve
 
-    other = await serve(SandboxConfig(work_dir=tmp_path / "other"))
+    other = await serve(wished(work_dir=tmp_path / "other"))
     try:
         client = ControlClient(world.home.socket, other.base_url)
         assert (await client.validate())["valid"] is False

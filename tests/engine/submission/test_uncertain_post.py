@@ -12,9 +12,9 @@ import pytest
 from tests.engine.world import SPEED, World, running_engine, running_world
 from tests.replicate.fault_proxy import Cut, End, FaultProxy, Side, fault_proxy
 from tests.support import eventually
+from tests.wished import wished
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.server import serve
 from tui.settings import Home
@@ -109,7 +109,7 @@ async def test_a_job_left_while_posting_is_looked_up_first(
     home: Home, project: Path, tmp_path: Path
 ) -> None:
     """As after a crash between the POST and its answer: the restarted engine finds it."""
-    sandbox = await serve(SandboxConfig(speed=SPEED, work_dir=tmp_path / "sandbox"))
+    sandbox = await serve(wished(speed=SPEED, work_dir=tmp_path / "sandbox"))
     config = write_demo_project(project)
     try:
         async with running_engine(home) as (engine, _):

@@ -15,11 +15,11 @@ import pytest
 
 from tests.engine.world import edit_config, write_quick_settings
 from tests.support import eventually
+from tests.wished import wished
 from tui.api.submission import Draft
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient, ControlError
 from tui.client.engine_process import OwnedEngine, own_engine
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.faults import Fault
 from tui.sandbox.server import RunningSandbox, serve
@@ -101,7 +101,7 @@ async def engine_process(home: Home, tmp_path: Path, *faults: str) -> AsyncItera
     config = write_demo_project(tmp_path / "project")
     edit_config(config, checkpoint_step_interval=500, validation_disable=True)
     sandbox = await serve(
-        SandboxConfig(
+        wished(
             speed=40, work_dir=tmp_path / "sandbox", faults=tuple(Fault.parse(f) for f in faults)
         )
     )

@@ -20,12 +20,12 @@ from tests.engine.wire import Wire, wire_to
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.support import eventually
+from tests.wished import wished
 from tui.client.engine_process import OwnedEngine, own_engine
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.meter import describe_source
 from tui.destinations.s3.parts import PART_BYTES
 from tui.engine.transfers.attempt import _known_hash
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import serve
 from tui.settings import Home
 from tui.store.reader import StoreReader
@@ -203,7 +203,7 @@ async def test_killed_in_a_large_upload_to_the_hub(home: Home, tmp_path: Path) -
     """A completely uploaded file is not sent again, although no commit contains it yet."""
     small = random_file(tmp_path / "small.safetensors", 12 * MIB)
     large = random_file(tmp_path / "large.safetensors", 40 * MIB)
-    sandbox = await serve(SandboxConfig(work_dir=tmp_path / "sandbox"))
+    sandbox = await serve(wished(work_dir=tmp_path / "sandbox"))
     try:
         assert sandbox.hub is not None
         hub = sandbox.hub.hub

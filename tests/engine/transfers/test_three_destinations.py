@@ -24,10 +24,10 @@ from tests.engine.wire import Wire, wire_to
 from tests.engine.world import sha256
 from tests.listener.conftest import ACCESS_KEY, SECRET, Storage, grant, serve_storage
 from tests.support import eventually
+from tests.wished import wished
 from tui.api.submission import Draft, DraftDelivery
 from tui.client.client import ControlClient
 from tui.client.engine_process import OwnedEngine, own_engine
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home
@@ -164,7 +164,7 @@ async def test_each_job_reaches_all_three_places(
         storage: Storage = await stack.enter_async_context(
             serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights})
         )
-        sandbox = await serve(SandboxConfig(speed=40, work_dir=tmp_path / "sandbox"))
+        sandbox = await serve(wished(speed=40, work_dir=tmp_path / "sandbox"))
         stack.push_async_callback(sandbox.aclose)
         assert sandbox.hub is not None
         hub_wire = await stack.enter_async_context(wire_to(_port(sandbox.hub.url)))
