@@ -1,0 +1,55 @@
+"""A job on the release that runs as SimpleTuner 4.10.1 does, from the submission to its files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, HfApi
+
+from tests.engine.world import edit_config, running_world
+from tui.base.job_status import JobStatus
+from tui.settings import Home
+
+
+def stage(endpoint: str, folder: Path) -> None:
+    """Put the demo's photographs on the sandbox's Hub, as a public dataset."""
+    api = HfApi(endpoint=endpoint, token="hf_write")
+    api.create_repo("sandbox/photographs", repo_type="dataset", private=False)
+    photos = sorted(folder.glob("*.png"))
+    rows = [
+        json.dumps({"file_name": photo.name, "caption": photo.with_suffix(".txt").read_text()})
+        for photo in photos
+    ]
+    files = [CommitOperationAdd(photo.name, str(photo)) for photo in photos]
+    files.append(CommitOperationAdd("metadata.jsonl", "\n".join(rows).encode()))
+    api.create_commit(
+        "sandbox/photographs", files, commit_message="photographs", repo_type="dataset"
+    )
+
+
+async def test_the_last_checkpoint_of_a_job_arrives_on_this_machine(
+    home: Home, project: Path
+) -> None:
+    async with running_world(home, project, release="4.10.1") as world:
+        assert world.sandbox.hub_url
+        folder = world.config.parents[2] / "datasets/photographs"
+        await asyncio.to_thread(stage, world.sandbox.hub_url, folder)
+        edit_config(world.config, checkpoint_step_interval=6, validation_step_interval=6)
+        entry = {
+            "id": "photographs",
+            "type": "huggingface",
+            "dataset_name": "sandbox/photographs",
+            "crop": True,
+            "crop_aspect": "square",
+            "resolution": 512,
+            "resolution_type": "pixel_area",
+        }
+        (world.config.parent / "multidatabackend.json").write_text(json.dumps([entry]))
+        job_id = await world.submit(steps=12)
+        job = await world.ended(job_id, within=60)
+        assert job.status is JobStatus.COMPLETED, world.log(job_id)
+        assert world.steps_of(job_id)[-1] == 12
+        outputs = {path.name for path in home.outputs.rglob("checkpoint-*")}
+        assert outputs == {"checkpoint-6", "checkpoint-12"}
