@@ -190,6 +190,7 @@ async def test_the_hub_gets_every_checkpoint_and_the_final_weights(client: Sandb
         ({"max_train_steps": 0}, "", "You must specify either --max_train_steps or"),
         ({"train_batch_size": 8}, "", r"zero usable batches[\s\S]*Minimum repeats required: 1"),
         ({"model_flavour": "kontext"}, "", "Model requires a conditioning dataset"),
+        ({"num_processes": 2}, "", "CUDA error: invalid device ordinal"),
         ({"gradient_accumulation_steps": 0}, "", "Invalid gradient_accumulation_steps"),
     ],
 )

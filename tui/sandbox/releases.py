@@ -122,8 +122,9 @@ def trainer_schema(release: Release) -> Shape:
     if release in {WISHED, CURRENT}:
         inputs["max_train_steps"]["minimum"] = 1
     document = _document(inputs, {"type": "string"}, strict=release.rejects_unknown)
-    # The live service has no such key. Our checks read it, so that they can warn of the defect.
-    document["x-unpacks-archives"] = not release.refuses_archive_members
+    if not release.is_current:
+        # The live service has no such key. Our checks read it, so that they can warn of the defect.
+        document["x-unpacks-archives"] = not release.refuses_archive_members
     return document
 
 

@@ -59,8 +59,11 @@ class BucketRows:
 class BucketData:
     """The objects of one entry, with the retries of the trainer's backend."""
 
-    def __init__(self, run: RunContext, entry: Entry, error: Callable[[str], None]) -> None:
-        """Take the run, the entry, and a function that prints an error line."""
+    def __init__(
+        self, run: RunContext, entry: Entry, strategy: str, error: Callable[[str], None]
+    ) -> None:
+        """Take the run, the entry, its caption strategy, and a function that prints an error."""
+        self._strategy = strategy
         self._run = run
         self._entry = entry
         self._error = error
@@ -135,7 +138,6 @@ class BucketData:
     def _rows(self, found: BucketRows) -> Iterator[Row]:
         suffixes = suffixes_of(kind_of(found.entry))
         folder = self._run.folder / "bucket" / str(found.entry["id"])
-        strategy = as_text(found.entry.get("caption_strategy")) or "filename"
         kept = 0
         for key in self._list():
             if PurePosixPath(key).suffix.lower() not in suffixes:
@@ -146,7 +148,7 @@ class BucketData:
             if size is None and kind_of(found.entry) not in {"video", "audio"}:
                 found.problems.append(f"Error opening image {key}: cannot identify image file")
                 continue
-            captions = captions_of(found.entry, self._captions(key, strategy))
+            captions = captions_of(found.entry, self._captions(key))
             path: Path | None = None
             if size is not None and kept < _KEPT_PICTURES:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -156,16 +158,19 @@ class BucketData:
             width, height = (size.width, size.height) if size is not None else (0, 0)
             yield Row(key, width, height, captions, path)
 
-    def _captions(self, key: str, strategy: str) -> list[str]:
-        if strategy == "filename":
+    def _captions(self, key: str) -> list[str]:
+        if self._strategy == "filename":
             return [PurePosixPath(key).stem.replace("_", " ")]
-        if strategy != "textfile":
+        if self._strategy != "textfile":
             return []
         name = str(PurePosixPath(key).with_suffix(".txt"))
         data = self._find(name)
         if data is None:
             raise ProgramError(f"Caption file {name} not found")
-        return [line for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
+        text = data.decode("utf-8", "replace")
+        if as_bool(self._entry.get("disable_multiline_split")):
+            return [text.strip()] if text.strip() else []
+        return [line for line in text.splitlines() if line.strip()]
 
     def _list(self) -> list[str]:
         def call() -> list[str]:

@@ -20,6 +20,7 @@ from tui.sandbox.trainer.current.entries import (
     backend_of,
     check_entries,
     kind_of,
+    setting,
 )
 from tui.sandbox.trainer.current.rows import Row
 from tui.sandbox.worker import ProgramError, RunContext
@@ -151,7 +152,8 @@ def _from_bucket(
     entries: tuple[Entry, ...],
     options: Mapping[str, Any],
 ) -> Loaded:
-    store = BucketData(run, entry, console.error)
+    strategy = as_text(setting(entry, options, "caption_strategy")) or "filename"
+    store = BucketData(run, entry, strategy, console.error)
     with store.closing():
         found = store.load()
         for problem in found.problems:

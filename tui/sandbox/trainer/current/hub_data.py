@@ -102,12 +102,24 @@ def _from_hub(run: RunContext, entry: Entry, name: str) -> _Folder:
                 "data files"
             )
         revision = as_text(entry.get("revision")) or as_text(block_of(entry).get("revision"))
+        known = set(api.list_repo_files(name, repo_type="dataset", revision=revision))
+        wanted = None
+        if "README.md" in known:
+            card = api.hf_hub_download(
+                name,
+                "README.md",
+                repo_type="dataset",
+                revision=revision,
+                cache_dir=run.folder / "hub",
+            )
+            wanted = _wanted(_config(Path(card), entry))
         root = Path(
             api.snapshot_download(
                 name,
                 repo_type="dataset",
                 revision=revision,
                 cache_dir=run.folder / "hub",
+                allow_patterns=wanted,
                 max_workers=4,
             )
         )
@@ -170,9 +182,27 @@ def _split(found: _Folder, entry: Entry) -> tuple[str, ...]:
 
 def _configured(found: _Folder, entry: Entry) -> dict[str, tuple[str, ...]]:
     """The splits that the dataset's card defines; empty without such a card."""
+    config = _config(found.root / "README.md", entry)
+    return {split: _matching(found.paths, paths) for split, paths in config.items()}
+
+
+def _wanted(config: Mapping[str, Sequence[str]]) -> list[str] | None:
+    """What is downloaded: the files of every split of a config, or everything without one."""
+    if not config:
+        return None
+    # The patterns of huggingface_hub have no `**`; their `*` crosses folders.
+    patterns = [path.replace("**", "*") for paths in config.values() for path in paths]
+    return ["README.md", *patterns]
+
+
+def _config(card: Path, entry: Entry) -> dict[str, list[str]]:
+    """Patterns of files by split, of the config that the entry names.
+
+    Raises:
+        ProgramError: the card is invalid, or the config is not found.
+    """
     from huggingface_hub.repocard import metadata_load
 
-    card = found.root / "README.md"
     try:
         metadata = metadata_load(card) if card.is_file() else None
     except Exception as error:
@@ -196,7 +226,7 @@ def _configured(found: _Folder, entry: Entry) -> dict[str, tuple[str, ...]]:
         _patterns(item)  # one invalid config makes the whole card invalid
     base = str(by_name[wanted].get("data_dir") or "").strip("/")
     return {
-        split: _matching(found.paths, [f"{base}/{one}" if base else one for one in patterns])
+        split: [f"{base}/{one}" if base else one for one in patterns]
         for split, patterns in _patterns(by_name[wanted]).items()
     }
 

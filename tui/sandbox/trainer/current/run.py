@@ -227,6 +227,7 @@ class _Trainer:
         check_settings(
             self._options, self._inputs.lycoris, has_token=bool(self._run.inputs.get("hf_token"))
         )
+        self._check_gpus()
         self._hub.begin()
         data = configure(self._run, console, self._inputs.entries, self._options)
         try:
@@ -240,6 +241,13 @@ class _Trainer:
             # A single process waits for its uploads after a failure too.
             self._hub.finish()
         return self._result()
+
+    def _check_gpus(self) -> None:
+        """Refuse more processes than the hardware has GPUs."""
+        count = self._run.task.version.model.rpartition("-x")[2]
+        gpus = int(count) if count.isdecimal() else 1
+        if self._plan.whole("num_processes", default=1) > gpus:
+            raise ProgramError("CUDA error: invalid device ordinal")
 
     def _result(self) -> tuple[str, str]:
         if self._s3.own is not None:
