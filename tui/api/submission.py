@@ -57,7 +57,13 @@ class DraftOverrides(TypedDict, total=False):
         vae_batch_size: images per pass of the VAE.
         checkpoint_step_interval: steps between two checkpoints; 0 makes none.
         checkpoints_total_limit: how many are kept.
-        validation_disable: without a validation the S3 ways may deliver no final files.
+        validation_step_interval: steps between two validations, which the S3 ways upload after.
+        validation_epoch_interval: epochs between two validations.
+        validate_after_step: no validation by schedule before it.
+        validate_after_epoch: no validation by schedule before it.
+        validation_disable: without a validation the S3 ways deliver no weights.
+        validation_disable_unconditional: no validation of the empty prompt.
+        validation_method: only the trainer's own is followed by an upload.
         validation_prompt: of the pictures.
         report_to: a tracker.
         resume_from_checkpoint: `latest` or a checkpoint's name.
@@ -82,7 +88,13 @@ class DraftOverrides(TypedDict, total=False):
     vae_batch_size: Annotated[int, Bounds(ge=1)] | None
     checkpoint_step_interval: Annotated[int, Bounds(ge=0)] | None
     checkpoints_total_limit: Annotated[int, Bounds(ge=1)] | None
+    validation_step_interval: Annotated[int, Bounds(ge=1)] | None
+    validation_epoch_interval: Annotated[int, Bounds(ge=1)] | None
+    validate_after_step: Annotated[int, Bounds(ge=0)] | None
+    validate_after_epoch: Annotated[int, Bounds(ge=0)] | None
     validation_disable: bool | None
+    validation_disable_unconditional: bool | None
+    validation_method: str | None
     validation_prompt: str | None
     report_to: str | None
     resume_from_checkpoint: str | None
@@ -118,6 +130,7 @@ class Draft(TypedDict, total=False):
         accept_delivery: start even though results would not arrive, as far as can be told here.
         accept_data: start even though the trainer is known to ignore or refuse the archive.
         trainer_release: which SimpleTuner the version holds, as the user knows it.
+        fix_delivery: apply the mildest change after which the final weights leave the trainer.
         idempotency_key: the same key gives the same job back.
         cwd: folder that relative paths are meant from; the engine's own is another.
     """
@@ -140,6 +153,7 @@ class Draft(TypedDict, total=False):
     accept_delivery: bool
     accept_data: bool
     trainer_release: Literal["4.8.0", "4.10.1", "patched"] | None
+    fix_delivery: bool
     idempotency_key: Annotated[str, Bounds(max_length=200)] | None
     cwd: str | None
 
@@ -457,6 +471,70 @@ class PlannedDelivery(TypedDict):
     public_base_url: str | None
 
 
+class OptionChange(TypedDict):
+    """One line of a diff of options; `before` is null where the config says nothing."""
+
+    name: str
+    before: JsonValue
+    after: JsonValue
+
+
+class DeliveryMend(TypedDict):
+    """A change after which the final weights leave the trainer.
+
+    Attributes:
+        id: the kind of change: other intervals, rounded steps, no accumulation, or the Hub.
+        title: what it does, for people.
+        overrides: options for the draft's overrides.
+        delivery: fields for the draft's delivery; empty where that stays.
+        changes: the diff.
+        words: the diff in one line.
+        line: what leaves the trainer then.
+    """
+
+    id: Literal["intervals", "steps", "accumulation", "hub"]
+    title: str
+    overrides: JsonObject
+    delivery: JsonObject
+    changes: list[OptionChange]
+    words: str
+    line: str
+
+
+class PlannedWeights(TypedDict):
+    """Which weights would leave the trainer.
+
+    Attributes:
+        way: how they would leave; null without a delivery.
+        line: the outcome in one line.
+        reason: why the final weights do not leave, or why that cannot be told; else empty.
+        steps: optimisation steps; 0 when they cannot be known.
+        weights: steps of the weights that leave; of long runs the last ones.
+        last: the last of them.
+        final: whether these are the weights of the last step.
+        promise: whether the final weights leave for certain.
+        uploads: how often the run folder is uploaded; null when unknown.
+        sent_bytes: estimate of what all uploads send, repetitions included; null when unknown.
+        stored_bytes: estimate of what arrives; null when unknown.
+        mends: changes that would help, the mildest first.
+        mended: the change that was applied because the draft asks for it.
+    """
+
+    way: Literal["s3", "local", "hub"] | None
+    line: str
+    reason: str
+    steps: int
+    weights: list[int]
+    last: int | None
+    final: bool
+    promise: Literal["yes", "no", "unknown"]
+    uploads: int | None
+    sent_bytes: int | None
+    stored_bytes: int | None
+    mends: list[DeliveryMend]
+    mended: DeliveryMend | None
+
+
 class ChosenHardware(TypedDict):
     """The machine a job would run on.
 
@@ -501,6 +579,7 @@ class CheckReport(TypedDict):
         leaves: what would leave this machine.
         request: what would be sent.
         delivery: where results would go.
+        weights: which weights would leave the trainer.
         cancel_after: seconds after which Replicate would end the job; null without a limit.
         cost_ceiling_micros: as in the draft.
         run_name: the job's name.
@@ -518,6 +597,7 @@ class CheckReport(TypedDict):
     leaves: LeavingData
     request: PlannedRequest
     delivery: PlannedDelivery
+    weights: PlannedWeights
     cancel_after: int | None
     cost_ceiling_micros: Micros | None
     run_name: str

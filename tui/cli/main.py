@@ -274,6 +274,10 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
         help="start it even though the check of the delivery failed",
     )  # fmt: skip
     command.add_argument(
+        "--fix-delivery", action="store_true", default=None,
+        help="change intervals, steps or batch so that the final weights leave the trainer",
+    )  # fmt: skip
+    command.add_argument(
         "--accept-data", action="store_true", default=None,
         help="start it even though the trainer is known to ignore or refuse the archive",
     )  # fmt: skip

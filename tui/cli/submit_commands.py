@@ -94,6 +94,7 @@ def draft_of(options: argparse.Namespace) -> Draft:
         "cost_ceiling_micros": options.cost_ceiling,
         "accept_delivery": options.accept_delivery,
         "accept_data": options.accept_data,
+        "fix_delivery": options.fix_delivery,
         "trainer_release": options.trainer_release,
     }
     return cast("Draft", _given(draft))

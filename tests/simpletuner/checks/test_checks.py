@@ -32,12 +32,12 @@ from tui.simpletuner.request.hardware import PROFILES, normalise_profile, profil
 from tui.simpletuner.request.inputs import build_inputs
 
 LOCAL = Delivery("local", bucket="outputs")
-PATCHED = profile_for(None, user_word="patched")
+UNPACKS = profile_for(None, {"archive": "unpacks"})
 
 
 def checks(root: Path, *entries: dict[str, Any], **changes: Any) -> list[Check]:
     config = load_config(write_project(root, list(entries) or None, **changes))
-    return check_config(config, scan(config), delivery=LOCAL, release=PATCHED)
+    return check_config(config, scan(config), delivery=LOCAL, release=UNPACKS)
 
 
 def check_of(all_checks: list[Check], identity: str) -> Check:
@@ -71,9 +71,9 @@ def test_every_failed_check_has_advice(tmp_path: Path) -> None:
         ({"lora_type": "dora"}, "lora-type", "error"),
         ({"learning_rate": "fast"}, "learning-rate", "error"),
         ({"num_train_epochs": 3}, "steps", "error"),
-        ({"checkpoint_step_interval": 500}, "checkpoints", "warn"),
-        ({"validation_prompt": None}, "validation", "warn"),
-        ({"validation_disable": "true"}, "validation", "warn"),
+        ({"checkpoint_step_interval": 500}, "delivery-schedule", "error"),
+        ({"validation_disable": "true"}, "delivery-schedule", "error"),
+        ({"validation_step_interval": 70}, "delivery-schedule", "error"),
         ({"report_to": "wandb"}, "report-to", "warn"),
         ({"resume_from_checkpoint": "/home/me/checkpoint-5"}, "resume", "error"),
         ({"max_train_steps": 20000}, "run-time", "warn"),
@@ -93,12 +93,12 @@ def test_a_single_problem_is_reported(
 def test_offered_changes_correct_the_problem(tmp_path: Path) -> None:
     config = load_config(
         write_project(
-            tmp_path, report_to="wandb", resume_from_checkpoint="x", validation_prompt=None
+            tmp_path, report_to="wandb", resume_from_checkpoint="x", validation_disable=True
         )
     )
-    for check in check_config(config, delivery=LOCAL, release=PATCHED):
+    for check in check_config(config, delivery=LOCAL, release=UNPACKS):
         config = with_options(config, check.changes)
-    left = check_config(config, delivery=LOCAL, release=PATCHED)
+    left = check_config(config, delivery=LOCAL, release=UNPACKS)
     assert [check for check in left if check.level != "ok"] == []
 
 
@@ -293,7 +293,7 @@ def test_every_starter_is_a_config_without_errors(tmp_path: Path, starter: str) 
     images = write_dataset(tmp_path / "photos")
     path = write_starter(starter, tmp_path / "project", "mine", images=images)
     config = load_config(path)
-    listed = check_config(config, scan(config), delivery=LOCAL, release=PATCHED)
+    listed = check_config(config, scan(config), delivery=LOCAL, release=UNPACKS)
     assert {c.id for c in listed if c.level == "error"} == set()
     assert {c.id for c in listed if c.level == "warn"} <= {"run-time", "image-size"}
     known = family(config.family)

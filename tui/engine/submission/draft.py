@@ -77,7 +77,13 @@ class Overrides(BaseModel):
     vae_batch_size: int | None = Field(None, ge=1)
     checkpoint_step_interval: int | None = Field(None, ge=0)
     checkpoints_total_limit: int | None = Field(None, ge=1)
+    validation_step_interval: int | None = Field(None, ge=1)
+    validation_epoch_interval: int | None = Field(None, ge=1)
+    validate_after_step: int | None = Field(None, ge=0)
+    validate_after_epoch: int | None = Field(None, ge=0)
     validation_disable: bool | None = None
+    validation_disable_unconditional: bool | None = None
+    validation_method: str | None = None
     validation_prompt: str | None = None
     report_to: str | None = None
     resume_from_checkpoint: str | None = None
@@ -134,6 +140,7 @@ class Draft(BaseModel):
         accept_delivery: start although the check of the delivery failed.
         accept_data: start although the trainer is known to ignore or refuse the archive.
         trainer_release: which SimpleTuner the version holds, as the user knows it.
+        fix_delivery: apply the mildest change after which the final weights leave the trainer.
         idempotency_key: a second submit with the same key returns the first one's job.
         cwd: the caller's working folder, which relative paths refer to.
     """
@@ -158,6 +165,7 @@ class Draft(BaseModel):
     accept_delivery: bool = False
     accept_data: bool = False
     trainer_release: Literal["4.8.0", "4.10.1", "patched"] | None = None
+    fix_delivery: bool = False
     idempotency_key: str | None = Field(None, max_length=200)
     cwd: str | None = None
 

@@ -25,6 +25,7 @@ from tui.engine.submission.draft import read_draft
 from tui.engine.submission.prepare import (
     Prepared,
     Preparer,
+    accepted_by,
     apply_overrides,
     cancel_after_seconds,
     ceiling_check,
@@ -173,8 +174,8 @@ class JobService:
     async def _with_delivery_check(
         self, api_base: str, prepared: Prepared, *, submit: bool
     ) -> Prepared:
-        """Add the findings of the delivery check; it is skipped when another check failed."""
-        if prepared.ok:
+        """Add the findings of the delivery check; it is skipped when the job cannot work."""
+        if prepared.ok or accepted_by(prepared):
             job_args = (api_base, prepared.delivery, prepared.config)
             result = await self._check_delivery(*job_args, submit=submit)
             prepared = prepared.with_checks(*result.steps)
@@ -251,6 +252,7 @@ class JobService:
         job_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
         if "s3_base_path" in values:
             values["s3_base_path"] = values["s3_base_path"].replace(JOB_ID, job_id)
+        schedule = prepared.outlook.schedule
         values = with_run_name(values, unique_run_name(prepared.run_name, job_id))
         record = JobRecord(
             job_id=job_id,
@@ -281,6 +283,7 @@ class JobService:
                 "fingerprint": input_fingerprint(values, hidden),
                 "cancel_after": cancel_after_seconds(prepared),
                 "destination": prepared.delivery.destination,
+                "expected_delivery": schedule.expected() if schedule is not None else None,
             },
             inputs=values,
             config=redact_settings(config.values),

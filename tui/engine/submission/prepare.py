@@ -20,7 +20,7 @@ from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
 from tui.engine.staging.findings import place_for, staging_findings
 from tui.engine.staging.service import StagingPlan, StagingService
-from tui.engine.submission.draft import Draft
+from tui.engine.submission.draft import DeliveryDraft, Draft
 from tui.engine.submission.history import History, history_of
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
 from tui.engine.submission.phases import IMAGES_PLACEHOLDER
@@ -32,6 +32,8 @@ from tui.simpletuner.checks.estimate import Estimate, estimate
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.datasets.scan import DataReport, scan
+from tui.simpletuner.delivery_schedule.job import DeliveryOutlook, delivery_outlook
+from tui.simpletuner.delivery_schedule.mends import Mend
 from tui.simpletuner.release.profile import ReleaseProfile
 from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
@@ -60,6 +62,8 @@ class Prepared:
         delivery: where the results go.
         history: what earlier runs say.
         staging: how local datasets are staged; None when they are not.
+        outlook: which weights leave the trainer, and what would help.
+        mended: the change that was applied because the draft asks for it.
     """
 
     draft: Draft
@@ -76,6 +80,8 @@ class Prepared:
     uploads: bool
     delivery: Delivery
     history: History
+    outlook: DeliveryOutlook
+    mended: Mend | None = None
     staging: StagingPlan | None = None
 
     @property
@@ -139,10 +145,21 @@ class Preparer:
     async def prepare(self, api_base: str, draft: Draft) -> Prepared:
         """Prepare a draft; most problems become findings in `Prepared.checks`.
 
+        A draft that asks for it is mended, and prepared again with the change.
+
         Raises:
             ConfigError: the config cannot be read at all.
             RefusedError: the hardware is unknown.
         """
+        prepared = await self._prepare(api_base, draft)
+        if not draft.fix_delivery or not prepared.outlook.mends:
+            return prepared
+        mend = prepared.outlook.mends[0]
+        mended = await self._prepare(api_base, with_mend(draft, mend))
+        note = Check("delivery-mended", "ok", f"changed for the delivery: {mend.words}")
+        return replace(mended, mended=mend).with_checks(note)
+
+    async def _prepare(self, api_base: str, draft: Draft) -> Prepared:
         config = await asyncio.to_thread(self.load, draft)
         profile = self._profile(draft)
         report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
@@ -205,6 +222,9 @@ class Preparer:
             delivery=delivery,
             history=history,
             staging=staging,
+            outlook=delivery_outlook(
+                config, delivery, report=report, release=release, gpus=profile.gpus
+            ),
         )
 
     async def _plan_staging(
@@ -313,6 +333,13 @@ def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
     if draft.data == "hosted":
         return "both"
     return "both" if config.local_datasets else "remote"
+
+
+def with_mend(draft: Draft, mend: Mend) -> Draft:
+    """The draft with a change of its options or of its delivery."""
+    overrides = draft.overrides.model_copy(update=dict(mend.overrides))
+    delivery = DeliveryDraft(**mend.delivery) if mend.delivery else draft.delivery
+    return draft.model_copy(update={"overrides": overrides, "delivery": delivery})
 
 
 def cancel_after_seconds(prepared: Prepared) -> int | None:

@@ -16,7 +16,7 @@ from tui.base.job_status import JobStatus
 from tui.engine.config.live import LiveSettings
 from tui.engine.submission.draft import Draft
 from tui.engine.submission.model_catalog import Choice
-from tui.simpletuner.release.profile import UNKNOWN, ReleaseProfile, profile_for
+from tui.simpletuner.release.profile import ReleaseProfile, profile_for
 from tui.simpletuner.request.container import UPLOAD_ROOT
 from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader
@@ -55,9 +55,9 @@ class ReleaseProfiles:
 
         The draft's word counts more than the setting `cloud.trainer_release`.
         """
-        if choice is None:
-            return UNKNOWN
         word = draft.trainer_release or self._live.now.cloud.trainer_release
+        if choice is None:
+            return profile_for(None, user_word=word)
         fact = self._writer.fact(_fact_name(api_base, choice.version))
         observed: dict[str, Any] = dict(fact) if isinstance(fact, dict) else {}
         if (choice.schema or {}).get(UNPACKS_MARK) is True:

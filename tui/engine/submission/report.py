@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.resolve import delivery_data
 from tui.engine.submission.prepare import Prepared, accepted_by, cancel_after_seconds
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
+from tui.simpletuner.delivery_schedule.mends import Mend
+from tui.simpletuner.delivery_schedule.sizes import delivery_size
+
+if TYPE_CHECKING:
+    from tui.api import submission
 
 
 def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
@@ -53,6 +58,7 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
             ],
         },
         "delivery": delivery_data(prepared.delivery, prepared.config),
+        "weights": _weights(prepared),
         "cancel_after": cancel_after_seconds(prepared),
         "cost_ceiling_micros": prepared.draft.cost_ceiling_micros,
         "run_name": prepared.run_name,
@@ -97,4 +103,47 @@ def leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
         "until": "",
         "token": "",
         "missing_bytes": size,
+    }
+
+
+def _weights(prepared: Prepared) -> submission.PlannedWeights:
+    schedule, mends = prepared.outlook
+    mended = _mend(prepared.mended) if prepared.mended is not None else None
+    if schedule is None:
+        return {
+            "way": None, "line": "no weights leave the trainer", "reason": "there is no delivery",
+            "steps": prepared.estimate.steps, "weights": [], "last": None, "final": False,
+            "promise": "no", "uploads": None, "sent_bytes": None, "stored_bytes": None,
+            "mends": [], "mended": mended,
+        }  # fmt: skip
+    estimate = delivery_size(prepared.config, schedule)
+    return {
+        "way": schedule.way,
+        "line": schedule.line,
+        "reason": schedule.reason,
+        "steps": schedule.steps,
+        "weights": list(schedule.weights),
+        "last": schedule.last,
+        "final": schedule.final,
+        "promise": schedule.promise,
+        "uploads": schedule.uploads,
+        "sent_bytes": estimate.sent if estimate else None,
+        "stored_bytes": estimate.stored if estimate else None,
+        "mends": [_mend(mend) for mend in mends],
+        "mended": mended,
+    }
+
+
+def _mend(mend: Mend) -> submission.DeliveryMend:
+    return {
+        "id": mend.id,
+        "title": mend.title,
+        "overrides": dict(mend.overrides),
+        "delivery": dict(mend.delivery),
+        "changes": [
+            {"name": change.name, "before": change.before, "after": change.after}
+            for change in mend.changes
+        ],
+        "words": mend.words,
+        "line": mend.schedule.line,
     }

@@ -11,6 +11,7 @@ from typing import Any
 
 from tui.simpletuner.checks.data import CheckRow, data_checks
 from tui.simpletuner.checks.dataloader import dataloader_checks
+from tui.simpletuner.checks.delivery_schedule import schedule_checks
 from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory, total_steps
 from tui.simpletuner.checks.option_rules import rule_checks
 from tui.simpletuner.checks.options import option_checks
@@ -18,13 +19,13 @@ from tui.simpletuner.config.families import family, title
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_text
 from tui.simpletuner.datasets.scan import DataReport
+from tui.simpletuner.delivery_schedule.job import delivery_outlook
 from tui.simpletuner.errors import Level
 from tui.simpletuner.release.profile import ReleaseProfile
 from tui.simpletuner.request.delivery import (
     Delivery,
     clean_repo_id,
     default_delivery_kind,
-    validation_enabled,
 )
 from tui.simpletuner.request.hardware import DEFAULT_PROFILE, PROFILES, HardwareProfile
 from tui.simpletuner.request.inputs import PredictorInputs, hf_token_reason
@@ -177,7 +178,9 @@ def _check_steps(facts: Facts) -> Iterator[CheckRow]:
     else:
         message = f"{config.num_train_epochs} epochs; the steps depend on the hosted data"
         yield "steps", "ok", message
-    if config.checkpoint_interval > steps > 0:
+    sends_final = facts.release is not None and facts.release.publishes_final
+    is_said = facts.delivery.uses_s3 and not sends_final  # by the delivery schedule
+    if config.checkpoint_interval > steps > 0 and not is_said:
         message = f"no checkpoint before the end: one is due every {config.checkpoint_interval}"
         half = max(1, steps // 2)
         advice = "Lower checkpoint_step_interval, or a run that is cut short leaves nothing."
@@ -255,17 +258,21 @@ def _check_delivery(facts: Facts) -> Iterator[CheckRow]:
             private = as_bool(config.values.get("model_card_private"), default=True)
             look = "private" if private else "public"
             yield "hub", "ok", f"result goes to {repository} on the Hub, {look}"
-    elif not validation_enabled(config):
-        yield (
-            "validation",
-            "warn",
-            "validation is off: the trainer uploads final files only after a validation",
-            "Set validation_prompt (and validation_step_interval), or nothing may arrive.",
-            {"validation_prompt": "a photograph"},
-        )
     else:
         place = "this machine" if kind == "local" else f"bucket {facts.delivery.bucket or '?'}"
         yield "delivery", "ok", f"result goes to {place}"
+    yield from _check_schedule(facts)
+
+
+def _check_schedule(facts: Facts) -> Iterator[CheckRow]:
+    outlook = delivery_outlook(
+        facts.config,
+        facts.delivery,
+        report=facts.report,
+        release=facts.release,
+        gpus=facts.profile.gpus,
+    )
+    yield from schedule_checks(facts.config, outlook, facts.release)
 
 
 def _check_token(facts: Facts) -> Iterator[CheckRow]:
