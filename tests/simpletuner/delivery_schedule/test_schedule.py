@@ -124,7 +124,7 @@ def test_accumulation_within_one_epoch_is_promised() -> None:
         ({"deepspeed_config": '{"zero_optimization": {"stage": 3}}'}, "ZeRO stage 3"),
         ({"validation_step_interval": 0}, "validation_step_interval is 0"),
         ({"validate_after_step": 1001}, "start after step 1001"),
-        ({"validation_step_interval": 2000}, "2000 does not divide 1000"),
+        ({"validation_step_interval": 2000}, "due at step 2000, the run has 1000"),
         ({"max_train_steps": 1}, "single step"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_int, as_text, first_present
-from tui.simpletuner.delivery_schedule.plan import BUILT_IN_VALIDATION, Plan, read_plan
+from tui.simpletuner.delivery_schedule.plan import BUILT_IN_VALIDATION, Plan, has_prompt, read_plan
 from tui.simpletuner.delivery_schedule.schedule import DeliverySchedule
 from tui.simpletuner.request.delivery import Delivery, clean_repo_id
 
@@ -172,7 +172,7 @@ def _validation_on(values: Mapping[str, Any], plan: Plan, steps: int) -> dict[st
     wanted: dict[str, Any] = {}
     if as_bool(values.get("validation_disable")):
         wanted["validation_disable"] = False
-    elif plan.off and as_bool(values.get("validation_disable_unconditional")):
+    if as_bool(values.get("validation_disable_unconditional")) and not has_prompt(values):
         wanted["validation_disable_unconditional"] = False
     method = as_text(values.get("validation_method"))
     if method and method != BUILT_IN_VALIDATION:

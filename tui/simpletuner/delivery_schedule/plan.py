@@ -124,7 +124,7 @@ def _never_runs(values: Mapping[str, Any]) -> str:
     """Why the run has no validation at all; "" when it has."""
     if as_bool(values.get("validation_disable")):
         return "validation_disable is on"
-    if as_bool(values.get("validation_disable_unconditional")) and not _has_prompt(values):
+    if as_bool(values.get("validation_disable_unconditional")) and not has_prompt(values):
         return "validation_disable_unconditional is on and no validation prompt is given"
     family = (as_text(values.get("model_family")) or "").lower()
     if family == "ideogram" and not as_bool(values.get("ideogram_validation")):
@@ -141,7 +141,8 @@ def _doubt(values: Mapping[str, Any]) -> str:
     return ""
 
 
-def _has_prompt(values: Mapping[str, Any]) -> bool:
+def has_prompt(values: Mapping[str, Any]) -> bool:
+    """Whether a validation has a prompt besides the empty one."""
     return any(values.get(name) not in (None, "", "None", False) for name in _PROMPTS)
 
 

@@ -208,13 +208,16 @@ def _why_not(plan: Plan, run: Run) -> str:
     if steps < 2:
         return "the trainer validates no run of a single step"
     if not run.checkpoints:
-        return f"the first checkpoint is due at step {interval}" if interval else "no checkpoint"
+        due = f"the first checkpoint is due at step {interval}, the run has {steps}"
+        return due if interval else "checkpoint_step_interval is 0, so no checkpoint is written"
     if interval and steps % interval and run.checkpoints[-1].step != steps:
         return f"checkpoint_step_interval {interval} does not divide {steps} steps"
     late = max(plan.after_step, 0)
     if late > steps:
         return f"validations start after step {late}"
     every = plan.validation_steps
+    if every > steps:
+        return f"the first validation is due at step {every}, the run has {steps}"
     if every and steps % every:
         return f"validation_step_interval {every} does not divide {steps} steps"
     if plan.accumulation > 1:
