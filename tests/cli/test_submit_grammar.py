@@ -36,6 +36,9 @@ def test_an_invalid_amount_is_refused_at_its_option(
 
 def test_a_failed_delivery_can_be_accepted() -> None:
     assert draft("--accept-delivery")["accept_delivery"] is True
+    assert draft("--accept-data")["accept_data"] is True
+    assert draft("--fix-delivery")["fix_delivery"] is True
+    assert draft("--trainer-release", "4.8.0")["trainer_release"] == "4.8.0"
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,17 @@ def test_steps_and_epochs(tmp_path: Path) -> None:
     assert options(old)["--max_train_steps"] == 7
 
 
+@pytest.mark.parametrize("epochs", [None, ""])
+def test_steps_without_epochs_get_them_written_as_0(tmp_path: Path, epochs: str | None) -> None:
+    # The trainer's default is one epoch, and it refuses to start with steps and epochs.
+    inputs = build(load_config(write_project(tmp_path, num_train_epochs=epochs)))
+    assert options(inputs)["--num_train_epochs"] == 0
+    assert any("num_train_epochs 0 is written" in note.message for note in inputs.notes)
+    written = build(load_config(write_project(tmp_path)))
+    assert options(written)["--num_train_epochs"] == 0
+    assert not any("num_train_epochs" in note.message for note in written.notes)
+
+
 def test_values_that_the_schema_refuses(config: TrainingConfig) -> None:
     narrow = schema(max_train_steps={"type": "integer", "maximum": 50})
     assert any("at most 50" in note.message for note in build(config, schema=narrow).errors)

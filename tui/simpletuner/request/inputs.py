@@ -221,6 +221,11 @@ class _Builder:
 
     def _steps(self, options: dict[str, Any]) -> None:
         steps = as_int(options.get("max_train_steps")) or 0
+        if steps > 0 and as_int(options.get("num_train_epochs")) is None:
+            # The trainer's default is one epoch, and it refuses to start with both.
+            options["num_train_epochs"] = 0
+            message = "num_train_epochs 0 is written into the config: the steps decide"
+            self.notes.append(Note("ok", message))
         if steps > 0 and "max_train_steps" in self._fields:
             options.pop("max_train_steps", None)
             self.add("max_train_steps", steps)
