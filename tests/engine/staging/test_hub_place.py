@@ -301,7 +301,7 @@ async def test_two_datasets_of_one_name_do_not_touch_each_other(
 
 async def test_progress_counts_bytes_up_to_all_of_them(world: World) -> None:
     await world.use_hub()
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[object, object]] = []
 
     async def watch() -> None:
         async for event in world.client.events():

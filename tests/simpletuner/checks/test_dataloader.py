@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.simpletuner.projects import TEXT_CACHE, write_project
 from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.config.load import load_config
+from tui.simpletuner.release.profile import UNKNOWN
 from tui.simpletuner.request.delivery import Delivery
 
 HUB = {
@@ -49,6 +51,7 @@ REFERENCE = {
     "conditioning_type": "reference_strict",
     "cache_dir_vae": "cache/ref",
 }
+KNOWN = replace(UNKNOWN, options="4.10.1", archive=None)
 CAPTIONS = {"id": "caps", "type": "huggingface", "dataset_name": "x/y", "dataset_type": "caption"}
 
 
@@ -58,7 +61,7 @@ def without(entry: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def findings(root: Path, entries: list[dict[str, Any]], **changes: Any) -> list[Check]:
     config = load_config(write_project(root, entries, **changes))
-    listed = check_config(config, delivery=Delivery("local", bucket="b"), release="4.10.1")
+    listed = check_config(config, delivery=Delivery("local", bucket="b"), release=KNOWN)
     ids = ("dataloader", "conditioning", "datasets", "option")
     return [check for check in listed if check.id in ids and check.level != "ok"]
 

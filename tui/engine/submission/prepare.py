@@ -190,6 +190,8 @@ class Preparer:
             overrides=draft.overrides.given(),
             secrets=self._delivery.secrets(api_base, delivery),
         )
+        runs = self._reader.past_runs(sandbox=is_loopback(api_base))
+        history = history_of(runs, config, profile.id)
         config_findings = check_config(
             config,
             report,
@@ -200,11 +202,10 @@ class Preparer:
             schema=choice.schema if choice else None,
             release=release if choice else None,
             has_hf_token=self._has_hub_token(api_base),
+            step_seconds=history.step.seconds if history.step else None,
         )
         checks = [*config_findings, *findings]
         rate = self._live.now.rates_micros.get(profile.id, profile.micros_per_second)
-        runs = self._reader.past_runs(sandbox=is_loopback(api_base))
-        history = history_of(runs, config, profile.id)
         uploads = "images" in inputs.values and draft.data != "hosted"
         return Prepared(
             draft=draft,

@@ -129,12 +129,12 @@ def _source(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
     if cache:
         return
     if kind == "csv":
-        needed = ("csv_file", "csv_cache_dir", "csv_caption_column")
-        if missing := [key for key in needed if not as_text(entry.get(key))]:
+        columns = ("csv_file", "csv_cache_dir", "csv_caption_column")
+        if missing := [key for key in columns if not as_text(entry.get(key))]:
             yield _error(f"type csv without {', '.join(missing)}; the trainer stops", "Add it.")
         if as_text(entry.get("caption_strategy")) != "csv":
-            given = as_text(entry.get("caption_strategy")) or "absent"
-            yield _error(f"type csv with caption_strategy {given}", "Set it to csv.")
+            named = as_text(entry.get("caption_strategy")) or "absent"
+            yield _error(f"type csv with caption_strategy {named}", "Set it to csv.")
     elif kind == "aws":
         needed = (
             "aws_bucket_name", "aws_endpoint_url", "aws_access_key_id", "aws_secret_access_key",
