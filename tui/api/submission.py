@@ -284,6 +284,22 @@ class DatasetProblem(TypedDict):
     advice: str
 
 
+class AspectBucket(TypedDict):
+    """Images of one shape; a batch holds images of one bucket.
+
+    Attributes:
+        aspect: width by height, rounded as the trainer names the bucket.
+        width: of the training size, in pixels.
+        height: of the training size, in pixels.
+        images: how many images it holds.
+    """
+
+    aspect: float
+    width: int
+    height: int
+    images: int
+
+
 class CheckedDataset(TypedDict):
     """One data backend of the config, with what was found in its folder.
 
@@ -298,6 +314,8 @@ class CheckedDataset(TypedDict):
         images: how many there are.
         captions: how many there are.
         bytes: of what would be packed.
+        buckets: the aspect buckets that the trainer makes of it; null where they cannot be known.
+        samples_per_step: images that one step takes from a bucket, over all cards.
         missing_captions: images without a caption, by name; the first of them.
         empty_captions: images whose caption is empty.
         corrupt_images: images that cannot be read.
@@ -316,6 +334,8 @@ class CheckedDataset(TypedDict):
     images: int
     captions: int
     bytes: int
+    buckets: list[AspectBucket] | None
+    samples_per_step: int
     missing_captions: list[str]
     empty_captions: list[str]
     corrupt_images: list[str]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tui.simpletuner.checks.buckets import bucket_checks
 from tui.simpletuner.checks.data import CheckRow, data_checks
 from tui.simpletuner.checks.dataloader import dataloader_checks
 from tui.simpletuner.checks.delivery_schedule import schedule_checks
@@ -307,6 +308,7 @@ def _check_data(facts: Facts) -> Iterator[CheckRow]:
     yield from data_checks(facts.config, facts.report, facts.mode, facts.schema, facts.release)
     if facts.mode != "images":  # with the archive alone no dataloader is sent
         yield from dataloader_checks(facts.config)
+    yield from bucket_checks(facts.config, facts.report)
 
 
 _CHECKS: tuple[Callable[[Facts], Iterator[CheckRow]], ...] = (

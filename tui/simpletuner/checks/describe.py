@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from tui.simpletuner.checks.buckets import aspect_buckets, samples_per_step
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_text
@@ -42,8 +44,9 @@ def describe_config(config: TrainingConfig) -> dict[str, Any]:
 def describe_datasets(config: TrainingConfig, report: DataReport | None) -> list[dict[str, Any]]:
     """The datasets of a config, with the results of the scan when there is one."""
     if report is not None:
-        return [_describe_dataset(dataset) for dataset in report.datasets]
-    return [_describe_dataset(DatasetReport(s.id, s.kind, s, s.path)) for s in config.datasets]
+        return [_describe_dataset(dataset, config) for dataset in report.datasets]
+    unscanned = (DatasetReport(s.id, s.kind, s, s.path) for s in config.datasets)
+    return [_describe_dataset(dataset, config) for dataset in unscanned]
 
 
 def describe_checks(checks: Sequence[Check]) -> list[dict[str, str]]:
@@ -59,7 +62,8 @@ def describe_checks(checks: Sequence[Check]) -> list[dict[str, str]]:
     ]
 
 
-def _describe_dataset(dataset: DatasetReport) -> dict[str, Any]:
+def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> dict[str, Any]:
+    buckets = aspect_buckets(dataset, config)
     return {
         "id": dataset.id,
         "kind": dataset.kind,
@@ -71,6 +75,8 @@ def _describe_dataset(dataset: DatasetReport) -> dict[str, Any]:
         "images": dataset.images,
         "captions": dataset.captions,
         "bytes": dataset.bytes,
+        "buckets": None if buckets is None else [asdict(bucket) for bucket in buckets],
+        "samples_per_step": samples_per_step(dataset.spec, config),
         "missing_captions": list(dataset.missing_captions),
         "empty_captions": list(dataset.empty_captions),
         "corrupt_images": list(dataset.corrupt_images),

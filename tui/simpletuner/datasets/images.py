@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jxl"}
@@ -24,6 +27,7 @@ FOREIGN_SUFFIXES = frozenset({".heic", ".heif", ".gif", ".svg", ".psd", ".raw", 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "MPO", "GIF")
 _JXL_MAGIC = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
 _TAIL_BYTES = 64
+_ORIENTATION = 0x0112  # EXIF 2.3, table 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class ImageFacts:
     """Size of an image, or why it cannot be read.
 
     Attributes:
-        width: in pixels; 0 when unknown (JPEG XL, video, audio).
+        width: in pixels, as the image is shown; 0 when unknown (JPEG XL, video, audio).
         height: in pixels; 0 when unknown.
         problem: why the trainer cannot read the file; None when it can.
     """
@@ -62,6 +66,8 @@ def _probe(file: BinaryIO, path: str) -> ImageFacts:
             with Image.open(file, formats=_FORMATS) as image:
                 width, height = image.size
                 kind = image.format or ""
+                if _lies_on_its_side(image):
+                    width, height = height, width
                 if kind == "GIF":
                     return ImageFacts(width, height, "a GIF under another name")
                 if not _ends_well(file, kind):
@@ -75,6 +81,13 @@ def _probe(file: BinaryIO, path: str) -> ImageFacts:
     except Exception:  # noqa: BLE001  decoders raise anything on damaged files
         return ImageFacts(0, 0, "damaged: the file ends too early or cannot be decoded")
     return ImageFacts(width, height)
+
+
+def _lies_on_its_side(image: Image.Image) -> bool:
+    """Whether the EXIF orientation turns the image by a quarter; the trainer turns it as well."""
+    if not (image.info.get("exif") or image.format in ("TIFF", "MPO")):
+        return False
+    return image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
 
 
 def _ends_well(file: BinaryIO, kind: str) -> bool:

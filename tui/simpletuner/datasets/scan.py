@@ -43,6 +43,7 @@ class DatasetReport:
         empty_captions: caption files with only white space.
         small_images: images below the dataset's minimum size; without one, below its resolution.
         corrupt_images: images that cannot be read; they are not sent.
+        sizes: widths and heights in pixels as the images are shown, each with the number of images.
         bytes: total size of the files to pack.
         skipped: files and folders that are not sent, with the reason.
         problems: what makes the dataset unusable.
@@ -60,6 +61,7 @@ class DatasetReport:
     empty_captions: tuple[str, ...] = ()
     small_images: tuple[str, ...] = ()
     corrupt_images: tuple[str, ...] = ()
+    sizes: tuple[tuple[int, int, int], ...] = ()
     bytes: int = 0
     skipped: tuple[Skipped, ...] = ()
     problems: tuple[Note, ...] = ()
@@ -195,6 +197,7 @@ def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
     small = tuple(
         image.name for image in folder.images if 0 < min(image.width, image.height) < least
     )
+    sizes = Counter((image.width, image.height) for image in folder.images)
     report = replace(
         report,
         images=len(folder.images),
@@ -203,6 +206,7 @@ def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
         empty_captions=tuple(folder.empty_captions),
         small_images=small,
         corrupt_images=tuple(folder.corrupt),
+        sizes=tuple((width, height, count) for (width, height), count in sizes.items()),
         bytes=sum(file.size for file in folder.files),
         skipped=tuple(folder.skipped),
         files=tuple(folder.files),

@@ -30,7 +30,7 @@ from tui.simpletuner.errors import CancelledByUser
 _CAPTION_LIMIT = 1024 * 1024
 _REPORT_EVERY = 64
 _TABLE_SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
-_CACHE_VERSION = 2
+_CACHE_VERSION = 3
 _CACHE_MAX_FOLDERS = 64
 
 

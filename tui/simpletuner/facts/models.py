@@ -25,6 +25,7 @@ class ModelFacts:
         forces_i2v: flavours that treat every video dataset as image-to-video.
         precision_refused: values of `base_model_precision` that end the job at start.
         alignment_px: the bucket alignment that the trainer enforces, in pixels; None for none.
+        canvas_px: the most pixels of a training size; None for no limit.
         controlnet: whether `controlnet` is accepted.
         since: the release that introduced it; None when the earlier release has it already.
         earlier_default: the default flavour of the earlier release where it differs.
@@ -41,6 +42,7 @@ class ModelFacts:
     forces_i2v: frozenset[str]
     precision_refused: frozenset[str]
     alignment_px: int | None
+    canvas_px: int | None
     controlnet: bool
     since: str | None
     earlier_default: str | None
@@ -72,6 +74,7 @@ def _read(name: str, raw: Mapping[str, Any]) -> ModelFacts:
         forces_i2v=frozenset(needs.get("i2v_samples", ())),
         precision_refused=frozenset(raw.get("precision_refused", ())),
         alignment_px=raw.get("alignment_px"),
+        canvas_px=raw.get("canvas_px"),
         controlnet=raw.get("controlnet", False),
         since=raw.get("since"),
         earlier_default=raw.get("earlier_default"),
