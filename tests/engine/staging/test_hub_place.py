@@ -301,12 +301,12 @@ async def test_two_datasets_of_one_name_do_not_touch_each_other(
 
 async def test_progress_counts_bytes_up_to_all_of_them(world: World) -> None:
     await world.use_hub()
-    seen: list[tuple[object, object]] = []
+    seen: list[tuple[int, int]] = []
 
     async def watch() -> None:
         async for event in world.client.events():
             if event.kind == "upload" and event.data["phase"] == "staging":
-                seen.append((event.data["done"], event.data["total"]))
+                seen.append((int(str(event.data["done"])), int(str(event.data["total"]))))
 
     watching = asyncio.create_task(watch())
     try:
