@@ -14,7 +14,7 @@ from tests.replicate.fault_proxy import Cut, End, FaultProxy, Side, fault_proxy
 from tui.destinations.common.contract import Item, Resume
 from tui.destinations.common.errors import PublishError
 from tui.destinations.hub.destination import HubDestination
-from tui.destinations.hub.target import HubTarget
+from tui.destinations.hub.names import HubTarget
 from tui.destinations.s3.parts import PART_BYTES
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, serve_hub

@@ -26,9 +26,8 @@ from tui.destinations.common.errors import (
 )
 from tui.destinations.common.meter import Throttle
 from tui.destinations.hub.destination import HubDestination, git_hash
-from tui.destinations.hub.names import check_repo_id
+from tui.destinations.hub.names import HubTarget, check_repo_id
 from tui.destinations.hub.probe import availability, identity
-from tui.destinations.hub.target import HubTarget
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, HubRepo, RunningHub
 from tui.settings import NetworkSettings
@@ -65,8 +64,8 @@ def open_hub() -> Iterator[Open]:
 
 
 def tree(hub: RunningHub, repo: str = REPO) -> dict[str, Any]:
-    found = hub.hub.repos.get("model", repo)
-    return dict(found.head.tree) if found else {}
+    repository = hub.hub.repos.get("model", repo)
+    return dict(repository.head.tree) if repository else {}
 
 
 def content(hub: RunningHub, path: str) -> bytes:
@@ -167,8 +166,8 @@ def test_a_bandwidth_limit_set_meanwhile_stops_xet(
     assert hub.hub.received_bytes == item.size
     destination.finish([there, item])
     assert hub.hub.received_bytes == item.size
-    for one in (there, item):
-        assert destination.verify(one, deep=True)
+    for sent in (there, item):
+        assert destination.verify(sent, deep=True)
 
 
 def test_a_broken_connection_is_reported_at_once_and_can_be_resumed(
@@ -241,7 +240,7 @@ def test_a_changed_file_is_not_published(hub: RunningHub, open_hub: Open, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("token", "repo", "level", "words"),
+    ("token", "repo", "level", "text"),
     [
         ("hf_write", "sandbox/cat", "ok", "is free and will be made"),
         ("hf_write", "sandbox-lab/cat", "ok", "is free"),
@@ -258,16 +257,16 @@ def test_a_changed_file_is_not_published(hub: RunningHub, open_hub: Open, tmp_pa
     ],
 )
 def test_findings_of_the_destination_test(
-    hub: RunningHub, open_hub: Open, token: str, repo: str, level: str, words: str
+    hub: RunningHub, open_hub: Open, token: str, repo: str, level: str, text: str
 ) -> None:
     for known in ("somebody/known", "sandbox/known"):
         hub.hub.repos.add(HubRepo(known))
     report = open_hub(hub, token, repo_id=repo).test()
     assert report.ok == (level == "ok")
-    found = [step for step in report.steps if words in step.message]
-    assert [step.level for step in found] == [level], report
+    matches = [step for step in report.steps if text in step.message]
+    assert [step.level for step in matches] == [level], report
     assert token not in str(report)
-    assert level == "ok" or all(step.advice for step in found)
+    assert level == "ok" or all(step.advice for step in matches)
     assert hub.hub.repos.get("model", repo) is None or repo.endswith("known")
 
 

@@ -16,7 +16,7 @@ from tests.destinations.interceptor import Answer, Interceptor, intercepting
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import PublishError, SourceChangedError, Trouble
 from tui.destinations.hub.destination import HubDestination
-from tui.destinations.hub.target import HubTarget
+from tui.destinations.hub.names import HubTarget
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, HubRepo, RunningHub
 from tui.sandbox.hub.accounts import HubToken, Role
@@ -65,8 +65,8 @@ def test_what_a_token_may_not_do(
     problem = refusal(opened(hub, token, repo), make_files(tmp_path, a=10, large=2 * MIB))
     assert problem.kind is kind
     assert not problem.retryable
-    found = hub.hub.repos.get("model", repo)
-    assert found is None or not found.head.tree
+    repository = hub.hub.repos.get("model", repo)
+    assert repository is None or not repository.head.tree
 
 
 def test_an_organisation_that_lets_nobody_write(hub: RunningHub, tmp_path: Path) -> None:
@@ -164,9 +164,9 @@ def test_a_repository_that_is_deleted_meanwhile(hub: RunningHub, tmp_path: Path)
     destination.prepare()
     [item] = destination.plan(make_files(tmp_path, large=2 * MIB))
     destination.send(item)
-    found = hub.hub.repos.get("model", REPO)
-    assert found is not None
-    hub.hub.repos.remove(found)
+    repository = hub.hub.repos.get("model", REPO)
+    assert repository is not None
+    hub.hub.repos.remove(repository)
     with pytest.raises(PublishError) as caught:
         destination.finish([item])
     assert caught.value.kind is Trouble.MISSING
@@ -186,7 +186,7 @@ SAID = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("answer", "kind"), SAID, ids=[str(one.status) for one, _ in SAID])
+@pytest.mark.parametrize(("answer", "kind"), SAID, ids=[str(answer.status) for answer, _ in SAID])
 @pytest.mark.parametrize("when", ["at once", "while sending", "at the commit"])
 def test_what_may_be_answered(
     loop_thread: Loop, hub: RunningHub, tmp_path: Path, answer: Answer, kind: Trouble, when: str

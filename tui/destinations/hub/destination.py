@@ -26,8 +26,7 @@ from tui.destinations.common.meter import Meter, Throttle, check_names, describe
 from tui.destinations.hub import download, upload
 from tui.destinations.hub.client import open_api
 from tui.destinations.hub.errors import explain
-from tui.destinations.hub.names import check_repo_id
-from tui.destinations.hub.target import HubTarget
+from tui.destinations.hub.names import HubTarget, check_repo_id
 from tui.destinations.hub.upload import CountingReader
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings

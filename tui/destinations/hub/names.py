@@ -1,4 +1,4 @@
-"""Repository names on the Hub, and the rights of a token."""
+"""Repository names on the Hub: what they may be, targets with them, and the rights of a token."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from tui.destinations.common.errors import PublishError, Trouble, clean_line
 from tui.simpletuner.request.delivery import clean_repo_id
+
+HUB = "https://huggingface.co"
 
 _WRITE = frozenset({"repo.write", "repo.content.write"})
 
@@ -101,3 +103,22 @@ def check_repo_id(text: str) -> str:
             f"{text!r} names no owner.", f"Write it as your-name/{repo_id}.", Trouble.NAME
         )
     return repo_id
+
+
+@dataclass(frozen=True, slots=True)
+class HubTarget:
+    """The repository and folder that files are published to.
+
+    Attributes:
+        repo_id: `owner/name`, or the address of the repository (see `check_repo_id`).
+        folder: the folder in the repository; "" is its root.
+        private: the visibility of the repository, if it has to be created.
+        endpoint: the Hub's address.
+        xet: whether large files may be sent by Xet.
+    """
+
+    repo_id: str
+    folder: str = ""
+    private: bool = True
+    endpoint: str = HUB
+    xet: bool = True

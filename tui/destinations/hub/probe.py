@@ -18,7 +18,7 @@ from tui.settings import NetworkSettings
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-    from tui.destinations.hub.target import HubTarget
+    from tui.destinations.hub.names import HubTarget
 
 RepoState = Literal["free", "ours", "taken"]
 

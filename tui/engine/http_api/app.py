@@ -13,20 +13,18 @@ from tui.engine.http_api.catalog import CatalogRoutes
 from tui.engine.http_api.cloud import CloudRoutes
 from tui.engine.http_api.description import describe
 from tui.engine.http_api.engine import EngineRoutes
-from tui.engine.http_api.health import HealthRoutes
+from tui.engine.http_api.health import HealthRoutes, StatusRoutes
 from tui.engine.http_api.job_logs import LogRoutes
 from tui.engine.http_api.jobs import JobRoutes
 from tui.engine.http_api.metrics import MetricRoutes
 from tui.engine.http_api.operation import Call, Operation, Operations
-from tui.engine.http_api.providers import ProviderRoutes
+from tui.engine.http_api.providers import ProviderRoutes, TokenRoutes
 from tui.engine.http_api.public import PublicApi
 from tui.engine.http_api.publishing import PublishingRoutes
 from tui.engine.http_api.recommendations import RecommendationRoutes
-from tui.engine.http_api.replicate_status import StatusRoutes
 from tui.engine.http_api.settings import SettingsRoutes
 from tui.engine.http_api.staging import StagingRoutes
 from tui.engine.http_api.stored_files import StoredFileRoutes
-from tui.engine.http_api.tokens import TokenRoutes
 from tui.engine.http_api.transfers import TransferRoutes
 from tui.engine.http_api.webhook_calls import WebhookRoutes
 

@@ -7,7 +7,9 @@ from typing import Final, Literal, TypeAlias, cast
 
 from tui import __version__
 from tui.api import engine, paths
+from tui.api.network import PageEvent, ReplicateStatus
 from tui.base.clock import utc_now
+from tui.engine.diagnostics.status_page import PAGE
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Answered, Call, Operations
 from tui.replicate.errors import ReplicateError
@@ -96,3 +98,32 @@ class HealthRoutes:
 def _part(name: _Name, status: _Status, begin: float, message: str = "") -> engine.ComponentHealth:
     took = round((time.perf_counter() - begin) * 1000, 3)
     return {"name": name, "status": status, "latency_ms": took, "message": message or None}
+
+
+class StatusRoutes:
+    """Handlers for Replicate's status page in the shape of SimpleTuner's API."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add_to(self, operations: Operations) -> None:
+        """Add the group's operations."""
+        operations.add(paths.REPLICATE_STATUS, self._status)
+        operations.add(paths.SYSTEM_STATUS, self._status)
+
+    async def _status(self, call: Call[None, None]) -> ReplicateStatus:
+        page = await self._engine.status_page.read(call.api_base)
+        planned, state = page["maintenances"], page["state"]
+        return {
+            "operational": None if state == "unknown" else state == "operational",
+            "ongoing_incidents": page["incidents"],
+            "in_progress_maintenances": [row for row in planned if _runs(row)],
+            "scheduled_maintenances": [row for row in planned if not _runs(row)],
+            "status_page_url": page["page_url"] or PAGE,
+            "error": page["error"] or None,
+            "state": state,
+        }
+
+
+def _runs(maintenance: PageEvent) -> bool:
+    return "progress" in maintenance["status"]

@@ -19,8 +19,7 @@ from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.meter import Throttle
 from tui.destinations.folder import FolderDestination
 from tui.destinations.hub.destination import HubDestination
-from tui.destinations.hub.names import check_repo_id
-from tui.destinations.hub.target import HubTarget
+from tui.destinations.hub.names import HubTarget, check_repo_id
 from tui.destinations.s3.destination import S3Destination
 from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
