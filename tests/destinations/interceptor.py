@@ -99,12 +99,12 @@ class Interceptor:
                 request.method, URL(self.upstream + request.raw_path, encoded=True),
                 headers=request.headers, data=io.BytesIO(body), allow_redirects=False,
                 skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
-            ) as found,
+            ) as answer,
         ):  # fmt: skip
-            kept = {k.lower(): v for k, v in found.headers.items() if k.lower() not in _SKIPPED}
+            kept = {k.lower(): v for k, v in answer.headers.items() if k.lower() not in _SKIPPED}
             if request.method == "HEAD":
-                kept |= {"content-length": found.headers.get("Content-Length", "0"), **self.lie}
-            return web.Response(status=found.status, body=await found.read(), headers=kept)
+                kept |= {"content-length": answer.headers.get("Content-Length", "0"), **self.lie}
+            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
 
 @asynccontextmanager

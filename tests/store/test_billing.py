@@ -81,9 +81,9 @@ def test_only_jobs_that_can_count_are_read(writer: StoreWriter, reader: StoreRea
     writer.insert(done("new", 2, T0 + timedelta(days=5)))
     writer.insert(job("running", status=JobStatus.RUNNING, started_at=T0))
     writer.insert(job("queued", status=JobStatus.QUEUED, estimate_micros=7))
-    found = reader.billed(T0 + timedelta(days=1), sandbox=False)
-    assert sorted(row.status for row in found) == ["completed", "queued", "running"]
-    assert [row.expected_micros for row in found if row.status == "queued"] == [7]
+    jobs = reader.billed(T0 + timedelta(days=1), sandbox=False)
+    assert sorted(row.status for row in jobs) == ["completed", "queued", "running"]
+    assert [row.expected_micros for row in jobs if row.status == "queued"] == [7]
 
 
 def test_the_expected_cost_of_a_running_job_follows_its_eta(
@@ -160,7 +160,7 @@ def test_a_store_of_the_former_format_keeps_its_jobs_and_gets_a_ledger(home: Hom
     writer = StoreWriter(home)
     writer.delete("a")
     reader = StoreReader(home.database)
-    found = reader.billed(datetime(1970, 1, 1, tzinfo=UTC), sandbox=False)
-    assert [row.cost_micros for row in found] == [5]
+    jobs = reader.billed(datetime(1970, 1, 1, tzinfo=UTC), sandbox=False)
+    assert [row.cost_micros for row in jobs] == [5]
     reader.close()
     writer.close()

@@ -27,11 +27,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> StoreReader:
 
 
 def found(store: StoreReader, line: str) -> list[str]:
-    return [one.name for one in store.records(parse_filter(line))]
+    return [job.name for job in store.records(parse_filter(line))]
 
 
 def states(store: StoreReader, line: str) -> set[str]:
-    return {one.status.value for one in store.records(parse_filter(line))}
+    return {job.status.value for job in store.records(parse_filter(line))}
 
 
 def test_words_search_names_and_models(store: StoreReader) -> None:
@@ -62,10 +62,10 @@ def test_states_by_word_and_prefix(store: StoreReader, line: str, wanted: set[st
 
 def test_numbers_compare(store: StoreReader) -> None:
     every = store.records()
-    cheap = {one.name for one in every if (one.cost_micros or 0) < 500_000}
+    cheap = {job.name for job in every if (job.cost_micros or 0) < 500_000}
     assert set(found(store, "cost<0.5")) == cheap
     assert set(found(store, "cost<$0.5")) == cheap
-    assert set(found(store, "step>=1")) == {one.name for one in every if (one.step or 0) >= 1}
+    assert set(found(store, "step>=1")) == {job.name for job in every if (job.step or 0) >= 1}
 
 
 @pytest.mark.parametrize("line", ["state:", "cost>", "model:", "loss<=", "name="])

@@ -52,7 +52,9 @@ def test_both_lists_are_the_same(tmp_path: Path) -> None:
             writer.apply(record.job_id, Change(files=files))
     writer.close()
     reader = StoreReader(home.database)
-    slow = [job_json(one, reader.files(one.job_id), home.outputs) for one in reader.records()]
+    slow = [
+        job_json(record, reader.files(record.job_id), home.outputs) for record in reader.records()
+    ]
     answer = jobs_json(str(home.database), str(home.outputs))
     assert answer is not None
     fast = json.loads(answer[0])
@@ -67,7 +69,7 @@ def test_both_lists_are_the_same(tmp_path: Path) -> None:
         assert mine == theirs
     limited = jobs_json(str(home.database), "x", 3)
     assert limited is not None
-    assert [one["job_id"] for one in json.loads(limited[0])] == [o["job_id"] for o in slow[:3]]
+    assert [row["job_id"] for row in json.loads(limited[0])] == [o["job_id"] for o in slow[:3]]
     reader.close()
 
 

@@ -26,10 +26,10 @@ def naive(data: bytes, query: str, *, regex: bool, fold: bool) -> list[Hit]:
     hits, start = [], 0
     for line in data.split(b"\n"):
         text = line.decode("utf-8", "surrogateescape")
-        for found in pattern.finditer(text):
-            if found[0]:
-                before = text[: found.start()].encode("utf-8", "surrogateescape")
-                length = len(found[0].encode("utf-8", "surrogateescape"))
+        for match in pattern.finditer(text):
+            if match[0]:
+                before = text[: match.start()].encode("utf-8", "surrogateescape")
+                length = len(match[0].encode("utf-8", "surrogateescape"))
                 hits.append(Hit(start + len(before), length))
         start += len(line) + 1
     return hits

@@ -322,4 +322,4 @@ def test_results_at_risk_are_those_replicate_still_has(home: Home) -> None:
         writer.insert(replace(job(1, JobStatus.COMPLETED), data_expires_at=now.replace(year=2090)))
         writer.insert(replace(job(2, JobStatus.COMPLETED), data_expires_at=now.replace(year=2020)))
         writer.insert(replace(job(3, JobStatus.RUNNING), data_expires_at=now.replace(year=2090)))
-        assert [one.job_id for one in writer.at_risk(now)] == ["job00001"]
+        assert [job.job_id for job in writer.at_risk(now)] == ["job00001"]

@@ -354,11 +354,11 @@ def test_invalid_names_are_refused(server: Server, open_s3: OpenS3, tmp_path: Pa
         with pytest.raises(PublishError) as caught:
             destination.plan([LocalFile(file.path, name)])
         assert caught.value.kind is Trouble.NAME
-    for name, words in (
+    for name, message in (
         ("a\x7f", "control"), ("a\x9b31m", "control"), ("b/\x85", "control"),
         (os.fsdecode(b"caf\xe9.bin"), "no UTF-8"), ("a\ud800", "no UTF-8"),
     ):  # fmt: skip
-        with pytest.raises(PublishError, match=words) as caught:
+        with pytest.raises(PublishError, match=message) as caught:
             destination.plan([LocalFile(file.path, name)])
         assert caught.value.kind is Trouble.NAME
         assert caught.value.message.isprintable()

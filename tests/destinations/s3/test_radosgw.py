@@ -182,9 +182,9 @@ def test_with_encryption_and_a_storage_class(
     destination = open_s3(owner, **options)
     assert destination.test().ok
     for file, item in zip(files, publish(destination, files), strict=True):
-        found = destination._client.head_object(Bucket=BUCKET, Key=item.target)
-        assert found["ServerSideEncryption"] == "aws:kms"
-        assert found["SSEKMSKeyId"] == KMS_KEY
+        head = destination._client.head_object(Bucket=BUCKET, Key=item.target)
+        assert head["ServerSideEncryption"] == "aws:kms"
+        assert head["SSEKMSKeyId"] == KMS_KEY
         assert destination.verify(item)
         assert open_s3(owner, **options).verify(item, deep=True)
         [copy] = destination.plan([LocalFile(file.path, f"sse copies/{file.name}")])

@@ -69,7 +69,7 @@ def test_wrong_keys_are_reported(
     assert words in problem.message
     destination = open_s3(any_server, keys=keys)
     report = destination.test()
-    [step] = [one for one in report.steps if one.level == "error"]
+    [step] = [step for step in report.steps if step.level == "error"]
     assert words in step.message
     assert step.advice
     assert "wrong-canary" not in f"{report}{destination!r}{keys!r}{destination.describe()}"
@@ -222,7 +222,7 @@ SAID = [
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "words"), SAID, ids=[f"{one.status}-{one.code}" for one, *_ in SAID]
+    ("answer", "kind", "words"), SAID, ids=[f"{answer.status}-{answer.code}" for answer, *_ in SAID]
 )
 def test_errors_of_providers(
     loop_thread: Loop,
@@ -279,7 +279,7 @@ def test_messages_of_a_server_are_cleaned(
         Answer(429, "TooManyRequests", times=2),
         Answer(400, "RequestTimeout", times=2),
     ],
-    ids=lambda one: f"{one.status}-{one.code}",
+    ids=lambda answer: f"{answer.status}-{answer.code}",
 )
 def test_temporary_failures_are_retried(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, answer: Answer
