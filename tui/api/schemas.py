@@ -60,7 +60,7 @@ def shapes_of(endpoint: Endpoint[Any, Any, Any]) -> Shapes:
 
 @cache
 def _all() -> dict[Endpoint[Any, Any, Any], Shapes]:
-    names: dict[str, Any] = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
+    names: dict[str, object] = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
     names |= {"Endpoint": Endpoint, "Empty": Empty, "JsonObject": JsonObject}
     written = {
         name: annotation

@@ -165,7 +165,7 @@ async def test_a_file_that_is_no_toml_leaves_the_settings_as_they_were(
         kind, data = await queue.get()
         while kind != "notice":
             kind, data = await queue.get()
-        assert "not valid TOML" in data["message"]
+        assert "not valid TOML" in str(data["message"])
         assert engine.live.now.cloud.consent == "never"
         assert (await refuses_words(client)).startswith(str(home.settings_file))
         home.settings_file.write_text(good.replace("never", "allow"))

@@ -145,7 +145,7 @@ async def test_a_failure_after_the_cancel_is_not_shown(
             while states[-1:] != ["cancelled"]:
                 kind, data = await events.get()
                 if kind == "transfer":
-                    states.append(data["state"])
+                    states.append(str(data["state"]))
         assert states == ["queued", "running", "running", "cancelled"]
 
 

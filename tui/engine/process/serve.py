@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 from tui.client.client import ControlClient, ControlError
 from tui.client.engine_process import session_of
 from tui.engine.engine import Engine
@@ -24,7 +25,7 @@ from tui.store.writer import StoreBusyError
 _HANDOVER_SECONDS: Final = 20.0
 _RETRY_SECONDS: Final = 0.1
 
-EmitEvent = Callable[[dict[str, Any]], None]
+EmitEvent = Callable[[JsonObject], None]
 
 
 def serve(
@@ -125,7 +126,7 @@ def _ask_agent_to_stop(home: Home) -> None:
 
 
 async def _emit_until_stopped(
-    engine: Engine, queue: asyncio.Queue[tuple[str, dict[str, Any]]], lines: EventLines
+    engine: Engine, queue: asyncio.Queue[tuple[str, JsonObject]], lines: EventLines
 ) -> None:
     """Emit events until the engine is asked to stop."""
     stopping = asyncio.ensure_future(engine.stopping.wait())
@@ -141,7 +142,7 @@ async def _emit_until_stopped(
         stopping.cancel()
 
 
-def _ready_event(engine: Engine) -> dict[str, Any]:
+def _ready_event(engine: Engine) -> JsonObject:
     state = engine.listening.state()
     return {
         "event": "ready",
@@ -159,14 +160,14 @@ def _ready_event(engine: Engine) -> dict[str, Any]:
 class EventLines:
     """Turns messages of the event bus into events of the store; emits each event once."""
 
-    def __init__(self, reader: StoreReader, emit: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, reader: StoreReader, emit: Callable[[JsonObject], None]) -> None:
         self._reader = reader
         self._emit = emit
         self._seen: dict[str, int] = {}
         self._begin = utc_now()
         self._rejected = 0
 
-    def handle(self, kind: str, data: dict[str, Any]) -> None:
+    def handle(self, kind: str, data: JsonObject) -> None:
         """Emit the new events behind a message; many messages have none."""
         if kind == "job":
             self._emit_history(str(data["job_id"]), str(data.get("status", "")))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
+
 _BACKLOG: Final = 1000
 """Messages that wait for one subscriber before they are replaced by a single `resync`."""
 
@@ -20,7 +22,7 @@ class EventBus:
     """
 
     def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[tuple[str, dict[str, Any]]]] = set()
+        self._queues: set[asyncio.Queue[tuple[str, JsonObject]]] = set()
 
     @property
     def subscribers(self) -> int:
@@ -37,9 +39,9 @@ class EventBus:
             queue.put_nowait((kind, data))
 
     @contextmanager
-    def subscribe(self) -> Iterator[asyncio.Queue[tuple[str, dict[str, Any]]]]:
+    def subscribe(self) -> Iterator[asyncio.Queue[tuple[str, JsonObject]]]:
         """Return a queue that receives every message while the context is open."""
-        queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        queue: asyncio.Queue[tuple[str, JsonObject]] = asyncio.Queue()
         self._queues.add(queue)
         try:
             yield queue

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 from tui.base.clock import utc_now
 from tui.base.job_status import LOST
+from tui.base.json_types import JsonObject
 from tui.engine.submission.run_names import run_name_of, sent_settings
 from tui.engine.tracking.monitor import snapshot_of
 from tui.engine.tracking.prediction_claims import PredictionClaims
@@ -118,6 +119,6 @@ def _record(prediction: Prediction, api_base: str, settings: Settings) -> JobRec
     )
 
 
-def _text(config: dict[str, Any], name: str) -> str:
+def _text(config: JsonObject, name: str) -> str:
     value = config.get(name)
     return value if isinstance(value, str) else ""
