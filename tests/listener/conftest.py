@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.listener.hooks import Hooks, serve_hooks
 from tui.listener.storage import (
     STORAGE_PATH,
     ReceivedObject,
@@ -215,4 +216,10 @@ async def any_storage(
     async with serve_storage(
         tmp_path / "out", certificate=certificate if request.param == "https" else None
     ) as running:
+        yield running
+
+
+@pytest.fixture
+async def hooks() -> AsyncIterator[Hooks]:
+    async with serve_hooks() as running:
         yield running

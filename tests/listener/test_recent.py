@@ -6,13 +6,7 @@ import ast
 import json
 from pathlib import Path
 
-from tests.listener.test_webhooks import (
-    NATIVE,
-    OTHER,
-    Hooks,
-    hooks,  # noqa: F401  a fixture
-    serve_hooks,
-)
+from tests.listener.hooks import NATIVE, OTHER, Hooks, serve_hooks
 from tui.listener import webhooks
 from tui.listener.client_address import parse_networks
 from tui.listener.reasons import ALL, WORDS
@@ -38,7 +32,7 @@ def test_every_reason_has_a_text_and_no_other() -> None:
     assert all(0 < len(words) <= 24 for words in WORDS.values())
 
 
-async def test_recent_webhooks_have_their_job_and_sender(hooks: Hooks) -> None:  # noqa: F811  the fixture
+async def test_recent_webhooks_have_their_job_and_sender(hooks: Hooks) -> None:
     await hooks.send(NATIVE, "?key=key-1", message_id="msg_same")
     await hooks.send(NATIVE, "?key=key-1", message_id="msg_same")
     await hooks.send(NATIVE)

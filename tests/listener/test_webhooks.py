@@ -6,136 +6,29 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.listener.hooks import NATIVE, OTHER, SECRET, Hooks, serve_hooks
 from tests.support import eventually
-from tui.listener.app import ConnectionLimits, PublicRunner, build_app
+from tui.listener.app import ConnectionLimits
 from tui.listener.client_address import parse_networks
 from tui.listener.webhooks import (
     WEBHOOK_PATH,
     WebhookEvent,
-    WebhookJob,
-    WebhookReceiver,
-    WebhookSecrets,
     WebhookSettings,
 )
 from tui.replicate.secret import Secret
-from tui.replicate.webhook import sign_webhook
 
 VECTORS = Path(__file__).parent.parent / "replicate" / "webhook_vectors.json"
-SECRET = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-OTHER = Secret("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
-NATIVE = {"id": "gm3qorzdhgbfurvjtvhg6dckhu", "status": "processing", "logs": "Epoch 1/2"}
-
-
-class Jobs:
-    def __init__(self) -> None:
-        self.jobs = {"key-1": WebhookJob("job-1", frozenset({"job-1", NATIVE["id"]}))}
-
-    async def job_of(self, key: str) -> WebhookJob | None:
-        return self.jobs.get(key)
-
-
-@dataclass
-class Hooks:
-    """A running webhook route, and a signer for it."""
-
-    receiver: WebhookReceiver
-    url: str
-    events: list[WebhookEvent]
-    http: httpx.AsyncClient
-    port: int
-    known: list[Secret]
-    fetches: list[int]
-    count: int = 0
-
-    def signed(
-        self,
-        body: bytes,
-        *,
-        secret: Secret = SECRET,
-        message_id: str = "",
-        age: float = 0,
-    ) -> dict[str, str]:
-        self.count += 1
-        message_id = message_id or f"msg_{self.count}"
-        stamp = int((datetime.now(UTC) - timedelta(seconds=age)).timestamp())
-        return {
-            "webhook-id": message_id,
-            "webhook-timestamp": str(stamp),
-            "webhook-signature": sign_webhook(secret, message_id, stamp, body),
-        }
-
-    async def send(self, body: Any, query: str = "", **options: Any) -> httpx.Response:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.http.post(
-            self.url + query, content=raw, headers=self.signed(raw, **options)
-        )
-
-    async def post(self, body: Any, headers: Any = None, query: str = "") -> httpx.Response:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.http.post(self.url + query, content=raw, headers=headers)
-
-    @property
-    def reason(self) -> str:
-        last = self.receiver.stats.last_rejection
-        return last.reason if last else ""
-
-
-@asynccontextmanager
-async def serve_hooks(
-    hook_settings: WebhookSettings | None = None,
-    connections: ConnectionLimits | None = None,
-    on_event: Any = None,
-) -> AsyncIterator[Hooks]:
-    events: list[WebhookEvent] = []
-    known = [SECRET]
-    fetches: list[int] = []
-
-    async def fetch() -> Secret | None:
-        fetches.append(1)
-        return known[0] if known else None
-
-    async def note(event: WebhookEvent) -> None:
-        events.append(event)
-
-    receiver = WebhookReceiver(
-        WebhookSecrets(fetch), on_event or note, jobs=Jobs(), settings=hook_settings
-    )
-    runner = PublicRunner(build_app([receiver]), connections)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port = runner.addresses[0][1]
-    async with httpx.AsyncClient(timeout=30) as http:
-        try:
-            yield Hooks(
-                receiver,
-                f"http://127.0.0.1:{port}{WEBHOOK_PATH}",
-                events,
-                http,
-                port,
-                known,
-                fetches,
-            )
-        finally:
-            await http.aclose()
-            await runner.cleanup()
-
-
-@pytest.fixture
-async def hooks() -> AsyncIterator[Hooks]:
-    async with serve_hooks() as running:
-        yield running
 
 
 async def test_a_signed_body_is_accepted_and_handed_on(hooks: Hooks) -> None:

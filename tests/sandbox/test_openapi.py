@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from tests.sandbox.background import Background
 from tests.sandbox.openapi_shapes import DOCUMENT, Operation, misfits, operations
-from tui.sandbox.server import RunningSandbox
+from tests.sandbox.openapi_values import HELLO, good_values
 
 REFUSALS = {400, 401, 402, 404, 405, 413, 415, 422, 429}
 """What the service answers without describing it."""
-HELLO = "replicate/hello-world"
 
 
 @pytest.fixture(scope="module")
@@ -46,40 +45,6 @@ def check(operation: Operation, answer: httpx.Response) -> None:
     if kind.endswith("json"):
         shape = content[kind].get("schema", {})
         assert list(misfits(answer.json(), shape)) == [], str(operation)
-
-
-def good_values(sandbox: RunningSandbox, http: httpx.Client) -> dict[str, str]:
-    """Path parameters that name something."""
-    version = sandbox.core.registry.models[HELLO].versions[0].id
-    body = {"version": version, "input": {"text": "x"}}
-    prediction = http.post("predictions", json=body).json()
-    training = http.post(
-        f"models/{HELLO}/versions/{version}/trainings",
-        json={"destination": "sandbox/my-lora", "input": {"text": "x"}},
-    ).json()
-    file = http.post("files", files={"content": ("a", b"x")}).json()
-    http.post(
-        "deployments",
-        json={
-            "name": "mine",
-            "model": HELLO,
-            "version": version,
-            "hardware": "cpu",
-            "min_instances": 0,
-            "max_instances": 1,
-        },
-    )
-    return {
-        "model_owner": "replicate",
-        "model_name": "hello-world",
-        "version_id": version,
-        "prediction_id": prediction["id"],
-        "training_id": training["id"],
-        "file_id": file["id"],
-        "collection_slug": "training",
-        "deployment_owner": "sandbox",
-        "deployment_name": "mine",
-    }
 
 
 def fill(path: str, values: dict[str, str]) -> str:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from tests.sandbox.background import Background
 from tests.sandbox.openapi_shapes import DOCUMENT
-from tests.sandbox.test_openapi import HELLO, good_values
+from tests.sandbox.openapi_values import HELLO, good_values
 from tui.sandbox import ids
 
 # Schemathesis takes seconds to import and every worker collects this module: its test imports it.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.engine.listener.addresses import free_port, make_certificate, status
 from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually, needs_program
 from tui.base.errors import RefusedError
@@ -27,19 +25,6 @@ async def engine(home: Home) -> AsyncIterator[Engine]:
     write_quick_settings(home)
     async with running_engine(home, load_settings(home, {})) as (engine, _):
         yield engine
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def status(address: str, scheme: str = "http", trust: Path | None = None) -> int:
-    verify = ssl.create_default_context(cafile=str(trust)) if trust else True
-    async with httpx.AsyncClient(verify=verify) as client:
-        return (await client.post(f"{scheme}://{address}{WEBHOOK_PATH}", content=b"{}")).status_code
 
 
 async def change(engine: Engine, **values: object) -> None:
@@ -108,20 +93,6 @@ async def test_a_taken_port_is_reported(engine: Engine) -> None:
         await change(engine, listen=f"127.0.0.1:{holder.getsockname()[1]}")
         assert "taken" in engine.listening.problem
         assert await status(engine.listening.address) == 401
-
-
-async def make_certificate(folder: Path, name: str = "", *options: str) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 and its key."""
-    folder.mkdir(exist_ok=True)
-    given = options or ("-nodes",)
-    await asyncio.to_thread(
-        subprocess.run,
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", *given, "-days", "2", "-subj",
-         "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"k{name}.pem",
-         "-out", f"c{name}.pem"],
-        cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
-    return folder / f"c{name}.pem", folder / f"k{name}.pem"
 
 
 @needs_program("openssl")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from aiohttp import web
 
+from tests.engine.listener.webhook_sender import send
 from tests.engine.submission.finished_run import check_whole
 from tests.engine.world import World, quick_settings, running_world
 from tests.support import eventually
@@ -22,8 +19,6 @@ from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.engine.tracking import monitor
 from tui.listener.webhooks import WEBHOOK_PATH
-from tui.replicate.secret import Secret
-from tui.replicate.webhook import sign_webhook
 from tui.settings import Home
 from tui.store.records import JobRecord
 
@@ -38,26 +33,6 @@ async def unpolled(home: Home, project: Path) -> AsyncIterator[World]:
 async def post(world: World, path: str, body: object) -> Any:
     """The engine's answer to any body, also one that no client of ours sends."""
     return await asyncio.to_thread(world.client.request, "POST", path, body)
-
-
-async def send(
-    world: World, body: dict[str, Any], *, key: str = "", signed: bool = True, **headers: str
-) -> httpx.Response:
-    """Post a webhook as Replicate does."""
-    raw = json.dumps(body).encode()
-    if signed:
-        secret = Secret(world.sandbox.core.hooks.secret)
-        name, stamp = f"msg_{secrets.token_hex(8)}", int(time.time())
-        headers |= {
-            "webhook-id": name,
-            "webhook-timestamp": str(stamp),
-            "webhook-signature": sign_webhook(secret, name, stamp, raw),
-        }
-    url = f"http://{world.engine.listening.address}{WEBHOOK_PATH}"
-    async with httpx.AsyncClient() as client:
-        return await client.post(
-            url, content=raw, params={"key": key} if key else {}, headers=headers
-        )
 
 
 def history(world: World, job_id: str, source: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.engine.listener.test_webhook_events import send
+from tests.engine.listener.webhook_sender import send
 from tests.engine.submission.held_answers import (
     LIST,
     POST,
