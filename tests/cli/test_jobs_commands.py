@@ -261,3 +261,16 @@ def test_wrong_usage_ends_with_status_2(shell: Shell) -> None:
         assert shell.run(*arguments, status=2).stderr
     assert shell.run("--version").stdout.startswith("simpletuner-tui ")
     assert "jobs" in shell.run("--help").stdout
+
+
+def test_a_waiting_job_is_moved_by_command(shell: Shell) -> None:
+    with shell.faults("queue-forever*1"):
+        job = shell.submit("--steps", "8")
+    eventually_sync(lambda: shell.json("job", job["job_id"])["status"] == "queued")
+    standing = shell.json("move", job["job_id"])
+    assert {other["id"] for other in standing["others"]} >= {"h100"}
+    assert "about $" in shell.run("move", job["job_id"]).stdout
+    assert "add --yes" in shell.run("move", job["job_id"], "--to", "h100", status=1).stderr
+    assert shell.json("move", job["job_id"], "--to", "h100", "--yes")["hardware"] == "h100"
+    eventually_sync(lambda: len(shell.json("jobs")) == 2, within=30)
+    assert shell.json("job", job["job_id"])["status"] == "cancelled"

@@ -1,8 +1,9 @@
-"""Commands that act on a job: `cancel`, `collect`, `delete`, `sync`."""
+"""Commands that act on a job: `cancel`, `move`, `collect`, `delete`, `sync`."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 
 from tui.base import formatting
@@ -15,6 +16,39 @@ def cancel(options: argparse.Namespace) -> int:
     job = context.reader().find(options.id)
     answer = context.engine().cancel(job.job_id).result()
     return _print(options, answer, f"{job.name}: {answer['status']}")
+
+
+def move(options: argparse.Namespace) -> int:
+    """Move a waiting job to other hardware; without a target, show its wait and the prices."""
+    job = context.reader().find(options.id)
+    engine = context.engine()
+    if options.to is None:
+        standing = engine.queue_standing(job.job_id).result()
+        if options.json:
+            say_json(standing)
+            return exit_codes.FINE
+        say(standing["words"])
+        for other in standing["others"]:
+            price = formatting.money(other["estimate_micros"])
+            say(f"{other['id']:<10} about {price}, {formatting.duration(other['seconds'])}")
+        return exit_codes.FINE
+    if not options.yes and not _agrees_to_move(job.name, options.to):
+        return exit_codes.FAILED
+    answer = engine.move(job.job_id, options.to).result()
+    message = (
+        f"{job.name}: is cancelled, and starts on {answer['hardware']} once that is seen. "
+        "Nothing is paid twice."
+    )
+    return _print(options, answer, message)
+
+
+def _agrees_to_move(name: str, hardware: str) -> bool:
+    if not sys.stdin.isatty():
+        tell("Nobody is here to ask: add --yes to agree to the price.")
+        return False
+    sys.stderr.write(f"Cancel {name} and start it on {hardware}? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def collect(options: argparse.Namespace) -> int:

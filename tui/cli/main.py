@@ -25,6 +25,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "logs": ("tui.cli.job_queries", "logs"),
     "metrics": ("tui.cli.job_queries", "metrics"),
     "cancel": ("tui.cli.job_actions", "cancel"),
+    "move": ("tui.cli.job_actions", "move"),
     "collect": ("tui.cli.job_actions", "collect"),
     "delete": ("tui.cli.job_actions", "delete"),
     "sync": ("tui.cli.job_actions", "sync"),
@@ -109,6 +110,10 @@ def build_parser() -> argparse.ArgumentParser:
         ("delete", "Drop a finished job's record and log; files stay."),
     ):
         add(name, summary, json=True).add_argument("id", help="job or prediction id, or its start")
+    move = add("move", "Move a job that waits for a machine to other hardware.", json=True)
+    move.add_argument("id", help="job or prediction id, or its start")
+    move.add_argument("--to", metavar="HARDWARE", help="where to; without it the prices are shown")
+    move.add_argument("--yes", action="store_true", help="agree to the price")
     logs = add("logs", "Print a job's complete log.")
     logs.add_argument("id", help="job or prediction id, or its start")
     logs.add_argument("-f", "--follow", action="store_true", help="go on while the job runs")

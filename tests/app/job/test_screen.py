@@ -275,3 +275,35 @@ def test_facts_of_a_job_without_anything(jobs: Home) -> None:
     assert facts.flatten({"a": '{"b": [1, "x"]}', "c": "{not json"}) == {
         "a.b.0": "1", "a.b.1": "x", "c": "{not json",
     }  # fmt: skip
+
+
+async def test_a_waiting_job_is_moved_after_a_choice_and_a_question(
+    jobs: Home, engine: StandInEngine
+) -> None:
+    writer = StoreWriter(jobs)
+    values = {"status": JobStatus.QUEUED, "submit": {"draft": DRAFT}, "started_at": None}
+    writer.apply(RUNNING, Change(values=values))
+    writer.close()
+    other = {"id": "h100", "label": "H100", "rate_micros": 1525, "seconds": 600,
+             "estimate_micros": 915000, "usual_wait_seconds": None}  # fmt: skip
+    standing = {"words": "It has waited 20 min for L40S.", "others": [other]}
+    engine.answers["GET", f"/api/cloud/jobs/{RUNNING}/queue"] = (200, standing)
+    async with opened(jobs, engine) as (app, pilot):
+        await open_job(app, pilot, RUNNING)
+        await pilot.press("M")
+        await wait_for(pilot, lambda: "about $0.92" in text_of(app))
+        assert not engine.calls("POST").count(f"/api/cloud/jobs/{RUNNING}/move")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "It has waited 20 min" in text_of(app))
+        await pilot.press("y")
+        moves = f"/api/cloud/jobs/{RUNNING}/move"
+        await wait_for(pilot, lambda: moves in engine.calls("POST"))
+        assert ("POST", moves, {"hardware": "h100"}) in engine.asked
+
+
+async def test_only_a_waiting_job_can_be_moved(jobs: Home, engine: StandInEngine) -> None:
+    async with opened(jobs, engine) as (app, pilot):
+        await open_job(app, pilot, RUNNING)
+        await pilot.press("M")
+        await wait_for(pilot, lambda: app.notices)
+        assert "Only a job that waits" in app.notices[-1].message

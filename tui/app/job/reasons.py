@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tui.base.job_status import STATUS_WORDS
+from tui.base.job_status import STATUS_WORDS, JobStatus
 from tui.store.records import JobRecord
 
 _NO_ENGINE = "The engine is still starting; try again in a moment."
@@ -39,6 +39,8 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
     """Returns why an action of the job page cannot be done; empty when it can."""
     if name == "cancel":
         return _cancel(job, page)
+    if name == "move":
+        return _move(job, page)
     if name == "collect":
         return _collect(job, page)
     if name == "publish":
@@ -70,6 +72,17 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
 def _cancel(job: JobRecord, page: PageState) -> str:
     if job.status.is_terminal:
         return f"The job is over already: {STATUS_WORDS[job.status]}."
+    if job.cancel_requested:
+        return "Cancelling was asked for already."
+    return "" if page.engine else _NO_ENGINE
+
+
+def _move(job: JobRecord, page: PageState) -> str:
+    if job.status is not JobStatus.QUEUED:
+        state = STATUS_WORDS[job.status]
+        return f"Only a job that waits for a machine can be moved; this one is {state}."
+    if not job.submit.get("draft"):
+        return "This job was started elsewhere; its config is not here."
     if job.cancel_requested:
         return "Cancelling was asked for already."
     return "" if page.engine else _NO_ENGINE

@@ -246,6 +246,13 @@ class JobScreen(AppScreen):
         """Asks, then cancels the job."""
         self._actions.cancel([self.job_id])
 
+    def do_move(self) -> None:
+        """Shows what other hardware would cost, and moves the job there after a question."""
+        from tui.app.job.move import ask_where
+
+        if self.job is not None:
+            ask_where(self.context, self.job)
+
     def do_collect(self) -> None:
         """Fetches the job's files."""
         self._actions.collect([self.job_id])
