@@ -66,7 +66,8 @@ class DraftOverrides(TypedDict, total=False):
         validation_method: only the trainer's own is followed by an upload.
         validation_prompt: of the pictures.
         report_to: a tracker.
-        resume_from_checkpoint: `latest` or a checkpoint's name.
+        resume_from_checkpoint: `latest`, or the address of a checkpoint in the bucket that the
+            job delivers to: `s3://bucket/…/checkpoint-N` (`outputs` is this machine's).
         num_processes: cards in use.
         push_checkpoints_to_hub: not only the final result.
         push_to_hub_background: while the training goes on.

@@ -220,6 +220,7 @@ class Engine:
             preparer=self.preparer,
             check_delivery=self._check_delivery,
             reader=self.reader,
+            share_checkpoint=self.listening.share_checkpoint,
             spending=self.spending,
             submitter=self._submitter,
             tasks=self._tasks,

@@ -319,6 +319,15 @@ class StoreReader:
 
     # -- publishing ---------------------------------------------------------------------------
 
+    def job_with_file(self, key: str) -> str | None:
+        """Return the id of the newest job that has a file below its folder, by the file's key."""
+        rows = self._all(
+            "SELECT job_id FROM files WHERE substr(path, instr(path, '/') + 1) = ? "
+            "AND missing = '' ORDER BY received_at DESC LIMIT 1",
+            (key,),
+        )
+        return rows[0][0] if rows else None
+
     def past_runs(self, *, sandbox: bool) -> list[PastRun]:
         """Return the newest jobs that started, the newest first; see `store.past_runs`."""
         return read_past_runs(self._all, sandbox=sandbox)

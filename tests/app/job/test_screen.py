@@ -19,6 +19,7 @@ from tui.app.new_job.publish_sheet import PublishSheet
 from tui.app.new_job.screen import NewJobScreen
 from tui.base.job_status import JobStatus
 from tui.settings import Home
+from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
 
@@ -307,3 +308,43 @@ async def test_only_a_waiting_job_can_be_moved(jobs: Home, engine: StandInEngine
         await pilot.press("M")
         await wait_for(pilot, lambda: app.notices)
         assert "Only a job that waits" in app.notices[-1].message
+
+
+async def test_after_a_time_limit_the_run_goes_on_from_the_checkpoint_that_arrived(
+    jobs: Home,
+) -> None:
+    head = "cats-1/simpletuner/cog-1/checkpoint-500"
+    folder = jobs.outputs / head
+    folder.mkdir(parents=True)
+    (folder / "checkpoint_manifest.json").write_text('{"files": ["weights.safetensors"]}')
+    names = ("weights.safetensors", "checkpoint_manifest.json")
+    files = [FileRecord(f"{head}/{name}", 1, "", "delivered", NOW) for name in names]
+    writer = StoreWriter(jobs)
+    diagnosis = {"rule": "time-limit", "again": "no", "title": "stopped at the time limit"}
+    values = {"diagnosis": diagnosis, "delivery": "local", "total_steps": 1000}
+    writer.apply(FAILED, Change(values=values, files=files))
+    writer.close()
+    async with opened(jobs) as (app, pilot):
+        await open_job(app, pilot, FAILED)
+        await pilot.press("r")
+        await wait_for(pilot, lambda: "go on from step 500" in text_of(app))
+        assert "from the beginning" not in text_of(app)
+        await pilot.press("enter")
+        form = await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen) and app.screen)
+        await wait_for(pilot, lambda: form.is_mounted and hasattr(form, "flow"))
+        overrides = form.flow.draft["overrides"]
+        assert overrides["resume_from_checkpoint"] == f"s3://outputs/{head.partition('/')[2]}"
+        assert overrides["max_train_steps"] == 1000
+
+
+async def test_without_its_files_nothing_goes_on_after_a_time_limit(jobs: Home) -> None:
+    writer = StoreWriter(jobs)
+    diagnosis = {"rule": "time-limit", "again": "no", "title": "stopped at the time limit"}
+    writer.apply(FAILED, Change(values={"diagnosis": diagnosis, "delivery": "local"}))
+    writer.close()
+    async with opened(jobs) as (app, pilot):
+        screen = await open_job(app, pilot, FAILED)
+        await pilot.press("r")
+        await wait_for(pilot, lambda: app.notices)
+        assert "would fail again" in app.notices[-1].message
+        assert app.screen is screen

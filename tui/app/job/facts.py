@@ -20,6 +20,7 @@ from tui.simpletuner.config.overrides import OVERRIDES
 from tui.store.billing import cost_so_far
 from tui.store.lost_contact import LostContact
 from tui.store.records import EventRecord, JobRecord, StageRecord
+from tui.store.resume_point import ResumePoint
 
 _WAITING: Final = "Waiting for a GPU"
 _STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}
@@ -321,6 +322,16 @@ def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:
     draft["name"] = draft.get("name") or job.name
     if changed:
         draft["overrides"] = {**(draft.get("overrides") or {}), **changes_of(job)}
+    return draft
+
+
+def draft_from(job: JobRecord, point: ResumePoint) -> dict[str, Any]:
+    """Returns a draft that goes on from a checkpoint of a job, up to the same last step."""
+    draft = draft_again(job, changed=False)
+    resumed: dict[str, Any] = {"resume_from_checkpoint": point.address}
+    if point.total:
+        resumed["max_train_steps"] = point.total
+    draft["overrides"] = {**(draft.get("overrides") or {}), **resumed}
     return draft
 
 

@@ -23,6 +23,7 @@ class PageState:
         on_line: whether it stands on a line.
         desktop: whether there is a desktop to show a folder on.
         files: whether files of the job are here.
+        resumable: whether a later job can go on from a checkpoint of it.
     """
 
     engine: bool
@@ -33,6 +34,7 @@ class PageState:
     on_line: bool
     desktop: bool
     files: bool
+    resumable: bool = False
 
 
 def why_not(name: str, job: JobRecord, page: PageState) -> str:
@@ -50,7 +52,7 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
     if name in ("edit", "rerun"):
         if not (job.submit.get("draft") or job.config_path):
             return "This job was started elsewhere; its config is not here."
-        if name == "rerun" and job.diagnosis.get("again") == "no":
+        if name == "rerun" and job.diagnosis.get("again") == "no" and not page.resumable:
             return "The same run would fail again; e opens the form to change it."
         return ""
     if name == "compare":

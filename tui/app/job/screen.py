@@ -23,10 +23,12 @@ from tui.app.terminal.control import desktop_opener, show_folder
 from tui.app.terminal.styles import style_sheet
 from tui.app.widgets.entry_list import entry
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
+from tui.app.widgets.picker import Picker
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient, ControlError
 from tui.store.records import JobRecord
+from tui.store.resume_point import ResumePoint, resume_point, stopped_by_a_limit
 from tui.store.schema import StoreError
 
 _TICK: Final = 1.0
@@ -220,8 +222,16 @@ class JobScreen(AppScreen):
             on_line=self.tabs.entry is not None,
             desktop=desktop_opener() is not None,
             files=name == "publish" and self._has_files(),
+            resumable=name == "rerun" and self._resume_point() is not None,
         )
         return why_not(name, job, page)
+
+    def _resume_point(self) -> ResumePoint | None:
+        """Returns the checkpoint that a later job can go on from."""
+        if self.job is None or not stopped_by_a_limit(self.job):
+            return None
+        files = self.context.reader.files(self.job_id)
+        return resume_point(self.job, files, self.context.outputs)
 
     def _has_files(self) -> bool:
         row = self.context.reader.rows([self.job_id]).get(self.job_id)
@@ -276,8 +286,25 @@ class JobScreen(AppScreen):
         self._open_form(changed=True)
 
     def do_rerun(self) -> None:
-        """Opens the form with exactly this job's settings."""
-        self._open_form(changed=False)
+        """Opens the form with exactly this job's settings, or to go on from a checkpoint."""
+        point = self._resume_point()
+        if point is None or self.job is None:
+            self._open_form(changed=False)
+            return
+        choices = [
+            ("resume", f"go on from step {point.step:,}",
+             f"of {point.total:,}; its checkpoint arrived" if point.total else "it arrived")
+        ]  # fmt: skip
+        if self.job.diagnosis.get("again") != "no":
+            choices.append(("anew", "from the beginning", "exactly these settings"))
+
+        def chosen(choice: str | None) -> None:
+            if choice == "anew":
+                self._open_form(changed=False)
+            elif choice == "resume" and self.job is not None:
+                self.context.new_job(facts.draft_from(self.job, point))
+
+        self.context.push_screen(Picker("Run again", choices), chosen)
 
     def _open_form(self, *, changed: bool) -> None:
         if self.job is not None:

@@ -134,6 +134,10 @@ class StorageKeys:
             job = self._writer.job(access_key.removeprefix(_PREFIX).lower())
         except KeyError:
             return None
+        return self.grant_of(job)
+
+    def grant_of(self, job: JobRecord) -> StorageGrant:
+        """Return what the key pair of a job permits."""
         ends = (job.completed_at or self._now()) + GRACE
         return StorageGrant(
             job_id=job.job_id,

@@ -90,6 +90,23 @@ class ListenerService:
         self._apply(live.now)
         live.on_change(self._changed)
 
+    async def share_checkpoint(self, source: JobRecord, target: JobRecord, key: str) -> int:
+        """Let a job read a checkpoint that another one delivered here.
+
+        Args:
+            source: the job that delivered it.
+            target: the job that goes on from it.
+            key: the checkpoint's key in the source's folder.
+
+        Returns:
+            The number of its files.
+
+        Raises:
+            OSError: they cannot be linked or copied.
+        """
+        grant_of = self._keys.grant_of
+        return await self._storage.share(grant_of(source), grant_of(target), f"{key}/")
+
     # -- life ---------------------------------------------------------------------------------
 
     async def start(self, parts: Sequence[Part] = ()) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -46,11 +47,13 @@ from tui.simpletuner.datasets.trigger_words import caption_words
 from tui.simpletuner.request.delivery import JOB_ID
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import JobRecord
+from tui.store.resume_point import MANIFEST, local_key
 from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from tui.api.submission import CheckReport
 
+LOG = logging.getLogger(__name__)
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -69,6 +72,7 @@ class JobService:
         preparer: Preparer,
         check_delivery: CheckDelivery,
         reader: StoreReader,
+        share_checkpoint: Callable[[JobRecord, JobRecord, str], Awaitable[int]],
         spending: SpendingService,
         submitter: Submitter,
         tasks: TaskOwner,
@@ -85,6 +89,7 @@ class JobService:
         self._preparer = preparer
         self._check_delivery = check_delivery
         self._reader = reader
+        self._share_checkpoint = share_checkpoint
         self._spending = spending
         self._submitter = submitter
         self._tasks = tasks
@@ -121,16 +126,23 @@ class JobService:
         self._allow(prepared, api_base)
         prepared = await self._with_delivery_check(api_base, prepared, submit=True)
         self._allow(prepared, api_base)
+        resumed = self._resumed(prepared)
         trigger_words = await asyncio.to_thread(caption_words, prepared.report)
         account = await self._account(api_base)
         with self._staging.held(api_base, prepared.staging) as staged_as:
             if prepared.staging is not None:
                 await self._staging.remember(api_base, prepared.staging, keep=draft.keep_staged)
-            return self._store(
-                api_base, prepared, trigger_words, account=account, key=key, staged_as=staged_as
+            return await self._store(
+                api_base,
+                prepared,
+                trigger_words,
+                account=account,
+                key=key,
+                staged_as=staged_as,
+                resumed=resumed,
             )
 
-    def _store(
+    async def _store(
         self,
         api_base: str,
         prepared: Prepared,
@@ -139,6 +151,7 @@ class JobService:
         account: str,
         key: str,
         staged_as: str,
+        resumed: tuple[JobRecord, str] | None,
     ) -> dict[str, Any]:
         """Store a job and start its submission; see `submit`."""
         if earlier := self._job_of_key(key):  # the same request, twice at once
@@ -161,8 +174,51 @@ class JobService:
             ("created", f"Made from {prepared.config.path}."),
             facts={key: record.job_id} if key else {},
         )
+        if resumed is not None:
+            source, checkpoint = resumed
+            await self._share(source, job, checkpoint)
         self._submitter.start(job, prepared.report, secret_inputs)
         return _submitted(job, warning=warning)
+
+    def _resumed(self, prepared: Prepared) -> tuple[JobRecord, str] | None:
+        """The job whose checkpoint here a job goes on from, and the checkpoint's key, if any.
+
+        Raises:
+            RefusedError: there is no such checkpoint here.
+        """
+        if prepared.delivery.kind != "local":
+            return None
+        key = local_key(str(prepared.config.values.get("resume_from_checkpoint") or ""))
+        if not key:
+            return None
+        job_id = self._reader.job_with_file(f"{key}/{MANIFEST}")
+        source = self._reader.job(job_id) if job_id else None
+        if source is None:
+            raise RefusedError(
+                f"No complete checkpoint {key} is on this machine.",
+                "Go on from a checkpoint that arrived, or start from the beginning.",
+                status=409,
+            )
+        return source, key
+
+    async def _share(self, source: JobRecord, job: JobRecord, key: str) -> None:
+        """Let a new job read the checkpoint that it goes on from; end it if that fails.
+
+        Raises:
+            RefusedError: the files cannot be read any more.
+        """
+        try:
+            shared = await self._share_checkpoint(source, job, key)
+        except OSError as error:
+            shared = 0
+            LOG.warning("%s cannot be shared: %s", key, error)
+        if shared == 0:
+            await self._submitter.cancel(job)
+            raise RefusedError(
+                f"The checkpoint {key} cannot be read any more.",
+                "Its files were moved, changed or deleted; start from the beginning.",
+                status=409,
+            )
 
     async def _account(self, api_base: str) -> str:
         """Return the account that a job is submitted for; "" when Replicate does not tell."""

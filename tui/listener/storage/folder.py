@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -201,6 +202,26 @@ class Folder:
 
 def _has_exact_name(path: Path) -> bool:
     return any(entry.name == path.name for entry in path.parent.iterdir())
+
+
+def share_objects(source: Folder, target: Folder, prefix: str) -> int:
+    """Give objects of one folder a second name in another; returns how many.
+
+    Raises:
+        OSError: a file cannot be linked or copied.
+    """
+    count = 0
+    for stored in source.objects():
+        if not stored.key.startswith(prefix) or target.find(stored.key) is not None:
+            continue
+        body = target.new_body()
+        try:
+            os.link(source.path_of(stored.key), body, follow_symlinks=False)
+        except OSError:  # a file system without links
+            shutil.copyfile(source.path_of(stored.key), body, follow_symlinks=False)
+        target.publish(body, stored)
+        count += 1
+    return count
 
 
 def _read_record(path: Path) -> StoredObject | None:

@@ -18,7 +18,7 @@ from tui.listener.storage import listing, reads, writes
 from tui.listener.storage.claims import SignedRequest, parse_query, read_claim
 from tui.listener.storage.completion import complete_upload
 from tui.listener.storage.errors import S3Error
-from tui.listener.storage.folder import Folder
+from tui.listener.storage.folder import Folder, share_objects
 from tui.listener.storage.grants import (
     KeyResolver,
     ReceivedObject,
@@ -144,7 +144,31 @@ class StorageReceiver:
                 received_at=stored.received_at,
             )
             for stored in objects
+            if stored.job_id == grant.job_id
         ]
+
+    async def share(self, source: StorageGrant, target: StorageGrant, prefix: str) -> int:
+        """Let a key pair read objects of another one, as they are now.
+
+        The files get a second name in the target's folder (a hard link where the file system has
+        them), and stay the source's: `delivered` leaves them out.
+
+        Args:
+            source: the key pair that received the objects.
+            target: the key pair that shall read them.
+            prefix: what their keys begin with.
+
+        Returns:
+            The number of objects.
+
+        Raises:
+            OSError: they cannot be linked or copied.
+        """
+        mine, theirs = await self._storage_of(target), await self._storage_of(source)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._executor, share_objects, theirs.folder, mine.folder, prefix
+        )
 
     async def _storage_of(self, grant: StorageGrant) -> JobStorage:
         place = _place_of(grant)

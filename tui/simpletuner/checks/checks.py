@@ -27,6 +27,7 @@ from tui.simpletuner.request.delivery import (
     Delivery,
     clean_repo_id,
     default_delivery_kind,
+    in_bucket,
 )
 from tui.simpletuner.request.hardware import DEFAULT_PROFILE, PROFILES, HardwareProfile
 from tui.simpletuner.request.inputs import PredictorInputs, hf_token_reason
@@ -287,7 +288,14 @@ def _check_token(facts: Facts) -> Iterator[CheckRow]:
 
 def _check_resume(facts: Facts) -> Iterator[CheckRow]:
     wanted = as_text(facts.config.values.get("resume_from_checkpoint"))
-    if wanted and wanted.lower() not in ("latest", "none", "false"):
+    if wanted and facts.delivery.uses_s3 and in_bucket(wanted, facts.delivery.bucket):
+        yield (
+            "resume",
+            "warn",
+            f"goes on from {wanted}",
+            "SimpleTuner 4.10 fetches it from the job's own bucket; older releases may not.",
+        )
+    elif wanted and wanted.lower() not in ("latest", "none", "false"):
         yield (
             "resume",
             "error",

@@ -63,6 +63,13 @@ class Delivery:
         return self.kind in ("local", "s3")
 
 
+def in_bucket(address: str, bucket: str | None) -> bool:
+    """Whether a checkpoint's address is in a bucket: `s3://bucket/…/checkpoint-N`."""
+    start = f"s3://{bucket}/"
+    last = address.rstrip("/").rpartition("/")[2]
+    return bool(bucket) and address.startswith(start) and last.startswith("checkpoint-")
+
+
 def job_prefix(prefix: str | None) -> str:
     """A prefix with the job id's placeholder: where the user put it, else as the last part."""
     given = (prefix or DEFAULT_PREFIX).strip("/")
