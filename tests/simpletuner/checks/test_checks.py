@@ -171,6 +171,25 @@ def test_images_captions_and_secrets(tmp_path: Path) -> None:
     assert "left out" in check_of(listed, "image-size").message
 
 
+def test_what_stays_here_is_said_in_words(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "cats")
+    (folder / ".DS_Store").write_text("x")
+    (folder / "notes.pdf").write_text("x")
+    check = check_of(checks(tmp_path, local_entry(folder)), "skipped")
+    assert (check.level, "2 files not sent: .DS_Store (hidden file)" in check.message) == (
+        "ok",
+        True,
+    )
+    (folder / "d.heic").write_text("x")
+    (folder / "e.txt").write_text("a caption alone")
+    check = check_of(checks(tmp_path, local_entry(folder)), "skipped")
+    assert check.level == "warn"
+    assert "convert it" in check.message
+    assert "caption without an image" in check.message
+    unread = check_of(checks(tmp_path, local_entry(folder, caption_strategy="filename")), "skipped")
+    assert "not used by caption_strategy filename" in unread.message
+
+
 def test_an_archive_that_cannot_fit(tmp_path: Path) -> None:
     path = write_image(tmp_path / "cats" / "a.png")
     data = path.read_bytes()
@@ -189,6 +208,16 @@ def test_notes_of_the_request_are_checks(tmp_path: Path) -> None:
     inputs = build_inputs(config, delivery=LOCAL)
     levels = {c.level for c in check_config(config, inputs=inputs) if c.id == "request"}
     assert levels == {"warn", "error"}
+
+
+def test_what_is_left_out_of_the_request_is_said(tmp_path: Path) -> None:
+    config = load_config(
+        write_project(tmp_path, [HOSTED], publishing_config=[{"provider": "s3", "bucket": "b"}])
+    )
+    inputs = build_inputs(config, delivery=LOCAL)
+    messages = [c.message for c in check_config(config, inputs=inputs) if c.id == "left-out"]
+    assert len(messages) == len(inputs.dropped) > 0
+    assert any("publishing_config" in message for message in messages)
 
 
 @given(

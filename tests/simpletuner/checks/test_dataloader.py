@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ import pytest
 from tests.simpletuner.projects import TEXT_CACHE, write_project
 from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.config.load import load_config
-from tui.simpletuner.release.profile import UNKNOWN
+from tui.simpletuner.release.profile import profile_for
 from tui.simpletuner.request.delivery import Delivery
 
+RELEASE = profile_for(None, user_word="4.10.1")
 HUB = {
     "id": "cats",
     "type": "huggingface",
@@ -51,7 +51,6 @@ REFERENCE = {
     "conditioning_type": "reference_strict",
     "cache_dir_vae": "cache/ref",
 }
-KNOWN = replace(UNKNOWN, options="4.10.1", archive=None)
 CAPTIONS = {"id": "caps", "type": "huggingface", "dataset_name": "x/y", "dataset_type": "caption"}
 
 
@@ -61,7 +60,7 @@ def without(entry: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def findings(root: Path, entries: list[dict[str, Any]], **changes: Any) -> list[Check]:
     config = load_config(write_project(root, entries, **changes))
-    listed = check_config(config, delivery=Delivery("local", bucket="b"), release=KNOWN)
+    listed = check_config(config, delivery=Delivery("local", bucket="b"), release=RELEASE)
     ids = ("dataloader", "conditioning", "datasets", "option")
     return [check for check in listed if check.id in ids and check.level != "ok"]
 

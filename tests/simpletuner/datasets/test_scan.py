@@ -337,3 +337,11 @@ def test_progress_and_cancel(tmp_path: Path) -> None:
     stop.set()
     with pytest.raises(CancelledByUser):
         scan(config, cancel=stop)
+
+
+def test_a_caption_dataset_holds_no_images(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "cats")
+    entry = local_entry(tmp_path / "cats", dataset_type="caption")
+    (dataset,) = scan(load_config(write_project(tmp_path, [entry]))).datasets
+    assert (dataset.images, dataset.captions, dataset.problems) == (0, 3, ())
+    assert {file.name for file in dataset.files} == {"a.txt", "b.txt", "c.txt"}

@@ -16,6 +16,7 @@ from tui.simpletuner.checks.delivery_schedule import schedule_checks
 from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory, total_steps
 from tui.simpletuner.checks.option_rules import rule_checks
 from tui.simpletuner.checks.options import option_checks
+from tui.simpletuner.checks.resume import resume_checks
 from tui.simpletuner.config.families import family, title
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_text
@@ -27,7 +28,6 @@ from tui.simpletuner.request.delivery import (
     Delivery,
     clean_repo_id,
     default_delivery_kind,
-    in_bucket,
 )
 from tui.simpletuner.request.hardware import DEFAULT_PROFILE, PROFILES, HardwareProfile
 from tui.simpletuner.request.inputs import PredictorInputs, hf_token_reason
@@ -287,22 +287,7 @@ def _check_token(facts: Facts) -> Iterator[CheckRow]:
 
 
 def _check_resume(facts: Facts) -> Iterator[CheckRow]:
-    wanted = as_text(facts.config.values.get("resume_from_checkpoint"))
-    if wanted and facts.delivery.uses_s3 and in_bucket(wanted, facts.delivery.bucket):
-        yield (
-            "resume",
-            "warn",
-            f"goes on from {wanted}",
-            "SimpleTuner 4.10 fetches it from the job's own bucket; older releases may not.",
-        )
-    elif wanted and wanted.lower() not in ("latest", "none", "false"):
-        yield (
-            "resume",
-            "error",
-            f"resume_from_checkpoint {wanted}: that folder is not in the trainer's container",
-            "Set it to latest (a fresh container then starts from the beginning).",
-            {"resume_from_checkpoint": "latest"},
-        )
+    yield from resume_checks(facts.config, facts.delivery)
 
 
 def _check_request(facts: Facts) -> Iterator[CheckRow]:
@@ -310,6 +295,8 @@ def _check_request(facts: Facts) -> Iterator[CheckRow]:
         return
     for note in facts.inputs.notes:
         yield "request", note.level, note.message, note.advice
+    for reason in facts.inputs.dropped:
+        yield "left-out", "ok", f"not sent: {reason}"
 
 
 def _check_data(facts: Facts) -> Iterator[CheckRow]:

@@ -14,6 +14,12 @@ from tui.simpletuner.request.modes import DatasetMode, archive_is_lost, mode_sup
 CheckRow = tuple[Any, ...]
 """The arguments of a `Check`: id, level, message, and optionally advice and changes."""
 
+_EXPECTED = frozenset(
+    {"hidden file", "not an image or a caption", "hidden folder", "folder of a tool, not data",
+     "private folder, never sent", "not used by caption_strategy instanceprompt",
+     "not used by caption_strategy parquet"}
+)  # fmt: skip
+"""Reasons for leaving a file out that need no warning."""
 _LEVELS = {"works": "ok", "doubtful": "warn", "fails": "error"}
 
 
@@ -92,12 +98,32 @@ def _check_dataset(dataset: DatasetReport) -> Iterator[CheckRow]:
         yield "captions", "warn", f"{message}: {_first_names(dataset.empty_captions)}", advice
     if dataset.small_images:
         yield _check_small_images(dataset)
+    yield from _check_skipped(dataset)
     if secrets := dataset.secrets_skipped:
         message = (
             f"{identity}: {_count(secrets, 'file')} that look like keys or passwords stay here"
         )
         advice = "They are never sent; move them out of the folder."
         yield "secrets", "warn", message, advice
+
+
+def _check_skipped(dataset: DatasetReport) -> Iterator[CheckRow]:
+    """Say in words what stays here; damaged images and secrets have checks of their own."""
+    corrupt = set(dataset.corrupt_images)
+    others = [item for item in dataset.skipped if not item.secret and item.path not in corrupt]
+    if not others:
+        return
+    by_reason: dict[str, list[str]] = {}
+    for item in others:
+        by_reason.setdefault(item.reason, []).append(item.path)
+    parts = [f"{_first_names(names)} ({reason})" for reason, names in by_reason.items()]
+    more = f"; and {len(parts) - 4} other reasons" if len(parts) > 4 else ""
+    message = f"dataset {dataset.id}: {_count(len(others), 'file')} not sent: "
+    message += "; ".join(parts[:4]) + more
+    if all(reason in _EXPECTED for reason in by_reason):
+        yield "skipped", "ok", message
+    else:
+        yield "skipped", "warn", message, "Convert, rename or move what should be trained on."
 
 
 def _check_small_images(dataset: DatasetReport) -> CheckRow:

@@ -211,7 +211,7 @@ def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
         skipped=tuple(folder.skipped),
         files=tuple(folder.files),
     )
-    if not folder.images:
+    if not folder.images and spec.dataset_type != "caption":
         problem = "holds no image that can be read" if folder.corrupt else "holds no images"
         advice = "The trainer stops at a dataset without images; correct instance_data_dir."
         report = _with_problem(report, f"{report.path} {problem}", advice)

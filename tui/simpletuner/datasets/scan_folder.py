@@ -130,14 +130,17 @@ class _FolderScanner:
         self._known = memory.folder(base)
         self._fresh: dict[str, list[Any]] = {}
         self._result = FolderScan()
-        self._suffixes = {"video": VIDEO_SUFFIXES | IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES}.get(
-            spec.dataset_type, IMAGE_SUFFIXES
-        )
+        self._suffixes = {
+            "video": VIDEO_SUFFIXES | IMAGE_SUFFIXES,
+            "audio": AUDIO_SUFFIXES,
+            "caption": frozenset[str](),
+        }.get(spec.dataset_type, IMAGE_SUFFIXES)
 
     def run(self) -> FolderScan:
         """List the files, which is fast, then read images and captions, slow when they are new."""
         entries = self._list()
-        wants_captions = self._spec.caption_strategy == "textfile"
+        holds_images = self._spec.dataset_type != "caption"
+        wants_captions = holds_images and self._spec.caption_strategy == "textfile"
         captions = {
             entry.name: entry for entry in entries if wants_captions and entry.suffix == ".txt"
         }
@@ -284,6 +287,9 @@ class _FolderScanner:
         if suffix in FOREIGN_SUFFIXES:
             self._skip(entry.name, f"the trainer does not read {suffix} files; convert it")
         elif self._is_table(entry.name, suffix):
+            self._add_file(entry)
+        elif suffix == ".txt" and self._spec.dataset_type == "caption":
+            self._result.captions += 1
             self._add_file(entry)
         elif suffix == ".txt":
             strategy = self._spec.caption_strategy
