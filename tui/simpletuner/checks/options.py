@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from tui.simpletuner.checks.data import CheckRow
@@ -104,19 +105,26 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     A common beginning counts beside the similarity as a whole: the nearest to `cosmos2image` is
     `cosmos`, not `moss_image`.
     """
-    wanted = name.lower()
+    return _nearest(name.lower(), tuple(names))
+
+
+@lru_cache(maxsize=256)
+def _nearest(wanted: str, names: tuple[str, ...]) -> str | None:
     matcher = difflib.SequenceMatcher(b=wanted)
     best, best_score = None, 0.0
     for one in names:
         lowered = one.lower()
-        matcher.set_seq1(lowered)
-        if min(matcher.real_quick_ratio(), matcher.quick_ratio()) < _SIMILAR:
-            continue
         pairs = zip(wanted, lowered, strict=False)
         begin = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-        score = matcher.ratio() + 0.3 * begin / min(len(wanted), len(lowered))
-        if matcher.ratio() >= _SIMILAR and score > best_score:
-            best, best_score = one, score
+        bonus = 0.3 * begin / max(1, min(len(wanted), len(lowered)))
+        matcher.set_seq1(lowered)
+        # The bounds are much cheaper than the ratio itself.
+        for bound in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio):
+            ratio = bound()
+            if ratio < _SIMILAR or ratio + bonus <= best_score:
+                break
+        else:
+            best, best_score = one, ratio + bonus
     return best
 
 
