@@ -31,6 +31,7 @@ _DATASET_TYPES: Final = (
 _STRATEGIES: Final = (
     "filename", "textfile", "parquet", "instanceprompt", "csv", "huggingface", "webshart",
 )  # fmt: skip
+_FIRST_FRAME_FAMILIES: Final = frozenset({"wan", "kandinsky5_video", "hunyuanvideo"})
 _AUDIO_LIKE: Final = ("audio", "caption", *_CACHES)
 """Types that have no pictures and so no rules of size."""
 _KEY_NAMES: Final = """
@@ -402,6 +403,7 @@ def _conditioning(entries: list[Entry], config: TrainingConfig) -> Iterator[Chec
             continue
         named = _names(entry.get("conditioning_data"))
         linked = linked or bool(named) or bool(entry.get("conditioning"))
+        linked = linked or _first_frames(entry, config)
         for other in named:
             target = by_id.get(other)
             if target is None or dataset_type(target) != "conditioning":
@@ -421,10 +423,21 @@ def _conditioning(entries: list[Entry], config: TrainingConfig) -> Iterator[Chec
     if known and flavour in known.needs_conditioning and not linked:
         message = f"{known.label} {flavour} needs a conditioning dataset, and none is linked"
         advice = "Add one of dataset_type conditioning, and name it in conditioning_data."
+        if flavour in known.forces_i2v:
+            frames = '{"type": "i2v_first_frame", "conditioning_type": "reference_strict"}'
+            advice = f'Add "conditioning": [{frames}] to the video dataset.'
         yield _error(f"{message}; the trainer stops", advice, "conditioning")
     yield from _strict_sources(entries)
     if known and known.name == "qwen_image" and "edit" in (flavour or ""):
         yield from _qwen_edit(entries)
+
+
+def _first_frames(entry: Entry, config: TrainingConfig) -> bool:
+    """Whether the trainer takes the first frames of a video dataset as its conditioning."""
+    block = entry.get("video")
+    wanted = isinstance(block, Mapping) and as_bool(block.get("is_i2v"))
+    local = (as_text(entry.get("type")) or "local") == "local"
+    return wanted and local and config.family in _FIRST_FRAME_FAMILIES
 
 
 def _strict_sources(entries: list[Entry]) -> Iterator[CheckRow]:
@@ -463,8 +476,9 @@ def _speech(entries: list[Entry], config: TrainingConfig) -> Iterator[CheckRow]:
     for entry in entries:
         if dataset_type(entry) != "video":
             continue
-        block = entry.get("audio")
-        split = isinstance(block, Mapping) and as_bool(block.get("auto_split"))
+        block = entry.get("audio", {})
+        # A family that needs the link splits the sound off each video unless that is switched off.
+        split = isinstance(block, Mapping) and as_bool(block.get("auto_split"), default=True)
         named = _names(entry.get("s2v_datasets"))
         linked = linked or split or bool(named)
         for other in named:
