@@ -15,8 +15,10 @@ from tests.engine.staging.folders import entries_of, picture, pixels, use_datase
 from tests.engine.staging.loaded import load, needs_datasets
 from tests.engine.world import World
 from tests.support import eventually
+from tui.api.submission import DraftDelivery
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
+from tui.replicate.client import ReplicateClient
 from tui.sandbox.hub.repos import HubRepo
 
 
@@ -332,3 +334,39 @@ async def test_a_cancel_ends_the_staging_at_once(world: World) -> None:
     assert not world.predictions
     world.engine.transfers.set_bandwidth(None)
     await eventually(lambda: not world.engine.staging.rows())
+
+
+@pytest.fixture
+def sent_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The Hub tokens that predictions are created with."""
+    sent: list[str] = []
+    create = ReplicateClient.create_prediction
+
+    async def watched(self: ReplicateClient, **values: Any) -> Any:
+        sent.append(values["input"]["hf_token"].reveal())
+        return await create(self, **values)
+
+    monkeypatch.setattr(ReplicateClient, "create_prediction", watched)
+    return sent
+
+
+async def test_a_read_token_travels_when_one_is_known(world: World, sent_tokens: list[str]) -> None:
+    await world.use_hub("hf_read")
+    world.engine.clients.tokens.give("huggingface", world.sandbox.base_url, "hf_write", "session")
+    report = await world.client.check(world.draft(data="staged"))
+    assert report["ok"], report["checks"]
+    assert "read-only Hugging Face token (of the environment) travels" in report["leaves"]["token"]
+    await world.ended(await world.submit(data="staged", keep_staged=True))
+    assert sent_tokens == ["hf_read"]
+
+
+async def test_the_token_that_may_write_travels_when_results_go_to_the_hub(
+    world: World, sent_tokens: list[str]
+) -> None:
+    await world.use_hub("hf_write")
+    world.engine.clients.tokens.give("huggingface", world.sandbox.base_url, "hf_read", "session")
+    to_hub: DraftDelivery = {"kind": "hub", "hub_model_id": "sandbox/results"}
+    report = await world.client.check(world.draft(data="staged", delivery=to_hub))
+    assert "it may write, since the results go to the Hub" in report["leaves"]["token"]
+    await world.ended(await world.submit(data="staged", keep_staged=True, delivery=to_hub))
+    assert sent_tokens == ["hf_write"]

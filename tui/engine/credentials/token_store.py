@@ -223,6 +223,25 @@ class TokenStore:
                 return Token(secret, source)
         return None
 
+    async def every(self, kind: Kind, api_base: str) -> list[Token]:
+        """Return the token in use, and then those of other sources that differ from it."""
+        await self.stored(kind, api_base)
+        first = self.known(kind, api_base)
+        if first is None:
+            return []
+        found = [first]
+        scope = self._scope(kind, api_base)
+        stored = self._stored.get((kind, scope))
+        for source in SOURCES:
+            secret = (
+                (stored.value if stored is not None else None)
+                if source == "keyring"
+                else self._given.get((kind, scope, source))
+            )
+            if secret is not None and all(secret != token.secret for token in found):
+                found.append(Token(secret, source))
+        return found
+
     async def find(self, kind: Kind, api_base: str) -> Token | None:
         """Return the token in use; asks the keyring once, and only if the environment has none."""
         given = (kind, self._scope(kind, api_base), "environment") in self._given

@@ -73,6 +73,14 @@ class HubRepositories:
             PublishError: there is no token, or the Hub refuses it or does not answer.
         """
         token, endpoint = await self._token(api_base)
+        return await self.identity_of(token, endpoint)
+
+    async def identity_of(self, token: Secret, endpoint: str) -> Identity:
+        """The owner of any token of a Hub.
+
+        Raises:
+            PublishError: the Hub refuses it or does not answer.
+        """
         network = self._live.now.network
 
         def ask() -> Identity:

@@ -19,9 +19,12 @@ from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.meter import Meter, Throttle
 from tui.destinations.hub.client import open_api
 from tui.destinations.hub.errors import TOKENS_PAGE
+from tui.destinations.hub.names import Identity
 from tui.destinations.hub.staged_dataset import StagedRepository
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
+from tui.engine.credentials.token_store import Token
 from tui.engine.delivery.hub_repositories import HubRepositories
 from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progress
 from tui.engine.staging.records import StagedRecords
@@ -60,24 +63,17 @@ class HubPlace:
         self._installation = installation
         self._throttle = throttle
         self._owner = ""
+        self._writer: Token | None = None
+        self._reader: Token | None = None
         self._locks: dict[str, asyncio.Lock] = {}
 
     # -- before ---------------------------------------------------------------------------------
 
     async def missing(self, manifest: Manifest) -> Missing:
         """See `StagingPlace.missing`. Content that was sent and not completed counts as missing."""
-        identity = await self._repositories.identity(self._api_base)
-        self._owner = identity.user
+        await self._choose_tokens()
         files = size = 0
         for dataset in manifest.datasets:
-            repo_id = self.repo_id(dataset)
-            if identity.may_write(repo_id) is False:
-                raise PublishError(
-                    f"The Hugging Face token of {identity.user} can read but not write, so it "
-                    f"cannot stage to {repo_id}.",
-                    f"Use one with write access ({TOKENS_PAGE}).",
-                    Trouble.PERMISSION,
-                )
             repository = await self._repository(dataset)
             commit = self._known_commit(dataset)
             if await _is_there(repository, commit):
@@ -98,7 +94,7 @@ class HubPlace:
             to=f"the private {noun} {', '.join(names)} on "
             f"{'the Hub of the sandbox' if here else 'the Hugging Face Hub'}",
             until="until the last job that reads it has ended",
-            token="your Hugging Face token travels with the job as a Secret input",  # noqa: S106  words
+            token=f"{self._token_words()} travels with the job as a Secret input",
             stays_here=here,
         )
 
@@ -123,7 +119,7 @@ class HubPlace:
 
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """See `StagingPlace.send`."""
-        self._owner = (await self._repositories.identity(self._api_base)).user
+        await self._choose_tokens()
         total = sum(dataset.bytes for dataset in manifest.datasets)
         meter = Meter(total, progress, cancel, self._throttle)
         for dataset in manifest.datasets:
@@ -155,7 +151,9 @@ class HubPlace:
                     f"{dataset.id} is not on the Hub.", "Run the job again.", Trouble.MISSING
                 )
             values[_placeholder(dataset)] = commit
-        return JobData(values)
+        await self._choose_tokens()
+        reader = self._reader
+        return JobData(values, inputs={"hf_token": reader.secret} if reader else {})
 
     # -- ending ---------------------------------------------------------------------------------
 
@@ -164,7 +162,7 @@ class HubPlace:
 
     async def remove(self, manifest: Manifest, others: Sequence[Manifest]) -> None:
         """See `StagingPlace.remove`: a repository that another manifest uses stays whole."""
-        self._owner = (await self._repositories.identity(self._api_base)).user
+        await self._choose_tokens()
         used = {self.repo_id(dataset) for other in others for dataset in other.datasets}
         for dataset in manifest.datasets:
             repo_id = self.repo_id(dataset)
@@ -177,12 +175,53 @@ class HubPlace:
     # -- parts ----------------------------------------------------------------------------------
 
     async def _repository(self, dataset: StagedDataset) -> StagedRepository:
+        if self._writer is None:
+            await self._choose_tokens()
+        assert self._writer is not None  # noqa: S101  for the type checker: it raises otherwise
         endpoint = self._clients.hub_endpoint(self._api_base)
-        token = await self._clients.resumed_hub_token(self._api_base)
-        if token is None:
-            raise PublishError(*self._clients.no_hub_token(self._api_base), Trouble.CREDENTIALS)
-        api = open_api(endpoint, token.secret, self._live.now.network)
+        api = open_api(endpoint, self._writer.secret, self._live.now.network)
         return StagedRepository(api, self.repo_id(dataset), self._installation)
+
+    async def _choose_tokens(self) -> None:
+        """Choose among the known tokens one that may write, and a read-only one for the job.
+
+        Raises:
+            PublishError: there is none, or none that may write.
+        """
+        if await self._clients.resumed_hub_token(self._api_base) is None:
+            raise PublishError(*self._clients.no_hub_token(self._api_base), Trouble.CREDENTIALS)
+        endpoint = self._clients.hub_endpoint(self._api_base)
+        if not endpoint:
+            raise PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
+        known: list[tuple[Token, Identity]] = []
+        problem: PublishError | None = None
+        for token in await self._clients.tokens.every("huggingface", self._api_base):
+            try:
+                identity = await self._repositories.identity_of(token.secret, endpoint)
+            except PublishError as error:
+                problem = problem or error
+            else:
+                known.append((token, identity))
+        able = [(token, one) for token, one in known if one.may_write(f"{one.user}/x") is not False]
+        if not able:
+            if not known:
+                raise problem or PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
+            user = known[0][1].user
+            raise PublishError(
+                f"The Hugging Face token of {user} can read but not write, so nothing can be "
+                "staged with it.",
+                f"Use one with write access ({TOKENS_PAGE}), or stage to another place.",
+                Trouble.PERMISSION,
+            )
+        self._writer, identity = able[0]
+        self._owner = identity.user
+        readers = (one for one, who in known if who.role == "read" and who.user == identity.user)
+        self._reader = next(readers, None)
+
+    def _token_words(self) -> str:
+        if self._reader is not None:
+            return f"your read-only Hugging Face token (of the {self._reader.source})"
+        return "your Hugging Face token, which may also write,"
 
     def _fact(self, dataset: StagedDataset) -> str:
         endpoint = self._clients.hub_endpoint(self._api_base)

@@ -60,10 +60,12 @@ class JobData:
     Attributes:
         values: by placeholder; they are stored with the job and shown.
         secrets: by placeholder; they are put into the request only, never stored.
+        inputs: secret inputs of the request that are preferred to those that it would carry.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    inputs: Mapping[str, Secret] = field(default_factory=dict, repr=False)
 
 
 class StagingPlace(Protocol):

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -91,7 +91,7 @@ class StagingService:
         self._makers: dict[str, PlaceMaker] = {}
         self._places: dict[tuple[str, str], StagingPlace] = {}
         self._held: set[str] = set()
-        self._secrets: dict[str, Mapping[str, Secret]] = {}
+        self._secrets: dict[str, JobData] = {}
         self._removing: set[str] = set()
 
     def add_place(self, kind: str, maker: PlaceMaker) -> None:
@@ -228,7 +228,7 @@ class StagingService:
             await place.send(manifest, self._progress(job.job_id), cancel)
             self._records.change(record.key, there=True)
             data = await place.prepare_job(manifest, job)
-        self._secrets[job.job_id] = data.secrets
+        self._secrets[job.job_id] = data
         text = str(job.inputs["dataloader_json"])
         return {**job.inputs, "dataloader_json": fill_placeholders(text, data.values)}
 
@@ -243,15 +243,17 @@ class StagingService:
         if job.job_id not in self._secrets:  # the engine was started anew
             _, manifest, place = self._of(job)
             with _translated():
-                data: JobData = await place.prepare_job(manifest, job)
-            self._secrets[job.job_id] = data.secrets
-        values = self._secrets[job.job_id]
-        if not values:
-            return {}
-        texts = {placeholder: secret.reveal() for placeholder, secret in values.items()}
-        return {
-            "dataloader_json": Secret(fill_placeholders(str(job.inputs["dataloader_json"]), texts))
-        }
+                self._secrets[job.job_id] = await place.prepare_job(manifest, job)
+        data = self._secrets[job.job_id]
+        carried = job.submit.get("secret_names", ())
+        inputs = {name: secret for name, secret in data.inputs.items() if name in carried}
+        if job.delivery == "hub":
+            inputs.pop("hf_token", None)  # results need one that may write
+        if data.secrets:
+            texts = {placeholder: secret.reveal() for placeholder, secret in data.secrets.items()}
+            filled = fill_placeholders(str(job.inputs["dataloader_json"]), texts)
+            inputs["dataloader_json"] = Secret(filled)
+        return inputs
 
     def _of(self, job: JobRecord) -> tuple[StagedRecord, Manifest, StagingPlace]:
         staging = job.submit["staging"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.resolve import delivery_data
@@ -14,6 +14,11 @@ from tui.simpletuner.delivery_schedule.sizes import delivery_size
 
 if TYPE_CHECKING:
     from tui.api import submission
+
+_WRITER_TRAVELS: Final = (
+    "your Hugging Face token travels with the job as a Secret input; it may write, since the "
+    "results go to the Hub"
+)
 
 
 def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
@@ -90,7 +95,9 @@ def leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
             "until": "until you remove it (simpletuner-tui staged remove)"
             if prepared.draft.keep_staged
             else plan.leaves.until,
-            "token": plan.leaves.token,
+            "token": _WRITER_TRAVELS
+            if plan.place.kind == "hub" and prepared.delivery.kind == "hub"
+            else plan.leaves.token,
             "missing_bytes": plan.missing.bytes if plan.missing else manifest.bytes,
         }
     size = report.bytes if prepared.uploads else 0

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tui.simpletuner.checks.data import CheckRow
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_text
-from tui.simpletuner.request.delivery import Delivery, is_s3, publishing_targets
+from tui.simpletuner.request.delivery import Delivery, in_bucket, is_s3, publishing_targets
 
 _SCHEMES: Final = ("s3://", "r2://", "http://", "https://")
 _CHECKPOINT: Final = re.compile(r"checkpoint-\d+")
@@ -57,6 +57,10 @@ def _remote(
     if not _CHECKPOINT.fullmatch(name):
         message = f"resume_from_checkpoint {wanted} names no checkpoint"
         yield "resume", "warn", message, "End it with the folder's name, such as /checkpoint-500."
+    elif delivery.kind == "local" and in_bucket(wanted, delivery.bucket):
+        message = f"goes on from {wanted}"
+        advice = "SimpleTuner 4.10 fetches it from the files on this machine; older ones may not."
+        yield "resume", "warn", message, advice
     elif delivery.kind == "local":
         message = f"resume_from_checkpoint {wanted}: the trainer fetches it from where its results "
         advice = "Deliver to the bucket that holds the checkpoint, or copy it there."
