@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -66,6 +67,8 @@ rgw max put size = {most}
 rgw crypt require ssl = false
 rgw crypt s3 kms backend = testing
 rgw crypt s3 kms encryption keys = {kms_key}={kms_secret}
+rgw s3 auth use sts = true
+rgw sts key = {sts_key}
 rgw user quota bucket sync interval = 0
 rgw bucket quota ttl = 0
 rgw gc max objs = 4
@@ -132,6 +135,33 @@ class Rados:
                    f"--access-key={access}", f"--secret={secret}", *more)  # fmt: skip
         return Server("radosgw", self.endpoint, self.root, None, access, secret)
 
+    def role(self, name: str, user: str, *actions: str) -> str:
+        """A role that a user may assume, with all rights or these; returns its ARN."""
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow", "Principal": {"AWS": [f"arn:aws:iam:::user/{user}"]},
+                "Action": ["sts:AssumeRole"],
+            }],
+        }  # fmt: skip
+        rights = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Action": list(actions) or ["s3:*"],
+                    "Resource": "arn:aws:s3:::*",
+                }
+            ],
+        }
+        made = json.loads(
+            self.admin("role", "create", f"--role-name={name}", "--path=/",
+                       f"--assume-role-policy-doc={json.dumps(trust)}")
+        )  # fmt: skip
+        self.admin("role-policy", "put", f"--role-name={name}", "--policy-name=all",
+                   f"--policy-doc={json.dumps(rights)}")  # fmt: skip
+        return str(made["Arn"])
+
     def close(self) -> None:
         """End it at once: nothing of it is wanted afterwards."""
         for process in reversed(self._processes):
@@ -156,7 +186,8 @@ def rados(root: Path) -> Iterator[Rados]:
     made = Rados(root, free_port())
     secret = base64.b64encode(os.urandom(32)).decode()
     values = {"fsid": uuid.uuid4(), "mon_port": free_port(), "port": made.port, "root": root,
-              "most": MOST_BYTES, "kms_key": KMS_KEY, "kms_secret": secret}  # fmt: skip
+              "most": MOST_BYTES, "kms_key": KMS_KEY, "kms_secret": secret,
+              "sts_key": secret[:16]}  # fmt: skip
     (root / "ceph.conf").write_text(_SETTINGS.format(**values))
     for folder in ("mon", "osd"):
         (root / folder).mkdir()

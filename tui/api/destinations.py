@@ -37,6 +37,7 @@ class S3Options(TypedDict):
         kms_key: for `aws:kms`.
         acl: a canned ACL; empty lets the bucket decide.
         public_base_url: what links begin with.
+        data_role: the role (ARN) whose temporary keys a trainer of staged data gets.
     """
 
     preset: str
@@ -50,6 +51,7 @@ class S3Options(TypedDict):
     kms_key: NotRequired[str]
     acl: NotRequired[str]
     public_base_url: NotRequired[str]
+    data_role: NotRequired[str]
 
 
 class LastTest(TypedDict):
@@ -143,6 +145,7 @@ class DestinationChange(TypedDict, total=False):
         kms_key: for `aws:kms`.
         acl: a canned ACL.
         public_base_url: what links begin with.
+        data_role: the role (ARN) whose temporary keys a trainer of staged data gets.
         access_key: what opens the bucket; kept in the keyring.
         secret_key: likewise.
         session_only: keep the keys in the engine's memory instead.
@@ -163,6 +166,7 @@ class DestinationChange(TypedDict, total=False):
     kms_key: str | None
     acl: str | None
     public_base_url: str | None
+    data_role: str | None
     access_key: str | None
     secret_key: str | None
     session_only: bool | None

@@ -53,6 +53,10 @@ _HELP: Final[dict[str, dict[str, tuple[str, str]]]] = {
             ),
         ),
         "public_base_url": ("URL", "what links begin with, where no keys are needed to read"),
+        "data_role": (
+            "ARN",
+            "the role whose temporary keys a trainer gets that reads staged data from the bucket",
+        ),
     },
 }
 KINDS: Final = tuple(_HELP)

@@ -174,6 +174,8 @@ class Engine:
             throttle=self.transfers.throttle,
             keys=self.keys,
             listening=self.listening,
+            destinations=self.transfers.places,
+            reader=self.reader,
         )
         self.preparer = Preparer(
             releases=self.releases,

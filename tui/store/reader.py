@@ -301,6 +301,16 @@ class StoreReader:
         rows = self._all("SELECT value, at FROM facts WHERE name = ?", (name,))
         return Fact(json.loads(rows[0][0]), from_micros(rows[0][1])) if rows else None
 
+    def queue_waits(self, api_base: str, most: int = 200) -> list[float]:
+        """Return the seconds that the latest jobs of an API waited in the queue."""
+        rows = self._all(
+            "SELECT (started_at - queued_at) / 1e6 FROM jobs WHERE api_base = ? "
+            "AND queued_at IS NOT NULL AND started_at >= queued_at "
+            "ORDER BY created_at DESC LIMIT ?",
+            (api_base, most),
+        )
+        return [float(row[0]) for row in rows]
+
     def billed(
         self, since: datetime, *, sandbox: bool, borders: Sequence[datetime] = ()
     ) -> list[Billed]:

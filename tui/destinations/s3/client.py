@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -19,8 +19,14 @@ S3Client = Any
 CONNECTIONS = 12
 
 
-def make_client(profile: S3Profile, keys: S3Keys, network: NetworkSettings) -> S3Client:
-    """Create a client for a profile.
+def make_client(
+    profile: S3Profile,
+    keys: S3Keys,
+    network: NetworkSettings,
+    *,
+    service: Literal["s3", "sts"] = "s3",
+) -> S3Client:
+    """Create a client for a profile, or for the token service (STS) of the same server.
 
     `~/.aws` and the AWS variables of the environment are ignored: only the profile decides what is
     sent where. The client does not retry, because its pauses cannot be interrupted.
@@ -53,15 +59,15 @@ def make_client(profile: S3Profile, keys: S3Keys, network: NetworkSettings) -> S
         "read_timeout": network_config.timeouts.read,
         "retries": {"total_max_attempts": 1, "mode": "standard"},
         "max_pool_connections": CONNECTIONS,
-        "signature_version": "s3v4",
+        "signature_version": "s3v4" if service == "s3" else "v4",
         "s3": {"addressing_style": "auto" if auto_style else profile.style},
         "request_checksum_calculation": checksums,
         "response_checksum_validation": checksums,
         **_proxy_options(profile, network_config),
     }
     client: S3Client = boto3.session.Session(botocore_session=session).client(
-        "s3",
-        endpoint_url=profile.endpoint,
+        service,
+        endpoint_url=profile.sts_endpoint if service == "sts" else profile.endpoint,
         region_name=profile.region or "us-east-1",
         aws_access_key_id=keys.access_key,
         aws_secret_access_key=keys.secret_key.reveal(),

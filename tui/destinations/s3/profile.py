@@ -80,6 +80,8 @@ class S3Profile:
         kms_key: for `aws:kms`; "" for the account's default key.
         acl: a canned ACL such as `public-read`; "" for the bucket's default.
         public_base_url: the base of links, for buckets that can be read without keys.
+        data_role: the role (ARN) that a trainer of staged data gets temporary keys of; "" for the
+            server's default.
     """
 
     bucket: str
@@ -92,6 +94,7 @@ class S3Profile:
     kms_key: str = ""
     acl: str = ""
     public_base_url: str = ""
+    data_role: str = ""
     preset: str = "custom"
 
     def __post_init__(self) -> None:
@@ -132,6 +135,14 @@ class S3Profile:
             return True
         host = urlsplit(self.endpoint).hostname or ""
         return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+    @property
+    def sts_endpoint(self) -> str:
+        """Where the server gives temporary keys; others than Amazon do it at their S3 address."""
+        if not self.is_aws:
+            return str(self.endpoint)
+        china = ".cn" if self.region.startswith("cn-") else ""
+        return f"https://sts.{self.region or 'us-east-1'}.amazonaws.com{china}"
 
     @property
     def is_open(self) -> bool:

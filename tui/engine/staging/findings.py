@@ -30,10 +30,21 @@ def place_for(
     return None
 
 
-def staging_findings(plan: StagingPlan) -> list[Check]:
-    """Return the findings about a plan."""
+def staging_findings(plan: StagingPlan, *, prefix_respected: bool | None = None) -> list[Check]:
+    """Return the findings about a plan.
+
+    Args:
+        plan: the plan.
+        prefix_respected: whether the trainer reads one folder of a bucket only, and not all of it;
+            None when its release is not known.
+    """
     found = [Check("staging", note.level, note.message, note.advice) for note in plan.notes]
-    if plan.missing is None or any(note.level == "error" for note in plan.notes):
+    if plan.place.kind == "bucket" and not prefix_respected:
+        release = "SimpleTuner 4.8.0 reads" if prefix_respected is None else "this trainer reads"
+        message = f"{release} the whole bucket, other jobs' data as well, whatever folder is named"
+        advice = "Stage to the Hub or to this machine; or say which release the trainer has."
+        found.append(Check("staging", "error", message, advice))
+    if plan.missing is None or any(check.level == "error" for check in found):
         return found
     left = plan.missing
     what = f"{formatting.size(left.bytes)} to send" if left.files else "all of it is there already"

@@ -14,13 +14,16 @@ from tui.engine.delivery.hub_repositories import HubRepositories
 from tui.engine.listener.service import ListenerService
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.staging.bucket_place import BucketPlace
 from tui.engine.staging.here_place import HerePlace
 from tui.engine.staging.hub_place import HubPlace
 from tui.engine.staging.records import StagedRecords
 from tui.engine.staging.service import StagingService
 from tui.engine.tracking.recorder import JobRecorder
+from tui.engine.transfers.destinations import Destinations
 from tui.listener.storage.staged import StagedFolder
 from tui.settings import Home
+from tui.store.reader import StoreReader
 from tui.store.writer import StoreWriter
 
 INSTALLATION_FACT: Final = "staging-installation"
@@ -40,6 +43,8 @@ def staging_service(
     throttle: Throttle,
     keys: StorageKeys,
     listening: ListenerService,
+    destinations: Destinations,
+    reader: StoreReader,
 ) -> StagingService:
     """Make the service with all places that this program knows."""
     records = StagedRecords(home.root / "staged")
@@ -72,6 +77,19 @@ def staging_service(
             forget=listening.forget_view,
         )
 
+    def bucket(api_base: str, destination: str) -> BucketPlace:
+        return BucketPlace(
+            api_base=api_base,
+            destination=destination,
+            destinations=destinations,
+            network=lambda: live.now.network,
+            throttle=throttle,
+            waits=lambda: reader.queue_waits(api_base),
+            may_read=keys.may_read_data,
+            records=home.staged / "buckets",
+        )
+
     service.add_place("hub", hub)
     service.add_place("here", here)
+    service.add_place("bucket", bucket)
     return service

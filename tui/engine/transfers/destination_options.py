@@ -23,6 +23,7 @@ _FIELDS: Final = {
     "s3": (
         "bucket", "preset", "endpoint", "account", "region", "prefix", "addressing",
         "storage_class", "encryption", "kms_key", "acl", "public_base_url",
+        "data_role",
     ),
     "folder": ("path",),
 }  # fmt: skip

@@ -324,14 +324,22 @@ class Destinations:
                 hub_target, token.secret, network=network, throttle=self._throttle
             )
         profile = S3Profile(**target.options)
-        if profile.is_open and not network.send_secrets_unencrypted:
-            message = f"{profile.endpoint} is not encrypted, so no keys are used there."
-            raise PublishError(message, HOW_TO_SEND_OPENLY, Trouble.CREDENTIALS)
+        self.require_encryption(profile)
         prefix = "/".join(part for part in (profile.prefix.strip("/"), target.below) if part)
         keys = await self.keys.of(target.profile, target.options)
         return S3Destination(
             replace(profile, prefix=prefix), keys, network=network, throttle=self._throttle
         )
+
+    def require_encryption(self, profile: S3Profile) -> None:
+        """Check that keys may be used at a server.
+
+        Raises:
+            PublishError: it has no TLS, and the settings do not allow that.
+        """
+        if profile.is_open and not self._live.now.network.send_secrets_unencrypted:
+            message = f"{profile.endpoint} is not encrypted, so no keys are used there."
+            raise PublishError(message, HOW_TO_SEND_OPENLY, Trouble.CREDENTIALS)
 
     async def card_at(self, target: Target, api_base: str) -> dict[str, str]:
         """The state of the model card at a target: `{card, card_problem}`.
