@@ -50,8 +50,9 @@ class DeliveryReport(TypedDict):
     Attributes:
         api_base: whose trainer would deliver.
         kind: the way.
-        verdict: whether it works; `unknown` where nobody could be asked.
-        ok: whether it did not fail.
+        verdict: whether it works; `unknown` where nobody could be asked, and where a file came in
+            from an address that does not prove the way from outside.
+        ok: whether it was proved to work.
         summary: where results would go, as a sentence.
         steps: the findings.
         checked_at: when.

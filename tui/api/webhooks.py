@@ -124,6 +124,9 @@ class WebhookTestReport(TypedDict):
         status_code: of the answer.
         error: why it did not come in.
         url: the address that was called, without its key.
+        address: of the event's sender, as the listener saw it; missing where it did not come in.
+        from_outside: whether that is an address of the internet and not of this machine. Only then
+            is the way from outside proved.
     """
 
     success: bool
@@ -132,6 +135,8 @@ class WebhookTestReport(TypedDict):
     status_code: int | None
     error: str | None
     url: str
+    address: NotRequired[str]
+    from_outside: NotRequired[bool]
 
 
 class ExternalWebhookTestReport(WebhookTestReport):

@@ -136,7 +136,8 @@ async def test_refused_uploads_are_recorded_and_count_as_missing(
 ) -> None:
     monkeypatch.setattr(service, "StorageLimits", lambda: StorageLimits(max_part_bytes=2048))
     async with running_world(home, project) as world:
-        job = await confirmed(world, await world.submit(), "yes", "no", "partly", "unknown")
+        job_id = await world.submit(accept_delivery=True)  # its proof is refused as well
+        job = await confirmed(world, job_id, "yes", "no", "partly", "unknown")
         delivered = job.submit["delivered"]
         assert delivered["state"] == "no", delivered
         assert any(".safetensors" in missing_item for missing_item in delivered["missing"]), (

@@ -18,6 +18,7 @@ from tui.destinations.common.contract import (
     LocalFile,
     Progress,
     Resume,
+    Step,
     TestReport,
     Verified,
 )
@@ -93,6 +94,12 @@ class S3Destination:
         from tui.destinations.s3.probe import probe
 
         return probe(self._client, self._profile, self._network, self._options, cancel)
+
+    def test_large(self) -> Step:
+        """Send an object in parts, as a trainer sends weights, and delete it."""
+        from tui.destinations.s3.probe import probe_large
+
+        return probe_large(self._client, self._profile)
 
     def prepare(self) -> None:
         """Do nothing: the user creates the bucket, as region, price and rights are their choice."""

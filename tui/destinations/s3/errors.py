@@ -128,6 +128,15 @@ _SYNONYMS = {
 }
 
 
+def answer_of(error: Exception) -> tuple[int, str]:
+    """The HTTP status and the `Server` header of the answer that an error is about; 0 and ""."""
+    response = getattr(error, "response", None)
+    metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+    status = metadata.get("HTTPStatusCode")
+    server = (metadata.get("HTTPHeaders") or {}).get("server", "")
+    return (status if isinstance(status, int) else 0), str(server)
+
+
 def explain(error: Exception, profile: S3Profile) -> PublishError:
     """Translate the error of a call; an unknown one keeps its text."""
     from botocore import exceptions as boto

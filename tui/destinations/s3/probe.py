@@ -6,14 +6,20 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
+from io import BytesIO
+from typing import Final
 
 from tui.base.json_types import JsonObject
 from tui.destinations.common.contract import Step, TestReport
 from tui.destinations.common.errors import TransferCancelledError
 from tui.destinations.s3.client import S3Client
-from tui.destinations.s3.errors import explain
+from tui.destinations.s3.errors import answer_of, explain
 from tui.destinations.s3.profile import S3Profile
 from tui.settings import NetworkSettings
+
+_TOO_LARGE: Final = 413
+_PART_BYTES: Final = 8 * 1024 * 1024
+"""boto3's default threshold and part size, with which the trainer uploads."""
 
 
 def probe(
@@ -63,6 +69,33 @@ def probe(
 def _try_parts(client: S3Client, where: dict[str, str], settings: JsonObject) -> None:
     answer = client.create_multipart_upload(**where, **settings)
     client.abort_multipart_upload(**where, UploadId=answer["UploadId"])
+
+
+def probe_large(client: S3Client, profile: S3Profile) -> Step:
+    """Send an object that is large enough for parts; leaves nothing behind."""
+    key = profile.key(f".simpletuner-probe-{os.urandom(8).hex()}")
+    try:
+        send_in_parts(client, profile.bucket, key, bytes(_PART_BYTES + 1))
+        client.delete_object(Bucket=profile.bucket, Key=key)
+    except Exception as error:  # noqa: BLE001 - every failure becomes a line of the report
+        if answer_of(error)[0] == _TOO_LARGE:
+            message = "A proxy in front of the bucket takes small bodies only (HTTP 413)."
+            return Step("large", "error", message, "Raise its limit (nginx: client_max_body_size).")
+        problem = explain(error, profile)
+        return Step("large", "error", problem.message, problem.advice)
+    return Step("large", "ok", "8 MiB were sent in parts, as the trainer sends weights.")
+
+
+def send_in_parts(client: S3Client, bucket: str, key: str, data: bytes) -> None:
+    """Send an object as boto3's `upload_file` does: from 8 MiB on in parts of that size.
+
+    Raises:
+        botocore's errors: the server refused a request, or could not be reached.
+    """
+    from boto3.s3.transfer import TransferConfig
+
+    parts = TransferConfig(multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES)
+    client.upload_fileobj(BytesIO(data), bucket, key, Config=parts)
 
 
 def _warnings(profile: S3Profile, network: NetworkSettings) -> list[Step]:

@@ -39,6 +39,8 @@ FACT: Final = "delivery"
 _TEST_TIMEOUT: Final = 40.0
 _SUCCESS_CACHE_SECONDS: Final = 120.0
 """Seconds for which a successful test is cached."""
+_UNPROVED_CACHE_SECONDS: Final = 120.0
+"""Seconds for which a way is cached that could not be proved from outside: a test sends 8 MiB."""
 _FAILURE_CACHE_SECONDS: Final = 15.0
 """Seconds for which a failed test is cached; short, because the user is probably fixing it."""
 _MAX_CACHED: Final = 100
@@ -107,7 +109,7 @@ class DeliveryCheck:
             "api_base": api_base,
             "kind": kind,
             "verdict": result.verdict,
-            "ok": result.verdict != "fails",
+            "ok": result.verdict == "works",
             "summary": _SUMMARIES[kind].format(where=result.where or _UNNAMED.get(kind, "")),
             "steps": [
                 cast("diagnostics.DeliveryStep", asdict(step))
@@ -160,6 +162,8 @@ class DeliveryCheck:
         cache_seconds = (
             _SUCCESS_CACHE_SECONDS
             if cached.verdict == "works"
+            else _UNPROVED_CACHE_SECONDS
+            if cached.verdict == "unknown" and delivery.kind == "local" and not submit
             else 0.0
             if submit
             else _FAILURE_CACHE_SECONDS

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from tui.base.hosts import is_loopback
 from tui.destinations.common.contract import Step
 from tui.destinations.common.errors import PublishError
+from tui.destinations.s3.destination import S3Destination
 from tui.engine.delivery.result import DeliveryResult
 from tui.engine.transfers.destinations import Destinations
 from tui.simpletuner.checks.checks import Check
@@ -74,6 +75,9 @@ class S3Delivery:
             destination = await self._destinations.open(target, api_base)
             try:
                 steps = (await asyncio.to_thread(destination.test)).steps
+                fine = all(step.level != "error" for step in steps)
+                if fine and isinstance(destination, S3Destination):
+                    steps = (*steps, await asyncio.to_thread(destination.test_large))
             finally:
                 await asyncio.to_thread(destination.close)
         except PublishError as error:

@@ -65,7 +65,6 @@ def checklist(
     signed_in = bool(account.get("valid")) and account.get("api_base") == api_base
     sandbox = is_loopback(api_base)
     spending = settings.spending
-    public = bool(settings.listener.public_url) or sandbox
     delivery_proven = delivery.get("api_base") == api_base and bool(delivery.get("ok"))
     steps_done = {
         "demo": (sandbox or "demo" in done, "simpletuner-tui demo: no account, nothing to pay"),
@@ -75,7 +74,7 @@ def checklist(
             f"{spending.period}, {spending.action}" if spending.enabled else "$50 a month?",
         ),
         "delivery": (
-            delivery_proven or (public and settings.cloud.delivery == "local"),
+            delivery_proven or (sandbox and settings.cloud.delivery == "local"),
             "the Hub, an S3 bucket, or this machine through a public URL",
         ),
         "first_job": (jobs > 0, "its price and what leaves this machine are shown before"),

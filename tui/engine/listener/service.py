@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
+from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.base.listener_address import STORAGE_PATH, WEBHOOK_PATH, public_base
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.listener.binding import Binding
+from tui.engine.listener.sightings import Sightings
 from tui.engine.listener.webhook_events import WebhookEvents
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.tracking.recorder import JobRecorder
@@ -57,6 +59,7 @@ class ListenerService:
     Attributes:
         outputs: the folder of delivered files.
         binding: the sockets and the settings of their address.
+        sightings: the callers from outside.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class ListenerService:
         bus: EventBus,
         webhook_events: WebhookEvents,
     ) -> None:
+        self.sightings = Sightings(recorder.writer, utc_now, lambda: self.public_url)
+        webhook_events.on_verified = lambda address: self.sightings.note("webhook", address)
         self.outputs = outputs
         self._live = live
         self._recorder = recorder
@@ -133,6 +138,7 @@ class ListenerService:
         )
         host = urlsplit(self.public_url).netloc
         self._storage.public_hosts = (host,) if host else ()
+        self._storage.trusted_proxies = trusted or ()
 
     def _changed(self, before: Settings, after: Settings) -> None:
         if (before.listener, before.problems) == (after.listener, after.problems):
@@ -237,8 +243,10 @@ class ListenerService:
 
     async def _received(self, item: ReceivedObject) -> None:
         """Add a completely received file to its job's record."""
-        if not item.job_id:  # from a person's own tools
+        if not item.job_id:  # from a person's own tools, or a test of the delivery
+            self.sightings.arrived(item.key, item.address)
             return
+        self.sightings.note("storage", item.address)
         self._forget_refusal(item.job_id, item.key)
         self._recorder.add_file(
             item.job_id,

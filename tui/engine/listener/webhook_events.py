@@ -49,7 +49,11 @@ class _LogEvents:
 
 
 class WebhookEvents:
-    """Handles verified events, and looks up the jobs behind the keys of webhook URLs."""
+    """Handles verified events, and looks up the jobs behind the keys of webhook URLs.
+
+    Attributes:
+        on_verified: called with the sender's address of each event whose signature was right.
+    """
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class WebhookEvents:
         self._secrets = secrets
         self._default_base = default_base
         self._log_events: dict[str, _LogEvents] = {}
+        self.on_verified: Callable[[str], None] = lambda _address: None
 
     # -- lookups of the receiver --------------------------------------------------------------
 
@@ -103,7 +108,9 @@ class WebhookEvents:
 
     async def take(self, event: WebhookEvent) -> None:
         """Apply an event to its job; the sender has been answered already."""
-        if event.job_id and self._probes.arrived(event.job_id):
+        if event.verified and event.address:
+            self.on_verified(event.address)
+        if event.job_id and self._probes.arrived(event.job_id, event.address):
             return
         job = self._job(event)
         if event.kind == "simpletuner":

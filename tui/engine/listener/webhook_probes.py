@@ -24,6 +24,7 @@ class WebhookProbe:
         api_base: the API base whose webhook secret signs it.
         seen: set when a request with its key arrives, whatever its body.
         accepted: set when the event itself is accepted.
+        addresses: of its sender, as the listener saw it; empty until it is accepted.
     """
 
     name: str
@@ -31,6 +32,7 @@ class WebhookProbe:
     api_base: str
     seen: asyncio.Event = field(default_factory=asyncio.Event)
     accepted: asyncio.Event = field(default_factory=asyncio.Event)
+    addresses: list[str] = field(default_factory=list)
 
 
 class WebhookProbes:
@@ -65,9 +67,10 @@ class WebhookProbes:
         probe = self._by_name.get(name)
         return probe.api_base if probe else None
 
-    def arrived(self, name: str) -> bool:
+    def arrived(self, name: str, address: str) -> bool:
         """Mark the test event of that name as accepted; False when the name is no test's."""
         probe = self._by_name.get(name)
         if probe is not None:
+            probe.addresses.append(address)
             probe.accepted.set()
         return name.startswith(_PREFIX)

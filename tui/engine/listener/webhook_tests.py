@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from tui.base.errors import RefusedError
-from tui.base.hosts import is_loopback_host
+from tui.base.hosts import is_loopback, is_loopback_host
 from tui.base.listener_address import WEBHOOK_PATH, public_base
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.listener.service import ListenerService
+from tui.engine.listener.sightings import described, is_outside
 from tui.engine.listener.webhook_probes import WebhookProbe, WebhookProbes
 from tui.engine.listener.webhook_secrets import AccountWebhookSecrets
 from tui.replicate.errors import NotSentError, SignatureError
@@ -98,8 +99,29 @@ class WebhookTests:
                     "The address answers, but the event did not come in: is it another server?"
                 )
                 return _report(base, error=message, status=status, elapsed_ms=elapsed_ms)
-        message = f"The event came in after {elapsed_ms:.0f} ms."
-        return _report(base, message=message, status=status, elapsed_ms=elapsed_ms)
+        address = probe.addresses[0] if probe.addresses else ""
+        outside = is_outside(address)
+        message = f"The event came in after {elapsed_ms:.0f} ms"
+        if outside or is_loopback(api_base):
+            message += f", from {address}." if outside else "."
+        else:
+            message += (
+                f", from {described(address)}: that does not prove the way from outside. "
+                f"{self._seen_before()}"
+            )
+        return {
+            **_report(base, message=message, status=status, elapsed_ms=elapsed_ms),
+            "address": address,
+            "from_outside": outside,
+        }
+
+    def _seen_before(self) -> str:
+        seen = self._listener.sightings.last("webhook")
+        if seen is None:
+            return "Test it from outside, or wait for a job's first webhook."
+        return (
+            f"The last webhook from outside came from {seen.address}, {seen.at:%Y-%m-%d %H:%M} UTC."
+        )
 
     async def from_outside(
         self, api_base: str, url: str = "", limit: float = _CHECK_SECONDS
@@ -136,6 +158,8 @@ class WebhookTests:
                     "details": {},
                 }
             reached = probe.seen.is_set()
+        if reached and not is_loopback(api_base):
+            self._listener.sightings.confirm("webhook", CHECK_MODEL)
         output = prediction.output if isinstance(prediction.output, dict) else {}
         status, elapsed_ms = output.get("status_code"), output.get("latency_ms")
         error = prediction.error or output.get("error") or f"the answer was {status}"

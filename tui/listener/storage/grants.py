@@ -54,7 +54,10 @@ class KeyResolver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedObject:
-    """A completely received file; `path` holds exactly `size` bytes with the hash `sha256`."""
+    """A completely received file; `path` holds exactly `size` bytes with the hash `sha256`.
+
+    `address` is the sender's, as seen behind trusted proxies; "" when unknown.
+    """
 
     job_id: str
     bucket: str
@@ -64,6 +67,7 @@ class ReceivedObject:
     sha256: str
     etag: str
     received_at: datetime
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

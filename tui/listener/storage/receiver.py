@@ -6,7 +6,7 @@ import asyncio
 import errno
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
+from tui.listener.client_address import Network, client_address
 from tui.listener.storage import listing, reads, writes
 from tui.listener.storage.claims import SignedRequest, parse_query, read_claim
 from tui.listener.storage.completion import complete_upload
@@ -92,6 +93,7 @@ class StorageReceiver:
 
     Attributes:
         public_hosts: as in the limits; may be replaced while it serves.
+        trusted_proxies: networks of our own proxies, whose word about a client's address counts.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class StorageReceiver:
         self._on_refused = on_refused
         self._limits = limits or StorageLimits()
         self.public_hosts = self._limits.public_hosts
+        self.trusted_proxies: Sequence[Network] = ()
         self._storages: dict[_Place, JobStorage] = {}
         self._opening = asyncio.Lock()
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="storage")
@@ -276,6 +279,7 @@ class StorageReceiver:
             context=self._context_of(grant),
             query=query,
             key=key,
+            address=self._address_of(request),
         )
         try:
             return await handler(storage_request)
@@ -288,6 +292,12 @@ class StorageReceiver:
             refusal = _disk_problem(problem)
             self._report_refused(storage_request, refusal)
             raise refusal from problem
+
+    def _address_of(self, request: web.Request) -> str:
+        headers = {
+            name: request.headers.getall(name, []) for name in ("x-forwarded-for", "forwarded")
+        }
+        return str(client_address(request.remote, headers, self.trusted_proxies) or "")
 
     def _report_refused(self, storage_request: StorageRequest, error: S3Error) -> None:
         is_upload = storage_request.http.method in ("PUT", "POST") and storage_request.key

@@ -47,6 +47,7 @@ class StorageRequest:
         context: objects that all requests share.
         query: the query's parameters.
         key: the object's key; empty for the bucket itself.
+        address: of the client, behind trusted proxies; "" when unknown.
     """
 
     http: web.Request
@@ -58,6 +59,7 @@ class StorageRequest:
     context: RequestContext
     query: Mapping[str, str]
     key: str
+    address: str = ""
 
     @property
     def now(self) -> datetime:

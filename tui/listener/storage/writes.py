@@ -144,6 +144,7 @@ async def publish(request: StorageRequest, body: Path, stored: StoredObject) -> 
             sha256=stored.sha256,
             etag=stored.etag,
             received_at=stored.received_at,
+            address=request.address,
         ),
     )
     return stored
