@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.destinations.hosting import free_port, is_open
@@ -18,8 +19,9 @@ from tests.engine.delivery.test_confirm_delivery import send
 from tests.engine.world import World
 from tests.support import eventually_sync, needs_program
 from tui.base.clock import utc_now
-from tui.base.listener_address import STORAGE_PATH
+from tui.base.listener_address import STORAGE_PATH, WEBHOOK_PATH
 from tui.engine.delivery.result import DeliveryResult
+from tui.engine.diagnostics.doctor import listener_line
 from tui.engine.listener import sightings
 from tui.engine.listener.sightings import Sightings, is_outside, is_own
 from tui.simpletuner.checks.checks import Check
@@ -184,6 +186,9 @@ async def test_every_screen_and_command_agrees(world: World, tmp_path: Path) -> 
         found = {check["id"]: check for check in checked["checks"]}
         assert found["receiver-reach"]["level"] == "warn"
         assert checked["ok"] is True, "the user may start it, with the warning"
+        doctor = {line["id"]: line for line in (await world.client.cloud.doctor())["lines"]}
+        assert doctor["delivery"]["level"] == "warn"
+        assert "not proved from outside" in doctor["delivery"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -211,3 +216,28 @@ async def test_a_delivery_of_a_trainer_is_remembered_by_its_address(world: World
     )
     await asyncio.to_thread(send, world, job, "a.bin", b"a")
     assert ("storage", "127.0.0.1") in noted
+
+
+async def test_the_doctor_wants_a_webhook_from_outside(world: World) -> None:
+    state = world.engine.listening.state()
+    assert listener_line(state, proved=False).level == "ok", "nobody calls without a public URL"
+    state["public_url"] = PUBLIC
+    line = listener_line(state, proved=False)
+    assert (line.level, "no webhook from outside" in line.message) == ("warn", True)
+    assert listener_line(state, proved=True).level == "ok"
+
+
+async def test_a_webhook_is_remembered_by_its_address(world: World) -> None:
+    """Only one whose signature was right."""
+    change(world, public_url=f"http://{world.engine.listening.address}")
+    noted: list[tuple[str, str]] = []
+    world.engine.listening.sightings.note = (  # type: ignore[method-assign]
+        lambda way, address: noted.append((way, address))
+    )
+    async with httpx.AsyncClient() as stranger:
+        await stranger.post(f"http://{world.engine.listening.address}{WEBHOOK_PATH}", content=b"{}")
+    assert noted == []
+    answer = await world.client.cloud.test_webhook()
+    assert answer["success"], answer
+    assert (answer["address"], answer["from_outside"]) == ("127.0.0.1", False)
+    assert ("webhook", "127.0.0.1") in noted

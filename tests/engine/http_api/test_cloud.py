@@ -143,7 +143,10 @@ def test_another_accounts_token_ticks_nothing_off() -> None:
 async def test_doctor_has_a_line_for_everything(world: World) -> None:
     lines = (await world.client.cloud.doctor())["lines"]
     found = {line["id"]: line for line in lines}
-    assert set(found) == {"keyring", "token", "network", "proxy", "listener", "disk"}
+    assert set(found) == {
+        "keyring", "token", "network", "proxy", "listener", "delivery", "disk",
+    }  # fmt: skip
+    assert found["delivery"]["level"] == "ok", "its trainer is on this machine"
     assert found["keyring"]["level"] == "warn"  # tests have none
     assert found["network"]["level"] == "ok", lines
     assert all(line["advice"] for line in lines if line["level"] != "ok")
@@ -181,9 +184,11 @@ def test_the_command_line_sets_and_shows(home: Home) -> None:
     status, text = run("doctor", "--json")
     lines = json.loads(text)["lines"]
     assert status == 1
-    assert {"terminal", "keyring", "token", "network", "proxy", "listener", "disk"} == {
+    assert {"terminal", "keyring", "token", "network", "proxy", "listener", "delivery", "disk"} == {
         line["id"] for line in lines
     }
+    (delivery,) = [line for line in lines if line["id"] == "delivery"]
+    assert delivery["level"] == "warn", "no public URL is nothing broken"
     assert any("the proxy 127.0.0.1:9" in line["message"] for line in lines)
     from tui.client.client import ControlClient
 

@@ -96,7 +96,7 @@ class JobDelivery:
             advice = "Start a tunnel and set listener.public_url, or deliver to the Hub."
             checks.append(Check("receiver", "error", message, advice))
         else:
-            message = f"files come to {self._listener.outputs}"
+            message = f"the trainer's files would go into {self._listener.outputs}"
             checks.append(Check("receiver", "ok", message, ""))
         return Delivery(
             kind="local",

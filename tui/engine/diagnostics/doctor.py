@@ -8,13 +8,15 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tui.base.hosts import is_loopback
 from tui.engine.credentials.token_service import TokenService
+from tui.engine.delivery.check import DeliveryCheck
 from tui.engine.diagnostics.network_check import NetworkCheck
 from tui.engine.listener.service import ListenerService
 from tui.settings import Home
 
 if TYPE_CHECKING:
-    from tui.api import credentials, network
+    from tui.api import credentials, diagnostics, network
     from tui.api.engine import ListenerState
 
 _LITTLE_SPACE: Final = 2 * 1024**3  # bytes, less than a checkpoint
@@ -26,7 +28,7 @@ class DoctorLine:
     """One line of the report.
 
     Attributes:
-        id: `terminal`, `keyring`, `token`, `network`, `proxy`, `listener` or `disk`.
+        id: `terminal`, `keyring`, `token`, `network`, `proxy`, `listener`, `delivery` or `disk`.
         level: `ok`, `warn` or `error`.
         message: the state.
         advice: the fix; "" when nothing is wrong.
@@ -41,18 +43,26 @@ class DoctorLine:
 async def examine(
     api_base: str,
     home: Home,
+    *,
     listening: ListenerService,
     network: NetworkCheck,
     tokens: TokenService,
+    deliveries: DeliveryCheck,
 ) -> list[DoctorLine]:
     """Check everything but the terminal, which the caller checks. Never raises."""
-    states, network_report = await asyncio.gather(tokens.states(api_base), network.run(api_base))
+    states, network_report, delivery = await asyncio.gather(
+        tokens.states(api_base), network.run(api_base), deliveries.run(api_base, {})
+    )
     return [
         keyring_line(states["replicate"]),
         token_line(states["replicate"]),
         *network_lines(network_report),
         proxy_line(network_report),
-        listener_line(listening.state()),
+        listener_line(
+            listening.state(),
+            proved=is_loopback(api_base) or listening.sightings.last("webhook") is not None,
+        ),
+        delivery_line(delivery, has_public_url=bool(listening.public_url)),
         disk_line(home),
     ]
 
@@ -110,8 +120,13 @@ def proxy_line(network_report: network.NetworkReport) -> DoctorLine:
     return DoctorLine("proxy", "ok", message)
 
 
-def listener_line(state: ListenerState) -> DoctorLine:
-    """Whether results and webhooks can be received."""
+def listener_line(state: ListenerState, *, proved: bool = True) -> DoctorLine:
+    """Whether results and webhooks can be received.
+
+    Args:
+        state: the listener's state.
+        proved: whether a webhook came from outside through the public URL, or none has to.
+    """
     if not state["address"]:
         why = state.get("problem") or "it is off"
         return DoctorLine("listener", "error", f"does not listen: {why}",
@@ -121,9 +136,31 @@ def listener_line(state: ListenerState) -> DoctorLine:
         advice = "Set listener.listen to a free port, or stop the other program."
         return DoctorLine("listener", "warn", f"{state['address']}; {trouble}", advice)
     public = state.get("public_url")
+    if public and not proved:
+        message = f"{state['address']}, public {public}: no webhook from outside was seen yet"
+        advice = (
+            "Test it from outside (Cloud screen, listener), or wait for a job's first webhook. "
+            "Behind a proxy, set listener.trusted_proxies."
+        )
+        return DoctorLine("listener", "warn", message, advice)
     return DoctorLine(
         "listener", "ok", f"{state['address']}{f', public {public}' if public else ''}"
     )
+
+
+def delivery_line(report: diagnostics.DeliveryReport, *, has_public_url: bool) -> DoctorLine:
+    """Whether the delivery that new jobs use was proved, in the words of `check`.
+
+    A machine without a public URL is not broken: another way can be chosen for each job.
+    """
+    if report["verdict"] == "works":
+        return DoctorLine("delivery", "ok", report["summary"].rstrip("."))
+    wanted = "error" if report["verdict"] == "fails" else "warn"
+    step = next((step for step in report["steps"] if step["level"] == wanted), None)
+    message, advice = (step["message"], step["advice"]) if step else (report["summary"], "")
+    not_set_up = report["kind"] == "local" and not has_public_url
+    level = "error" if wanted == "error" and not not_set_up else "warn"
+    return DoctorLine("delivery", level, message, advice)
 
 
 def disk_line(home: Home) -> DoctorLine:

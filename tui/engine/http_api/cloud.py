@@ -143,7 +143,12 @@ class CloudRoutes:
     async def _doctor(self, call: Call[None, None]) -> diagnostics.DoctorReport:
         engine = self._engine
         lines = await doctor.examine(
-            call.api_base, engine.home, engine.listening, engine.network, engine.tokens
+            call.api_base,
+            engine.home,
+            listening=engine.listening,
+            network=engine.network,
+            tokens=engine.tokens,
+            deliveries=engine.delivery_check,
         )
         return {"lines": [cast("diagnostics.DoctorLine", asdict(line)) for line in lines]}
 
