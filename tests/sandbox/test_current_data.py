@@ -35,9 +35,7 @@ def card(*lines: str) -> bytes:
 ONE = {"file_name": "a.png", "caption": "one"}
 
 
-@pytest.mark.parametrize(
-    ("files", "entry", "samples"),
-    [
+LOADS: list[Any] = [
         pytest.param(
             {"a.png": picture(), "b.png": picture(), "metadata.jsonl": rows(ONE)},
             {},
@@ -102,8 +100,10 @@ ONE = {"file_name": "a.png", "caption": "one"}
             1,
             id="one config per dataset",
         ),
-    ],
-)  # fmt: skip
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "entry", "samples"), LOADS)
 async def test_layouts_that_load(
     client: SandboxClient, files: dict[str, bytes], entry: dict[str, Any], samples: int
 ) -> None:
@@ -113,9 +113,7 @@ async def test_layouts_that_load(
     assert f"-  Num batches = {samples}\n" in done["logs"]
 
 
-@pytest.mark.parametrize(
-    ("files", "entry", "error"),
-    [
+REFUSED: list[Any] = [
         pytest.param(
             {"a.png": picture(), "a.txt": b"one"}, {}, "no usable samples", id="a text dataset"
         ),
@@ -171,8 +169,10 @@ async def test_layouts_that_load(
             "not correctly cached during the VAE Cache operations",
             id="CMYK",
         ),
-    ],
-)  # fmt: skip
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "entry", "error"), REFUSED)
 async def test_layouts_that_do_not_load(
     client: SandboxClient, files: dict[str, bytes], entry: dict[str, Any], error: str
 ) -> None:

@@ -299,9 +299,9 @@ def _rows(root: Path, paths: Sequence[str], entry: Entry) -> HubRows:
     facts = _metadata(root, described, set(media)) if described else None
     rows: list[Row] = []
     problems: list[str] = []
-    for path in media:
-        if facts is not None and path not in facts:
-            continue
+    # With metadata the order is that of their rows, and a picture without a row is left out.
+    known = set(media)
+    for path in media if facts is None else [path for path in facts if path in known]:
         number = len(rows) + len(problems)
         row = _row(root / path, f"{number}.jpg", entry, (facts or {}).get(path, {}))
         if row is None:
