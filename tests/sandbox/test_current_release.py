@@ -269,3 +269,48 @@ async def test_a_private_dataset_is_read_with_the_token_of_the_inputs_alone(
     assert error in done["error"]
     read = await train(client, DATASET, inputs={"hf_token": "hf_read"})
     assert read["status"] == "succeeded", read["logs"]
+
+
+async def test_with_an_evaluation_dataset_only_that_one_is_checked(client: SandboxClient) -> None:
+    await staged(client, cats())
+    shown = DATASET | {"id": "shown", "dataset_type": "eval"}
+    done = await train(client, DATASET, shown, train_batch_size=8, eval_dataset_id="shown", steps=1)
+    assert done["status"] == "succeeded", (done["error"], done["logs"])
+
+
+@pytest.mark.parametrize(
+    ("change", "batch", "error"),
+    [
+        ({"dataset_type": "conditioning"}, 8, "single bucket with fewer than 8 images"),
+        ({"dataset_type": "caption"}, 1, None),
+    ],
+)
+async def test_other_kinds_of_datasets(
+    client: SandboxClient, change: dict[str, Any], batch: int, error: str | None
+) -> None:
+    await staged(client, cats())
+    main = DATASET | {"repeats": 1}
+    done = await train(
+        client, main, DATASET | {"id": "b"} | change, train_batch_size=batch, steps=1
+    )
+    assert (done["status"], error) in {("succeeded", None), ("failed", error)}
+    assert error is None or error in done["error"]
+
+
+async def test_a_caption_dataset_alone_cannot_be_trained_on(client: SandboxClient) -> None:
+    await staged(client, cats())
+    done = await train(client, DATASET | {"dataset_type": "caption"})
+    assert "Caption dataset cats cannot be used without a distiller" in done["error"]
+
+
+async def test_a_run_that_reports_to_its_folder_delivers_the_numbers(
+    client: SandboxClient, bucket: Bucket
+) -> None:
+    await staged(client, cats())
+    await train(client, DATASET, report_to="simpletuner", inputs=bucket.inputs())
+    last = {item.key.split("/", 2)[2]: item for item in bucket.objects}
+    lines = last["training_metrics.jsonl"].path.read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    media = last["validation_media.jsonl"].path.read_text().splitlines()
+    assert {json.loads(line)["path"] for line in media} <= set(last)
+    assert {json.loads(line)["label"] for line in media} == {"unconditional", "validation"}

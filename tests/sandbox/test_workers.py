@@ -23,7 +23,7 @@ from tests.sandbox.conftest import Bucket, SandboxClient, archive, open_bucket, 
 from tests.support import eventually
 from tests.wished import OPTION, wished
 from tui.sandbox.cog_worker.worker import CogMissingError, CogWorker
-from tui.sandbox.releases import EARLY, SUMMER
+from tui.sandbox.releases import CURRENT, EARLY, SUMMER
 from tui.sandbox.server import serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -52,6 +52,7 @@ async def client(
     config = wished(
         work_dir=tmp_path_factory.mktemp("sandbox"),
         worker=request.param,
+        release="4.10.1",  # it has the wished release as well
         speed=SPEED,
         slots_per_model=2,
         # At this speed a Cog server takes minutes to start, as a container does.
@@ -90,6 +91,18 @@ async def test_a_run_from_upload_to_files(client: SandboxClient, bucket: Bucket)
     assert bucket.secret not in str(done)
     assert done["input"]["s3_secret_key"] == "[REDACTED]"
     assert done["metrics"]["total_time"] > done["metrics"]["predict_time"] > 0
+
+
+async def test_the_true_release_runs_too(client: SandboxClient, bucket: Bucket) -> None:
+    csv = {
+        "id": "a", "type": "csv", "caption_strategy": "csv", "csv_file": "a",
+        "csv_cache_dir": "b", "csv_caption_column": "c", "csv_url_column": "d",
+    }  # fmt: skip
+    options = {"--model_type": "lora", "--optimizer": "adamw_bf16", "--num_train_epochs": 0}
+    given = {"config_json": training(6, **options), "dataloader_json": json.dumps([csv])}
+    done = await client.ended(await client.create(client.version(CURRENT), given | bucket.inputs()))
+    assert done["status"] == "succeeded", done["error"]
+    assert any("checkpoint-6/" in name for name in bucket.names())
 
 
 async def test_an_older_release_prints_its_bars_as_lines(client: SandboxClient) -> None:

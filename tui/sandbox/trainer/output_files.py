@@ -23,7 +23,7 @@ from tui.simpletuner.config.values import as_bool, as_text
 CARD: Final = "README.md"
 _REPOSITORY: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _CARD_PICTURES: Final = 4
-_PICTURE_EDGE = 256
+PICTURE_EDGE = 256
 LORA_FILE = "pytorch_lora_weights.safetensors"
 FULL_FILE = "transformer/diffusion_pytorch_model.safetensors"
 _BYTES_PER_VALUE = 2
@@ -141,15 +141,13 @@ def draw_validation(
         source = images[(step + index) % len(images)]
         try:
             with Image.open(source) as picture:
-                small = picture.convert("RGB").resize((_PICTURE_EDGE, _PICTURE_EDGE))
+                small = picture.convert("RGB").resize((PICTURE_EDGE, PICTURE_EDGE))
         except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
             continue
-        ImageDraw.Draw(small).text(
-            (8, _PICTURE_EDGE - 18), f"simulated · step {step}", fill="white"
-        )
+        ImageDraw.Draw(small).text((8, PICTURE_EDGE - 18), f"simulated · step {step}", fill="white")
         folder.mkdir(parents=True, exist_ok=True)
         prompt_part = re.sub(r"[^a-z0-9]+", "_", prompt.lower()).strip("_")[:40] or "prompt"
-        path = folder / f"step_{step}_{prompt_part}_{_PICTURE_EDGE}x{_PICTURE_EDGE}.png"
+        path = folder / f"step_{step}_{prompt_part}_{PICTURE_EDGE}x{PICTURE_EDGE}.png"
         small.save(path)
         written.append(path)
     return written
@@ -177,7 +175,7 @@ def draw_pictures(
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     suffix = "jpg" if kind == "jpeg" else kind
-    size = (_PICTURE_EDGE, _PICTURE_EDGE)
+    size = (PICTURE_EDGE, PICTURE_EDGE)
     for number, name in enumerate(prompts):
         picture = Image.new("RGB", size, (40, 40 + step % 160, 90))
         if images:
@@ -186,9 +184,9 @@ def draw_pictures(
                     picture = source.convert("RGB").resize(size)
             except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
                 pass
-        place = (8, _PICTURE_EDGE - 18)
+        place = (8, PICTURE_EDGE - 18)
         ImageDraw.Draw(picture).text(place, f"simulated · step {step}", fill="white")
-        path = folder / f"step_{step}_{name}_0_{_PICTURE_EDGE}x{_PICTURE_EDGE}.{suffix}"
+        path = folder / f"step_{step}_{name}_0_{PICTURE_EDGE}x{PICTURE_EDGE}.{suffix}"
         picture.save(path, quality=90)
         written.append(path)
     return written

@@ -43,6 +43,8 @@ class Loop:
         self._plan = plan
         self._console = console
         self._schedule = schedule
+        self.numbers: dict[str, float] = {}
+        """The numbers of the last step, under the names of the trainer's records."""
         self._sum = 0.0
         self._begin = time.monotonic()
         self._first = 0
@@ -81,6 +83,11 @@ class Loop:
         postfix = f"lr={short_number(rate)}, step_loss={short_number(loss)}"
         elapsed = time.monotonic() - self._begin
         self._console.bar(bar_line(head, step, schedule.steps, elapsed, postfix))
+        self.numbers = {
+            "train_loss": loss,
+            "learning_rate": rate,
+            "epoch": float(schedule.epoch_at(step)),
+        }
         summary = self._summary(step, loss, rate)
         self._console.debug(summary)
         return summary

@@ -20,6 +20,7 @@ from tui.sandbox.trainer.current.entries import (
     backend_of,
     check_entries,
     kind_of,
+    names_of,
     setting,
 )
 from tui.sandbox.trainer.current.rows import Row
@@ -105,6 +106,11 @@ def configure(
         raise
     names = [str(entry.get("id")) for entry in active]
     if not any(item.batches for item in loaded):
+        captions = [str(e.get("id")) for e in active if kind_of(e) == "caption"]
+        if captions:
+            raise ProgramError(
+                f"Caption dataset {captions[0]} cannot be used without a distiller that uses it"
+            )
         raise ProgramError("No datasets are active at the start of training")
     if not any(kind_of(entry) == "text_embeds" for entry in active):
         console.debug("No text_embeds entry is given; generating default text embed backend")
@@ -125,6 +131,8 @@ def _load(
     # The real log shows the whole entry, its keys included.
     console.debug(f"Configuring data backend: {name}: {dict(entry)}", logger="DataBackendFactory")
     backend = backend_of(entry)
+    if kind_of(entry) in {"caption", "grounding"}:
+        return Loaded(entry, (), {}, 0)
     if backend == "aws":
         return _from_bucket(run, console, entry, entries, options)
     if backend != "huggingface":
@@ -199,7 +207,7 @@ def _sorted(
             del buckets[bucket]
     if not buckets:
         raise ProgramError(f"(id={entry.get('id')}) Dataset produced no usable samples.")
-    if warning := split.check(str(entry.get("id")), buckets):
+    if warning := _too_small(entry, options, split, buckets):
         console.debug(warning)
     kept = {name for names in buckets.values() for name in names}
     return Loaded(
@@ -208,6 +216,25 @@ def _sorted(
         buckets,
         _batches(entry, split, buckets),
     )
+
+
+def _too_small(entry: Entry, options: Mapping[str, Any], split: Split, buckets: Buckets) -> str:
+    """Refuse small buckets of the datasets that are checked; returns a warning, or nothing.
+
+    Raises:
+        ProgramError: a bucket has too few samples.
+    """
+    name = str(entry.get("id"))
+    if kind_of(entry) == "conditioning":
+        counts = [len(names) for names in buckets.values()]
+        if len(counts) == 1 and counts[0] < split.batch:
+            raise ProgramError(
+                f"(id={name}) The dataset has a single bucket with fewer than {split.batch} images"
+            )
+        return ""
+    evaluated = names_of(options.get("eval_dataset_id"))
+    # With an evaluation dataset, only that one is divided and checked.
+    return "" if evaluated and name not in evaluated else split.check(name, buckets)
 
 
 def _batches(entry: Entry, split: Split, buckets: Buckets) -> int:

@@ -15,10 +15,12 @@ from tui.sandbox.faults import FaultKind
 from tui.sandbox.trainer.console import Console
 from tui.sandbox.trainer.current.arguments import ArgumentsRefusedError, check_settings, parse
 from tui.sandbox.trainer.current.datasets import TrainingData, configure
+from tui.sandbox.trainer.current.records import Records
 from tui.sandbox.trainer.current.uploads import HubPublishing, S3Publishing
 from tui.sandbox.trainer.data import fetch
 from tui.sandbox.trainer.micro_batches import EndlessRunError, Event, Schedule, Way, walk
 from tui.sandbox.trainer.output_files import (
+    PICTURE_EDGE,
     copy_assets,
     draw_pictures,
     parameters,
@@ -208,6 +210,7 @@ class _Trainer:
         self._hub = HubPublishing(run, self._plan, console, output)
         stack.callback(self._hub.close)
         self._prompts = dict(_prompts(options))
+        self._records = Records(output, as_text(options.get("report_to")) or "none")
         self._pictures: list[Path] = []
         self._drawn: list[Path] = []
         """The pictures of the last validation."""
@@ -301,6 +304,7 @@ class _Trainer:
                 loop.begin()
             if event.kind == "step":
                 self._summary = loop.advance(event.step)
+                self._records.metrics(event.step, loop.numbers)
             else:
                 self._act(event)
         self._console.stage("Training Complete", "Training run complete.", state="completed")
@@ -366,6 +370,8 @@ class _Trainer:
         console.count_up("Processing validation prompts", len(self._prompts), 0.1)
         kind = self._plan.text("validation_image_format", "png")
         self._drawn = draw_pictures(self._output, step, self._prompts, self._pictures, kind)
+        for name, path in zip(self._prompts, self._drawn, strict=True):
+            self._records.picture(step, name, path, PICTURE_EDGE)
         run.check()
         # The pictures of a step are copied into the checkpoint of that very step.
         folder = self._output / f"checkpoint-{step}"

@@ -230,7 +230,12 @@ class HubPublishing:
         return HfApi(endpoint=self._run.config.hub_endpoint, token=token or False)
 
     def _upload(self, folder: Path, below: str) -> None:
-        self._console.notice(f"Uploading to Hugging Face Hub as `{self.repo}`.")
+        what = (
+            "model"
+            if folder in {self._folder, self._folder / "pipeline"}
+            else ("intermediary checkpoint")
+        )
+        self._console.notice(f"Uploading {what} to Hugging Face Hub as `{self.repo}`.")
         self._console.line("[TRAINING] Status: uploading_model")
         if fault := self._run.fault(FaultKind.LATE_UPLOAD):
             self._run.pause(fault.number(20))
@@ -253,7 +258,8 @@ class HubPublishing:
                 "Retrying..."
             )
         # The trainer prints this after failures too.
-        self._console.notice(f"Model is now available on Hugging Face Hub: {self.repo}")
+        place = "/".join(part for part in ("https://huggingface.co", self.repo, below) if part)
+        self._console.notice(f"Model is now available [on Hugging Face Hub]({place}).")
         self._console.line("[TRAINING] Status: model_available")
 
     def _attempt(self, upload: Callable[[], None]) -> str:
