@@ -13,6 +13,7 @@ from tests.app.job.world import RUNNING, fill_jobs
 from tests.app.new_job.check_answer import answer
 from tests.app.stand_in_engine import StandInEngine
 from tui.app.job.screen import JobScreen
+from tui.app.new_job.form import fields_of
 from tui.app.new_job.screen import NewJobScreen
 from tui.base.job_status import JobStatus
 from tui.settings import CloudSettings, Home, Settings
@@ -322,6 +323,40 @@ async def test_a_delivery_that_failed_its_proof_can_be_accepted_once(
         await wait_for(pilot, lambda: app.screen is screen)
         screen.flow.draft_changed()  # another draft: agreed for that one, not for this one
         assert "accept_delivery" not in screen.flow.draft
+
+
+async def test_one_key_mends_the_delivery_and_shows_what_it_changed(
+    home: Home, ready: StandInEngine
+) -> None:
+    lost = {
+        "id": "delivery-schedule", "level": "error", "advice": "",
+        "message": "last weights that leave the trainer: step 900 of 1000; the final ones do not",
+    }  # fmt: skip
+    mend = {
+        "id": "intervals", "title": "", "line": "", "delivery": {}, "changes": [],
+        "overrides": {"validation_step_interval": 250},
+        "words": "validation_step_interval: 300 → 250",
+    }  # fmt: skip
+    refused = {**answer(), "ok": False, "acceptable": True, "accepts": ["accept_delivery"]}
+    refused["checks"] = [lost, *refused["checks"]]
+    refused["weights"] = {"line": lost["message"], "promise": "no", "mends": [mend]}
+    mended = {**answer(), "weights": {"line": "all of them", "promise": "yes", "mends": []}}
+    mended["config"] = {**mended["config"], "validation_step_interval": 250}
+    async with opened(home, ready) as (app, pilot):
+        ready.answers[CHECK] = (200, refused)
+        screen = await open_form(app, pilot)
+        await wait_for(pilot, lambda: "the final ones do not" in text_of(app))
+        ready.answers[CHECK] = (200, mended)
+        await pilot.press("f")
+        await wait_for(pilot, lambda: screen.flow.ready)
+        assert "validation_step_interval: 300 → 250" in said(app)
+        assert asked(ready, CHECK)[-1]["overrides"] == {"validation_step_interval": 250}
+        lines = [field.label for field in fields_of(screen.flow.draft, screen.flow.answer, {})]
+        assert "Validation step interval" in lines  # it can be seen and cleared
+        await pilot.press("f")  # there is nothing to mend any more
+        assert "leave the trainer already" in said(app)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "All of them." in text_of(app))
 
 
 async def test_an_archive_that_the_trainer_ignores_can_be_accepted(

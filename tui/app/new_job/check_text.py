@@ -117,6 +117,12 @@ def skipped_words(answer: Answer) -> str:
     return f"Skipped: {words}"
 
 
+def weights_words(answer: Answer) -> str:
+    """Returns which weights leave the trainer; empty when the check does not tell."""
+    line = str((answer.get("weights") or {}).get("line") or "")
+    return f"{line[:1].upper()}{line[1:]}." if line else ""
+
+
 def request_entries(answer: Answer) -> list[Entry]:
     """Returns the exact request, indented, secrets as `***`."""
     request = answer.get("request") or {}

@@ -16,6 +16,7 @@ _OPTIONS: Final = (
     ("version", "--model-version"),
     ("data", "--data"),
     ("images_url", "--images-url"),
+    ("trainer_release", "--trainer-release"),
 )
 _DELIVERY: Final = (
     ("kind", "--delivery"),

@@ -320,6 +320,11 @@ class NewJobScreen(AppScreen):
         """Fills in the delivery that is most likely to work."""
         self.editor.names.recommend()
 
+    def do_fix_delivery(self) -> None:
+        """Changes the options that keep the final weights in the trainer; says which."""
+        if changes := self.flow.mend_delivery():
+            self.context.tell(f"Changed for the delivery: {changes}.")
+
     def do_starter(self) -> None:
         """Asks for a model family, then for a name and the images."""
         self.editor.starter()

@@ -14,6 +14,7 @@ from tui.app.new_job.check_text import (
     skipped_words,
     staged_words,
     stays_here,
+    weights_words,
 )
 from tui.app.new_job.form import Draft
 from tui.app.widgets.confirm import Confirm
@@ -182,6 +183,26 @@ class DraftSubmission:
         self.submit()
 
     @property
+    def mends(self) -> list[Answer]:
+        """The changes after which the final weights leave the trainer; the mildest first."""
+        weights = {} if self.checking or self.answer is None else self.answer.get("weights") or {}
+        return list(weights.get("mends") or ())
+
+    def mend_delivery(self) -> str:
+        """Puts the first of these changes into the draft; returns it in words, "" for none."""
+        if not self.mends:
+            return ""
+        mend = self.mends[0]
+        overrides = {**(self.draft.get("overrides") or {}), **mend["overrides"]}
+        if overrides:
+            self.draft["overrides"] = overrides
+        if mend["delivery"]:
+            self.draft["delivery"] = dict(mend["delivery"])
+        words = str(mend["words"])
+        self.draft_changed(at_once=True)
+        return words
+
+    @property
     def needs_consent(self) -> bool:
         """Whether the user must agree: something leaves the machine, or it costs money."""
         free = self.answer is not None and stays_here(self.answer)
@@ -250,7 +271,7 @@ def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None])
     details = [
         ": ".join(leaves_words(answer)) + ".",
         *staged_words(answer),
-        *filter(None, [skipped_words(answer)]),
+        *filter(None, [skipped_words(answer), weights_words(answer)]),
         f"On {hardware}: {estimate_words(answer)}. It is charged by the second.",
         *_limits(answer),
         f"Model {version.get('model')}, version {str(version.get('id'))[:8]}.",
@@ -314,7 +335,8 @@ def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbid
     if name == "stop":
         return "" if flow.job_id else "Nothing is being uploaded."
     busy = flow.submitting or bool(flow.job_id)
-    if busy and name in ("submit", "edit", "starter", "clear", "dry_run", "recommend"):
+    if busy and name in ("submit", "edit", "starter", "clear", "dry_run", "recommend",
+                         "fix_delivery"):  # fmt: skip
         return "The job is being started."
     if name == "submit":
         return _no_submit(flow, forbidden=forbidden)
@@ -322,6 +344,13 @@ def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbid
         return "There is no check yet."
     if name in ("dry_run", "recommend") and not (flow.draft.get("config") and engine):
         return "Choose a config first." if engine else _STARTING
+    if name == "fix_delivery" and not flow.mends:
+        if flow.checking or flow.answer is None:
+            return "There is no check yet."
+        weights = flow.answer.get("weights") or {}
+        if weights.get("promise") == "yes":
+            return "The final weights leave the trainer already."
+        return "No change of the config helps here: choose another delivery."
     if name == "clear" and not own:
         return "This field says what the config says."
     return ""

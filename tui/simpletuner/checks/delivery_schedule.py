@@ -66,6 +66,6 @@ def _check_uploads(config: TrainingConfig, schedule: DeliverySchedule) -> Iterat
     )
     if estimate.sent > max(_MANY_BYTES, _MANY_TIMES * estimate.stored):
         advice = "Validate less often, or keep fewer checkpoints (checkpoints_total_limit)."
-        yield "uploads", "warn", message, advice
+        yield "delivery-uploads", "warn", message, advice
     else:
-        yield "uploads", "ok", message
+        yield "delivery-uploads", "ok", message
