@@ -94,7 +94,6 @@ class World:
             "overrides": {"max_train_steps": steps, "lora_rank": 2},
             "delivery": {"kind": "local"},
             "consent": True,
-            "trainer_release": "patched",  # the sandbox's, which unpacks archives
         }
         return cast("Draft", draft | more)
 

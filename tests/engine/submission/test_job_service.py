@@ -308,11 +308,11 @@ async def test_an_invalid_draft_is_refused(world: World) -> None:
 
 async def test_a_token_that_is_refused_stops_a_submit(world: World) -> None:
     await world.client.set_session({"replicate_token": "r8_" + "x" * 37})
-    report = await world.client.check(world.draft())
+    report = await world.client.check(world.draft(50))
     assert not report["ok"]
     assert [c["id"] for c in report["checks"] if c["level"] == "error"] == ["token"]
     with pytest.raises(ControlError) as caught:
-        await world.submit()
+        await world.submit(50)
     assert caught.value.code == "check_failed"
     answer = await world.client.validate()
     assert answer["valid"] is False

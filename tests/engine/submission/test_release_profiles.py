@@ -67,7 +67,7 @@ async def test_the_word_of_the_draft_counts_more_than_the_setting(world: World) 
     version = version_of(world, SUMMER)
     assert chosen(world, version).name == "4.8.0"
     assert chosen(world, version, trainer_release="patched").name == "patched"
-    report = await world.client.check(world.draft(trainer_release=None))
+    report = await world.client.check(world.draft())
     named = [check["message"] for check in report["checks"] if check["id"] == "version"]
     assert named[0].endswith("SimpleTuner 4.8.0 (as you said)")
 
@@ -75,7 +75,9 @@ async def test_the_word_of_the_draft_counts_more_than_the_setting(world: World) 
 async def test_a_job_whose_archive_was_ignored_shows_it_for_its_version(world: World) -> None:
     version = version_of(world, SUMMER)
     assert chosen(world, version).source == "date"
-    job = await world.ended(await world.submit(version=version, data="upload", accept_data=True))
+    job = await world.ended(
+        await world.submit(version=version, data="upload", accept_data=True, overrides=DELIVERED)
+    )
     assert job.status is JobStatus.FAILED
     assert chosen(world, version).archive == "ignored"
     assert chosen(world, version).source == "observed"

@@ -200,7 +200,8 @@ class Preparer:
             mode=mode,
             inputs=inputs,
             schema=choice.schema if choice else None,
-            release=release if choice else None,
+            # Of a version that is not known yet, only its date and its jobs could tell more.
+            release=release if choice is not None else None,
             has_hf_token=self._has_hub_token(api_base),
             step_seconds=history.step.seconds if history.step else None,
         )
