@@ -50,6 +50,7 @@ from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
 from tui.engine.submission.queue_service import QueueService
 from tui.engine.submission.release_profiles import ReleaseProfiles
+from tui.engine.submission.resume import CheckpointSharing
 from tui.engine.submission.submit import Submitter
 from tui.engine.submission.version_service import VersionService
 from tui.engine.tracking.monitor import Monitor
@@ -197,6 +198,7 @@ class Engine:
             ),
             reader=self.reader,
         )
+        resume = CheckpointSharing(self.reader, self.listening.share_checkpoint)
         self._submitter = Submitter(
             recorder=self.recorder,
             claims=claims,
@@ -209,6 +211,7 @@ class Engine:
             now=utc_now,
             keys_for=self.job_delivery.keys_for,
             staging=self.staging,
+            share_checkpoint=resume.share,
             webhook_for=self.listening.webhook_url,
         )
         self.spending = SpendingService(self.reader, self.live, self._service_time)
@@ -222,7 +225,7 @@ class Engine:
             preparer=self.preparer,
             check_delivery=self._check_delivery,
             reader=self.reader,
-            share_checkpoint=self.listening.share_checkpoint,
+            resume=resume,
             spending=self.spending,
             submitter=self._submitter,
             tasks=self._tasks,

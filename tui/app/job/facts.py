@@ -327,7 +327,7 @@ def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:
 
 def draft_from(job: JobRecord, point: ResumePoint) -> dict[str, Any]:
     """Returns a draft that goes on from a checkpoint of a job, up to the same last step."""
-    draft: dict[str, Any] = draft_again(job, changed=False)
+    draft = draft_again(job, changed=False)
     resumed: dict[str, Any] = {"resume_from_checkpoint": point.address}
     if point.total:
         resumed["max_train_steps"] = point.total

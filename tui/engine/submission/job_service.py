@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -32,6 +31,7 @@ from tui.engine.submission.prepare import (
     ceiling_check,
 )
 from tui.engine.submission.report import leaving, report_of
+from tui.engine.submission.resume import CheckpointSharing
 from tui.engine.submission.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.submission.submit import Submitter
 from tui.engine.tracking.monitor import Monitor, snapshot_of
@@ -47,13 +47,11 @@ from tui.simpletuner.datasets.trigger_words import caption_words
 from tui.simpletuner.request.delivery import JOB_ID
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import JobRecord
-from tui.store.resume_point import MANIFEST, local_key
 from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from tui.api.submission import CheckReport
 
-LOG = logging.getLogger(__name__)
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -72,7 +70,7 @@ class JobService:
         preparer: Preparer,
         check_delivery: CheckDelivery,
         reader: StoreReader,
-        share_checkpoint: Callable[[JobRecord, JobRecord, str], Awaitable[int]],
+        resume: CheckpointSharing,
         spending: SpendingService,
         submitter: Submitter,
         tasks: TaskOwner,
@@ -89,7 +87,7 @@ class JobService:
         self._preparer = preparer
         self._check_delivery = check_delivery
         self._reader = reader
-        self._share_checkpoint = share_checkpoint
+        self._resume = resume
         self._spending = spending
         self._submitter = submitter
         self._tasks = tasks
@@ -126,23 +124,19 @@ class JobService:
         self._allow(prepared, api_base)
         prepared = await self._with_delivery_check(api_base, prepared, submit=True)
         self._allow(prepared, api_base)
-        resumed = self._resumed(prepared)
+        self._resume.check(
+            prepared.delivery.kind, prepared.config.values.get("resume_from_checkpoint")
+        )
         trigger_words = await asyncio.to_thread(caption_words, prepared.report)
         account = await self._account(api_base)
         with self._staging.held(api_base, prepared.staging) as staged_as:
             if prepared.staging is not None:
                 await self._staging.remember(api_base, prepared.staging, keep=draft.keep_staged)
-            return await self._store(
-                api_base,
-                prepared,
-                trigger_words,
-                account=account,
-                key=key,
-                staged_as=staged_as,
-                resumed=resumed,
+            return self._store(
+                api_base, prepared, trigger_words, account=account, key=key, staged_as=staged_as
             )
 
-    async def _store(
+    def _store(
         self,
         api_base: str,
         prepared: Prepared,
@@ -151,7 +145,6 @@ class JobService:
         account: str,
         key: str,
         staged_as: str,
-        resumed: tuple[JobRecord, str] | None,
     ) -> dict[str, Any]:
         """Store a job and start its submission; see `submit`."""
         if earlier := self._job_of_key(key):  # the same request, twice at once
@@ -174,51 +167,8 @@ class JobService:
             ("created", f"Made from {prepared.config.path}."),
             facts={key: record.job_id} if key else {},
         )
-        if resumed is not None:
-            source, checkpoint = resumed
-            await self._share(source, job, checkpoint)
         self._submitter.start(job, prepared.report, secret_inputs)
         return _submitted(job, warning=warning)
-
-    def _resumed(self, prepared: Prepared) -> tuple[JobRecord, str] | None:
-        """The job whose checkpoint here a job goes on from, and the checkpoint's key, if any.
-
-        Raises:
-            RefusedError: there is no such checkpoint here.
-        """
-        if prepared.delivery.kind != "local":
-            return None
-        key = local_key(str(prepared.config.values.get("resume_from_checkpoint") or ""))
-        if not key:
-            return None
-        job_id = self._reader.job_with_file(f"{key}/{MANIFEST}")
-        source = self._reader.job(job_id) if job_id else None
-        if source is None:
-            raise RefusedError(
-                f"No complete checkpoint {key} is on this machine.",
-                "Go on from a checkpoint that arrived, or start from the beginning.",
-                status=409,
-            )
-        return source, key
-
-    async def _share(self, source: JobRecord, job: JobRecord, key: str) -> None:
-        """Let a new job read the checkpoint that it goes on from; end it if that fails.
-
-        Raises:
-            RefusedError: the files cannot be read any more.
-        """
-        try:
-            shared = await self._share_checkpoint(source, job, key)
-        except OSError as error:
-            shared = 0
-            LOG.warning("%s cannot be shared: %s", key, error)
-        if shared == 0:
-            await self._submitter.cancel(job)
-            raise RefusedError(
-                f"The checkpoint {key} cannot be read any more.",
-                "Its files were moved, changed or deleted; start from the beginning.",
-                status=409,
-            )
 
     async def _account(self, api_base: str) -> str:
         """Return the account that a job is submitted for; "" when Replicate does not tell."""

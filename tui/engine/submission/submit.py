@@ -69,6 +69,7 @@ class Submitter:
         now: Clock,
         keys_for: Callable[[JobRecord], Awaitable[dict[str, Secret]]],
         staging: StagingService,
+        share_checkpoint: Callable[[JobRecord], Awaitable[None]],
         webhook_for: Callable[[JobRecord], str | None] = lambda _job: None,
     ) -> None:
         """Take the services it works with.
@@ -85,8 +86,10 @@ class Submitter:
             now: the clock.
             keys_for: reads the keys of the user's own bucket for one POST.
             staging: sends datasets to the place that the trainer reads from.
+            share_checkpoint: lets a job read the checkpoint that it goes on from.
             webhook_for: the webhook address of a job; None for none.
         """
+        self._share_checkpoint = share_checkpoint
         self._recorder = recorder
         self._bus = bus
         self._monitor = monitor
@@ -250,6 +253,7 @@ class Submitter:
                 inputs=inputs,
             )  # fmt: skip
             job = self._recorder.writer.job(job_id)
+        await self._share_checkpoint(job)
         await self._follow_prediction(await self._poster.post(job))
 
     async def _secret_values(self, job: JobRecord) -> dict[str, Secret]:

@@ -205,14 +205,17 @@ def _has_exact_name(path: Path) -> bool:
 
 
 def share_objects(source: Folder, target: Folder, prefix: str) -> int:
-    """Give objects of one folder a second name in another; returns how many.
+    """Give objects of one folder a second name in another; returns how many are there then.
 
     Raises:
         OSError: a file cannot be linked or copied.
     """
     count = 0
     for stored in source.objects():
-        if not stored.key.startswith(prefix) or target.find(stored.key) is not None:
+        if not stored.key.startswith(prefix):
+            continue
+        count += 1
+        if target.find(stored.key) is not None:
             continue
         body = target.new_body()
         try:
@@ -220,7 +223,6 @@ def share_objects(source: Folder, target: Folder, prefix: str) -> int:
         except OSError:  # a file system without links
             shutil.copyfile(source.path_of(stored.key), body, follow_symlinks=False)
         target.publish(body, stored)
-        count += 1
     return count
 
 
