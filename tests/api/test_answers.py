@@ -164,6 +164,16 @@ async def _about_the_account(call: Caller, world: World) -> None:
     await call(paths.LOOK_AT_REPOSITORY, query={"name": "lora", "private": "true"})
 
 
+async def _move_a_job(call: Caller, world: World) -> None:
+    world.fault("queue-forever*1")
+    archive = {"data": "hosted", "images_url": "https://example.com/a.zip", "accept_data": True}
+    waiting = await world.submit(8, hardware="l40s", **archive)
+    await world.until(waiting, JobStatus.QUEUED)
+    await call(paths.JOB_QUEUE, job_id=waiting)
+    await call(paths.MOVE_JOB, {"hardware": "h100"}, job_id=waiting)
+    await world.until(waiting, JobStatus.CANCELLED)
+
+
 async def _about_jobs(call: Caller, world: World) -> str:
     await call(paths.AVAILABLE_CONFIGS, query={"cwd": str(world.config.parent)})
     await call(paths.GIT_STATE, query={"config_name": str(world.config)})
@@ -177,6 +187,7 @@ async def _about_jobs(call: Caller, world: World) -> str:
     other = (await call(paths.SUBMIT_JOB, theirs, {"provider": "replicate"}, status=200))["job_id"]
     await call(paths.CANCEL_JOB, job_id=other)
     await world.until(other, JobStatus.CANCELLED)
+    await _move_a_job(call, world)
     await call(paths.JOBS, query={"limit": 10, "sync_active": True, "job_type": "cloud"})
     for endpoint in (paths.JOB, paths.JOB_LOG, paths.JOB_LOG_STREAM, paths.JOB_PROGRESS):
         await call(endpoint, job_id=job_id)

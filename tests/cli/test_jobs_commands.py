@@ -264,8 +264,10 @@ def test_wrong_usage_ends_with_status_2(shell: Shell) -> None:
 
 
 def test_a_waiting_job_is_moved_by_command(shell: Shell) -> None:
+    hosted = ("--data", "hosted", "--images-url", "https://example.com/a.zip",
+              "--accept-data")  # fmt: skip
     with shell.faults("queue-forever*1"):
-        job = shell.submit("--steps", "8")
+        job = shell.submit("--steps", "8", *hosted)
     eventually_sync(lambda: shell.json("job", job["job_id"])["status"] == "queued")
     standing = shell.json("move", job["job_id"])
     assert {other["id"] for other in standing["others"]} >= {"h100"}

@@ -331,7 +331,8 @@ def draft_from(job: JobRecord, point: ResumePoint) -> dict[str, Any]:
     resumed: dict[str, Any] = {"resume_from_checkpoint": point.address}
     if point.total:
         resumed["max_train_steps"] = point.total
-    draft["overrides"] = {**(draft.get("overrides") or {}), **resumed}
+    before: dict[str, Any] = draft.get("overrides") or {}
+    draft["overrides"] = {**before, **resumed}
     return draft
 
 

@@ -21,7 +21,7 @@ from tui.engine.results.collector import Collector, collect_after_end
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
 from tui.engine.staging.service import StagingService
-from tui.engine.submission.draft import read_draft
+from tui.engine.submission.draft import Draft, read_draft
 from tui.engine.submission.prepare import (
     Prepared,
     Preparer,
@@ -120,13 +120,7 @@ class JobService:
         key = f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
         if earlier := self._job_of_key(key):
             return _submitted(earlier, again=True)
-        prepared = apply_overrides(await self._preparer.prepare(api_base, draft))
-        self._allow(prepared, api_base)
-        prepared = await self._with_delivery_check(api_base, prepared, submit=True)
-        self._allow(prepared, api_base)
-        self._resume.check(
-            prepared.delivery.kind, prepared.config.values.get("resume_from_checkpoint")
-        )
+        prepared = await self._startable(api_base, draft)
         trigger_words = await asyncio.to_thread(caption_words, prepared.report)
         account = await self._account(api_base)
         with self._staging.held(api_base, prepared.staging) as staged_as:
@@ -135,6 +129,30 @@ class JobService:
             return self._store(
                 api_base, prepared, trigger_words, account=account, key=key, staged_as=staged_as
             )
+
+    async def require_startable(self, api_base: str, body: Mapping[str, Any]) -> None:
+        """Check a draft as `submit` does, and start nothing.
+
+        Raises:
+            RefusedError: `submit` would refuse it.
+        """
+        await self._startable(api_base, read_draft(body))
+
+    async def _startable(self, api_base: str, draft: Draft) -> Prepared:
+        """Prepare a draft that may be started.
+
+        Raises:
+            RefusedError: a check failed, the user has not agreed to the upload, or the cost limit
+                refuses the job.
+        """
+        prepared = apply_overrides(await self._preparer.prepare(api_base, draft))
+        self._allow(prepared, api_base)
+        prepared = await self._with_delivery_check(api_base, prepared, submit=True)
+        self._allow(prepared, api_base)
+        self._resume.check(
+            prepared.delivery.kind, prepared.config.values.get("resume_from_checkpoint")
+        )
+        return prepared
 
     def _store(
         self,

@@ -119,14 +119,14 @@ class MoveService:
         if target == job.hardware:
             raise RefusedError(f"{job.name} waits for {PROFILES[target].label} already.")
         await self._same_account(job)
-        report = await self._jobs.check(job.api_base, _draft(job, target))
-        errors = [check["message"] for check in report["checks"] if check["level"] == "error"]
-        if errors and not (report["acceptable"] and draft.get("accept_delivery")):
+        try:
+            await self._jobs.require_startable(job.api_base, _draft(job, target))
+        except RefusedError as error:
             raise RefusedError(
-                f"The job could not be started on {PROFILES[target].label}: {errors[0]}",
-                f"{job.name} stays where it is.",
+                f"The job could not be started on {PROFILES[target].label}: {error.message}",
+                f"{job.name} stays where it is. {error.advice}".rstrip(),
                 status=409,
-            )
+            ) from None
 
     async def _same_account(self, job: JobRecord) -> None:
         """Refuse to post a job for another account than the one it was made for.
