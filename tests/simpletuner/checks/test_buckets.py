@@ -155,6 +155,29 @@ def test_an_unknown_bucket_still_needs_enough_pictures() -> None:
     assert findings({(1024, 1024): 9}, {"train_batch_size": 4}, **entry) == []
 
 
+def test_a_conditioning_set_fills_its_own_batches_unless_it_follows_its_source() -> None:
+    sizes, batch = {(1024, 1024): 3}, {"train_batch_size": 4}
+    for kind, refused in (("reference_loose", True), ("reference_strict", False), ("mask", False)):
+        entry = {"dataset_type": "conditioning", "conditioning_type": kind}
+        assert [c.level for c in findings(sizes, batch, **entry)] == ["error"] * refused
+
+
+@pytest.mark.parametrize(
+    ("entry", "small"),
+    [
+        ({"minimum_image_size": 512, "resolution_type": "pixel"}, True),
+        ({"minimum_image_size": 512}, False),
+        ({"minimum_image_size": 0.25, "resolution_type": "area", "resolution": 1.0}, False),
+        ({"minimum_image_size": 512, "crop": True}, True),
+        ({"minimum_image_size": 0}, False),
+    ],
+)
+def test_the_minimum_size_is_an_edge_or_an_area(entry: dict[str, Any], small: bool) -> None:
+    report, config = dataset({(1024, 400): 4}, **entry)
+    assert (aspect_buckets(report, config) == ()) is small
+    assert report.spec.is_too_small(1024, 400) is small
+
+
 def test_an_evaluation_set_counts_with_one() -> None:
     report, config = dataset({(1024, 1024): 1}, {"train_batch_size": 8}, dataset_type="eval")
     assert samples_per_step(report.spec, config) == 1

@@ -168,6 +168,8 @@ def test_images_captions_and_secrets(tmp_path: Path) -> None:
     assert {"images", "captions", "secrets", "image-size"} <= {
         c.id for c in listed if c.level == "warn"
     }
+    missing = check_of(listed, "captions")
+    assert (missing.level, "the trainer stops" in missing.message) == ("error", True)
     assert "left out" in check_of(listed, "image-size").message
 
 

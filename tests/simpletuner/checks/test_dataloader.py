@@ -105,6 +105,10 @@ def findings(root: Path, entries: list[dict[str, Any]], **changes: Any) -> list[
              "target_downsample_size": 768},
             "512 pixels",
         ),
+        (
+            {**HUB, "resolution": 1.0, "resolution_type": "area", "minimum_image_size": 512},
+            "minimum_image_size 512",
+        ),
         ({**HUB, "resolution": 1.0}, "resolution 1.0"),
         ({**HUB, "resolution": "1024"}, "resolution '1024'"),
         ({**HUB, "resolution_type": "pixels"}, "resolution_type pixels"),
@@ -260,3 +264,10 @@ def test_rules_of_the_whole_file(
 ) -> None:
     found = [c for c in findings(tmp_path, entries, **changes) if c.level == "error"]
     assert [part in c.message for c in found] == [True]
+
+
+def test_a_random_crop_may_stop_several_gpus(tmp_path: Path) -> None:
+    crop = {"crop": True, "crop_aspect": "random", "crop_aspect_buckets": [0.5, 1.0]}
+    (found,) = findings(tmp_path, [{**HUB, **crop}], num_processes=2)
+    assert (found.level, "several GPUs" in found.message) == ("warn", True)
+    assert findings(tmp_path / "one", [{**HUB, **crop}]) == []

@@ -15,7 +15,12 @@ from typing import Any, Final
 
 from tui.simpletuner.checks.data import CheckRow
 from tui.simpletuner.checks.dataloader import dataset_type, resolution_type
-from tui.simpletuner.config.training_config import DEFAULT_RESOLUTION, DatasetSpec, TrainingConfig
+from tui.simpletuner.config.training_config import (
+    DEFAULT_RESOLUTION,
+    DatasetSpec,
+    TrainingConfig,
+    below_minimum,
+)
 from tui.simpletuner.config.values import as_bool, as_float, as_int, as_text
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
 from tui.simpletuner.facts.models import model
@@ -150,8 +155,18 @@ def bucket_checks(config: TrainingConfig, report: DataReport | None) -> Iterator
     if as_text(config.values.get("eval_dataset_id")):
         return  # then the trainer does not look
     for dataset in report.local if report else ():
-        if dataset_type(dataset.spec.raw) in ("image", "eval") and dataset.images:
+        if dataset.images and _is_split(dataset.spec):
             yield from _check_buckets(dataset, config)
+
+
+def _is_split(spec: DatasetSpec) -> bool:
+    """Whether the trainer splits the buckets of a dataset into batches of their own.
+
+    A strict reference or a mask takes the buckets of its source.
+    """
+    kind = dataset_type(spec.raw)
+    strict = as_text(spec.raw.get("conditioning_type")) in ("reference_strict", "mask")
+    return kind in ("image", "eval") or (kind == "conditioning" and not strict)
 
 
 def _check_buckets(dataset: DatasetReport, config: TrainingConfig) -> Iterator[CheckRow]:
@@ -256,14 +271,12 @@ def _too_small(
     spec: DatasetSpec, config: TrainingConfig, shape: _Shape, width: int, height: int
 ) -> bool:
     least = _minimum(spec, config)
-    if least is None or least <= 0:
+    if least is None:
         return False
-    if shape.kind == "pixel":
-        return width < least or height < least
-    area = least**2 if resolution_type(spec.raw, config) == "pixel_area" else least * 1e6
-    edge = math.floor(math.sqrt(area))
     square = shape.crop and shape.crop_aspect == "square"
-    return width * height < area or (square and (width < edge or height < edge))
+    return below_minimum(
+        (width, height), least, resolution_type(spec.raw, config), square_crop=square
+    )
 
 
 def _is_kept(bucket: AspectBucket, spec: DatasetSpec, config: TrainingConfig) -> bool:

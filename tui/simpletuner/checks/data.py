@@ -40,7 +40,7 @@ def data_checks(
     yield from _check_mode(config, mode, schema, release)
     for dataset in report.datasets if report else ():
         if dataset.kind == "local" and not dataset.spec.disabled:
-            yield from _check_dataset(dataset)
+            yield from _check_dataset(dataset, mode)
     hosted = [spec for spec in config.training_datasets if spec.kind == "remote"]
     if hosted and mode != "images":
         listed = ", ".join(f"{spec.id} ({spec.type})" for spec in hosted)
@@ -71,7 +71,7 @@ def _check_mode(
         yield "data-mode", "error" if only else "warn", message, "Upload them, or host them."
 
 
-def _check_dataset(dataset: DatasetReport) -> Iterator[CheckRow]:
+def _check_dataset(dataset: DatasetReport, mode: DatasetMode) -> Iterator[CheckRow]:
     identity = f"dataset {dataset.id}"
     for note in dataset.problems:
         yield "datasets", note.level, note.message, note.advice
@@ -90,8 +90,13 @@ def _check_dataset(dataset: DatasetReport) -> Iterator[CheckRow]:
         )
     if dataset.missing_captions:
         message = f"{identity}: no caption for {_count(len(dataset.missing_captions), 'image')}"
-        advice = "Write a .txt file of the same name beside each."
-        yield "captions", "warn", f"{message}: {_first_names(dataset.missing_captions)}", advice
+        message += f": {_first_names(dataset.missing_captions)}"
+        if mode == "both":  # as files, the trainer reads each caption or stops
+            advice = "Write a .txt file of the same name beside each, or remove the images."
+            yield "captions", "error", f"{message}; the trainer stops at the first", advice
+        else:
+            advice = "Write a .txt file of the same name beside each."
+            yield "captions", "warn", message, advice
     if dataset.empty_captions:
         message = f"{identity}: {_count(len(dataset.empty_captions), 'caption')} without text"
         advice = "Write a caption into each, or delete the file."

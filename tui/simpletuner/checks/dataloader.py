@@ -230,6 +230,10 @@ def _sizes(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
         name: as_float(entry.get(name, config.values.get(name)))
         for name in ("maximum_image_size", "target_downsample_size")
     }
+    least = as_float(entry.get("minimum_image_size"))
+    if kind == "area" and least is not None and least > 5:
+        message = f"minimum_image_size {_number(least)} with resolution_type area is too much"
+        yield _error(f"{message}; the trainer stops", "Write megapixels, such as 0.25.")
     maximum, target = sizes.values()
     if maximum and not target and "maximum_image_size" in entry:
         message = f"maximum_image_size {_number(maximum)} without target_downsample_size"
@@ -265,7 +269,7 @@ def _resolution(entry: Entry, config: TrainingConfig, kind: str) -> Iterator[Che
         yield _warning(message, "Write megapixels such as 1.0, or resolution_type pixel_area.")
 
 
-def _crops(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
+def _crops(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
     if dataset_type(entry) in _AUDIO_LIKE:
         return
     aspects = ("square", "preserve", "random", "closest")
@@ -284,6 +288,10 @@ def _crops(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
         if not fits:
             message = f"crop_aspect {entry['crop_aspect']} without a list crop_aspect_buckets"
             yield _error(message, "Add crop_aspect_buckets, such as [0.75, 1.0, 1.5].")
+    if entry.get("crop") and entry.get("crop_aspect") == "random" and config.num_processes > 1:
+        message = "crop_aspect random with several GPUs: the trainer may stop in mid-training, when"
+        advice = "Use closest, preserve or square, or one GPU."
+        yield _warning(f"{message} a new epoch leaves a GPU without images", advice)
 
 
 def _video(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:

@@ -124,9 +124,6 @@ def _precision(config: TrainingConfig) -> Iterator[CheckRow]:
     if quantised and mixed == "fp8" and base != "fp8-torchao":
         message = f"mixed_precision fp8 with base_model_precision {base}: refused at start"
         yield "precision", "error", message, "Use bf16.", {"mixed_precision": "bf16"}
-    if quantised and as_text(values.get("base_model_default_dtype")) == "fp16":
-        message = "base_model_default_dtype fp16 with a quantised base model: refused"
-        yield "precision", "error", message, "Use bf16.", {"base_model_default_dtype": "bf16"}
     careful = not as_bool(values.get("i_know_what_i_am_doing"))
     unlocked = as_bool(values.get("controlnet")) or not careful
     if as_text(values.get("model_type")) == "full" and not unlocked:

@@ -223,10 +223,44 @@ class DatasetSpec:
         """
         return edge_pixels(self.raw.get("minimum_image_size"), self.raw.get("resolution_type"))
 
+    def is_too_small(self, width: int, height: int) -> bool:
+        """Whether an image is below the minimum size; without one, below the resolution."""
+        least = as_float(self.raw.get("minimum_image_size"))
+        if least is None:
+            return 0 < min(width, height) < (self.resolution_pixels or 0)
+        kind = as_text(self.raw.get("resolution_type")) or DEFAULT_RESOLUTION_TYPE
+        square = bool(self.raw.get("crop")) and self.raw.get("crop_aspect", "square") == "square"
+        return min(width, height) > 0 and below_minimum(
+            (width, height), least, kind, square_crop=square
+        )
+
     @property
     def resolution_pixels(self) -> int | None:
         """Edge in pixels of a square of the training size; None when not set."""
         return edge_pixels(self.raw.get("resolution"), self.raw.get("resolution_type"))
+
+
+def below_minimum(
+    size: tuple[int, int], minimum: float, resolution_type: str, *, square_crop: bool
+) -> bool:
+    """Whether the trainer drops an image for its `minimum_image_size`.
+
+    `pixel` compares each edge, the other types the area; a square crop needs both edges as well.
+    Source: SimpleTuner's helpers/metadata/backends/base.py.
+
+    Args:
+        size: width and height in pixels.
+        minimum: the limit, in megapixels for `area`, else in pixels of an edge.
+        resolution_type: `pixel`, `area` or `pixel_area`.
+        square_crop: whether images are cropped to squares.
+    """
+    width, height = size
+    if minimum <= 0:
+        return False
+    if resolution_type == "pixel":
+        return min(width, height) < minimum
+    area = minimum * 1e6 if resolution_type == "area" else minimum**2
+    return width * height < area or (square_crop and min(width, height) < int(math.sqrt(area)))
 
 
 def edge_pixels(resolution: Any, resolution_type: Any) -> int | None:

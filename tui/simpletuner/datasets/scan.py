@@ -193,9 +193,8 @@ def _scan_local(
 
 def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
     spec = report.spec
-    least = spec.minimum_pixels or spec.resolution_pixels or 0
     small = tuple(
-        image.name for image in folder.images if 0 < min(image.width, image.height) < least
+        image.name for image in folder.images if spec.is_too_small(image.width, image.height)
     )
     sizes = Counter((image.width, image.height) for image in folder.images)
     report = replace(
