@@ -215,7 +215,9 @@ def test_an_unclosed_quote_in_config_env_is_no_error() -> None:
         ('{"a": 1, // the first\n"b": 2}', "comment"),
         ("{'a': 1}", "single quotes"),
         ('{"a": True}', "Python"),
-        ('{"a": 1 "b": 2}', "delimiter"),
+        ('{"a": 1\n "b": 2}', "missing comma"),
+        ("{a: 1}", "without quotes"),
+        ('{"a": one}', "Expecting value"),
     ],
 )
 def test_a_common_slip_in_json_is_named(tmp_path: Path, text: str, problem: str) -> None:

@@ -20,7 +20,7 @@ from tui.simpletuner.request.delivery import Delivery, is_s3, publishing_targets
 
 _SKIP_LAYER_FAMILIES: Final = frozenset({"sd3", "wan", "wan_s2v", "zlab_i1", "moss_image"})
 _RESOLUTION: Final = re.compile(r"\s*\d+(?:\s*x\s*\d+)?\s*", re.IGNORECASE)
-_TRACKERS: Final = frozenset({"wandb", "comet_ml", "swanlab", "all"})
+_TRACKERS: Final = frozenset({"wandb", "comet_ml", "swanlab"})
 _PROVIDERS: Final = frozenset(
     {"s3", "s3-compatible", "backblaze_b2", "b2", "azure_blob", "azure", "dropbox"}
 )

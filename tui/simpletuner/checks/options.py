@@ -39,8 +39,18 @@ _REPLACED: Final = frozenset(
     {"output_dir", "data_backend_config", "webhook_config", "lycoris_config", "publishing_config"}
 )
 """Options that the job sets anew, whatever the config says."""
-_OURS: Final = frozenset({"model_flavor", "max_steps"})
+_OURS: Final = frozenset({"model_flavor"})
 """Spellings that this program reads and the trainer does not get."""
+_OTHER_TOOLS: Final = {
+    "batch_size": "train_batch_size", "rank": "lora_rank", "lr": "learning_rate",
+    "alpha": "lora_alpha", "network_dim": "lora_rank", "network_alpha": "lora_alpha",
+    "steps": "max_train_steps", "max_steps": "max_train_steps", "train_steps": "max_train_steps",
+    "epochs": "num_train_epochs", "max_train_epochs": "num_train_epochs",
+    "num_epochs": "num_train_epochs", "save_steps": "checkpoint_step_interval",
+    "save_every": "checkpoint_step_interval", "scheduler": "lr_scheduler",
+    "optimizer_type": "optimizer", "precision": "mixed_precision", "prompt": "validation_prompt",
+}  # fmt: skip
+"""What other trainers call an option."""
 _IDS: Final = {
     "model_family": "model-family",
     "model_flavour": "model-flavour",
@@ -121,7 +131,7 @@ def _nearest(wanted: str, names: tuple[str, ...]) -> str | None:
         # The bounds are much cheaper than the ratio itself.
         for bound in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio):
             ratio = bound()
-            if ratio < _SIMILAR or ratio + bonus <= best_score:
+            if ratio < _SIMILAR - bonus or ratio + bonus <= best_score:
                 break
         else:
             best, best_score = one, ratio + bonus
@@ -216,7 +226,8 @@ class _Judge:
                 {name: None},
             )
         message = f"{shown}: {self.trainer} has no such option and stops at start"
-        guess = same_words(name, facts.options) or nearest(name, facts.options)
+        guess = _OTHER_TOOLS.get(name.lower()) or same_words(name, facts.options)
+        guess = guess or nearest(name, facts.options)
         newer = release is not None and later(release, facts.release)
         level = "warn" if newer else "error"
         if guess is None:
@@ -254,7 +265,7 @@ class _Judge:
                 message = f"{name} {text} needs a package that the trainer's container may lack"
                 yield "option", "warn", message, f"{option.default} is always there."
                 return
-            guess = nearest(text, option.known)
+            guess = _begins(text, option.known) or nearest(text, option.known)
             message = f"{name} = {text}: {self.trainer} has no such {name}"
             advice = f"Did you mean {guess}?" if guess else f"There are: {_list(option.known)}."
             yield "option", "error", message, advice, {name: guess} if guess else {}
@@ -306,13 +317,17 @@ def _advice(option: Option, name: str, value: Any) -> tuple[str, dict[str, Any]]
         advice = "Put caption_strategy into the dataset's entry of the dataloader file."
         return advice, {name: None}
     if option.name == "report_to":
-        return f"There are: {_list(option.choices)}.", {name: "none"}
+        named = value if isinstance(value, list | tuple) else text.split(",")
+        unknown = next(one for one in map(str.strip, map(str, named)) if one not in option.choices)
+        guess = nearest(unknown, option.choices)
+        there = f"There are: {_list(option.choices)}."
+        return f"Did you mean {guess}? {there}" if guess else there, {name: "none"}
     if option.choices:
         known = model(text.lower())
         guess = known.name if option.name == "model_family" and known else None
         if not text.isdigit():
-            guess = guess or same_words(text, map(str, option.choices))
-            guess = guess or nearest(text, map(str, option.choices))
+            names = [str(choice) for choice in option.choices]
+            guess = guess or same_words(text, names) or _begins(text, names) or nearest(text, names)
         if guess:
             return f"Did you mean {guess}?", {name: guess}
         return f"There are: {_list(option.choices)}.", {}
@@ -337,6 +352,11 @@ def same_words(name: str, names: Iterable[str]) -> str | None:
     """The name that has the same words in another order: `disable_validation`."""
     words = sorted(re.split(r"[_-]+", name.lower()))
     return next((one for one in names if sorted(re.split(r"[_-]+", one.lower())) == words), None)
+
+
+def _begins(text: str, names: Iterable[str]) -> str | None:
+    """The first name that begins with a text: `int8-quanto` for `int8`."""
+    return next((one for one in names if one.lower().startswith(text.lower())), None)
 
 
 def _list(values: Iterable[Any]) -> str:

@@ -40,7 +40,7 @@ DATALOADER_FILE = "multidatabackend.json"
 LYCORIS_FILE = "lycoris_config.json"
 
 NOT_CONFIGS = frozenset({DATALOADER_FILE, LYCORIS_FILE, "webhooks.json", "webhook.json"})
-_OUR_SPELLINGS = frozenset({"model_flavor", "max_steps"})
+_OUR_SPELLINGS = frozenset({"model_flavor"})
 NOT_CONFIG_FOLDERS = frozenset({"dataloaders", "templates", "webhooks", "__pycache__"})
 
 

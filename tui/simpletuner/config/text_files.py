@@ -13,6 +13,7 @@ from tui.simpletuner.errors import ConfigError
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """Limit of a file that is read as a config; a larger file was chosen by mistake."""
 _PYTHON_WORD: Final = re.compile(r"(?:True|False|None)\b")
+_BARE_NAME: Final = re.compile(r"[A-Za-z_-][\w-]*\s*:")
 _ADVICE: Final = "Correct that line; a missing or extra comma or quote is the usual cause."
 
 
@@ -88,6 +89,10 @@ def _explain(text: str, error: json.JSONDecodeError) -> tuple[str, str, int]:
         return "a comment", "Remove it: JSON has no comments.", error.pos
     if after.startswith("'"):
         return "text in single quotes", 'Use double quotes: "…".', error.pos
+    if _BARE_NAME.match(after):
+        return "a name without quotes", 'Put names into double quotes: "…".', error.pos
+    if error.msg.startswith("Expecting ',' delimiter"):
+        return "a missing comma", "Put a comma between two items.", error.pos
     if word := _PYTHON_WORD.match(after):
         written = {"True": "true", "False": "false", "None": "null"}[word[0]]
         return f"{word[0]} is Python", f"Write {written}.", error.pos
