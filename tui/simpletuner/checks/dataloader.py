@@ -6,6 +6,7 @@ release 4.10.1. Findings are named by the dataset, the field and its value.
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -50,7 +51,21 @@ text_cache_ondemand caption_filter_list caption_shuffle hash_filenames start_epo
 end_epoch end_step skip_file_discovery is_regularisation_data is_regularization_data
 slider_strength streaming shuffle write_batch_size read_batch_size preserve_data_backend_cache
 vae_cache_clear_each_epoch disable_validation data_generator scan_for_errors
-delete_problematic_images delete_unwanted_images
+delete_problematic_images delete_unwanted_images audio_column image_column caption_column
+video_column filename_column fallback_caption_column width_column height_column
+identifier_includes_extension quality_column quality_thresholds collection composite_image_column
+composite_image_config filter_func max_workers num_proc sample_size select_index allow_zero_audio
+bucket_strategy duration_interval max_duration_seconds truncation_mode audio_sample_rate
+cache_dir_conditioning_image_embeds conditioning_image_embeds conditioning_image_embed_cache
+caption_file_extensions clear_cache_each_epoch compress_cache config_version csv aws
+delete_nsfw_images distillation_type distillation_cache duration fps framerate hf_token
+image_processing_batch_size include_original max_frames min_frames num_frames frames_per_video
+metadata metadata_update_interval metadata_cache_dir shard_cache_dir shard_cache_gb
+parallel_downloads buffer_size max_file_size optimize_captions params provider seed
+shorten_filenames source source_from_video subfolder tlora_alpha tlora_min_rank
+timestep_sampling_offset vae_cache_scan_behaviour caption_dropout_probability
+override_dataset_config grounding_data memory_filesystem_path memory_filesystem_size name
+description comment is_i2v sampler
 """
 _KEYS: Final = frozenset(_KEY_NAMES.split())
 """Keys of an entry; a key that only resembles one of them is probably a slip."""
@@ -120,9 +135,14 @@ def _keys(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
         if key in _KEYS or key in ("disable_vae_cache", "ignore_epochs", "caption_filter_list"):
             continue
         guess = nearest(key, _KEYS)
-        if guess and guess not in entry and abs(len(guess) - len(key)) <= 2:
+        if guess and guess not in entry and _is_slip(key, guess):
             message = f"{key} is no key of a dataset; the trainer ignores it"
             yield _warning(message, f"Did you mean {guess}?")
+
+
+def _is_slip(key: str, guess: str) -> bool:
+    """Whether a key differs from another by a letter or two."""
+    return difflib.SequenceMatcher(None, key.lower(), guess).ratio() >= 0.85
 
 
 def _source(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
