@@ -191,6 +191,10 @@ async def _about_jobs(call: Caller, world: World) -> str:
     await call(paths.JOBS, query={"limit": 10, "sync_active": True, "job_type": "cloud"})
     for endpoint in (paths.JOB, paths.JOB_LOG, paths.JOB_LOG_STREAM, paths.JOB_PROGRESS):
         await call(endpoint, job_id=job_id)
+    staged = world.draft(data="staged", keep_staged=True)
+    await world.ended((await call(paths.SUBMIT_JOB, staged))["job_id"])
+    (row,) = (await call(paths.STAGED))["staged"]
+    await call(paths.REMOVE_STAGED, key=row["key"])
     await call(paths.COLLECT_JOB, job_id=job_id)
     await call(paths.SYNC_JOBS)
     await call(paths.DELETE_JOB, job_id=other)

@@ -173,6 +173,8 @@ async def test_what_a_job_reads_is_never_removed(world: World) -> None:
         await world.client.remove_staged(row["key"])
     other = await world.submit(data="staged")
     await world.ended(other)
+    ending = f"end the staging of {other}"
+    await eventually(lambda: ending not in {task.get_name() for task in asyncio.all_tasks()})
     assert row["key"] in [one["key"] for one in await world.client.staged()]
     assert repo_of(world, staged_entries(world, job_id)[0]) is not None
     await world.client.cancel(job_id)
@@ -303,7 +305,7 @@ async def test_two_datasets_of_one_name_do_not_touch_each_other(
 
 async def test_progress_counts_bytes_up_to_all_of_them(world: World) -> None:
     await world.use_hub()
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[Any, Any]] = []
 
     async def watch() -> None:
         async for event in world.client.events():
@@ -370,3 +372,44 @@ async def test_the_token_that_may_write_travels_when_results_go_to_the_hub(
     assert "it may write, since the results go to the Hub" in report["leaves"]["token"]
     await world.ended(await world.submit(data="staged", keep_staged=True, delivery=to_hub))
     assert sent_tokens == ["hf_write"]
+
+
+async def test_the_default_is_the_first_place_that_works(world: World) -> None:
+    service = world.engine.staging
+    base = world.sandbox.base_url
+    name, reasons = await service.best_place(base)
+    assert reasons[0].startswith("hub: ")
+    await world.use_hub()
+    assert await service.best_place(base) == ("hub", [])
+    assert name in ("hub", "here")
+
+
+async def test_without_any_place_the_check_names_every_way(world: World) -> None:
+    service = world.engine.staging
+    hub = service.place("hub", world.sandbox.base_url)
+    service.add_place("here", lambda _base, _rest: hub)  # a second place that does not work either
+    report = await world.client.check(world.draft(data="staged"))
+    found = [one for one in report["checks"] if one["id"] == "staging"]
+    assert [one["level"] for one in found] == ["error", "warn"]
+    assert found[1]["message"].startswith("or stage elsewhere: here: ")
+
+
+@needs_datasets
+async def test_the_real_loader_reads_each_commit_of_a_repository_that_has_grown(
+    world: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    url = await world.use_hub()
+    entries: list[dict[str, Any]] = []
+    for count in (2, 3):
+        for number in range(count):
+            path = picture(folder / f"{number}.png", number)
+            path.with_suffix(".txt").write_text(f"picture {number} of {count}")
+        use_datasets(world, photos(folder))
+        job_id = await world.submit(data="staged", keep_staged=True)
+        await world.ended(job_id)
+        entries += staged_entries(world, job_id)
+    for entry, count in zip(entries, (2, 3), strict=True):
+        rows = await load(entry, url, "hf_read", tmp_path / f"loader-{count}")
+        wanted = [f"picture {number} of {count}" for number in range(count)]
+        assert [row["caption"] for row in rows] == wanted

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from tui.base import formatting
 from tui.engine.staging.service import StagingPlan
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.training_config import TrainingConfig
 
-DEFAULT_PLACE: Final = "hub"
-
 
 def place_for(
     data: str | None, staging: str | None, config: TrainingConfig, *, unpacks: bool | None
 ) -> str | None:
-    """Return the name of the place that a draft's local datasets are staged to, or None.
+    """Return the place that a draft's local datasets are staged to; None when they are not.
+
+    "" leaves the choice of the place to the staging service.
 
     Args:
         data: the draft's choice of the way; None leaves it to this program.
@@ -26,7 +24,7 @@ def place_for(
     if not config.local_datasets:
         return None
     if data == "staged" or (data is None and (staging or unpacks is False)):
-        return staging or DEFAULT_PLACE
+        return staging or ""
     return None
 
 

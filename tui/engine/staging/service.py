@@ -89,14 +89,42 @@ class StagingService:
         self._now = now
         self._records = records
         self._makers: dict[str, PlaceMaker] = {}
+        self._names: dict[str, Callable[[], Sequence[str]]] = {}
         self._places: dict[tuple[str, str], StagingPlace] = {}
         self._held: set[str] = set()
         self._secrets: dict[str, JobData] = {}
         self._removing: set[str] = set()
 
-    def add_place(self, kind: str, maker: PlaceMaker) -> None:
-        """Offer a kind of place under its name."""
+    def add_place(
+        self, kind: str, maker: PlaceMaker, names: Callable[[], Sequence[str]] | None = None
+    ) -> None:
+        """Offer a kind of place. Those that are added first are preferred.
+
+        Args:
+            kind: its name in drafts, up to a `:`.
+            maker: makes the place of an API base.
+            names: returns the full names that may be chosen without the user's word; by default
+                the kind alone.
+        """
         self._makers[kind] = maker
+        self._names[kind] = names or (lambda: [kind])
+
+    async def best_place(self, api_base: str) -> tuple[str, list[str]]:
+        """Choose the first place that works with what the user has.
+
+        Returns:
+            Its name, and why each one before it does not work. Without any that works, the first.
+        """
+        reasons: list[str] = []
+        names = [name for offered in self._names.values() for name in offered()]
+        for name in names:
+            try:
+                await self.place(name, api_base).missing(Manifest())
+            except (PublishError, SimpleTunerError, RefusedError) as error:
+                reasons.append(f"{name}: {_clause(error.message)}. {error.advice}".strip())
+            else:
+                return name, reasons
+        return names[0], reasons
 
     def place(self, name: str, api_base: str) -> StagingPlace:
         """Return a place by its name in drafts.
@@ -126,9 +154,19 @@ class StagingService:
     ) -> StagingPlan:
         """Plan the staging of a config's local datasets; problems become notes.
 
+        Args:
+            api_base: the API whose trainer reads them.
+            place_name: the place; "" chooses the first that works.
+            config: the config.
+            report: its scan.
+            leave_out_uncaptioned: leave out pictures without a caption.
+
         Raises:
             RefusedError: there is no such place.
         """
+        others: list[str] = []
+        if not place_name:
+            place_name, others = await self.best_place(api_base)
         place = self.place(place_name, api_base)
         cancel = threading.Event()
         try:
@@ -149,6 +187,8 @@ class StagingService:
             missing = await place.missing(built.manifest)
         except (PublishError, SimpleTunerError) as error:
             notes.append(Note("error", _clause(error.message), error.advice))
+            # The first is the way that this error is about; the shortest one may be another.
+            notes += [Note("warn", f"or stage elsewhere: {reason}") for reason in others[1:]]
         entries: dict[str, dict[str, Any]] = {}
         dropped: list[str] = []
         for dataset in built.manifest.datasets:
