@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -34,10 +34,13 @@ from tui.destinations.common.errors import (
     Trouble,
 )
 from tui.engine.engine import Engine
-from tui.engine.staging.here_place import HerePlace
-from tui.engine.staging.place import Missing
+from tui.engine.staging.findings import staging_findings
+from tui.engine.staging.here_place import HerePlace, Proof, proof_of
+from tui.engine.staging.place import Missing, StagingPlace
 from tui.listener.storage.staged import StagedFolder
 from tui.settings import Home
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.errors import SimpleTunerError
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset
 from tui.store.records import JobRecord
@@ -45,6 +48,7 @@ from tui.store.writer import Change
 
 LOOPBACK = "http://127.0.0.1:1/v1"
 NOTHING = Missing(0, 0)
+DOUBT = "it is not proved that the trainer reaches this machine"
 
 
 @dataclass
@@ -77,13 +81,13 @@ class Here:
         await self.place.job_ended(record)
 
 
-def place_of(engine: Engine, api_base: str = LOOPBACK, unreachable: str = "") -> HerePlace:
+def place_of(engine: Engine, api_base: str = LOOPBACK, problem: str = "") -> HerePlace:
     return HerePlace(
         api_base=api_base,
         staged=StagedFolder(engine.home.staged),
         keys=engine.keys,
         endpoint=lambda: engine.listening.storage_url(api_base),
-        unreachable=lambda: unreachable,
+        proof=lambda _: Proof(problem),
         forget=engine.listening.forget_view,
     )
 
@@ -259,17 +263,38 @@ async def test_a_full_disk_is_said_before_anything_is_copied(home: Home, tmp_pat
             assert StagedFolder(home.staged).content() == {}
 
 
-async def test_an_address_that_is_missing_or_not_proved_is_refused(
+async def test_an_address_that_is_missing_or_does_not_work_is_refused(
     here: Here, tmp_path: Path
 ) -> None:
     manifest = photos(tmp_path)
     replicate = place_of(here.engine, "https://api.replicate.com/v1")
     with pytest.raises(SimpleTunerError, match="no public URL is set"):
         await replicate.missing(manifest)
-    unproved = place_of(here.engine, unreachable="the test came from this machine")
-    for call in (unproved.missing(manifest), unproved.prepare_job(manifest, new_job(1))):
-        with pytest.raises(SimpleTunerError, match="the test came from this machine"):
+    broken = place_of(here.engine, problem="a proxy answers with 403")
+    for call in (broken.missing(manifest), broken.prepare_job(manifest, new_job(1))):
+        with pytest.raises(SimpleTunerError, match="a proxy answers with 403"):
             await call
+
+
+@pytest.mark.parametrize(
+    ("verdict", "level", "url", "expected"),
+    [
+        ("works", "ok", "https://a.example", Proof()),
+        ("works", "ok", "https://b.example", Proof(doubt=DOUBT)),
+        ("unknown", "warn", "https://a.example", Proof(doubt=DOUBT)),
+        ("fails", "error", "https://a.example", Proof("no answer at https://a.example")),
+        ("fails", "error", "https://b.example", Proof(doubt=DOUBT)),
+    ],
+)
+def test_an_address_is_judged_by_a_test_of_that_address(
+    verdict: str, level: str, url: str, expected: Proof
+) -> None:
+    steps = [
+        {"level": "ok", "message": "listening"},
+        {"level": level, "message": f"no answer at {url}"},
+    ]
+    assert proof_of("https://a.example", {"verdict": verdict, "steps": steps}) == expected
+    assert proof_of("https://a.example", None) == Proof(doubt=DOUBT)
 
 
 async def test_two_datasets_have_a_bucket_and_a_key_each(here: Here, tmp_path: Path) -> None:
@@ -298,6 +323,37 @@ async def test_many_jobs_at_once(here: Here, tmp_path: Path) -> None:
     assert [index["config"]["resolution"] for index in indices] == sizes
     await asyncio.gather(*(here.end(record) for record, _ in started))
     assert here.staged.viewing_jobs() == []
+
+
+async def test_an_address_that_was_not_proved_is_not_called_fine(
+    world: World, tmp_path: Path
+) -> None:
+    """Nothing but a test from outside makes the line of the check an ok."""
+    config = load_config(world.config)
+    service = world.engine.staging
+    place = place_of(world.engine)
+    plan = await service.plan(LOOPBACK, "here", config, scan(config))
+    for doubt, level in (("", "ok"), (DOUBT, "warn")):
+        missing = Missing(1, 5, doubt)
+        (finding,) = staging_findings(replace(plan, place=place, missing=missing, notes=()))
+        assert finding.level == level
+        assert (DOUBT in finding.message) is bool(doubt)
+
+
+async def test_a_bucket_is_refused_for_a_trainer_that_reads_all_of_it(world: World) -> None:
+    config = load_config(world.config)
+    plan = await world.engine.staging.plan(LOOPBACK, "here", config, scan(config))
+
+    @dataclass
+    class Far:
+        kind = "bucket"
+
+    far = replace(plan, place=cast("StagingPlace", Far()), missing=NOTHING, notes=())
+    assert [c.level for c in staging_findings(far, prefix_respected=True)] == ["ok"]
+    for respected in (None, False):
+        (finding,) = staging_findings(far, prefix_respected=respected)
+        assert finding.level == "error"
+        assert "the whole bucket" in finding.message
 
 
 async def test_a_job_is_posted_with_keys_that_are_stored_nowhere(

@@ -47,4 +47,7 @@ def staging_findings(plan: StagingPlan, *, prefix_respected: bool | None = None)
     left = plan.missing
     what = f"{formatting.size(left.bytes)} to send" if left.files else "all of it is there already"
     message = f"the trainer reads the pictures from {plan.leaves.to}: {what}"
+    if left.unproved:
+        advice = "Test the delivery to this machine on the Cloud screen."
+        return [*found, Check("staging", "warn", f"{message}; {left.unproved}", advice)]
     return [*found, Check("staging", "ok", message)]

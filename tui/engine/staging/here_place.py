@@ -7,6 +7,7 @@ the queue. Every job gets a view of them, and a bucket and a key pair for each d
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,37 @@ _KEEP_FREE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What is known about the way from the trainer to this machine.
+
+    Attributes:
+        problem: why it does not work; "" if nothing says so.
+        doubt: why it is not certain that it works; "" if it is.
+    """
+
+    problem: str = ""
+    doubt: str = ""
+
+
+def proof_of(endpoint: str, report: object) -> Proof:
+    """Judge an address by the last test of the delivery to this machine.
+
+    Args:
+        endpoint: the receiver's public address.
+        report: the last answer of the test (`DeliveryReport`); None without one.
+    """
+    doubt = "it is not proved that the trainer reaches this machine"
+    if not isinstance(report, dict) or endpoint not in json.dumps(report):
+        return Proof(doubt=doubt)  # none, or one of another address
+    if report.get("verdict") == "works":
+        return Proof()
+    wrong = [step["message"] for step in report.get("steps", ()) if step.get("level") == "error"]
+    if report.get("verdict") == "fails" and wrong:
+        return Proof(problem=str(wrong[0]))
+    return Proof(doubt=doubt)
+
+
+@dataclass(frozen=True, slots=True)
 class _Placeholders:
     """What stands in the entry of a dataset until its job is posted."""
 
@@ -69,7 +101,7 @@ class HerePlace:
         staged: StagedFolder,
         keys: StorageKeys,
         endpoint: Callable[[], str | None],
-        unreachable: Callable[[], str],
+        proof: Callable[[str], Proof],
         forget: Callable[[StagedView], None],
     ) -> None:
         """Take what it works with.
@@ -79,23 +111,23 @@ class HerePlace:
             staged: the staged content and the views.
             keys: derives the keys of jobs.
             endpoint: returns the address of the receiver for those trainers; None without one.
-            unreachable: returns why the address does not lead here from outside; "" if it does.
+            proof: returns what is known about an address: whether it leads here from outside.
             forget: drops what the receiver remembers of a view.
         """
         self._api_base = api_base
         self._staged = staged
         self._keys = keys
         self._endpoint = endpoint
-        self._unreachable = unreachable
+        self._proof = proof
         self._forget = forget
         # Content is removed only while no view is being written that may refer to it.
         self._lock = threading.Lock()
 
     async def missing(self, manifest: Manifest) -> Missing:
         """See `StagingPlace.missing`."""
-        self._require_endpoint()
+        proof = self._proof(self._require_endpoint())
         absent = await asyncio.to_thread(lambda: list(self._absent(manifest)))
-        return Missing(len(absent), sum(file.size for file in absent))
+        return Missing(len(absent), sum(file.size for file in absent), proof.doubt)
 
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """See `StagingPlace.send`: here it copies, and verifies what it wrote."""
@@ -178,9 +210,9 @@ class HerePlace:
                 "the trainer cannot read from this machine: no public URL is set",
                 "Start a tunnel and set listener.public_url, or stage to the Hub.",
             )
-        if reason := self._unreachable():
+        if (proof := self._proof(endpoint)).problem:
             raise SimpleTunerError(
-                f"the trainer cannot read from this machine: {reason}",
+                f"the trainer cannot read from this machine: {proof.problem}",
                 "Mend the tunnel or proxy and test it again, or stage to the Hub.",
             )
         return endpoint

@@ -25,10 +25,18 @@ before count as done; the bytes done may decrease when something is sent again."
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What a place does not hold yet; both are 0 when nothing has to be sent."""
+    """What a place does not hold yet.
+
+    Attributes:
+        files: files to send; 0 when nothing has to be sent.
+        bytes: their size.
+        unproved: why it is not certain that the trainer reaches the place; "" when it is, or when
+            the place does not depend on this machine.
+    """
 
     files: int
     bytes: int
+    unproved: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,18 @@ import secrets
 from typing import Final
 
 from tui.base.clock import utc_now
+from tui.base.hosts import is_loopback
 from tui.destinations.common.meter import Throttle
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
+from tui.engine.delivery.check import FACT as DELIVERY_FACT
 from tui.engine.delivery.hub_repositories import HubRepositories
 from tui.engine.listener.service import ListenerService
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.staging.bucket_place import BucketPlace
-from tui.engine.staging.here_place import HerePlace
+from tui.engine.staging.here_place import HerePlace, Proof, proof_of
 from tui.engine.staging.hub_place import HubPlace
 from tui.engine.staging.records import StagedRecords
 from tui.engine.staging.service import StagingService
@@ -23,6 +25,7 @@ from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.transfers.destinations import Destinations
 from tui.listener.storage.staged import StagedFolder
 from tui.settings import Home
+from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreWriter
 
@@ -67,13 +70,18 @@ def staging_service(
             throttle=throttle,
         )
 
+    def proof(api_base: str, endpoint: str) -> Proof:
+        if is_loopback(api_base):  # the sandbox's trainer is on this machine too
+            return Proof()
+        return proof_of(endpoint, writer.fact(scoped(f"{DELIVERY_FACT}:local", api_base)))
+
     def here(api_base: str, _rest: str) -> HerePlace:
         return HerePlace(
             api_base=api_base,
             staged=StagedFolder(home.staged),
             keys=keys,
             endpoint=lambda: listening.storage_url(api_base),
-            unreachable=lambda: "",
+            proof=lambda endpoint: proof(api_base, endpoint),
             forget=listening.forget_view,
         )
 

@@ -172,7 +172,7 @@ class Preparer:
             draft,
             config,
             report,
-            unpacks=None if choice is None else release.archive == "unpacks",
+            release=release if choice else None,
             findings=findings,
         )
         mode = "staged" if staging is not None else _mode(draft, config)
@@ -236,9 +236,10 @@ class Preparer:
         config: TrainingConfig,
         report: DataReport,
         *,
-        unpacks: bool | None,
+        release: ReleaseProfile | None,
         findings: list[Check],
     ) -> StagingPlan | None:
+        unpacks = None if release is None else release.archive == "unpacks"
         place = place_for(draft.data, draft.staging, config, unpacks=unpacks)
         if place is None:
             return None
@@ -253,7 +254,8 @@ class Preparer:
         except RefusedError as error:
             findings.append(Check("staging", "error", error.message.rstrip("."), error.advice))
             return None
-        findings += staging_findings(plan)
+        respected = None if release is None else release.aws_prefix_respected
+        findings += staging_findings(plan, prefix_respected=respected)
         return plan
 
     def load_named(self, name: str) -> TrainingConfig:
