@@ -24,7 +24,7 @@ from tests.engine.staging.world import (
     staged_file,
     trained,
 )
-from tests.engine.world import World, running_engine
+from tests.engine.world import World, running_engine, running_world
 from tests.support import eventually, small_disk
 from tui.base.job_status import LOST, JobStatus
 from tui.destinations.common.errors import (
@@ -36,6 +36,7 @@ from tui.destinations.common.errors import (
 from tui.engine.engine import Engine
 from tui.engine.staging.findings import staging_findings
 from tui.engine.staging.here_place import HerePlace, Proof, proof_of
+from tui.engine.staging.moved_address import endpoint_of
 from tui.engine.staging.place import Missing, StagingPlace
 from tui.listener.storage.staged import StagedFolder
 from tui.settings import Home
@@ -356,6 +357,19 @@ async def test_a_bucket_is_refused_for_a_trainer_that_reads_all_of_it(world: Wor
         assert "the whole bucket" in finding.message
 
 
+async def test_a_queued_job_says_that_the_public_url_was_changed(home: Home, project: Path) -> None:
+    """Its request names the old address."""
+    async with running_world(home, project, faults=["queue-forever"]) as world:
+        job_id = (await world.client.submit(world.draft(data="staged", staging="here")))["job_id"]
+        job = await world.until(job_id, JobStatus.QUEUED)
+        old = endpoint_of(job)
+        assert old.startswith("http://127.0.0.1:")
+        world.engine.live.change("listener", {"public_url": "https://other.example"})
+        events = [event.message for event in world.engine.reader.events(job_id)]
+        assert any(old in message and "was changed" in message for message in events)
+        await world.client.cancel(job_id)
+
+
 async def test_a_job_is_posted_with_keys_that_are_stored_nowhere(
     world: World, tmp_path: Path
 ) -> None:
@@ -389,6 +403,7 @@ async def test_a_job_is_posted_with_keys_that_are_stored_nowhere(
     assert (await in_thread(trainer.train, 512))["config"]["resolution"] == 512
 
     job = await world.until(job_id, JobStatus.RUNNING, JobStatus.COMPLETED)
+    assert endpoint_of(job) == entries["photos"]["aws_endpoint_url"]
     stored = json.loads(job.inputs["dataloader_json"])
     (shown,) = [entry for entry in stored if entry["id"] == "photos"]
     assert shown["aws_bucket_name"] == entries["photos"]["aws_bucket_name"]

@@ -19,6 +19,7 @@ from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.staging.bucket_place import BucketPlace
 from tui.engine.staging.here_place import HerePlace, Proof, proof_of
 from tui.engine.staging.hub_place import HubPlace
+from tui.engine.staging.moved_address import MovedAddress
 from tui.engine.staging.records import StagedRecords
 from tui.engine.staging.service import StagingService
 from tui.engine.tracking.recorder import JobRecorder
@@ -97,6 +98,7 @@ def staging_service(
             records=home.staged / "buckets",
         )
 
+    live.on_change(MovedAddress(recorder, bus, listening.storage_url).changed)
     service.add_place("hub", hub)
     service.add_place("here", here)
     service.add_place("bucket", bucket)
