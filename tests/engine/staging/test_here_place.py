@@ -33,6 +33,8 @@ from tui.destinations.common.errors import (
     TransferCancelledError,
     Trouble,
 )
+from tui.engine.credentials import storage_keys
+from tui.engine.delivery.confirm_delivery import refusals
 from tui.engine.engine import Engine
 from tui.engine.staging.findings import staging_findings
 from tui.engine.staging.here_place import HerePlace, Proof, proof_of
@@ -313,6 +315,25 @@ async def test_two_datasets_have_a_bucket_and_a_key_each(here: Here, tmp_path: P
     assert "caption_strategy" not in entries[1]
     assert len({entry["aws_access_key_id"] for entry in entries}) == 2
     assert len({entry["cache_dir_vae"] for entry in entries}) == 2
+
+
+async def test_a_refused_index_is_in_the_jobs_history_and_is_no_missing_result(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_keys, "DATA_QUOTA", 40)
+    manifest = photos(tmp_path)
+    await here.stage(manifest)
+    record, (entry,) = await here.start(1, manifest)
+    trainer = TrainerBucket(entry)
+    with pytest.raises(ClientError, match="QuotaExceeded"):
+        await in_thread(trainer.write, "aspect_ratio_bucket_indices_photos.json", bytes(41))
+    stored = here.engine.recorder.writer.job(record.job_id)
+    assert list(stored.submit["data_refused"]) == [
+        "images/aspect_ratio_bucket_indices_photos.json"
+    ]
+    assert refusals(stored) == {}
+    events = [event.message for event in here.engine.reader.events(record.job_id)]
+    assert any("keeps with the data" in message for message in events)
 
 
 async def test_many_jobs_at_once(here: Here, tmp_path: Path) -> None:

@@ -99,8 +99,15 @@ async def list_objects(request: StorageRequest) -> web.Response:
         after = query.get("start-after", "") if token is None else _from_token(token)
     else:
         after = query.get("marker", "")
-    objects = await request.work(request.storage.folder.objects)
-    page = page_of(objects, prefix=prefix, delimiter=delimiter, after=after, most=most)
+    page = await request.work(
+        lambda: page_of(
+            request.storage.folder.objects(),
+            prefix=prefix,
+            delimiter=delimiter,
+            after=after,
+            most=most,
+        )
+    )
 
     def name(text: str) -> str:
         return quote(text, safe="/") if encoded else text
