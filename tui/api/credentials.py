@@ -24,6 +24,8 @@ class TokenState(TypedDict):
         backend: the keyring's name.
         problem: why the keyring could not be asked; else empty.
         shadowed: whether the environment's token hides one that was stored or given.
+        environment_problem: why the environment's token cannot be used; else empty. No other is
+            used instead, since it may be another account's.
     """
 
     kind: TokenKind
@@ -36,6 +38,7 @@ class TokenState(TypedDict):
     backend: str
     problem: str
     shadowed: bool
+    environment_problem: NotRequired[str]
 
 
 class TokenStates(TypedDict):

@@ -10,11 +10,13 @@ import os
 import sys
 from collections.abc import Mapping
 
+from tui.base.token_text import judge_token
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, tell
 from tui.client.engine_process import REPLICATE_VARIABLE
 
+_MOST_PIPED = 10_000  # characters, more than any token has
 _UNREACHED = ("unreachable", "rate_limited")
 
 
@@ -41,7 +43,13 @@ def token(options: argparse.Namespace) -> int:
             return exit_codes.FINE
         return exit_codes.NETWORK if answer.get("unreachable") else exit_codes.NOT_AUTHORISED
     stored = asyncio.run(read_token("replicate", host))
-    environment = bool(os.environ.get(REPLICATE_VARIABLE, "").strip())
+    given = os.environ.get(REPLICATE_VARIABLE, "").strip()
+    environment, judged = bool(given), judge_token("replicate", given)
+    if environment and judged.problem:
+        tell(f"{REPLICATE_VARIABLE}: the token {judged.problem}. {judged.advice}")
+    elif environment:
+        for note in judged.notes:
+            tell(f"{REPLICATE_VARIABLE}: {note}")
     state = {
         "host": host,
         "environment": environment,
@@ -79,26 +87,27 @@ def _hub(options: argparse.Namespace) -> int:
 
 
 def _typed(prompt: str) -> str:
-    """A token typed without echo, or piped in; white space is dropped.
+    """A token typed without echo, or piped in, as it is.
 
     Raises:
         ApiError: it is empty.
     """
-    text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()
-    value = "".join(text.split())
-    if not value:
+    text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.read(_MOST_PIPED)
+    if not text.strip():
         raise wrong_usage("No token was given.", "Type it at the prompt, or pipe it in.")
-    return value
+    return text
 
 
 def _set(options: argparse.Namespace, host: str) -> int:
     from tui.replicate.secret import Secret
     from tui.secrets.keyring import store_token
 
-    value = _typed(f"Replicate token for {host}: ")
-    if not value.startswith("r8_"):
-        tell("Replicate's tokens usually start with r8_; kept as it is.")
-    backend = asyncio.run(store_token("replicate", host, Secret(value)))
+    judged = judge_token("replicate", _typed(f"Replicate token for {host}: "))
+    if judged.problem:
+        raise wrong_usage(f"The token {judged.problem}.", judged.advice)
+    for note in judged.notes:
+        tell(note)
+    backend = asyncio.run(store_token("replicate", host, Secret(judged.value)))
     _announce_keyring_change()
     return _print(options, {"stored": True, "backend": backend}, f"kept in {backend}")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tui import __version__
 from tui.base.clock import utc_now
+from tui.base.token_text import judge_token
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import SettingsWatcher
 from tui.engine.credentials.account import AccountService
@@ -421,6 +422,9 @@ class Engine:
             value.strip() if isinstance(value := values.get(name), str) else ""
             for name in ("replicate_token", "hf_endpoint", "hf_token")
         )
+        # A text that cannot be a token is reported to the calls that name it, and sent nowhere.
+        token = judge_token("replicate", token).value
+        hub = judge_token("huggingface", hub).value
         with engine_wide():
             self._takeover.offer(api_base, token, endpoint, hub)
 

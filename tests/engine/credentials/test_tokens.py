@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.engine.keyrings import Keyring, limit_calls, secret_service
 from tests.engine.prompter import unanswered_prompts
 from tests.engine.world import World, running_engine
 from tests.wished import wished
+from tui.api.engine import Session
 from tui.base.errors import RefusedError
 from tui.client.client import ControlClient, ControlError
 from tui.engine.credentials.token_service import clean_token
@@ -167,9 +169,35 @@ def test_what_cannot_be_a_token_is_refused(text: object) -> None:
 def test_an_odd_shape_is_only_a_warning() -> None:
     good = make_token()
     assert clean_token("replicate", f"export REPLICATE_API_TOKEN='{good}'\n") == (good, [])
-    assert clean_token("replicate", f'"{good}" ') == (good, [])
+    quoted, notes = clean_token("replicate", f'"{good}" ')
+    assert quoted == good
+    assert "quotes around it" in notes[0]
     assert clean_token("replicate", "abc")[1]
     assert clean_token("huggingface", HUB) == (HUB, [])
+
+
+async def test_a_wrong_token_in_the_environment_is_named_and_sent_nowhere(world: World) -> None:
+    """Another token takes its place nowhere: it may be another account's."""
+    client = ControlClient(world.home.socket, world.sandbox.base_url)
+    wrong = {"replicate_token": HUB, "hf_token": make_token()}
+    await client.set_session(cast("Session", wrong | {"hf_endpoint": world.sandbox.hub_url}))
+    answer = await client.validate()
+    assert (answer["valid"], answer["reason"]) == (False, "rejected")
+    assert "is one of Hugging Face (hf_…), not of Replicate" in (answer["error"] or "")
+    assert "token set --hub" in answer["advice"]
+    hub = await client.cloud.validate_token("huggingface")
+    assert "is one of Replicate (r8_…)" in (hub["error"] or "")
+    states = await client.cloud.tokens()
+    assert "Hugging Face" in states["replicate"]["environment_problem"]
+    with pytest.raises(ControlError) as caught:
+        await client.submit(world.draft())
+    assert "not of Replicate" in caught.value.message + str(caught.value.details)
+    assert world.predictions == []
+    # Other windows go on with their own.
+    assert (await world.client.validate())["valid"] is True
+    mended = ControlClient(world.home.socket, world.sandbox.base_url)
+    await mended.set_session({"replicate_token": f' "{world.sandbox.token}" '})
+    assert (await mended.validate())["valid"] is True
 
 
 async def test_a_token_set_on_the_command_line_reaches_a_running_engine(

@@ -60,7 +60,10 @@ class AccountService:
         not sent to the address), `rejected` (mistyped, revoked or of another service),
         `forbidden`, `rate_limited` or `unreachable`; the last two say nothing about the token.
         """
-        own = self._clients.tokens.own("replicate", api_base) is not None
+        tokens = self._clients.tokens
+        own = tokens.own("replicate", api_base) is not None or bool(
+            tokens.environment_problem("replicate", api_base)
+        )
         self._request_count += 1
         request_number = self._request_count
         answer: providers.AccountValidation = {

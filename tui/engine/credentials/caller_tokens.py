@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
+from tui.base.token_text import NAMES, TokenKind, judge_token
 from tui.client.session_headers import HEADERS
 from tui.replicate.secret import Secret
 
@@ -28,12 +29,15 @@ class CallerTokens:
         replicate: Replicate's token, or None.
         hub: the Hub's token, or None.
         hub_endpoint: the Hub's address as the caller wrote it; "" without one.
+        problems: message and advice about a text that cannot be a token, by kind. It is sent
+            nowhere, and no other token takes its place.
     """
 
     api_base: str
     replicate: Secret | None = field(default=None, repr=False)
     hub: Secret | None = field(default=None, repr=False)
     hub_endpoint: str = ""
+    problems: Mapping[TokenKind, tuple[str, str]] = field(default_factory=dict)
 
 
 _CALLER: Final[ContextVar[CallerTokens | None]] = ContextVar("handed_in", default=None)
@@ -65,9 +69,17 @@ def from_headers(api_base: str, headers: Mapping[str, str]) -> CallerTokens | No
     values = {name: unquote(headers.get(header, "")).strip() for name, header in HEADERS.items()}
     if not any(values.values()):
         return None
+    problems: dict[TokenKind, tuple[str, str]] = {}
+    secrets: dict[TokenKind, Secret | None] = {}
+    kinds: tuple[tuple[TokenKind, str], ...] = (
+        ("replicate", "replicate_token"), ("huggingface", "hf_token"),
+    )  # fmt: skip
+    for kind, name in kinds:
+        judged = judge_token(kind, values[name])
+        secrets[kind] = Secret(judged.value) if judged.value else None
+        if values[name] and judged.problem:
+            words = f"The {NAMES[kind]} token of the environment {judged.problem}."
+            problems[kind] = (words, judged.advice)
     return CallerTokens(
-        api_base,
-        Secret(values["replicate_token"]) if values["replicate_token"] else None,
-        Secret(values["hf_token"]) if values["hf_token"] else None,
-        values["hf_endpoint"],
+        api_base, secrets["replicate"], secrets["huggingface"], values["hf_endpoint"], problems
     )

@@ -54,6 +54,13 @@ class OpenAddressError(AuthenticationError):
         super().__init__(reason, advice=HOW_TO_SEND_OPENLY)
 
 
+class UnusableTokenError(AuthenticationError):
+    """The text in the caller's environment cannot be a token."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message, advice=advice)
+
+
 _HAND_IN_SECONDS: Final = 10.0
 """How long after its start an engine waits for a token that a shell may hand in."""
 
@@ -129,6 +136,9 @@ class ReplicateClients:
         """Return message and advice about a missing Hugging Face token of an API base."""
         if refusal := self.tokens.refusal("huggingface", api_base):
             return refusal, HOW_TO_SEND_OPENLY
+        message, advice = self.tokens.environment_advice("huggingface", api_base)
+        if message:
+            return message, advice
         why = self.tokens.problem("huggingface", api_base)
         return f"There is no Hugging Face token{f' ({why})' if why else ''}.", HOW_TO_GIVE_A_HUB_ONE
 
@@ -138,7 +148,11 @@ class ReplicateClients:
         Raises:
             MissingTokenError: there is none.
             OpenAddressError: it would be sent unencrypted.
+            UnusableTokenError: the text in the caller's environment cannot be one.
         """
+        message, advice = self.tokens.environment_advice("replicate", api_base)
+        if message:
+            raise UnusableTokenError(message, advice)
         if refusal := self.tokens.refusal("replicate", api_base):
             raise OpenAddressError(refusal)
         found = await self.tokens.find("replicate", api_base)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, cast
 
@@ -11,6 +10,7 @@ import httpx
 
 from tui.base.errors import RefusedError
 from tui.base.json_types import JsonObject
+from tui.base.token_text import NAMES, judge_token
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_store import KINDS, Kind
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
     from tui.api.providers import AccountValidation
 
 FACT: Final = "tokens"
-_NAMES: Final = {"replicate": "Replicate", "huggingface": "Hugging Face"}
-_FORMATS: Final = {
-    "replicate": (re.compile(r"r8_[A-Za-z0-9]{37}"), "Replicate's tokens are r8_ and 37 letters"),
-    "huggingface": (re.compile(r"hf_[A-Za-z0-9]{20,}"), "Hugging Face's tokens begin with hf_"),
-}
-_MOST: Final = 4096  # characters of a token
 _HUB_LIMIT: Final = 15.0  # seconds
 NO_HUB: Final = "It is not known which Hub is meant."
 NO_HUB_ADVICE: Final = (
@@ -88,8 +82,13 @@ class TokenService:
                 "backend": state.backend,
                 "problem": state.problem,
                 "shadowed": state.shadowed,
+                "environment_problem": token_store.environment_problem(kind, api_base),
             }
-        if any(token_store.own(kind, api_base) is not None for kind in KINDS):
+        if any(
+            token_store.own(kind, api_base) is not None
+            or token_store.environment_problem(kind, api_base)
+            for kind in KINDS
+        ):
             # Of this call alone, so there is nothing for the windows.
             return cast("credentials.TokenStates", answer)
         fact = scoped(FACT, api_base)
@@ -127,7 +126,7 @@ class TokenService:
         state = (await self.states(api_base))[name]
         if state["shadowed"]:
             warnings.append(
-                f"The {_NAMES[name]} token of the environment is used instead while it is set."
+                f"The {NAMES[name]} token of the environment is used instead while it is set."
             )
         return {
             "success": True,
@@ -196,8 +195,12 @@ class TokenService:
             return _invalid(NO_HUB, NO_HUB_ADVICE, "none", source)
         if token is None:
             refused = bool(self._clients.tokens.refusal("huggingface", api_base))
+            wrong = bool(self._clients.tokens.environment_problem("huggingface", api_base))
             message, advice = self._clients.no_hub_token(api_base)
-            return _invalid(message, advice, "unencrypted" if refused else "none", source)
+            reason: providers.TokenReason = (
+                "rejected" if wrong else "unencrypted" if refused else "none"
+            )
+            return _invalid(message, advice, reason, source)
         answer = await hub_owner(endpoint, token.secret, network_of(self._live.now.network))
         answer["token_source"] = source
         if answer["valid"]:
@@ -270,24 +273,18 @@ def _role(user: JsonObject) -> str | None:
     return part if isinstance(part, str) else None
 
 
-def clean_token(kind: str, text: object) -> tuple[str, list[str]]:
-    """Return a pasted token without white space and quotes, and warnings about its format.
+def clean_token(kind: Kind, text: object) -> tuple[str, list[str]]:
+    """Return a pasted token without what does not belong to it, and notes about it.
 
     Raises:
-        RefusedError: the text is empty or cannot be a token.
+        RefusedError: the text cannot be a token of this kind.
     """
     if not isinstance(text, str):
         raise _bad("must be a text")
-    value = "".join(text.split()).strip("\"'")
-    name, _, rest = value.partition("=")
-    if name.removeprefix("export") in ("REPLICATE_API_TOKEN", "HF_TOKEN"):  # the line was pasted
-        value = rest.strip("\"'")
-    if not value:
-        raise _bad("must not be empty")
-    if len(value) > _MOST or not value.isascii() or not value.isprintable():
-        raise _bad("holds characters that no token has")
-    pattern, expected = _FORMATS[kind]
-    return value, ([] if pattern.fullmatch(value) else [f"{expected}; this one looks different."])
+    judged = judge_token(kind, text)
+    if judged.problem:
+        raise _bad(judged.problem, judged.advice)
+    return judged.value, list(judged.notes)
 
 
 def _kind(text: str) -> Kind:
@@ -299,8 +296,8 @@ def _kind(text: str) -> Kind:
     return text
 
 
-def _bad(words: str) -> RefusedError:
-    return RefusedError(f"The token {words}.", details={"fields": {"token": words}})
+def _bad(words: str, advice: str = "") -> RefusedError:
+    return RefusedError(f"The token {words}.", advice, details={"fields": {"token": words}})
 
 
 def _unavailable(error: KeyringError) -> RefusedError:

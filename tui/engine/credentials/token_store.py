@@ -176,6 +176,8 @@ class TokenStore:
         """
         if caller_tokens is None:
             return None
+        if caller_tokens.problems:
+            return caller_tokens
         base = caller_tokens.api_base
         with called_with(caller_tokens):
             secret, hub_secret, hub = (
@@ -192,9 +194,10 @@ class TokenStore:
     def known(self, kind: Kind, api_base: str) -> Token | None:
         """Return the token for the current call, without asking the keyring.
 
-        None also when it would be sent unencrypted (see `refusal`).
+        None also when it would be sent unencrypted (see `refusal`), or when the caller's
+        environment holds a text that cannot be one: another token may be another account's.
         """
-        if self.refusal(kind, api_base):
+        if self.refusal(kind, api_base) or self.environment_problem(kind, api_base):
             return None
         secret = self.own(kind, api_base)
         return (
@@ -202,6 +205,16 @@ class TokenStore:
             if secret is not None
             else self._engine_token(kind, api_base)
         )
+
+    def environment_problem(self, kind: Kind, api_base: str) -> str:
+        """Return why the token of the caller's environment cannot be used, or ""."""
+        message, _advice = self.environment_advice(kind, api_base)
+        return message
+
+    def environment_advice(self, kind: Kind, api_base: str) -> tuple[str, str]:
+        """Return message and advice about the caller's unusable token; two "" without one."""
+        caller_tokens = caller(api_base)
+        return ("", "") if caller_tokens is None else caller_tokens.problems.get(kind, ("", ""))
 
     def refusal(self, kind: Kind, api_base: str) -> str:
         """Return why no token is sent to an address, or ""."""

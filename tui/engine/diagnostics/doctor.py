@@ -80,6 +80,9 @@ def keyring_line(state: credentials.TokenState) -> DoctorLine:
 
 def token_line(state: credentials.TokenState) -> DoctorLine:
     """Whether there is a token."""
+    if problem := state.get("environment_problem"):
+        advice = "Correct REPLICATE_API_TOKEN, or unset it."
+        return DoctorLine("token", "error", problem.rstrip("."), advice)
     if state["in_use"] is None:
         return DoctorLine("token", "error", "there is no Replicate token",
                     "simpletuner-tui token set, or set REPLICATE_API_TOKEN.")  # fmt: skip

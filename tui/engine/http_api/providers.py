@@ -6,6 +6,7 @@ from typing import Any, Final, TypedDict, cast
 
 from tui.api import paths, providers
 from tui.base.errors import RefusedError
+from tui.base.token_text import judge_token
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
 from tui.engine.http_api.provider_settings import advanced_row, config_row, read_changes
@@ -180,7 +181,10 @@ class TokenRoutes:
         text = call.body["api_token"].strip()
         if not text:
             raise _refused("Token cannot be empty")
-        if not text.startswith("r8_"):
+        judged = judge_token("replicate", text)
+        if judged.problem:
+            raise _refused(f"Invalid token: it {judged.problem}", judged.advice)
+        if not judged.value.startswith("r8_"):
             raise _refused("Invalid token format. Replicate tokens start with 'r8_'")
         kept = await self._engine.tokens.set("replicate", call.api_base, text)
         validation = kept["validation"]
@@ -202,9 +206,9 @@ class TokenRoutes:
         return {"success": True, "file_path": None, "error": words}
 
 
-def _refused(words: str) -> RefusedError:
+def _refused(words: str, advice: str = "") -> RefusedError:
     return RefusedError(
         words,
-        "Copy it from https://replicate.com/account/api-tokens",
+        advice or "Copy it from https://replicate.com/account/api-tokens",
         details={"success": False, "fields": {"api_token": words}},
     )
