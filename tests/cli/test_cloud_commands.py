@@ -76,3 +76,23 @@ def test_the_hub_token_commands_without_a_keyring(shell: Shell) -> None:
     assert "hf_yyy" not in refused.stdout + refused.stderr
     answer = shell.run("token", "validate", "--hub", status=3)
     assert "Hub" in answer.stdout
+
+
+def test_spending_names_the_page_of_what_was_billed(shell: Shell) -> None:
+    page = "https://replicate.com/account/billing"
+    assert page in shell.run("spending").stderr
+    assert shell.json("spending")["billing_page"] == page
+
+
+def test_a_token_that_is_none_is_named(shell: Shell) -> None:
+    hub = "hf_" + "a" * 34
+    wrong = shell.run("token", "set", given=f"{hub}\n", status=2)
+    assert "is one of Hugging Face (hf_…), not of Replicate" in wrong.stderr
+    assert "token set --hub" in wrong.stderr
+    assert hub not in wrong.stderr + wrong.stdout
+    broken = shell.run("token", "set", given="r8_abc\ndef\n", status=2)
+    assert "a line break inside" in broken.stderr
+    state = shell.run("token", "status", REPLICATE_API_TOKEN=hub)
+    assert "REPLICATE_API_TOKEN: the token is one of Hugging Face" in state.stderr
+    refused = shell.run("token", "validate", status=3, REPLICATE_API_TOKEN=hub)
+    assert "is one of Hugging Face" in refused.stdout + refused.stderr

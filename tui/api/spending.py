@@ -146,6 +146,7 @@ class SpendingSummary(SpendingStanding):
         unpriced_jobs: jobs without a known price.
         lost_jobs: jobs that Replicate does not know any more.
         lost_micros: the most that these can have cost.
+        billing_page: where Replicate shows what it billed.
     """
 
     days: int
@@ -157,6 +158,7 @@ class SpendingSummary(SpendingStanding):
     unpriced_jobs: int
     lost_jobs: int
     lost_micros: Micros
+    billing_page: str
 
 
 class Rate(TypedDict):

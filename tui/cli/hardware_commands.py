@@ -225,4 +225,5 @@ def spending(options: argparse.Namespace) -> int:
             say(f"{day['date']}  {formatting.money(day['cost_micros']):>9}  {states}".rstrip())
     if data["average_seconds"] is not None:
         say(f"average run  {formatting.duration(data['average_seconds'])}")
+    tell(f"What Replicate billed: {data['billing_page']}")
     return exit_codes.FINE

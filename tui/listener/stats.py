@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 MOST_KEPT: Final = 50
@@ -56,7 +56,7 @@ class RecentWebhook:
 
 @dataclass(slots=True)
 class ListenerStats:
-    """Counters since the start.
+    """Counters of webhooks; `restore` carries them over a restart.
 
     Attributes:
         accepted: webhooks that were accepted and handed on.
@@ -112,6 +112,27 @@ class ListenerStats:
         )
         self._changed()
 
+    def restore(self, stored: object) -> None:
+        """Continue the counters that an earlier process stored as JSON (see `stats_row`).
+
+        Parts that cannot be read are left at zero.
+        """
+        row = stored if isinstance(stored, dict) else {}
+        self.accepted, self.duplicates, self.failed = (
+            _count(row.get(name)) for name in ("accepted", "duplicates", "failed")
+        )
+        rejected = row.get("rejected")
+        counts = rejected.items() if isinstance(rejected, dict) else ()
+        self.rejected = {str(reason): _count(count) for reason, count in counts if _count(count)}
+        self.last_accepted_at = _moment(row.get("last_accepted_at"))
+        last = row.get("last_rejection")
+        at = _moment(last.get("at")) if isinstance(last, dict) else None
+        if isinstance(last, dict) and at is not None:
+            reason, message, address = (
+                str(last.get(name) or "") for name in ("reason", "message", "address")
+            )
+            self.last_rejection = Rejection(reason, message, address, at)
+
     def recent(self) -> list[RecentWebhook]:
         """The last accepted and rejected webhooks, newest first."""
         return sorted(
@@ -121,3 +142,14 @@ class ListenerStats:
     def _changed(self) -> None:
         if self.on_change is not None:
             self.on_change()
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value)).astimezone(UTC)
+    except ValueError:
+        return None

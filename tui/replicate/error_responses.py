@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tui.base.json_types import JsonObject
+from tui.base.pages import BILLING_PAGE
 from tui.replicate.errors import (
     AuthenticationError,
     FieldProblem,
@@ -225,7 +226,7 @@ def _meaning(refusal: Refusal, *, what: str, service: str) -> tuple[type[Replica
         return (
             InsufficientCreditError,
             f"{refused}, because the account has no credit left",
-            "Buy credit on https://replicate.com/account/billing, wait a few minutes, try again.",
+            f"Buy credit on {BILLING_PAGE}, wait a few minutes, try again.",
         )
     if status == 403:
         return (

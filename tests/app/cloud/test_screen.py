@@ -169,6 +169,7 @@ async def test_a_limit_is_set_where_there_was_none(world: World) -> None:
     assert job.cost_micros is not None
     async with on_cloud(world) as (screen, pilot):
         assert "1 completed" in said(screen, "spending")
+        assert "https://replicate.com/account/billing" in said(screen, "spending")
         form = await open_form(screen, pilot, "spending", "enabled")
         await pilot.press("enter")
         await done(form, pilot)

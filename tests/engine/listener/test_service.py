@@ -16,6 +16,8 @@ from tests.support import eventually, needs_program
 from tui.base.errors import RefusedError
 from tui.base.listener_address import bind_for, public_base
 from tui.engine.engine import Engine
+from tui.engine.listener.service import stats_row
+from tui.listener.stats import ListenerStats
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.settings import Home, SettingsError, load_settings
 
@@ -252,3 +254,37 @@ async def test_allowed_senders_change_while_it_runs(engine: Engine) -> None:
     fact = engine.reader.fact("listener")
     assert fact is not None
     assert fact.value["verify_signatures"] is False
+
+
+async def test_the_counters_survive_a_restart(home: Home) -> None:
+    write_quick_settings(home)
+    settings = load_settings(home, {})
+    async with running_engine(home, settings) as (engine, _):
+        assert await status(engine.listening.address) == 401
+        assert await status(engine.listening.address) == 401
+        before = engine.listening.stats
+        assert before["rejected"] == {"unsigned": 2}
+    async with running_engine(home, settings) as (engine, _):
+        assert engine.listening.stats == before
+        assert await status(engine.listening.address) == 401
+        assert engine.listening.stats["rejected"] == {"unsigned": 3}
+        reader = engine.reader
+        fact = await eventually(
+            lambda: (
+                fact if (fact := reader.fact("listener")) is not None
+                and fact.value["webhooks"]["rejected_total"] == 3 else None
+            )
+        )  # fmt: skip
+        assert fact.value["address"] == engine.listening.address
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [None, [], {"accepted": "7"}, {"accepted": -1, "rejected": [1]},
+     {"rejected": {"unsigned": None}, "last_rejection": {"at": "yesterday"}},
+     {"last_accepted_at": 5, "last_rejection": "x"}],
+)  # fmt: skip
+def test_counters_that_cannot_be_read_begin_at_zero(stored: object) -> None:
+    stats = ListenerStats()
+    stats.restore(stored)
+    assert stats_row(stats) == stats_row(ListenerStats())

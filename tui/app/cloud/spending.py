@@ -9,6 +9,7 @@ from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.state import DAYS
 from tui.app.cloud.text import Words, bar, columns, problem, row, wrapped
 from tui.base import formatting
+from tui.base.pages import BILLING_PAGE
 
 if TYPE_CHECKING:
     from tui.client.client import ControlClient
@@ -61,7 +62,8 @@ class SpendingCard(Card):
             money = formatting.money(_micros(known, f"{period}_micros"))
             first += [(money, "strong"), (f" / {words}    ", "dim")]
         lines: list[Words] = [tuple(first), *self._limit(known, width), *self._running(known)]
-        return [*lines, *self._chart(known, width), *self._counts(known)]
+        lines += [*self._chart(known, width), *self._counts(known)]
+        return [*lines, *wrapped(BILLING_PAGE, "base", width, label="billed at")]
 
     def _limit(self, known: Mapping[str, Any], width: int) -> list[Words]:
         if not known.get("enabled"):

@@ -6,6 +6,7 @@ from typing import Any, Final, TypedDict, cast
 
 from tui.api import paths, providers
 from tui.base.errors import RefusedError
+from tui.base.pages import BILLING_PAGE
 from tui.base.token_text import judge_token
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
@@ -143,8 +144,7 @@ class ProviderRoutes:
         spent = self._engine.spending.summary(call.api_base, _MONTH)
         return {
             "balance": None,
-            "balance_note": "Replicate does not tell the balance over its API; "
-            "see https://replicate.com/account/billing",
+            "balance_note": f"Replicate does not tell the balance over its API; see {BILLING_PAGE}",
             "hardware": [
                 {"id": name, "name": profile.label, **self._prices(name)}
                 for name, profile in PROFILES.items()

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+_FACT: Final = "listener"
 _PUBLISH_SECONDS: Final = 0.5
 _REFUSED_KEPT: Final = 200
 """Refused files that a job's record names at most."""
@@ -89,6 +90,8 @@ class ListenerService:
         self._webhooks = WebhookReceiver(
             webhook_events.secrets_for, webhook_events.take, jobs=webhook_events
         )
+        stored = recorder.writer.fact(_FACT)
+        self._webhooks.stats.restore(stored.get("webhooks") if isinstance(stored, dict) else None)
         self._webhooks.stats.on_change = self._publish_soon
         self.binding = Binding(live, recorder.writer, self._publish)
         self._publish_timer: asyncio.TimerHandle | None = None
@@ -123,6 +126,7 @@ class ListenerService:
         await self.binding.aclose()
         if self._publish_timer is not None:
             self._publish_timer.cancel()
+            self._publish()  # the counters go on from here after a restart
 
     # -- settings -----------------------------------------------------------------------------
 
@@ -306,8 +310,8 @@ class ListenerService:
     def _publish(self) -> None:
         self._publish_timer = None
         with contextlib.suppress(StoreError):  # the next change writes the state again
-            self._recorder.writer.set_fact("listener", self.state())
-        self._bus.publish("fact", name="listener")
+            self._recorder.writer.set_fact(_FACT, self.state())
+        self._bus.publish("fact", name=_FACT)
 
 
 def _networks(name: str, texts: Sequence[str]) -> tuple[Network, ...] | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
+from tui.base.pages import BILLING_PAGE
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_limit
 from tui.engine.spending.rules import (
@@ -213,6 +214,7 @@ class SpendingService:
             "unpriced_jobs": counts.unpriced,
             "lost_jobs": lost,
             "lost_micros": lost_micros,
+            "billing_page": BILLING_PAGE,
         }
         return cast("spending.SpendingSummary", summary)
 
