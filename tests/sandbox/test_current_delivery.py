@@ -206,3 +206,46 @@ async def test_a_lost_upload_of_the_wished_release_reaches_the_hub_too(
     assert f"Uploading to sandbox/wished failed: {LOST_CONNECTION}" in done["logs"]
     assert "README.md" in on_hub(client, "sandbox/wished")
     assert WEIGHTS not in on_hub(client, "sandbox/wished")
+
+
+async def test_a_run_goes_on_from_a_delivered_checkpoint(
+    client: SandboxClient, bucket: Bucket
+) -> None:
+    await train(client, DATASET, inputs=bucket.inputs())
+    key = next(key for key in sorted(bucket.names()) if "/checkpoint-3/" in key)
+    path = key.partition("/checkpoint-3/")[0] + "/checkpoint-3"
+    for address in (path, f"s3://outputs/{path}", f"{bucket.endpoint}/outputs/{path}"):
+        done = await train(
+            client, DATASET, steps=5, resume_from_checkpoint=address, inputs=bucket.inputs()
+        )
+        assert done["status"] == "succeeded", (done["error"], done["logs"])
+        assert "Resumed from global_step 3" in done["logs"]
+        assert "  - Steps completed: 3\n" in done["logs"]
+        assert "| 4/5 [" in done["logs"]
+        assert "| 2/5 [" not in done["logs"]
+
+
+@pytest.mark.parametrize(
+    ("address", "options", "error"),
+    [
+        ("s3://other/cat/checkpoint-3", {}, "does not match any configured S3 provider"),
+        ("cat/none/checkpoint-3", {}, "Remote checkpoint manifest not found"),
+        ("checkpoint-3", {}, "Tried to find checkpoint-3"),
+        (None, {"model_flavour": "krea"}, "Checkpoint model_flavour mismatch"),
+    ],
+)
+async def test_checkpoints_that_a_run_cannot_begin_with(
+    client: SandboxClient,
+    bucket: Bucket,
+    address: str | None,
+    options: dict[str, Any],
+    error: str,
+) -> None:
+    if address is None:
+        await train(client, DATASET, steps=3, model_flavour="dev", inputs=bucket.inputs())
+        key = next(key for key in bucket.names() if "/checkpoint-3/" in key)
+        address = key.partition("/checkpoint-3/")[0] + "/checkpoint-3"
+    inputs = bucket.inputs()
+    done = await train(client, DATASET, resume_from_checkpoint=address, inputs=inputs, **options)
+    assert done["status"] == "failed"
+    assert error in done["error"], done["error"]

@@ -16,6 +16,7 @@ from tui.sandbox.trainer.console import Console
 from tui.sandbox.trainer.current.arguments import ArgumentsRefusedError, check_settings, parse
 from tui.sandbox.trainer.current.datasets import TrainingData, configure
 from tui.sandbox.trainer.current.records import Records
+from tui.sandbox.trainer.current.resume import fetch_checkpoint, step_of, write_manifest
 from tui.sandbox.trainer.current.uploads import HubPublishing, S3Publishing
 from tui.sandbox.trainer.data import fetch
 from tui.sandbox.trainer.micro_batches import EndlessRunError, Event, Schedule, Way, walk
@@ -292,7 +293,9 @@ class _Trainer:
             every = range(1, schedule.steps + 1)
             self._lost = every if fault.value is None else (int(fault.value),)
         has_begun = False
-        for event in walk(self._options, data.batches, way=way, lost=self._lost):
+        begin = self._resumed_step()
+        events = walk(self._options, data.batches, way=way, resume_step=begin, lost=self._lost)
+        for event in events:
             if event.kind != "publish":
                 self._end_validation()
             if event.kind == "validation" and event.step == 0:
@@ -300,8 +303,8 @@ class _Trainer:
                 continue
             if not has_begun and event.kind != "publish":
                 has_begun = True
-                self._banner(schedule)
-                loop.begin()
+                self._banner(schedule, begin)
+                loop.begin(begin)
             if event.kind == "step":
                 self._summary = loop.advance(event.step)
                 self._records.metrics(event.step, loop.numbers)
@@ -345,6 +348,7 @@ class _Trainer:
         self._save(self._output / name, step)
         state = {"global_step": step, "simulated": True}
         (self._output / name / "training_state.json").write_text(json.dumps(state))
+        write_manifest(self._output / name, self._options)
         console.stage("Saving Checkpoint", f"Saved checkpoint to {shown}", state="completed")
         console.line("[CHECKPOINT] Checkpoint saved")
 
@@ -437,9 +441,17 @@ class _Trainer:
             metadata["modelspec.comment"] = comment
         write_weights(folder / weight_file(self._plan), self._shapes, self._run.random, metadata)
 
-    def _banner(self, schedule: Schedule) -> None:
+    def _resumed_step(self) -> int:
+        """Fetch the checkpoint that the run begins with; returns its step, 0 for a fresh run."""
+        folder = fetch_checkpoint(self._options, self._s3.places(), self._output)
+        return 0 if folder is None else step_of(folder)
+
+    def _banner(self, schedule: Schedule, begin: int) -> None:
         console, plan = self._console, self._plan
         text = "No model to resume. Beginning fresh training run."
+        if begin:
+            console.stage("Resuming checkpoint", f"Resuming model: checkpoint-{begin}")
+            text = f"Resumed from global_step {begin}"
         console.stage("Resume Checkpoint", text, state="completed")
         console.notice("SimpleTuner has launched. Hold onto your butts!")
         per_device = plan.whole("train_batch_size", default=4)
@@ -457,8 +469,8 @@ class _Trainer:
                     f"  - Instantaneous batch size per device = {per_device}",
                     f"  - Gradient Accumulation steps = {schedule.accumulation}",
                     f"-  Total optimization steps = {schedule.steps}",
-                    "  - Steps completed: 0",
-                    f"-  Total optimization steps remaining = {schedule.steps}",
+                    f"  - Steps completed: {begin}",
+                    f"-  Total optimization steps remaining = {max(0, schedule.steps - begin)}",
                 ]
             )
         )

@@ -80,6 +80,10 @@ class S3Publishing:
             with contextlib.suppress(Exception):
                 client.close()
 
+    def places(self) -> list[tuple[S3Target, Any]]:
+        """The buckets with their clients."""
+        return list(zip(self.targets, self._clients, strict=True)) if self.targets else []
+
     def publish(self, step: int) -> None:
         """Upload every file that is in the run folder after a validation at `step`."""
         if not self.targets:
