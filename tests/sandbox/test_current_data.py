@@ -202,6 +202,17 @@ async def test_a_row_without_a_caption_is_dropped_and_the_run_goes_on(
     assert "-  Num batches = 1\n" in done["logs"]
 
 
+async def test_a_damaged_picture_is_left_out(client: SandboxClient) -> None:
+    whole = picture()
+    files = {"a.png": whole, "b.png": whole[: len(whole) // 2], "c.gif": picture(format="GIF")}
+    files["metadata.jsonl"] = rows(*({"file_name": name, "caption": "x"} for name in files))
+    await staged(client, files)
+    done = await train(client, DATASET, steps=1)
+    assert done["status"] == "succeeded", (done["error"], done["logs"])
+    assert "[ERROR] Error reading from dataset at index 1" in done["logs"]
+    assert "-  Num batches = 2\n" in done["logs"]
+
+
 async def test_several_captions_of_a_picture(client: SandboxClient) -> None:
     files = {"a.png": picture(), "b.png": picture()}
     files["metadata.jsonl"] = rows(

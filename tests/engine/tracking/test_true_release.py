@@ -53,3 +53,5 @@ async def test_the_last_checkpoint_of_a_job_arrives_on_this_machine(
         assert world.steps_of(job_id)[-1] == 12
         outputs = {path.name for path in home.outputs.rglob("checkpoint-*")}
         assert outputs == {"checkpoint-6", "checkpoint-12"}
+        manifests = home.outputs.rglob("checkpoint_manifest.json")
+        assert {path.parent.name for path in manifests} == outputs, "a later run can resume here"

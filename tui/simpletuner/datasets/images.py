@@ -49,12 +49,13 @@ def probe_image(path: str) -> ImageFacts:
     """Read the image at `path`. It does not raise: a failure is the result's `problem`."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123  a Path costs as much as the header
-            return _probe(file, path)
+            return probe_file(file, path)
     except OSError as error:
         return ImageFacts(0, 0, f"cannot be read: {error.strerror or 'damaged'}")
 
 
-def _probe(file: BinaryIO, path: str) -> ImageFacts:
+def probe_file(file: BinaryIO, path: str) -> ImageFacts:
+    """Read the image in an open file whose name is `path`; a failure is the result's `problem`."""
     from PIL import Image, UnidentifiedImageError  # costs 30 ms, only scans need it
 
     if path.lower().endswith(".jxl"):

@@ -144,7 +144,7 @@ class BucketData:
                 continue
             self._run.check()
             data = self._get(key)
-            size = measure(data) if kind_of(found.entry) not in {"video", "audio"} else None
+            size = measure(data, key) if kind_of(found.entry) not in {"video", "audio"} else None
             if size is None and kind_of(found.entry) not in {"video", "audio"}:
                 found.problems.append(f"Error opening image {key}: cannot identify image file")
                 continue

@@ -352,7 +352,7 @@ def _row(path: Path, name: str, entry: Entry, facts: Mapping[str, Any]) -> Row |
     captions = captions_of(entry, _captions(entry, facts))
     if kind_of(entry) in {"video", "audio"}:
         return Row(name, 0, 0, captions, None)
-    size = measure(path)
+    size = measure(path, path.name)
     if size is None:
         return None
     block = block_of(entry)

@@ -7,10 +7,16 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tui.sandbox.trainer.current.entries import Entry
 from tui.simpletuner.config.values import as_bool, as_text
-from tui.simpletuner.datasets.images import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from tui.simpletuner.datasets.images import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    probe_file,
+)
 
 SUFFIXES = {
     "image": IMAGE_SUFFIXES | {".gif"},
@@ -58,23 +64,36 @@ def suffixes_of(kind: str) -> frozenset[str]:
     return frozenset(SUFFIXES.get(kind, SUFFIXES["image"]))
 
 
-def measure(source: Path | bytes) -> Measure | None:
-    """Measure a picture; None when it cannot be decoded."""
+def measure(source: Path | bytes, name: str) -> Measure | None:
+    """Measure a picture without decoding it; None when it is damaged.
+
+    Args:
+        source: its file or its bytes.
+        name: its name, which tells the format.
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return _measure(file, name)
+    return _measure(io.BytesIO(source), name)
+
+
+def _measure(file: BinaryIO, name: str) -> Measure | None:
     from PIL import Image
 
-    file: Path | io.BytesIO = io.BytesIO(source) if isinstance(source, bytes) else source
+    # The scan takes a GIF for a mistake; the trainer reads its first picture.
+    if not name.lower().endswith(".gif") and probe_file(file, name).problem is not None:
+        return None
+    file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(file) as picture:
                 width, height = picture.size
-                is_cmyk = picture.mode == "CMYK"
                 if picture.getexif().get(_ORIENTATION) in _TURNED:
                     width, height = height, width
-                picture.load()
+                return Measure(width, height, picture.mode == "CMYK")
     except Exception:  # noqa: BLE001 - decoders raise anything on damaged files
         return None
-    return Measure(width, height, is_cmyk)
 
 
 def captions_of(entry: Entry, found: Sequence[str]) -> tuple[str, ...]:
