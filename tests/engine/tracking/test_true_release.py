@@ -55,3 +55,14 @@ async def test_the_last_checkpoint_of_a_job_arrives_on_this_machine(
         assert outputs == {"checkpoint-6", "checkpoint-12"}
         manifests = home.outputs.rglob("checkpoint_manifest.json")
         assert {path.parent.name for path in manifests} == outputs, "a later run can resume here"
+
+
+async def test_a_folder_that_is_staged_on_the_hub_is_trained_on(home: Home, project: Path) -> None:
+    async with running_world(home, project, release="4.10.1") as world:
+        await world.use_hub()
+        edit_config(world.config, checkpoint_step_interval=6, validation_step_interval=6)
+        job_id = await world.submit(steps=12, data="staged")
+        job = await world.ended(job_id, within=60)
+        assert job.status is JobStatus.COMPLETED, world.log(job_id)
+        weights = home.outputs.rglob("checkpoint-*/pytorch_lora_weights.safetensors")
+        assert {path.parent.name for path in weights} == {"checkpoint-6", "checkpoint-12"}
