@@ -328,9 +328,7 @@ async def test_a_refused_index_is_in_the_jobs_history_and_is_no_missing_result(
     with pytest.raises(ClientError, match="QuotaExceeded"):
         await in_thread(trainer.write, "aspect_ratio_bucket_indices_photos.json", bytes(41))
     stored = here.engine.recorder.writer.job(record.job_id)
-    assert list(stored.submit["data_refused"]) == [
-        "images/aspect_ratio_bucket_indices_photos.json"
-    ]
+    assert list(stored.submit["data_refused"]) == ["images/aspect_ratio_bucket_indices_photos.json"]
     assert refusals(stored) == {}
     events = [event.message for event in here.engine.reader.events(record.job_id)]
     assert any("keeps with the data" in message for message in events)

@@ -125,7 +125,7 @@ _OPTIONS = st.fixed_dictionaries(
 
 
 @given(_OPTIONS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_every_mend_keeps_its_promise(values: dict[str, Any]) -> None:
     config = config_of(**values)
     before = outlook(config)

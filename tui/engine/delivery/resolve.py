@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -57,6 +58,11 @@ class JobDelivery:
         self._listener = listener
         self._destinations = destinations
         self._repositories = repositories
+
+    @property
+    def outputs(self) -> Path:
+        """The folder that jobs deliver into on this machine."""
+        return self._listener.outputs
 
     # -- before -------------------------------------------------------------------------------
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tui.base.formatting import size
 from tui.base.hosts import is_loopback
 from tui.engine.credentials.token_service import TokenService
 from tui.engine.delivery.check import DeliveryCheck
+from tui.engine.delivery.room import receivable, space_of
 from tui.engine.diagnostics.network_check import NetworkCheck
 from tui.engine.listener.service import ListenerService
 from tui.settings import Home
@@ -63,7 +65,7 @@ async def examine(
             proved=is_loopback(api_base) or listening.sightings.last("webhook") is not None,
         ),
         delivery_line(delivery, has_public_url=bool(listening.public_url)),
-        disk_line(home),
+        disk_line(home, listening.outputs),
     ]
 
 
@@ -166,21 +168,23 @@ def delivery_line(report: diagnostics.DeliveryReport, *, has_public_url: bool) -
     return DoctorLine("delivery", level, message, advice)
 
 
-def disk_line(home: Home) -> DoctorLine:
-    """Free disk space, and whether the folders are writable."""
-    for folder in (home.root, home.outputs):
+def disk_line(home: Home, outputs: Path) -> DoctorLine:
+    """Free disk space, and whether the folders are writable.
+
+    The room for deliveries is what the storage receiver takes, as in the checks of a job.
+    """
+    for folder in (home.root, outputs):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
             return DoctorLine(
                 "disk", "error", f"{folder} cannot be written", "Correct its permissions."
             )
-    existing = next(path for path in (home.outputs, *home.outputs.parents) if path.exists())
     try:
-        free = min(shutil.disk_usage(path).free for path in (home.root, existing))
+        free = min(space_of(home.root).free, receivable(space_of(outputs)))
     except OSError as error:
         return DoctorLine(
-            "disk", "error", f"{existing}: {error.strerror}", "Is the disk still there?"
+            "disk", "error", f"{outputs}: {error.strerror}", "Is the disk still there?"
         )
-    message = f"{free / 1024**3:.1f} GiB free for {home.outputs}"
+    message = f"{size(free)} free for {outputs}"
     if free < _NO_SPACE:
         return DoctorLine("disk", "error", message, "Make room: logs and results need it.")
     if free < _LITTLE_SPACE:

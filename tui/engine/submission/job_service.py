@@ -44,6 +44,7 @@ from tui.replicate.lookup import input_fingerprint
 from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
 from tui.simpletuner.datasets.trigger_words import caption_words
+from tui.simpletuner.delivery_schedule.sizes import delivery_size
 from tui.simpletuner.request.delivery import JOB_ID
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import JobRecord
@@ -307,6 +308,7 @@ class JobService:
                 "fingerprint": input_fingerprint(values, hidden),
                 "cancel_after": cancel_after_seconds(prepared),
                 "destination": prepared.delivery.destination,
+                "expected_bytes": _expected_bytes(prepared),
                 "expected_delivery": schedule.expected() if schedule is not None else None,
             },
             inputs=values,
@@ -420,6 +422,13 @@ def _submitted(job: JobRecord, *, again: bool = False, warning: str = "") -> dic
         "idempotent_hit": again,
         "cost_limit_warning": warning or None,
     }
+
+
+def _expected_bytes(prepared: Prepared) -> int | None:
+    """Estimated bytes that the job delivers; None when unknown."""
+    schedule = prepared.outlook.schedule
+    estimate = delivery_size(prepared.config, schedule) if schedule else None
+    return estimate.stored if estimate else None
 
 
 def _sentence(text: str) -> str:

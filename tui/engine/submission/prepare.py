@@ -16,6 +16,7 @@ from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.delivery.resolve import JobDelivery
+from tui.engine.delivery.room import room_check
 from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
 from tui.engine.staging.findings import place_for, staging_findings
@@ -34,11 +35,13 @@ from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.datasets.scan import DataReport, scan
 from tui.simpletuner.delivery_schedule.job import DeliveryOutlook, delivery_outlook
 from tui.simpletuner.delivery_schedule.mends import Mend
+from tui.simpletuner.delivery_schedule.sizes import delivery_size
 from tui.simpletuner.release.profile import ReleaseProfile
 from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.request.inputs import PredictorInputs, build_inputs
 from tui.simpletuner.request.modes import DatasetMode
+from tui.store.filter import JobFilter
 from tui.store.reader import StoreReader
 
 
@@ -205,6 +208,11 @@ class Preparer:
             has_hf_token=self._has_hub_token(api_base),
             step_seconds=history.step.seconds if history.step else None,
         )
+        outlook = delivery_outlook(
+            config, delivery, report=report, release=release, gpus=profile.gpus
+        )
+        if delivery.kind == "local":
+            findings.append(self._check_room(api_base, config, outlook))
         checks = [*config_findings, *findings]
         rate = self._live.now.rates_micros.get(profile.id, profile.micros_per_second)
         uploads = "images" in inputs.values and draft.data != "hosted"
@@ -223,10 +231,8 @@ class Preparer:
             uploads=uploads,
             delivery=delivery,
             history=history,
+            outlook=outlook,
             staging=staging,
-            outlook=delivery_outlook(
-                config, delivery, report=report, release=release, gpus=profile.gpus
-            ),
         )
 
     async def _plan_staging(
@@ -257,6 +263,19 @@ class Preparer:
         respected = None if release is None else release.aws_prefix_respected
         findings += staging_findings(plan, prefix_respected=respected)
         return plan
+
+    def _check_room(self, api_base: str, config: TrainingConfig, outlook: DeliveryOutlook) -> Check:
+        """The room for a delivery to this machine, beside those of the jobs that run."""
+        estimate = delivery_size(config, outlook.schedule) if outlook.schedule else None
+        promised = sum(
+            int(job.submit.get("expected_bytes") or 0)
+            for job in self._reader.records(_DELIVER_HERE)
+        )
+        expected = estimate.stored if estimate else None
+        check = room_check(self._delivery.outputs, expected, promised=promised)
+        # The files of a sandbox are small, whatever the model.
+        mild = check.level == "error" and is_loopback(api_base)
+        return replace(check, level="warn") if mild else check
 
     def load_named(self, name: str) -> TrainingConfig:
         """Load a config by its path or by its name below the config roots. Blocking.
@@ -323,6 +342,9 @@ class Preparer:
         return None if is_loopback(api_base) else False
 
 
+_DELIVER_HERE: Final = JobFilter(
+    where="delivery = 'local' AND status IN ('pending', 'uploading', 'queued', 'running')"
+)
 _ORDER: Final = {"error": 0, "warn": 1, "ok": 2}
 
 

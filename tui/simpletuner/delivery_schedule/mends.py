@@ -117,13 +117,15 @@ def _candidates(
     divisor = _divisor(steps, plan) if plan.steps else 0
     every = _intervals(plan, divisor) if divisor else {}
     rounded, interval = _rounded(steps, plan)
-    to_multiple = {"max_train_steps": rounded, **_intervals(plan, interval)}
+    to_multiple = {"max_train_steps": rounded} if rounded != plan.steps else {}
+    to_multiple |= _intervals(plan, interval)
+    to_multiple |= _validation_on(config.values, plan, rounded)
     if divisor:
         title = f"save and validate every {divisor} steps, the last one included"
         yield "intervals", title, every | validation
     if steps and rounded != plan.steps:
         title = f"train {rounded} steps, a multiple of both intervals"
-        yield "steps", title, to_multiple | validation
+        yield "steps", title, to_multiple
     if plan.accumulation > 1:
         batch = config.train_batch_size * plan.accumulation
         folded = {"train_batch_size": batch, "gradient_accumulation_steps": 1, **validation}
@@ -152,15 +154,19 @@ def _rounded(steps: int, plan: Plan) -> tuple[int, int]:
     """A number of steps near the given one with an interval that divides it."""
     if steps < 2:
         return 2, 1
-    fits = [own for own in (plan.checkpoint_steps, plan.validation_steps) if 0 < own <= steps]
-    unit = fits[0] if fits else max(1, steps // 4)
+    fits = [
+        own
+        for own in (plan.checkpoint_steps, plan.validation_steps)
+        if 0 < own <= steps and steps // own <= MOST_PARTS
+    ]
+    unit = fits[0] if fits else int(float(f"{max(1, steps // 4):.1g}"))
     return max(unit, round(steps / unit) * unit), unit
 
 
 def _intervals(plan: Plan, interval: int) -> dict[str, Any]:
     """The overrides that save and validate every `interval` steps, where that is a change."""
     wanted = {}
-    if plan.checkpoint_steps != interval:
+    if not plan.checkpoint_steps or interval % plan.checkpoint_steps:
         wanted["checkpoint_step_interval"] = interval
     if not plan.validation_steps or interval % plan.validation_steps:
         wanted["validation_step_interval"] = interval

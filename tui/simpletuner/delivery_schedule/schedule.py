@@ -139,12 +139,7 @@ def delivery_schedule(
     if way == "hub":
         return _by_hub(plan, run, known=_is_known(plan, batches))
     if publishes_final:
-        steps = run.steps if run is not None else plan.steps
-        weights = _weights(run).weights if run is not None and not plan.off else ()
-        return DeliverySchedule(
-            way, steps, tuple(sorted({*weights, steps})), steps, final=True, promise="yes",
-            at_end=True,
-        )  # fmt: skip
+        return _with_final(way, plan, run)
     if plan.off:
         steps = run.steps if run is not None else plan.steps
         return DeliverySchedule(
@@ -179,6 +174,22 @@ def _by_hub(plan: Plan, run: Run | None, *, known: bool) -> DeliverySchedule:
     return DeliverySchedule(
         "hub", run.steps, weights, run.steps, final=True, promise="yes", at_end=True
     )
+
+
+def _with_final(way: Way, plan: Plan, run: Run | None) -> DeliverySchedule:
+    """The schedule of a trainer that uploads the run folder once more after the last save."""
+    steps = run.steps if run is not None else plan.steps
+    if run is None or plan.off:
+        return DeliverySchedule(
+            way, steps, (steps,) if steps else (), steps or None, final=True, promise="yes",
+            uploads=None if run is None else 1 + plan.benchmark, at_end=True,
+        )  # fmt: skip
+    schedule = _by_s3(way, plan, run)
+    weights = tuple(sorted({*schedule.weights, steps}))
+    return replace(
+        schedule, weights=weights, last=steps, final=True, promise="yes", reason="",
+        uploads=(schedule.uploads or 0) + 1, at_end=True,
+    )  # fmt: skip
 
 
 def _weights(run: Run) -> Lifetimes:
