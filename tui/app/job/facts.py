@@ -327,12 +327,11 @@ def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:
 
 def draft_from(job: JobRecord, point: ResumePoint) -> dict[str, Any]:
     """Returns a draft that goes on from a checkpoint of a job, up to the same last step."""
-    draft = draft_again(job, changed=False)
+    draft: dict[str, Any] = draft_again(job, changed=False)
     resumed: dict[str, Any] = {"resume_from_checkpoint": point.address}
     if point.total:
         resumed["max_train_steps"] = point.total
-    before: dict[str, Any] = draft.get("overrides") or {}
-    draft["overrides"] = {**before, **resumed}
+    draft["overrides"] = {**(draft.get("overrides") or {}), **resumed}
     return draft
 
 
