@@ -50,11 +50,11 @@ MIB: Final = 1024 * 1024
 _BYTES: Final = 9 * MIB
 """boto3 sends in parts what is larger than 8 MiB."""
 _FORWARD: Final = (
-    "Forward /api/cloud/storage/ to the listener as well, with its path and Host unchanged."
+    f"Forward {STORAGE_PATH}/ to the listener as well, with its path and Host unchanged."
 )
 _ADMIT_ALL: Final = (
     "Trainers call from public addresses: see that the proxy and the firewall admit everybody to "
-    "/api/cloud/storage (simpletuner-tui proxy nginx, or caddy, traefik, firewall)."
+    f"{STORAGE_PATH} (simpletuner-tui proxy nginx, or caddy, traefik, firewall)."
 )
 _FIRST_DELIVERY: Final = "The first delivery from outside proves it."
 
