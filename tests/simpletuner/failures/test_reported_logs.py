@@ -194,6 +194,16 @@ def test_the_cause_among_several_errors(log: str, error: str | None, rule: str) 
     assert diagnose(log, error).rule == rule
 
 
+def test_an_error_that_training_went_on_after_is_not_the_cause() -> None:
+    bar = "Epoch 1/5, Steps:  10%|█         | {0}/1000 [00:06<05:00,  3.0s/it]\n"
+    log = "[ERROR] CUDA out of memory while drawing a sample\n" + "".join(
+        bar.format(step) for step in (101, 102, 103)
+    )
+    log += "Traceback (most recent call last):\n  File \"/x.py\", line 1\nKeyError: 'odd'\n"
+    assert diagnose(log).rule == "unknown"
+    assert diagnose(log.partition("Epoch")[0] + bar.format(101)).rule == "out-of-memory"
+
+
 def test_an_unknown_failure_shows_the_lines_that_mean_something() -> None:
     log = (
         "Traceback (most recent call last):\n  File \"/x.py\", line 1\n"
