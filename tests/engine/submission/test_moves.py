@@ -97,7 +97,7 @@ async def test_nothing_is_posted_while_the_cancel_fails(
     world.fault("server-error@/cancel")
     await world.client.move(job.job_id, "h100")
 
-    await eventually(lambda: len(asked) >= 3, within=60)
+    await eventually(lambda: len(asked) >= 3 or len(world.predictions) > 1, within=60)
     assert moved_to(world, job) is None
     assert len(world.predictions) == 1
     world.clear_faults()
