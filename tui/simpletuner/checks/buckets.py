@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tui.simpletuner.checks.data import CheckRow
-from tui.simpletuner.checks.dataloader import dataset_type, resolution_type
+from tui.simpletuner.checks.entries import dataset_type, resolution_type
 from tui.simpletuner.config.training_config import (
     DEFAULT_RESOLUTION,
     DatasetSpec,

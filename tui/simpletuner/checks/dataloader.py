@@ -7,33 +7,36 @@ release 4.10.1. Findings are named by the dataset, the field and its value.
 from __future__ import annotations
 
 import difflib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from tui.simpletuner.checks.data import CheckRow
+from tui.simpletuner.checks.dataset_links import link_checks
+from tui.simpletuner.checks.entries import (
+    CACHES,
+    Entry,
+    dataset_type,
+    error,
+    is_disabled,
+    resolution_type,
+    warning,
+    whole,
+)
 from tui.simpletuner.checks.options import nearest
-from tui.simpletuner.config.training_config import DEFAULT_RESOLUTION_TYPE, TrainingConfig
+from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_float, as_int, as_text
-from tui.simpletuner.facts.models import model
-
-Entry = Mapping[str, Any]
 
 _TYPES: Final = ("local", "aws", "csv", "huggingface", "webshart")
 _OTHER_TYPE_NAMES: Final = {
     "s3": "aws", "hf": "huggingface", "hub": "huggingface", "folder": "local", "parquet": "local",
 }  # fmt: skip
-_CACHES: Final = (
-    "text_embeds", "image_embeds", "conditioning_image_embeds", "distillation_cache",
-)  # fmt: skip
 _DATASET_TYPES: Final = (
-    "image", "video", "audio", "conditioning", "eval", "caption", "grounding", *_CACHES,
+    "image", "video", "audio", "conditioning", "eval", "caption", "grounding", *CACHES,
 )  # fmt: skip
 _STRATEGIES: Final = (
     "filename", "textfile", "parquet", "instanceprompt", "csv", "huggingface", "webshart",
 )  # fmt: skip
-_FIRST_FRAME_FAMILIES: Final = frozenset({"wan", "kandinsky5_video", "hunyuanvideo"})
-_AUDIO_LIKE: Final = ("audio", "caption", *_CACHES)
+_AUDIO_LIKE: Final = ("audio", "caption", *CACHES)
 """Types that have no pictures and so no rules of size."""
 _KEY_NAMES: Final = """
 id type dataset_type dataset_name dataset_config data_files split revision disabled disable
@@ -73,7 +76,7 @@ _KEYS: Final = frozenset(_KEY_NAMES.split())
 
 def dataloader_checks(config: TrainingConfig) -> Iterator[CheckRow]:
     """Check the dataloader file of a config against the trainer's rules."""
-    entries = [entry for entry in config.dataloader if not _disabled(entry)]
+    entries = [entry for entry in config.dataloader if not is_disabled(entry)]
     if not entries:
         return
     current = _current_entries(config)
@@ -82,62 +85,56 @@ def dataloader_checks(config: TrainingConfig) -> Iterator[CheckRow]:
         for rule in _ENTRY_RULES:
             for row in rule(entry, config):
                 yield (row[0], row[1], f"dataset {name}: {row[2]}", *row[3:])
-    for check in _FILE_RULES:
-        yield from check(current, config)
+    yield from link_checks(current, config)
 
 
 def _current_entries(config: TrainingConfig) -> list[Entry]:
     """The entries that are not disabled, with the job's overrides applied."""
     specs = config.datasets
     source = [spec.raw for spec in specs] if specs else config.dataloader
-    return [entry for entry in source if not _disabled(entry)]
-
-
-def dataset_type(entry: Entry) -> str:
-    """`dataset_type` of an entry as the trainer takes it."""
-    return (as_text(entry.get("dataset_type")) or "image").lower()
+    return [entry for entry in source if not is_disabled(entry)]
 
 
 def _identity(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
     if not as_text(entry.get("id")):
-        yield _error("it has no id; the trainer wants one for every entry", "Add an id.")
+        yield error("it has no id; the trainer wants one for every entry", "Add an id.")
     kind = as_text(entry.get("type"))
     if kind is None:
-        yield _error("it has no type", 'Add "type": "local" (or huggingface, aws, csv).')
+        yield error("it has no type", 'Add "type": "local" (or huggingface, aws, csv).')
     elif kind == "memory":
-        if dataset_type(entry) not in _CACHES:
-            yield _error("type memory is for caches only", "Use local.")
+        if dataset_type(entry) not in CACHES:
+            yield error("type memory is for caches only", "Use local.")
     elif kind not in _TYPES:
         guess = _OTHER_TYPE_NAMES.get(kind.lower()) or nearest(kind, _TYPES)
         advice = f"Did you mean {guess}? " if guess else ""
         message = f"type {kind} does not exist; the trainer stops at start"
-        yield _error(message, f"{advice}There are {', '.join(_TYPES)}.")
+        yield error(message, f"{advice}There are {', '.join(_TYPES)}.")
     what = as_text(entry.get("dataset_type"))
     if what and what.lower() not in _DATASET_TYPES:
         guess = nearest(what, _DATASET_TYPES)
         advice = f"Did you mean {guess}?" if guess else f"There are {', '.join(_DATASET_TYPES)}."
-        yield _error(f"dataset_type {what} does not exist; the trainer stops at start", advice)
+        yield error(f"dataset_type {what} does not exist; the trainer stops at start", advice)
     cache = what in ("text_embeds", "image_embeds")
     if cache and kind in ("csv", "huggingface"):
-        yield _error(f"a cache ({what}) cannot have type {kind}", "Use local or aws.")
+        yield error(f"a cache ({what}) cannot have type {kind}", "Use local or aws.")
 
 
 def _keys(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
     if "disable_vae_cache" in entry:
-        yield _error("disable_vae_cache is gone", "Write vae_cache_disable.")
+        yield error("disable_vae_cache is gone", "Write vae_cache_disable.")
     if "ignore_epochs" in entry:
-        yield _warning("ignore_epochs has no effect any more", "Remove it.")
+        yield warning("ignore_epochs has no effect any more", "Remove it.")
     if as_text(entry.get("metadata_backend")) == "filesystem":
-        yield _warning("metadata_backend filesystem is read as discovery", "Write discovery.")
+        yield warning("metadata_backend filesystem is read as discovery", "Write discovery.")
     if "caption_filter_list" in entry and dataset_type(entry) != "text_embeds":
-        yield _error("caption_filter_list belongs to text_embeds entries", "Move it there.")
+        yield error("caption_filter_list belongs to text_embeds entries", "Move it there.")
     for key in entry:
         if key in _KEYS or key in ("disable_vae_cache", "ignore_epochs", "caption_filter_list"):
             continue
         guess = nearest(key, _KEYS)
         if guess and guess not in entry and _is_slip(key, guess):
             message = f"{key} is no key of a dataset; the trainer ignores it"
-            yield _warning(message, f"Did you mean {guess}?")
+            yield warning(message, f"Did you mean {guess}?")
 
 
 def _is_slip(key: str, guess: str) -> bool:
@@ -146,79 +143,79 @@ def _is_slip(key: str, guess: str) -> bool:
 
 
 def _source(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
-    kind, cache = as_text(entry.get("type")), dataset_type(entry) in _CACHES
+    kind, cache = as_text(entry.get("type")), dataset_type(entry) in CACHES
     if cache:
         return
     if kind == "csv":
         columns = ("csv_file", "csv_cache_dir", "csv_caption_column")
         if missing := [key for key in columns if not as_text(entry.get(key))]:
-            yield _error(f"type csv without {', '.join(missing)}; the trainer stops", "Add it.")
+            yield error(f"type csv without {', '.join(missing)}; the trainer stops", "Add it.")
         if as_text(entry.get("caption_strategy")) != "csv":
             named = as_text(entry.get("caption_strategy")) or "absent"
-            yield _error(f"type csv with caption_strategy {named}", "Set it to csv.")
+            yield error(f"type csv with caption_strategy {named}", "Set it to csv.")
     elif kind == "aws":
         needed = (
             "aws_bucket_name", "aws_endpoint_url", "aws_access_key_id", "aws_secret_access_key",
         )  # fmt: skip
         if missing := [key for key in needed if not as_text(entry.get(key))]:
             advice = "Add it; for AWS itself write its endpoint's address."
-            yield _error(f"type aws without {', '.join(missing)}; the trainer stops", advice)
+            yield error(f"type aws without {', '.join(missing)}; the trainer stops", advice)
         if isinstance(entry.get("aws_data_prefix"), list):
-            yield _error("aws_data_prefix is a list; the trainer stops", "Write one text.")
+            yield error("aws_data_prefix is a list; the trainer stops", "Write one text.")
     elif kind == "huggingface":
         if not as_text(entry.get("dataset_name")):
             message = "dataset_name is missing; the trainer stops at start"
-            yield _error(message, "Add dataset_name with owner/name of the Hub dataset.")
+            yield error(message, "Add dataset_name with owner/name of the Hub dataset.")
         backend = as_text(entry.get("metadata_backend"))
         if backend and backend != "huggingface":
-            yield _error(f"metadata_backend {backend} with type huggingface", "Remove it.")
+            yield error(f"metadata_backend {backend} with type huggingface", "Remove it.")
         strategy = as_text(entry.get("caption_strategy"))
         if strategy and strategy not in ("huggingface", "instanceprompt"):
             message = f"caption_strategy {strategy} with type huggingface"
-            yield _error(message, "Remove it, or use huggingface or instanceprompt.")
+            yield error(message, "Remove it, or use huggingface or instanceprompt.")
     elif kind == "webshart":
         block = entry.get("webshart")
         inner = block.get("source") if isinstance(block, Mapping) else None
         if not as_text(entry.get("source")) and not as_text(inner):
-            yield _error("type webshart without source; the trainer stops", "Add webshart.source.")
+            yield error("type webshart without source; the trainer stops", "Add webshart.source.")
         for key in ("metadata_backend", "caption_strategy"):
             given = as_text(entry.get(key))
             allowed = ("webshart", "instanceprompt") if key == "caption_strategy" else ("webshart",)
             if given and given not in allowed:
-                yield _error(f"{key} {given} with type webshart", "Set it to webshart.")
+                yield error(f"{key} {given} with type webshart", "Set it to webshart.")
 
 
 def _captions(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
     what, kind = dataset_type(entry), as_text(entry.get("type"))
-    if what in _CACHES:
+    if what in CACHES:
         return
     strategy = _caption_strategy(entry, config)
     if what not in ("conditioning", "caption", "grounding") and not _only_instance_prompt(entry):
         if strategy is None:
             message = "caption_strategy is null; the trainer stops when it reads captions"
-            yield _error(message, "Write textfile, or remove the key.")
+            yield error(message, "Write textfile, or remove the key.")
         elif strategy not in _STRATEGIES:
             guess = "instanceprompt" if strategy == "instance_prompt" else None
             guess = guess or nearest(strategy, _STRATEGIES)
             advice = f"Did you mean {guess}? " if guess else ""
             message = f"caption_strategy {strategy} does not exist; the trainer stops"
-            yield _error(message, f"{advice}There are {', '.join(_STRATEGIES)}.")
+            yield error(message, f"{advice}There are {', '.join(_STRATEGIES)}.")
     for named in ("huggingface", "webshart"):
         if strategy == named and kind != named and kind in _TYPES:
             message = f"caption_strategy {named} with type {kind}; the trainer stops"
-            yield _error(message, "Use textfile." if kind != "csv" else "Use csv.")
+            yield error(message, "Use textfile." if kind != "csv" else "Use csv.")
     backend = as_text(entry.get("metadata_backend")) or "discovery"
     if strategy == "parquet" and backend in ("discovery", "json"):
         message = f"caption_strategy parquet with metadata_backend {backend}; the trainer stops"
-        yield _error(message, "Set metadata_backend to parquet.")
+        yield error(message, "Set metadata_backend to parquet.")
     block = entry.get("parquet")
     if backend == "parquet" and not (isinstance(block, Mapping) and as_text(block.get("path"))):
-        yield _error("metadata_backend parquet without a parquet block and its path", "Add it.")
+        yield error("metadata_backend parquet without a parquet block and its path", "Add it.")
     prompt = as_text(entry.get("instance_prompt")) or as_text(config.values.get("instance_prompt"))
     if strategy == "instanceprompt" and not prompt:
-        yield _error("caption_strategy instanceprompt without instance_prompt", "Add it.")
+        yield error("caption_strategy instanceprompt without instance_prompt", "Add it.")
     elif as_bool(entry.get("prepend_instance_prompt")) and not prompt:
-        yield _error("prepend_instance_prompt without instance_prompt", "Add it.")
+        yield error("prepend_instance_prompt without instance_prompt", "Add it.")
     yield from _caption_shuffle(entry)
 
 
@@ -227,15 +224,15 @@ def _caption_shuffle(entry: Entry) -> Iterator[CheckRow]:
     if not block:
         return
     if not isinstance(block, Mapping):
-        yield _error("caption_shuffle is no object", 'Write {"enable": true, …}.')
+        yield error("caption_shuffle is no object", 'Write {"enable": true, …}.')
         return
     split = block.get("split_on", "comma")
     if split not in ("comma", "space", "period"):
-        yield _error(f"caption_shuffle.split_on {split}", "Use comma, space or period.")
+        yield error(f"caption_shuffle.split_on {split}", "Use comma, space or period.")
     for key, default, least in (("count", 1, 1), ("position_start", 0, 0)):
         value = block.get(key, default)
         if not isinstance(value, int) or value < least:
-            yield _error(f"caption_shuffle.{key} {value}", f"Write a number from {least} on.")
+            yield error(f"caption_shuffle.{key} {value}", f"Write a number from {least} on.")
 
 
 def _sizes(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
@@ -243,7 +240,7 @@ def _sizes(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
         return
     kind = resolution_type(entry, config)
     if kind not in ("pixel", "area", "pixel_area"):
-        yield _error(f"resolution_type {kind}", "Use pixel, area or pixel_area.")
+        yield error(f"resolution_type {kind}", "Use pixel, area or pixel_area.")
         return
     yield from _resolution(entry, config, kind)
     sizes = {
@@ -253,21 +250,21 @@ def _sizes(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
     least = as_float(entry.get("minimum_image_size"))
     if kind == "area" and least is not None and least > 5:
         message = f"minimum_image_size {_number(least)} with resolution_type area is too much"
-        yield _error(f"{message}; the trainer stops", "Write megapixels, such as 0.25.")
+        yield error(f"{message}; the trainer stops", "Write megapixels, such as 0.25.")
     maximum, target = sizes.values()
     if maximum and not target and "maximum_image_size" in entry:
         message = f"maximum_image_size {_number(maximum)} without target_downsample_size"
-        yield _error(f"{message}; the trainer stops at start", "Add target_downsample_size.")
+        yield error(f"{message}; the trainer stops at start", "Add target_downsample_size.")
     for name, size in sizes.items():
         if not size or name not in entry:
             continue
         megapixels = size * size / 1e6 if kind == "pixel_area" else size
         if kind == "pixel" and size < 512:
             advice = "With resolution_type pixel, sizes are in pixels."
-            yield _error(f"{name} {_number(size)} is below 512 pixels", advice)
+            yield error(f"{name} {_number(size)} is below 512 pixels", advice)
         elif kind != "pixel" and megapixels >= 20:
             advice = "With resolution_type area, sizes are in megapixels."
-            yield _error(f"{name} {_number(size)} is above 20 megapixels", advice)
+            yield error(f"{name} {_number(size)} is above 20 megapixels", advice)
 
 
 def _resolution(entry: Entry, config: TrainingConfig, kind: str) -> Iterator[CheckRow]:
@@ -279,14 +276,14 @@ def _resolution(entry: Entry, config: TrainingConfig, kind: str) -> Iterator[Che
         whole = int(number) if number is not None and number >= 64 else 1024
         message = f"resolution {value!r} with resolution_type pixel_area; the trainer stops"
         if "resolution" in entry:
-            yield _error(message, f"Write a whole number, such as {whole}.")
+            yield error(message, f"Write a whole number, such as {whole}.")
     elif number is not None and kind != "area" and number < 64:
         message = f"resolution {value} with resolution_type {kind} is {value} px"
         advice = "Write 1024, or resolution_type area for megapixels."
-        yield _warning(f"{message}, which the trainer rounds up to 64", advice)
+        yield warning(f"{message}, which the trainer rounds up to 64", advice)
     elif number is not None and kind == "area" and number > 16:
         message = f"resolution {value} with resolution_type area is {value} megapixels"
-        yield _warning(message, "Write megapixels such as 1.0, or resolution_type pixel_area.")
+        yield warning(message, "Write megapixels such as 1.0, or resolution_type pixel_area.")
 
 
 def _crops(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
@@ -299,7 +296,7 @@ def _crops(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
             guess = nearest(str(entry[key]), allowed)
             advice = f"Did you mean {guess}? " if guess else ""
             message = f"{key} {entry[key]}; the trainer stops at start"
-            yield _error(message, f"{advice}There are {', '.join(allowed)}.")
+            yield error(message, f"{advice}There are {', '.join(allowed)}.")
     if entry.get("crop_aspect") in ("random", "closest"):
         buckets = entry.get("crop_aspect_buckets")
         fits = isinstance(buckets, list) and all(
@@ -307,11 +304,11 @@ def _crops(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
         )
         if not fits:
             message = f"crop_aspect {entry['crop_aspect']} without a list crop_aspect_buckets"
-            yield _error(message, "Add crop_aspect_buckets, such as [0.75, 1.0, 1.5].")
+            yield error(message, "Add crop_aspect_buckets, such as [0.75, 1.0, 1.5].")
     if entry.get("crop") and entry.get("crop_aspect") == "random" and config.num_processes > 1:
         message = "crop_aspect random with several GPUs: the trainer may stop in mid-training, when"
         advice = "Use closest, preserve or square, or one GPU."
-        yield _warning(f"{message} a new epoch leaves a GPU without images", advice)
+        yield warning(f"{message} a new epoch leaves a GPU without images", advice)
 
 
 def _video(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
@@ -325,27 +322,27 @@ def _video(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
         if value is None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            yield _error(f"video.{key} {value} is no whole number above 0", "Correct it.")
+            yield error(f"video.{key} {value} is no whole number above 0", "Correct it.")
         else:
             frames[key] = value
     if len(frames) == 2 and frames["min_frames"] < frames["num_frames"]:
         message = f"video.min_frames {frames['min_frames']} is below video.num_frames "
-        yield _error(message + str(frames["num_frames"]), "Raise min_frames to num_frames.")
+        yield error(message + str(frames["num_frames"]), "Raise min_frames to num_frames.")
 
 
 def _times(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
     probability = entry.get("probability")
     if probability not in (None, "") and as_float(probability) is None:
-        yield _error(f"probability {probability!r} is no number", "Write one from 0 to 1.")
-    starts = {"epoch": _whole(entry, "start_epoch", 1), "step": _whole(entry, "start_step", 0)}
+        yield error(f"probability {probability!r} is no number", "Write one from 0 to 1.")
+    starts = {"epoch": whole(entry, "start_epoch", 1), "step": whole(entry, "start_step", 0)}
     for unit, start in starts.items():
         end = as_int(entry.get(f"end_{unit}"))
         if end is not None and end < start:
-            yield _error(f"end_{unit} {end} is before start_{unit} {start}", "Correct one.")
+            yield error(f"end_{unit} {end} is before start_{unit} {start}", "Correct one.")
     steps = config.max_train_steps
     if steps and starts["step"] > steps:
         message = f"start_step {starts['step']} is after the end of training ({steps})"
-        yield _warning(message, "It is never used; lower it.")
+        yield warning(message, "It is never used; lower it.")
 
 
 def _grounding(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
@@ -354,176 +351,20 @@ def _grounding(entry: Entry, _config: TrainingConfig) -> Iterator[CheckRow]:
         kind = as_text(entry.get("type")) or "local"
         if kind != "local":
             message = f"grounding.auto_detect with type {kind}; it needs a folder"
-            yield _error(message, "Write the grounding data beforehand.")
+            yield error(message, "Write the grounding data beforehand.")
 
 
 def _caption_dataset(entry: Entry, config: TrainingConfig) -> Iterator[CheckRow]:
     if dataset_type(entry) != "caption":
         return
     if as_text(entry.get("type")) == "csv":
-        yield _error("a caption dataset cannot have type csv", "Use local.")
+        yield error("a caption dataset cannot have type csv", "Use local.")
     if as_bool(config.values.get("dataloader_prefetch")):
         advice = "Set dataloader_prefetch to false."
-        yield _error("a caption dataset with dataloader_prefetch", advice)
+        yield error("a caption dataset with dataloader_prefetch", advice)
     if not as_text(config.values.get("distillation_method")):
         message = "dataset_type caption holds no images, and the trainer stops at its first batch"
-        yield _error(f"{message} without a distiller", "Remove it, or set distillation_method.")
-
-
-def _ids(entries: list[Entry], _config: TrainingConfig) -> Iterator[CheckRow]:
-    caches = [entry for entry in entries if dataset_type(entry) == "text_embeds"]
-    default = [entry for entry in caches if as_bool(entry.get("default"))]
-    if len(default) > 1:
-        message = f"{len(default)} text_embeds entries are marked default; the trainer wants one"
-        yield _error(message, "Leave default on one of them.")
-    ids = {as_text(entry.get("id")) for entry in entries}
-    for entry in entries:
-        name = as_text(entry.get("id")) or "without an id"
-        for key, kind in (("text_embeds", "text_embeds"), ("image_embeds", "image_embeds")):
-            wanted = as_text(entry.get(key))
-            found = any(e.get("id") == wanted and dataset_type(e) == kind for e in entries)
-            if wanted and dataset_type(entry) not in _CACHES and not found:
-                message = f"dataset {name}: {key} names {wanted}, which is no entry of that kind"
-                yield _error(message, f"Add it, or remove {key}.")
-    yield from _evaluation(_config, ids)
-
-
-def _evaluation(config: TrainingConfig, ids: set[str | None]) -> Iterator[CheckRow]:
-    wanted = as_text(config.values.get("eval_dataset_id"))
-    if wanted and wanted not in ids:
-        message = f"eval_dataset_id {wanted} is no dataset"
-        yield "option", "error", message, "Correct it.", {"eval_dataset_id": None}
-
-
-def _cache_folders(entries: list[Entry], _config: TrainingConfig) -> Iterator[CheckRow]:
-    data = [entry for entry in entries if dataset_type(entry) not in _CACHES]
-    folders = Counter(
-        _folder(entry.get("cache_dir_vae"), entry)
-        for entry in data
-        if as_text(entry.get("cache_dir_vae"))
-    )
-    for folder, count in folders.items():
-        if count > 1:
-            message = f"{count} datasets have the same cache_dir_vae, {folder}"
-            yield _error(f"{message}; the trainer stops", "Give each a folder of its own.")
-    texts = {_folder(e.get("cache_dir"), e) for e in entries if dataset_type(e) == "text_embeds"}
-    for folder in folders.keys() & texts:
-        message = f"cache_dir_vae {folder} is the folder of the text cache too"
-        yield _error(f"{message}; the trainer stops", "Give each a folder of its own.")
-
-
-def _start(entries: list[Entry], _config: TrainingConfig) -> Iterator[CheckRow]:
-    data = [e for e in entries if dataset_type(e) in ("image", "video", "audio", "conditioning")]
-    if data and not any(
-        _whole(e, "start_epoch", 1) <= 1 and _whole(e, "start_step", 0) <= 1 for e in data
-    ):
-        message = "no dataset is there at the start of training; the trainer stops"
-        yield _error(message, "Set start_epoch to 1 and start_step to 0 for one of them.")
-
-
-def _conditioning(entries: list[Entry], config: TrainingConfig) -> Iterator[CheckRow]:
-    known = model(config.family)
-    flavour = config.flavour or (known.default_flavour if known else None)
-    by_id = {as_text(entry.get("id")): entry for entry in entries}
-    linked = False
-    for entry in entries:
-        if dataset_type(entry) not in ("image", "video", "audio"):
-            continue
-        named = _names(entry.get("conditioning_data"))
-        linked = linked or bool(named) or bool(entry.get("conditioning"))
-        linked = linked or _first_frames(entry, config)
-        for other in named:
-            target = by_id.get(other)
-            if target is None or dataset_type(target) != "conditioning":
-                problem = (
-                    "which is no dataset of the file"
-                    if target is None
-                    else f"whose dataset_type is {dataset_type(target)}, not conditioning"
-                )
-                message = f"dataset {entry.get('id')}: conditioning_data names {other}, {problem}"
-                advice = f'Set "dataset_type": "conditioning" in {other}.' if target else "Add it."
-                yield _error(f"{message}; the trainer does not find it", advice, "conditioning")
-        alone = dataset_type(entry) == "image" and not named and not entry.get("conditioning")
-        if alone and known and known.controlnet and as_bool(config.values.get("controlnet")):
-            message = f"dataset {entry.get('id')}: ControlNet needs its conditioning images"
-            advice = "Add conditioning_data, or a conditioning block."
-            yield _error(message, advice, "conditioning")
-    if known and flavour in known.needs_conditioning and not linked:
-        message = f"{known.label} {flavour} needs a conditioning dataset, and none is linked"
-        advice = "Add one of dataset_type conditioning, and name it in conditioning_data."
-        if flavour in known.forces_i2v:
-            frames = '{"type": "i2v_first_frame", "conditioning_type": "reference_strict"}'
-            advice = f'Add "conditioning": [{frames}] to the video dataset.'
-        yield _error(f"{message}; the trainer stops", advice, "conditioning")
-    yield from _strict_sources(entries)
-    if known and known.name == "qwen_image" and "edit" in (flavour or ""):
-        yield from _qwen_edit(entries)
-
-
-def _first_frames(entry: Entry, config: TrainingConfig) -> bool:
-    """Whether the trainer takes the first frames of a video dataset as its conditioning."""
-    block = entry.get("video")
-    wanted = isinstance(block, Mapping) and as_bool(block.get("is_i2v"))
-    local = (as_text(entry.get("type")) or "local") == "local"
-    return wanted and local and config.family in _FIRST_FRAME_FAMILIES
-
-
-def _strict_sources(entries: list[Entry]) -> Iterator[CheckRow]:
-    named = {name for entry in entries for name in _names(entry.get("conditioning_data"))}
-    for entry in entries:
-        if dataset_type(entry) != "conditioning" or as_text(entry.get("source_dataset_id")):
-            continue
-        kind = as_text(entry.get("conditioning_type"))
-        if kind in ("reference_strict", "mask") and as_text(entry.get("id")) not in named:
-            message = f"dataset {entry.get('id')}: conditioning_type {kind} without a source"
-            advice = "Add source_dataset_id, or name it in a dataset's conditioning_data."
-            yield _error(f"{message}; the trainer stops", advice, "conditioning")
-
-
-def _qwen_edit(entries: list[Entry]) -> Iterator[CheckRow]:
-    references = ("reference_strict", "reference_loose")
-    kinds = [
-        (entry.get("id"), as_text(entry.get("conditioning_type")))
-        for entry in entries
-        if dataset_type(entry) == "conditioning"
-    ]
-    for name, kind in kinds:
-        if kind and kind not in (*references, "mask", "segmentation"):
-            message = f"dataset {name}: conditioning_type {kind} does not fit Qwen's edit models"
-            yield _error(message, "Use reference_strict or reference_loose.", "conditioning")
-    if kinds and not any(kind in references for _, kind in kinds):
-        message = "Qwen's edit models need a conditioning_type reference_strict or reference_loose"
-        yield _error(f"{message}; the trainer stops", "Set it.", "conditioning")
-
-
-def _speech(entries: list[Entry], config: TrainingConfig) -> Iterator[CheckRow]:
-    known = model(config.family)
-    flavour = config.flavour or (known.default_flavour if known else None)
-    audio = {as_text(e.get("id")) for e in entries if dataset_type(e) == "audio"}
-    linked = False
-    for entry in entries:
-        if dataset_type(entry) != "video":
-            continue
-        block = entry.get("audio", {})
-        # A family that needs the link splits the sound off each video unless that is switched off.
-        split = isinstance(block, Mapping) and as_bool(block.get("auto_split"), default=True)
-        named = _names(entry.get("s2v_datasets"))
-        linked = linked or split or bool(named)
-        for other in named:
-            if other not in audio:
-                message = f"dataset {entry.get('id')}: s2v_datasets names {other}"
-                advice = "Add an entry of dataset_type audio with that id."
-                yield _error(f"{message}, which is no audio dataset", advice, "conditioning")
-    if known and flavour in known.needs_s2v and not linked:
-        message = f"{known.label} needs an audio dataset linked to its videos"
-        advice = "Add s2v_datasets to the video dataset, or audio.auto_split: true."
-        yield _error(f"{message}; the trainer stops", advice, "conditioning")
-
-
-def resolution_type(entry: Entry, config: TrainingConfig) -> str:
-    """`resolution_type` of an entry: its own, else the config's, else the trainer's default."""
-    own = as_text(entry.get("resolution_type")) or as_text(config.values.get("resolution_type"))
-    return own or DEFAULT_RESOLUTION_TYPE
+        yield error(f"{message} without a distiller", "Remove it, or set distillation_method.")
 
 
 def _caption_strategy(entry: Entry, config: TrainingConfig) -> str | None:
@@ -539,41 +380,11 @@ def _only_instance_prompt(entry: Entry) -> bool:
     return as_bool(entry.get("only_instance_prompt"))
 
 
-def _disabled(entry: Entry) -> bool:
-    return as_bool(entry.get("disabled")) or as_bool(entry.get("disable"))
-
-
-def _names(value: Any) -> list[str]:
-    given: Iterable[Any] = value if isinstance(value, list | tuple) else [value]
-    return [text for one in given if (text := as_text(one))]
-
-
-def _whole(entry: Entry, key: str, default: int) -> int:
-    value = as_int(entry.get(key))
-    return default if value is None else value
-
-
-def _folder(value: Any, entry: Entry) -> str:
-    text = (as_text(value) or "").rstrip("/")
-    return text.replace("{id}", as_text(entry.get("id")) or "")
-
-
 def _number(value: float) -> str:
     return f"{value:g}"
-
-
-def _error(message: str, advice: str, identity: str = "dataloader") -> CheckRow:
-    return identity, "error", message, advice
-
-
-def _warning(message: str, advice: str) -> CheckRow:
-    return "dataloader", "warn", message, advice
 
 
 _ENTRY_RULES: Final[tuple[Callable[[Entry, TrainingConfig], Iterator[CheckRow]], ...]] = (
     *(_identity, _keys, _source, _captions, _sizes, _crops, _video, _times, _grounding),
     _caption_dataset,
-)
-_FILE_RULES: Final[tuple[Callable[[list[Entry], TrainingConfig], Iterator[CheckRow]], ...]] = (
-    *(_ids, _cache_folders, _start, _conditioning, _speech),
 )
