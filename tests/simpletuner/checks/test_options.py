@@ -33,7 +33,7 @@ def findings(config: TrainingConfig, **facts: Any) -> list[Check]:
     release = facts.pop("release", "4.10.1")
     profile = replace(UNKNOWN, options=release, archive=None)
     listed = check_config(config, **{"delivery": LOCAL, "release": profile, **facts})
-    others = ("run-time", "memory")
+    others = ("run-time", "memory", "delivery-schedule")
     return [check for check in listed if check.level != "ok" and check.id not in others]
 
 
