@@ -109,7 +109,7 @@ CASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], Expected]] = {
     "megapixels read as pixels": ({}, [{**LOCAL, "resolution": 1}], {"dataloader": W}),
     "kontext alone": ({"model_flavour": "kontext"}, [REMOTE], {"conditioning": E}),
     "kontext with its references": ({"model_flavour": "kontext"},
-        [{**LOCAL, "conditioning_data": ["ref"]}, REFERENCE], {"skipped": W}),
+        [{**LOCAL, "conditioning_data": ["ref"]}, REFERENCE], {}),
     "kontext with an untyped reference": ({"model_flavour": "kontext"},
         [{**LOCAL, "conditioning_data": ["ref"]},
          {k: v for k, v in REFERENCE.items() if k != "dataset_type"}],

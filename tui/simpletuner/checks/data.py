@@ -116,6 +116,8 @@ def _check_skipped(dataset: DatasetReport) -> Iterator[CheckRow]:
     """Say in words what stays here; damaged images and secrets have checks of their own."""
     corrupt = set(dataset.corrupt_images)
     others = [item for item in dataset.skipped if not item.secret and item.path not in corrupt]
+    if dataset.spec.dataset_type == "conditioning":  # it has no captions of its own
+        others = [item for item in others if not item.reason.startswith("not used by caption_")]
     if not others:
         return
     by_reason: dict[str, list[str]] = {}
