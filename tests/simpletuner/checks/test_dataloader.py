@@ -12,6 +12,7 @@ from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.config.load import load_config
 from tui.simpletuner.release.profile import profile_for
 from tui.simpletuner.request.delivery import Delivery
+from tui.simpletuner.request.modes import DatasetMode
 
 RELEASE = profile_for(None, user_word="4.10.1")
 HUB = {
@@ -264,6 +265,21 @@ def test_rules_of_the_whole_file(
 ) -> None:
     found = [c for c in findings(tmp_path, entries, **changes) if c.level == "error"]
     assert [part in c.message for c in found] == [True]
+
+
+def test_a_staged_video_loses_the_first_frames_that_a_local_one_has(tmp_path: Path) -> None:
+    entry = {**VIDEO, "type": "local", "instance_data_dir": "clips", "caption_strategy": "textfile",
+             "video": {"is_i2v": True}, "metadata_backend": "discovery"}  # fmt: skip
+    flavour = {"model_family": "wan", "model_flavour": "i2v-14b-2.1"}
+    hunyuan = {"model_family": "hunyuanvideo", "model_flavour": "i2v-480p"}
+    config = load_config(write_project(tmp_path, [entry], **hunyuan))
+    modes: list[tuple[DatasetMode, bool]] = [("both", False), ("staged", True)]
+    for mode, refused in modes:
+        found = check_config(config, mode=mode, release=RELEASE)
+        assert ["i2v_first_frame" in c.advice for c in found if c.id == "conditioning"] == (
+            [True] * refused
+        )
+    assert findings(tmp_path / "wan", [entry], **flavour) == []
 
 
 def test_a_random_crop_may_stop_several_gpus(tmp_path: Path) -> None:

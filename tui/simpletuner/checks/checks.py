@@ -302,7 +302,7 @@ def _check_request(facts: Facts) -> Iterator[CheckRow]:
 def _check_data(facts: Facts) -> Iterator[CheckRow]:
     yield from data_checks(facts.config, facts.report, facts.mode, facts.schema, facts.release)
     if facts.mode != "images":  # with the archive alone no dataloader is sent
-        yield from dataloader_checks(facts.config)
+        yield from dataloader_checks(facts.config, staged=facts.mode == "staged")
     yield from bucket_checks(facts.config, facts.report)
 
 

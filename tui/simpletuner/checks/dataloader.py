@@ -74,8 +74,13 @@ _KEYS: Final = frozenset(_KEY_NAMES.split())
 """Keys of an entry; a key that only resembles one of them is probably a slip."""
 
 
-def dataloader_checks(config: TrainingConfig) -> Iterator[CheckRow]:
-    """Check the dataloader file of a config against the trainer's rules."""
+def dataloader_checks(config: TrainingConfig, *, staged: bool = False) -> Iterator[CheckRow]:
+    """Check the dataloader file of a config against the trainer's rules.
+
+    Args:
+        config: the config with the job's overrides applied.
+        staged: whether local datasets are hosted ones for the trainer.
+    """
     entries = [entry for entry in config.dataloader if not is_disabled(entry)]
     if not entries:
         return
@@ -85,7 +90,7 @@ def dataloader_checks(config: TrainingConfig) -> Iterator[CheckRow]:
         for rule in _ENTRY_RULES:
             for row in rule(entry, config):
                 yield (row[0], row[1], f"dataset {name}: {row[2]}", *row[3:])
-    yield from link_checks(current, config)
+    yield from link_checks(current, config, staged=staged)
 
 
 def _current_entries(config: TrainingConfig) -> list[Entry]:

@@ -19,15 +19,19 @@ _FIRST_FRAME_FAMILIES: Final = frozenset({"wan", "kandinsky5_video", "hunyuanvid
 """Families that take the first frames of a local image-to-video dataset as its conditioning."""
 
 
-def link_checks(entries: list[Entry], config: TrainingConfig) -> Iterator[CheckRow]:
+def link_checks(
+    entries: list[Entry], config: TrainingConfig, *, staged: bool = False
+) -> Iterator[CheckRow]:
     """Check the entries of a dataloader file against each other.
 
     Args:
         entries: those that are not disabled.
         config: the config with the job's overrides applied.
+        staged: whether local datasets are hosted ones for the trainer.
     """
     for rule in _RULES:
         yield from rule(entries, config)
+    yield from _conditioning(entries, config, staged=staged)
 
 
 def _ids(entries: list[Entry], _config: TrainingConfig) -> Iterator[CheckRow]:
@@ -81,7 +85,9 @@ def _start(entries: list[Entry], _config: TrainingConfig) -> Iterator[CheckRow]:
         yield error(message, "Set start_epoch to 1 and start_step to 0 for one of them.")
 
 
-def _conditioning(entries: list[Entry], config: TrainingConfig) -> Iterator[CheckRow]:
+def _conditioning(
+    entries: list[Entry], config: TrainingConfig, *, staged: bool
+) -> Iterator[CheckRow]:
     known = model(config.family)
     flavour = config.flavour or (known.default_flavour if known else None)
     by_id = {as_text(entry.get("id")): entry for entry in entries}
@@ -91,7 +97,7 @@ def _conditioning(entries: list[Entry], config: TrainingConfig) -> Iterator[Chec
             continue
         named = names_of(entry.get("conditioning_data"))
         linked = linked or bool(named) or bool(entry.get("conditioning"))
-        linked = linked or _first_frames(entry, config)
+        linked = linked or (not staged and _first_frames(entry, config))
         for other in named:
             target = by_id.get(other)
             if target is None or dataset_type(target) != "conditioning":
@@ -186,5 +192,5 @@ def _folder(value: Any, entry: Entry) -> str:
 
 
 _RULES: Final[tuple[Callable[[list[Entry], TrainingConfig], Iterator[CheckRow]], ...]] = (
-    *(_ids, _cache_folders, _start, _conditioning, _speech),
+    *(_ids, _cache_folders, _start, _speech),
 )
