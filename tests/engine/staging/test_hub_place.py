@@ -16,9 +16,11 @@ from tests.engine.staging.loaded import load, needs_datasets
 from tests.engine.world import World
 from tests.support import eventually
 from tui.api.submission import DraftDelivery
+from tui.base.errors import RefusedError
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
 from tui.replicate.client import ReplicateClient
+from tui.sandbox.hub.accounts import HubToken
 from tui.sandbox.hub.repos import HubRepo
 
 
@@ -413,3 +415,31 @@ async def test_the_real_loader_reads_each_commit_of_a_repository_that_has_grown(
         rows = await load(entry, url, "hf_read", tmp_path / f"loader-{count}")
         wanted = [f"picture {number} of {count}" for number in range(count)]
         assert [row["caption"] for row in rows] == wanted
+
+
+async def test_data_of_another_account_are_not_taken_for_removed(world: World) -> None:
+    await world.use_hub()
+    job_id = await world.submit(data="staged", keep_staged=True)
+    await world.ended(job_id)
+    (row,) = await world.client.staged()
+    assert world.sandbox.hub is not None
+    world.sandbox.hub.hub.accounts.tokens["hf_other"] = HubToken("other")
+    world.engine.clients.tokens.give(
+        "huggingface", world.sandbox.base_url, "hf_other", "environment"
+    )
+    with pytest.raises(RefusedError, match="belongs to another account than other"):
+        await world.engine.staging.remove(row["key"])
+    assert await world.client.staged() == [row]
+    assert repo_of(world, staged_entries(world, job_id)[0]) is not None
+
+
+async def test_two_jobs_at_once_stage_the_same_pictures_once(world: World) -> None:
+    await world.use_hub()
+    jobs = await asyncio.gather(*(world.submit(data="staged", keep_staged=True) for _ in range(2)))
+    ended = [await world.ended(job_id) for job_id in jobs]
+    assert [job.status for job in ended] == [JobStatus.COMPLETED] * 2
+    assert staged_entries(world, jobs[0]) == staged_entries(world, jobs[1])
+    assert world.sandbox.hub is not None
+    (row,) = await world.client.staged()
+    assert world.sandbox.hub.hub.received_bytes == row["bytes"]
+    assert ended[0].submit["images"] == row["images"]

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tui.base import formatting
@@ -30,12 +31,30 @@ from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progre
 from tui.engine.staging.records import StagedRecords
 from tui.engine.staging.threads import run_until_cancelled
 from tui.simpletuner.datasets.safety import folder_names
+from tui.simpletuner.staging.config import dataset_names
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset
 from tui.simpletuner.staging.rewrite import hub_entry
 from tui.store.records import JobRecord
 
 _OWNER: Final = "you"
 """Stands for the token's user in names while the Hub has not been asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """Whose datasets they are, and with which tokens.
+
+    Attributes:
+        user: the owner of the repositories.
+        endpoint: the Hub's address.
+        writer: the token that stages.
+        reader: a read-only token of the same user for the job; None when none is known.
+    """
+
+    user: str
+    endpoint: str
+    writer: Token
+    reader: Token | None
 
 
 class HubPlace:
@@ -62,47 +81,45 @@ class HubPlace:
         self._repositories = repositories
         self._installation = installation
         self._throttle = throttle
-        self._owner = ""
-        self._writer: Token | None = None
-        self._reader: Token | None = None
+        self._account: _Account | None = None
         self._locks: dict[str, asyncio.Lock] = {}
 
     # -- before ---------------------------------------------------------------------------------
 
     async def missing(self, manifest: Manifest) -> Missing:
         """See `StagingPlace.missing`. Content that was sent and not completed counts as missing."""
-        await self._choose_tokens()
+        account = await self._choose_tokens()
         files = size = 0
         for dataset in manifest.datasets:
-            repository = await self._repository(dataset)
-            commit = self._known_commit(dataset)
-            if await _is_there(repository, commit):
+            repository = self._repository(account, self._name(account, dataset))
+            if await _is_there(repository, self._known_commit(account, dataset)):
                 continue
             await asyncio.to_thread(repository.state)
             files += len(dataset.files)
             size += dataset.bytes
+        self._account = account  # of the names that `entry` and `describe` give at once after this
         return Missing(files, size)
 
     def describe(self, manifest: Manifest) -> Leaves:
         """See `StagingPlace.describe`."""
-        names = [self.repo_id(dataset) for dataset in manifest.datasets]
+        names = [self._name(self._account, dataset) for dataset in manifest.datasets]
         noun = "dataset" if len(names) == 1 else "datasets"
         here = is_loopback(self._clients.hub_endpoint(self._api_base))
+        reader = self._account.reader if self._account is not None else None
+        token = (
+            f"your read-only Hugging Face token (of the {reader.source})"
+            if reader is not None
+            else "your Hugging Face token, which may also write,"
+        )
         return Leaves(
             what=f"{formatting.plural(manifest.images, 'file')} with "
             f"{formatting.plural(manifest.captions, 'caption')}, {formatting.size(manifest.bytes)}",
             to=f"the private {noun} {', '.join(names)} on "
             f"{'the Hub of the sandbox' if here else 'the Hugging Face Hub'}",
             until="until the last job that reads it has ended",
-            token=f"{self._token_words()} travels with the job as a Secret input",
+            token=f"{token} travels with the job as a Secret input",
             stays_here=here,
         )
-
-    def repo_id(self, dataset: StagedDataset) -> str:
-        """The repository of a dataset."""
-        own = hashlib.sha256(f"{self._installation}\n{dataset.id}".encode()).hexdigest()[:8]
-        name = folder_names([dataset.id])[0].replace("--", "-").replace("..", ".")[:60].strip("-.")
-        return f"{self._owner or _OWNER}/staged-{name}-{own}"
 
     def entry(
         self,
@@ -111,49 +128,46 @@ class HubPlace:
         job_id: str | None,  # noqa: ARG002  part of the protocol
     ) -> dict[str, Any]:
         """See `StagingPlace.entry`."""
-        return hub_entry(
-            dataset, entry, repo_id=self.repo_id(dataset), revision=_placeholder(dataset)
-        )
+        repo_id = self._name(self._account, dataset)
+        return hub_entry(dataset, entry, repo_id=repo_id, revision=_placeholder(dataset))
 
     # -- sending --------------------------------------------------------------------------------
 
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """See `StagingPlace.send`."""
-        await self._choose_tokens()
+        account = await self._choose_tokens(patient=True)
         total = sum(dataset.bytes for dataset in manifest.datasets)
         meter = Meter(total, progress, cancel, self._throttle)
         for dataset in manifest.datasets:
-            repo_id = self.repo_id(dataset)
+            repo_id = self._name(account, dataset)
             async with self._locks.setdefault(repo_id, asyncio.Lock()):
-                await self._send(dataset, meter)
+                await self._send(account, dataset, meter)
         meter.finish()
 
-    async def _send(self, dataset: StagedDataset, meter: Meter) -> None:
-        repository = await self._repository(dataset)
-        commit = self._known_commit(dataset)
-        if await _is_there(repository, commit):
+    async def _send(self, account: _Account, dataset: StagedDataset, meter: Meter) -> None:
+        repository = self._repository(account, self._name(account, dataset))
+        if await _is_there(repository, self._known_commit(account, dataset)):
             meter.add(dataset.bytes, limited=False)
             return
         commit = await run_until_cancelled(meter.cancel, lambda: repository.send(dataset, meter))
-        self._remember(dataset, commit)
+        self._remember(account, dataset, commit)
 
-    async def prepare_job(
-        self,
-        manifest: Manifest,
-        job: JobRecord,  # noqa: ARG002  every job reads the same commit
-    ) -> JobData:
+    async def prepare_job(self, manifest: Manifest, job: JobRecord) -> JobData:
         """See `StagingPlace.prepare_job`: the commits, which only grow, are all a job needs."""
+        account = await self._choose_tokens(patient=True)
         values: dict[str, str] = {}
+        named = dataset_names(str(job.inputs.get("dataloader_json") or ""))
         for dataset in manifest.datasets:
-            commit = self._known_commit(dataset)
-            if not commit:
+            commit = self._known_commit(account, dataset)
+            if not commit or self._name(account, dataset) not in named:
                 raise PublishError(
-                    f"{dataset.id} is not on the Hub.", "Run the job again.", Trouble.MISSING
+                    f"{dataset.id} is not in a dataset of {account.user} on the Hub.",
+                    "Is another Hugging Face token in use now? Run the job again.",
+                    Trouble.MISSING,
                 )
             values[_placeholder(dataset)] = commit
-        await self._choose_tokens()
-        reader = self._reader
-        return JobData(values, inputs={"hf_token": reader.secret} if reader else {})
+        inputs = {"hf_token": account.reader.secret} if account.reader else {}
+        return JobData(values, inputs=inputs)
 
     # -- ending ---------------------------------------------------------------------------------
 
@@ -162,40 +176,55 @@ class HubPlace:
 
     async def remove(self, manifest: Manifest, others: Sequence[Manifest]) -> None:
         """See `StagingPlace.remove`: a repository that another manifest uses stays whole."""
-        await self._choose_tokens()
-        used = {self.repo_id(dataset) for other in others for dataset in other.datasets}
+        account = await self._choose_tokens(patient=True)
+        used = {name for other in others for data in other.datasets for name in self._homes(data)}
+        used |= {self._name(account, data) for other in others for data in other.datasets}
         for dataset in manifest.datasets:
-            repo_id = self.repo_id(dataset)
-            if repo_id in used:
-                continue
-            async with self._locks.setdefault(repo_id, asyncio.Lock()):
-                repository = await self._repository(dataset)
-                await asyncio.to_thread(repository.delete)
+            for repo_id in self._homes(dataset) or {self._name(account, dataset)}:
+                if repo_id in used:
+                    continue
+                if repo_id.partition("/")[0] != account.user:
+                    raise PublishError(
+                        f"{repo_id} belongs to another account than {account.user}.",
+                        "Use its Hugging Face token, or delete it on the Hub.",
+                        Trouble.PERMISSION,
+                    )
+                async with self._locks.setdefault(repo_id, asyncio.Lock()):
+                    await asyncio.to_thread(self._repository(account, repo_id).delete)
 
     # -- parts ----------------------------------------------------------------------------------
 
-    async def _repository(self, dataset: StagedDataset) -> StagedRepository:
-        if self._writer is None:
-            await self._choose_tokens()
-        assert self._writer is not None  # noqa: S101  for the type checker: it raises otherwise
-        endpoint = self._clients.hub_endpoint(self._api_base)
-        api = open_api(endpoint, self._writer.secret, self._live.now.network)
-        return StagedRepository(api, self.repo_id(dataset), self._installation)
+    def _name(self, account: _Account | None, dataset: StagedDataset) -> str:
+        """The repository of a dataset, which belongs to this state directory alone."""
+        own = hashlib.sha256(f"{self._installation}\n{dataset.id}".encode()).hexdigest()[:8]
+        name = folder_names([dataset.id])[0].replace("--", "-").replace("..", ".")[:60].strip("-.")
+        return f"{account.user if account else _OWNER}/staged-{name}-{own}"
 
-    async def _choose_tokens(self) -> None:
+    def _repository(self, account: _Account, repo_id: str) -> StagedRepository:
+        api = open_api(account.endpoint, account.writer.secret, self._live.now.network)
+        return StagedRepository(api, repo_id, self._installation)
+
+    async def _choose_tokens(self, *, patient: bool = False) -> _Account:
         """Choose among the known tokens one that may write, and a read-only one for the job.
+
+        Args:
+            patient: wait after the engine's start for a token that a shell may hand in.
 
         Raises:
             PublishError: there is none, or none that may write.
         """
-        if await self._clients.resumed_hub_token(self._api_base) is None:
-            raise PublishError(*self._clients.no_hub_token(self._api_base), Trouble.CREDENTIALS)
         endpoint = self._clients.hub_endpoint(self._api_base)
+        if patient:
+            await self._clients.resumed_hub_token(self._api_base)
+            endpoint = self._clients.hub_endpoint(self._api_base)
         if not endpoint:
             raise PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
+        tokens = await self._clients.tokens.every("huggingface", self._api_base)
+        if not tokens:
+            raise PublishError(*self._clients.no_hub_token(self._api_base), Trouble.CREDENTIALS)
         known: list[tuple[Token, Identity]] = []
         problem: PublishError | None = None
-        for token in await self._clients.tokens.every("huggingface", self._api_base):
+        for token in tokens:
             try:
                 identity = await self._repositories.identity_of(token.secret, endpoint)
             except PublishError as error:
@@ -204,8 +233,8 @@ class HubPlace:
                 known.append((token, identity))
         able = [(token, one) for token, one in known if one.may_write(f"{one.user}/x") is not False]
         if not able:
-            if not known:
-                raise problem or PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
+            if problem is not None and not known:
+                raise problem
             user = known[0][1].user
             raise PublishError(
                 f"The Hugging Face token of {user} can read but not write, so nothing can be "
@@ -213,31 +242,31 @@ class HubPlace:
                 f"Use one with write access ({TOKENS_PAGE}), or stage to another place.",
                 Trouble.PERMISSION,
             )
-        self._writer, identity = able[0]
-        self._owner = identity.user
-        readers = (one for one, who in known if who.role == "read" and who.user == identity.user)
-        self._reader = next(readers, None)
+        writer, owner = able[0]
+        readers = (one for one, who in known if who.role == "read" and who.user == owner.user)
+        return _Account(owner.user, endpoint, writer, next(readers, None))
 
-    def _token_words(self) -> str:
-        if self._reader is not None:
-            return f"your read-only Hugging Face token (of the {self._reader.source})"
-        return "your Hugging Face token, which may also write,"
-
-    def _fact(self, dataset: StagedDataset) -> str:
-        endpoint = self._clients.hub_endpoint(self._api_base)
-        return f"{endpoint} {self.repo_id(dataset)} {dataset.digest}"
-
-    def _known_commit(self, dataset: StagedDataset) -> str:
+    def _known_commit(self, account: _Account, dataset: StagedDataset) -> str:
         """The commit that a content was verified at; "" when it never was."""
-        name = self._fact(dataset)
+        name = f"{account.endpoint} {self._name(account, dataset)} {dataset.digest}"
         found = (record.facts.get(name) for record in self._records.all())
         return next((str(commit) for commit in found if commit), "")
 
-    def _remember(self, dataset: StagedDataset, commit: str) -> None:
+    def _homes(self, dataset: StagedDataset) -> set[str]:
+        """The repositories that hold a content, by the records."""
+        return {
+            name.split(" ")[1]
+            for record in self._records.all()
+            if record.place == self.name and record.api_base == self._api_base
+            for name in record.facts
+            if name.endswith(f" {dataset.digest}")
+        }
+
+    def _remember(self, account: _Account, dataset: StagedDataset, commit: str) -> None:
+        name = f"{account.endpoint} {self._name(account, dataset)} {dataset.digest}"
         for record in self._records.all():
             if record.place == self.name and dataset.id in record.datasets:
-                facts = {**record.facts, self._fact(dataset): commit}
-                self._records.change(record.key, facts=facts)
+                self._records.change(record.key, facts={**record.facts, name: commit})
 
 
 def _placeholder(dataset: StagedDataset) -> str:

@@ -300,7 +300,7 @@ class JobService:
             submit={
                 "phase": "new",
                 "pack": prepared.uploads,
-                "images": prepared.report.images if prepared.uploads else None,
+                "images": leaving(prepared, api_base)["images"] or None,
                 "trigger_words": list(trigger_words),
                 "draft": draft_values,
                 "secret_names": sorted(hidden),

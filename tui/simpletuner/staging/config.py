@@ -46,6 +46,17 @@ def fill_placeholders(text: str, values: Mapping[str, str]) -> str:
     return text
 
 
+def dataset_names(text: str) -> set[str]:
+    """Return the `dataset_name` of each entry of a `dataloader_json`; empty for another text."""
+    if text.startswith(_CODED):
+        text = base64.b64decode(text.removeprefix(_CODED)).decode()
+    try:
+        rows = json.loads(text)
+    except ValueError:
+        return set()
+    return {str(row["dataset_name"]) for row in rows if "dataset_name" in row}
+
+
 def _inside(text: str) -> str:
     """A text as it stands between the quotes of a JSON string."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
