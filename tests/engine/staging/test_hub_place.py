@@ -228,7 +228,7 @@ async def test_a_public_repository_is_refused(world: World) -> None:
 
 async def test_a_token_that_can_read_but_not_write_is_named(world: World) -> None:
     await world.use_hub("hf_read")
-    report = await world.client.check(world.draft(data="staged"))
+    report = await world.client.check(world.draft(data="staged", staging="hub"))
     found = [one["message"] for one in report["checks"] if one["level"] == "error"]
     assert any("can read but not write" in message for message in found), found
 

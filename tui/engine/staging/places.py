@@ -98,8 +98,12 @@ def staging_service(
             records=home.staged / "buckets",
         )
 
+    def buckets() -> list[str]:
+        rows = destinations.list()
+        return [f"bucket:{row['name']}" for row in rows if row["kind"] == "s3"]
+
     live.on_change(MovedAddress(recorder, bus, listening.storage_url).changed)
     service.add_place("hub", hub)
     service.add_place("here", here)
-    service.add_place("bucket", bucket)
+    service.add_place("bucket", bucket, names=buckets)
     return service
