@@ -1,0 +1,27 @@
+"""`--data staged` and `staged`: data that the trainer reads from elsewhere, by commands alone."""
+
+from __future__ import annotations
+
+from tests.cli.shell import Shell
+
+
+def test_staged_data_are_listed_and_removed(shell: Shell) -> None:
+    hub = shell.world.sandbox.hub_url
+    environ = {"HF_TOKEN": "hf_write", "HF_ENDPOINT": str(hub)}
+    shown = shell.run(
+        "submit", str(shell.config), "--data", "staged:hub", "--delivery", "local", "--dry-run",
+        status=None, **environ,
+    ).stdout  # fmt: skip
+    assert "the private dataset sandbox/staged-" in shown
+    assert "it stays there until the last job that reads it has ended; your" in shown
+    assert '\\"type\\":\\"huggingface\\"' in shown
+    done = shell.submit("--data", "staged:hub", "--keep-staged", "--wait", status=None, **environ)
+    assert done["status"] == "completed", done
+    (row,) = shell.json("staged", "list")
+    assert (row["place"], row["complete"], row["keep"]) == ("hub", True, True)
+    assert row["key"] in shell.run("staged").stdout
+    refused = shell.run("staged", "remove", status=None)
+    assert refused.returncode != 0
+    assert "none is named" in refused.stderr
+    assert shell.json("staged", "remove", row["key"][:6], **environ) == {"removed": [row["key"]]}
+    assert shell.json("staged") == []
