@@ -443,3 +443,19 @@ async def test_two_jobs_at_once_stage_the_same_pictures_once(world: World) -> No
     (row,) = await world.client.staged()
     assert world.sandbox.hub.hub.received_bytes == row["bytes"]
     assert ended[0].submit["images"] == row["images"]
+
+
+async def test_a_picture_that_is_staged_under_another_name_is_not_said_to_stay(
+    world: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    for name in ("plain.png", "two\nlines.png"):
+        picture(folder / name).with_suffix(".txt").write_text("a picture")
+    (folder / "notes.md").write_text("mine")
+    use_datasets(world, photos(folder))
+    await world.use_hub()
+    staged = (await world.client.check(world.draft(data="staged")))["leaves"]
+    assert (staged["images"], [item["path"] for item in staged["skipped"]]) == (2, ["notes.md"])
+    packed = (await world.client.check(world.draft(data="upload")))["leaves"]
+    assert packed["images"] == 1
+    assert "two\nlines.png" in [item["path"] for item in packed["skipped"]]

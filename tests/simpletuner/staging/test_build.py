@@ -234,3 +234,16 @@ def test_ten_thousand_known_files_are_planned_within_a_second(tmp_path: Path) ->
         times.append(time.process_time() - before)
     assert built.manifest.images == 10_000
     assert min(times) < 1.0
+
+
+def test_names_that_no_archive_takes_are_sent_under_plain_ones(tmp_path: Path) -> None:
+    put(tmp_path / "cats/plain.png").with_suffix(".txt").write_text("plain")
+    odd = put(tmp_path / "cats/two\nlines \\ back.png", 1)
+    odd.with_suffix(".txt").write_text("odd")
+    put(tmp_path / "cats/\u202egnp.exe.png", 2).with_suffix(".txt").write_text("from the right")
+    built = build(tmp_path, entry(tmp_path / "cats"))
+    assert not errors(built)
+    files = built.manifest.datasets[0].files
+    assert sorted(file.captions for file in files) == [("from the right",), ("odd",), ("plain",)]
+    assert all(file.name.isascii() and file.name.isprintable() for file in files)
+    assert any("2 pictures get a plain name there" in note.message for note in built.notes)

@@ -27,6 +27,11 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
     history = prepared.history
     choice = prepared.choice
     report = prepared.report
+    staged_anyway = (
+        {file.name for dataset in report.local for file in dataset.odd_files}
+        if prepared.staging is not None
+        else set()
+    )
     return {
         "config": describe_config(prepared.config),
         "datasets": describe_datasets(prepared.config, report),
@@ -51,8 +56,10 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
         "leaves": {
             **leaving(prepared, api_base),
             "skipped": [
-                {"path": str(item.path), "reason": item.reason} for item in report.skipped[:200]
-            ],
+                {"path": str(item.path), "reason": item.reason}
+                for item in report.skipped
+                if str(item.path) not in staged_anyway
+            ][:200],
         },
         "request": {
             "version": f"{choice.model}:{choice.version}" if choice else None,

@@ -48,6 +48,8 @@ class DatasetReport:
         skipped: files and folders that are not sent, with the reason.
         problems: what makes the dataset unusable.
         files: the files to pack.
+        odd_files: pictures and captions that are skipped only since their names cannot stand in an
+            archive; staging sends pictures under other names.
     """
 
     id: str
@@ -66,6 +68,7 @@ class DatasetReport:
     skipped: tuple[Skipped, ...] = ()
     problems: tuple[Note, ...] = ()
     files: tuple[SourceFile, ...] = ()
+    odd_files: tuple[SourceFile, ...] = ()
 
     @property
     def secrets_skipped(self) -> int:
@@ -209,6 +212,7 @@ def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
         bytes=sum(file.size for file in folder.files),
         skipped=tuple(folder.skipped),
         files=tuple(folder.files),
+        odd_files=tuple(folder.odd_files),
     )
     if not folder.images and spec.dataset_type != "caption":
         problem = "holds no image that can be read" if folder.corrupt else "holds no images"

@@ -73,6 +73,7 @@ class FolderScan:
 
     images: list[FoundImage] = field(default_factory=list)
     files: list[SourceFile] = field(default_factory=list)
+    odd_files: list[SourceFile] = field(default_factory=list)
     captions: int = 0
     missing_captions: list[str] = field(default_factory=list)
     empty_captions: list[str] = field(default_factory=list)
@@ -130,6 +131,7 @@ class _FolderScanner:
         self._known = memory.folder(base)
         self._fresh: dict[str, list[Any]] = {}
         self._result = FolderScan()
+        self._odd: list[_Entry] = []
         self._suffixes = {
             "video": VIDEO_SUFFIXES | IMAGE_SUFFIXES,
             "audio": AUDIO_SUFFIXES,
@@ -154,6 +156,7 @@ class _FolderScanner:
                 self._other(entry)
         for name in captions.keys() - used:
             self._skip(name, "caption without an image of the same name")
+        self._odd_names()
         self._report(len(entries), len(entries))
         self._memory.replace_folder(self._base, self._fresh)
         self._result.files.sort(key=lambda file: file.name)
@@ -193,9 +196,18 @@ class _FolderScanner:
             self._skip(_printable(name), "hidden file")
         elif reason := unsafe_name(item.name):
             self._skip(_printable(name), reason)
+            if _printable(name) == name and (odd := self._checked(item, name)):
+                self._odd.append(odd)
         else:
             return self._checked(item, name)
         return None
+
+    def _odd_names(self) -> None:
+        """Keep pictures and captions that are skipped for their names alone."""
+        for entry in sorted(self._odd, key=lambda entry: entry.name):
+            is_picture = entry.suffix in self._suffixes and self._facts(entry)[2] is None
+            if is_picture or entry.suffix == ".txt":
+                self._result.odd_files.append(_source_file(entry))
 
     def _checked(self, item: os.DirEntry[str], name: str) -> _Entry | None:
         try:
@@ -306,15 +318,7 @@ class _FolderScanner:
         return isinstance(named, str) and PurePosixPath(named).name == PurePosixPath(name).name
 
     def _add_file(self, entry: _Entry) -> None:
-        self._result.files.append(
-            SourceFile(
-                entry.name,
-                entry.path,
-                entry.stat.st_size,
-                entry.stat.st_mtime_ns,
-                entry.stat.st_ctime_ns,
-            )
-        )
+        self._result.files.append(_source_file(entry))
 
     def _skip(self, path: str, reason: str, *, secret: bool = False) -> None:
         self._result.skipped.append(Skipped(path, reason, secret))
@@ -324,6 +328,11 @@ class _FolderScanner:
             raise CancelledByUser("the scan was stopped")
         if self._progress is not None:
             self._progress(done, total)
+
+
+def _source_file(entry: _Entry) -> SourceFile:
+    state = entry.stat
+    return SourceFile(entry.name, entry.path, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 def _fingerprint(facts: os.stat_result) -> list[int]:

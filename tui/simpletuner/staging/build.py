@@ -148,6 +148,7 @@ class _Builder:
         self._known = known
         self._cancel = cancel
         self._leave_out = leave_out
+        self._files: list[SourceFile] = []
         self.notes: list[Note] = []
         self.left_out: list[str] = []
 
@@ -158,10 +159,9 @@ class _Builder:
             SimpleTunerError: a file cannot be read, or captions are missing.
             CancelledByUser: it was stopped.
         """
+        self._files = sorted((*self._dataset.files, *self._dataset.odd_files))
         media = IMAGE_SUFFIXES | VIDEO_SUFFIXES | AUDIO_SUFFIXES
-        files = [
-            file for file in self._dataset.files if split_suffix(file.name)[1].lower() in media
-        ]
+        files = [file for file in self._files if split_suffix(file.name)[1].lower() in media]
         captions = self._captions()
         texts = [captions(file.name) for file in files]
         if self._spec.caption_strategy != "instanceprompt":
@@ -179,7 +179,7 @@ class _Builder:
     def _captions(self) -> Captions:
         strategy, spec = self._spec.caption_strategy, self._spec
         if strategy == "textfile":
-            texts = {file.name: file for file in self._dataset.files if file.name.endswith(".txt")}
+            texts = {file.name: file for file in self._files if file.name.endswith(".txt")}
             by_lower = {name[:-4]: file for name, file in texts.items()}
             whole = is_whole(spec)
             return lambda name: self._read_caption(by_lower.get(split_suffix(name)[0]), whole=whole)
@@ -208,7 +208,7 @@ class _Builder:
         options = self._spec.raw.get("parquet")
         named = as_text(options.get("path")) if isinstance(options, Mapping) else None
         base = PurePosixPath(named or "").name
-        match = [file for file in self._dataset.files if PurePosixPath(file.name).name == base]
+        match = [file for file in self._files if PurePosixPath(file.name).name == base]
         if not named or not match:
             raise SimpleTunerError(
                 f"dataset {self._spec.id}: parquet.path: no table "
