@@ -46,6 +46,7 @@ from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.errors import SimpleTunerError
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset
+from tui.store.fact_names import scoped
 from tui.store.records import JobRecord
 from tui.store.writer import Change
 
@@ -358,6 +359,24 @@ async def test_an_address_that_was_not_proved_is_not_called_fine(
         (finding,) = staging_findings(replace(plan, place=place, missing=missing, notes=()))
         assert finding.level == level
         assert (DOUBT in finding.message) is bool(doubt)
+
+
+async def test_this_machine_is_chosen_when_it_is_the_first_that_works(world: World) -> None:
+    """Not on a doubt alone, and a bucket only after a test of it went well."""
+    service, base = world.engine.staging, world.sandbox.base_url
+    name, reasons = await service.best_place(base)
+    assert name == "here"
+    assert [reason.partition(":")[0] for reason in reasons] == ["hub"]
+    replicate = "https://api.replicate.com/v1"
+    world.engine.live.change("listener", {"public_url": "https://tunnel.example"})
+    name, reasons = await service.best_place(replicate)
+    assert name == "hub"  # without any that works, the first
+    assert DOUBT in reasons[1]
+    endpoint = world.engine.listening.storage_url(replicate)
+    steps = [{"message": f"a file came in by {endpoint}", "level": "ok"}]
+    fact = {"verdict": "works", "steps": steps}
+    world.engine.recorder.writer.set_fact(scoped("delivery:local", replicate), fact)
+    assert (await service.best_place(replicate))[0] == "here"
 
 
 async def test_a_bucket_is_refused_for_a_trainer_that_reads_all_of_it(world: World) -> None:

@@ -24,6 +24,7 @@ from tui.engine.staging.records import StagedRecords
 from tui.engine.staging.service import StagingService
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.transfers.destinations import Destinations
+from tui.engine.transfers.service import TEST_FACT
 from tui.listener.storage.staged import StagedFolder
 from tui.settings import Home
 from tui.store.fact_names import scoped
@@ -98,12 +99,13 @@ def staging_service(
             records=home.staged / "buckets",
         )
 
-    def buckets() -> list[str]:
-        rows = destinations.list()
-        return [f"bucket:{row['name']}" for row in rows if row["kind"] == "s3"]
+    def tested_buckets() -> list[str]:
+        names = [row["name"] for row in destinations.list() if row["kind"] == "s3"]
+        tests = {name: writer.fact(f"{TEST_FACT}{name}") for name in names}
+        return [f"bucket:{name}" for name, test in tests.items() if test and test.get("ok")]
 
     live.on_change(MovedAddress(recorder, bus, listening.storage_url).changed)
     service.add_place("hub", hub)
     service.add_place("here", here)
-    service.add_place("bucket", bucket, names=buckets)
+    service.add_place("bucket", bucket, names=tested_buckets)
     return service

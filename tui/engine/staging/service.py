@@ -119,11 +119,13 @@ class StagingService:
         names = [name for offered in self._names.values() for name in offered()]
         for name in names:
             try:
-                await self.place(name, api_base).missing(Manifest())
+                found = await self.place(name, api_base).missing(Manifest())
             except (PublishError, SimpleTunerError, RefusedError) as error:
                 reasons.append(f"{name}: {_clause(error.message)}. {error.advice}".strip())
-            else:
+                continue
+            if not found.unproved:
                 return name, reasons
+            reasons.append(f"{name}: {found.unproved}.")
         return names[0], reasons
 
     def place(self, name: str, api_base: str) -> StagingPlace:
