@@ -6,6 +6,7 @@ The trainer gets temporary keys of its own folder; the user's keys stay here.
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -29,10 +30,11 @@ from tests.engine.staging.world import (
     staged_file,
     trained,
 )
-from tests.engine.world import running_engine
-from tests.support import needs_program
+from tests.engine.world import running_engine, running_world
+from tests.support import eventually, needs_program
 from tui.base.job_status import JobStatus
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
+from tui.destinations.s3.session import prefix_policy
 from tui.engine.engine import Engine
 from tui.engine.staging.bucket_objects import BucketObjects
 from tui.engine.staging.bucket_place import BucketPlace
@@ -330,6 +332,13 @@ def replace_destination(place: BucketPlace, name: str) -> BucketPlace:
     return place
 
 
+@pytest.mark.parametrize("prefix", ["a*b/", "who?/", "${aws:username}/"])
+def test_a_prefix_that_is_a_pattern_gives_no_policy(prefix: str) -> None:
+    """It would open other folders than the job's."""
+    with pytest.raises(PublishError, match="any text"):
+        prefix_policy("bucket", prefix)
+
+
 def test_the_needed_life_follows_the_waits_and_the_size() -> None:
     from tui.engine.staging.reading_time import longest_wait
 
@@ -344,3 +353,38 @@ async def test_many_small_jobs_do_not_mix(bucket: Bucket, tmp_path: Path) -> Non
     started = [await bucket.start(n, manifest) for n, manifest in enumerate(manifests)]
     for manifest, (_, (entry,)) in zip(manifests, started, strict=True):
         assert await in_thread(TrainerBucket(entry).samples) == expected(manifest)
+
+
+async def test_a_job_is_posted_with_temporary_keys_that_are_stored_nowhere(
+    home: Home, project: Path, owner: Server, role: str
+) -> None:
+    """And refused for a trainer whose release is not known to read one folder only."""
+    async with running_world(home, project) as world:
+        bucket = await open_bucket(world.engine, owner, prefix="whole way", role=role)
+        draft = world.draft(5000, data="staged", staging="bucket:mine")
+        report = await world.client.check(draft)
+        (error,) = [check for check in report["checks"] if check["level"] == "error"]
+        assert "the whole bucket" in error["message"]
+        report = await world.client.check({**draft, "trainer_release": "4.10.1"})
+        assert report["ok"], report["checks"]
+        assert "temporary keys" in report["leaves"]["token"]
+        job_id = (await world.client.submit({**draft, "trainer_release": "4.10.1"}))["job_id"]
+        await eventually(lambda: world.predictions or world.job(job_id).status.is_terminal)
+        assert world.predictions, world.job(job_id).error
+        entries = json.loads(world.predictions[-1].input["dataloader_json"])
+        (entry,) = [entry for entry in entries if entry["type"] == "aws"]
+        samples = await in_thread(TrainerBucket(entry).samples)
+        assert samples
+        assert all(captions for _, captions in samples.values())
+        await world.until(job_id, JobStatus.RUNNING, JobStatus.COMPLETED)
+        files = [path.read_bytes() for path in home.root.rglob("*") if path.is_file()]
+        for name in ("aws_secret_access_key", "aws_session_token"):
+            assert not [content for content in files if entry[name].encode() in content]
+        await world.client.cancel(job_id)
+        await world.ended(job_id)
+
+        async def removed() -> bool:
+            return await bucket.keys() == []
+
+        await eventually(removed)
+        bucket.objects.close()

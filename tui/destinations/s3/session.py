@@ -47,8 +47,17 @@ class SessionKeys:
 def prefix_policy(bucket: str, prefix: str) -> str:
     """Return a policy that allows to list, read and write below a prefix, and nothing else.
 
-    It has no blanks: Ceph 16 refuses them.
+    Blanks in it are escaped: Ceph 16 reads them as plus signs.
+
+    Raises:
+        PublishError: the prefix has characters that a policy takes for wildcards.
     """
+    if set(prefix) & set("*?$"):
+        raise PublishError(
+            f"The folder {prefix} has characters that mean any text in rights to a bucket.",
+            f"Use a destination whose prefix has no *, ? or $. {_ELSEWHERE}",
+            Trouble.NAME,
+        )
     arn = f"arn:aws:s3:::{bucket}"
     policy = {
         "Version": "2012-10-17",
@@ -66,7 +75,7 @@ def prefix_policy(bucket: str, prefix: str) -> str:
             },
         ],
     }
-    return json.dumps(policy, separators=(",", ":"))
+    return json.dumps(policy, separators=(",", ":")).replace(" ", r"\u0020")
 
 
 def session_keys(
