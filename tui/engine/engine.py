@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +27,7 @@ from tui.engine.credentials.token_service import TokenService
 from tui.engine.credentials.token_takeover import Takeover
 from tui.engine.delivery.check import DeliveryCheck
 from tui.engine.delivery.confirm_delivery import DeliveryConfirmation
+from tui.engine.delivery.gated_models import base_model_findings
 from tui.engine.delivery.hub_repositories import HubRepositories
 from tui.engine.delivery.local import LocalDelivery
 from tui.engine.delivery.resolve import JobDelivery
@@ -431,7 +433,11 @@ class Engine:
     async def _check_delivery(
         self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
     ) -> DeliveryResult:
-        return await self.delivery_check.for_job(api_base, delivery, config, submit=submit)
+        result, models = await asyncio.gather(
+            self.delivery_check.for_job(api_base, delivery, config, submit=submit),
+            base_model_findings(self.hub_lookup, api_base, config),
+        )
+        return replace(result, steps=(*result.steps, *models))
 
     def _is_busy(self, api_base: str) -> bool:
         """Whether a job or a transfer of an API base is under way."""

@@ -45,6 +45,23 @@ def availability(
     return _state(api, name)
 
 
+def check_readable(
+    repo_id: str, token: Secret, *, endpoint: str, network: NetworkSettings | None = None
+) -> bool:
+    """Check that a token may download a model; true when it may.
+
+    Raises:
+        PublishError: it may not (`Trouble.PERMISSION`: its conditions are not accepted), there is
+            no such model (`Trouble.MISSING`), or the Hub does not answer.
+    """
+    api = open_api(endpoint, token, network or NetworkSettings())
+    try:
+        api.auth_check(repo_id)
+    except Exception as error:
+        raise explain(error, repo_id, api.endpoint) from error
+    return True
+
+
 def _identity(api: HfApi) -> Identity:
     try:
         return read_identity(api.whoami())

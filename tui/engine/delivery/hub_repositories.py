@@ -90,6 +90,22 @@ class HubRepositories:
 
         return await self._cached(("identity", endpoint, token), ask)
 
+    async def readable(self, api_base: str, repo: str) -> bool:
+        """Check that the job's token may download a model.
+
+        Raises:
+            PublishError: it may not, there is none, or the Hub does not answer.
+        """
+        token, endpoint = await self._token(api_base)
+        network = self._live.now.network
+
+        def ask() -> bool:
+            from tui.destinations.hub.probe import check_readable
+
+            return check_readable(repo, token, endpoint=endpoint, network=network)
+
+        return await self._cached(("readable", endpoint, token, repo), ask)
+
     async def namespaces(self, api_base: str) -> publishing.HubIdentity:
         """Where the token may publish: `{user, role, namespaces: [{name, kind, writable}]}`.
 

@@ -1,0 +1,46 @@
+"""Checks that the job's own Hub token may download the base model that the config names."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tui.base.hosts import is_loopback
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.engine.delivery.hub_repositories import HubRepositories
+from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.config.families import is_gated
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_text
+
+_REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_BASE_MODEL: Final = "pretrained_model_name_or_path"
+
+
+async def base_model_findings(
+    repositories: HubRepositories, api_base: str, config: TrainingConfig
+) -> list[Check]:
+    """Ask the Hub whether the job may read its base model; no findings when nobody can tell.
+
+    The sandbox's Hub holds no base models, so a missing one is none of its findings.
+    """
+    repo = as_text(config.values.get(_BASE_MODEL)) or ""
+    if not _REPO.fullmatch(repo) or repo.startswith((".", "/")):
+        return []
+    try:
+        await repositories.readable(api_base, repo)
+    except PublishError as error:
+        if error.kind is Trouble.PERMISSION:
+            message = f"the job's token may not download {repo}: {_clause(error.message)}"
+            return [Check("base-model", "error", message, error.advice)]
+        if error.kind is Trouble.MISSING and not is_loopback(api_base):
+            message = f"{repo} does not exist on the Hub, or the job's token may not see it"
+            return [Check("base-model", "warn", message, f"Check {_BASE_MODEL} and the token.")]
+        return []
+    if is_gated(config.family, config.flavour):
+        return [Check("base-model", "ok", f"the job's token may download {repo}")]
+    return []
+
+
+def _clause(sentence: str) -> str:
+    return sentence.rstrip(".")
