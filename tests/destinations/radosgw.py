@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.destinations.hosting import BUCKET, Server, free_port, is_open
+from tests.destinations.preset_trial import VIRTUAL_HOST
 from tests.support import eventually_sync
 
 PROGRAMS = (
@@ -63,6 +64,7 @@ memstore device bytes = 1073741824
 [client.rgw]
 rgw frontends = beast endpoint=127.0.0.1:{port}
 rgw thread pool size = 16
+rgw dns name = {virtual_host}
 rgw max put size = {most}
 rgw crypt require ssl = false
 rgw crypt s3 kms backend = testing
@@ -186,8 +188,8 @@ def rados(root: Path) -> Iterator[Rados]:
     made = Rados(root, free_port())
     secret = base64.b64encode(os.urandom(32)).decode()
     values = {"fsid": uuid.uuid4(), "mon_port": free_port(), "port": made.port, "root": root,
-              "most": MOST_BYTES, "kms_key": KMS_KEY, "kms_secret": secret,
-              "sts_key": secret[:16]}  # fmt: skip
+              "most": MOST_BYTES, "virtual_host": VIRTUAL_HOST, "kms_key": KMS_KEY,
+              "kms_secret": secret, "sts_key": secret[:16]}  # fmt: skip
     (root / "ceph.conf").write_text(_SETTINGS.format(**values))
     for folder in ("mon", "osd"):
         (root / folder).mkdir()

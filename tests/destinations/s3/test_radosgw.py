@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.destinations.conftest import OpenS3, make_files, publish
-from tests.destinations.hosting import BUCKET, Server
+from tests.destinations.hosting import BUCKET, Loop, Server
+from tests.destinations.preset_trial import BY_PATH, VIRTUAL, try_preset
 from tests.destinations.radosgw import (
     KMS_KEY,
     MOST_BYTES,
@@ -23,6 +24,7 @@ from tests.destinations.radosgw import (
     rados,
 )
 from tests.destinations.wrong_clock import destination_test_three_hours_ahead
+from tests.replicate.proxies import proxying
 from tests.support import needs_program
 from tui.destinations.common.contract import LocalFile, Resume
 from tui.destinations.common.errors import (
@@ -77,6 +79,18 @@ def test_files_arrive_whole_and_only_once(owner: Server, open_s3: OpenS3, tmp_pa
     report = destination.test()
     assert report.ok, report
     assert not destination._client.list_multipart_uploads(Bucket="outputs").get("Uploads")
+
+
+@pytest.mark.parametrize("preset", BY_PATH)
+def test_a_providers_preset(owner: Server, tmp_path: Path, preset: str) -> None:
+    try_preset(owner, preset, tmp_path)
+
+
+@pytest.mark.parametrize("preset", VIRTUAL)
+def test_a_preset_with_the_bucket_in_the_hosts_name(
+    owner: Server, loop_thread: Loop, tmp_path: Path, preset: str
+) -> None:
+    try_preset(owner, preset, tmp_path, loop_thread.enter(proxying()).port)
 
 
 def test_a_stopped_upload_is_resumed(owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:
