@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.world import SPEED, World, running_engine
 from tests.support import eventually
+from tests.wished import wished
 from tui.api.jobs import JobCancelled
 from tui.base.clock import utc_now
 from tui.base.job_status import JobStatus
@@ -17,7 +18,6 @@ from tui.client.errors import ControlError
 from tui.engine.submission.history import QueueWait
 from tui.engine.submission.queue_standing import stuck_after
 from tui.engine.submission.queue_watch import QueueWatch
-from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.record import Record
 from tui.sandbox.server import serve
@@ -107,7 +107,7 @@ async def test_nothing_is_posted_while_the_cancel_fails(
 
 
 async def test_a_move_goes_on_with_the_next_engine(home: Home, project: Path) -> None:
-    sandbox = await serve(SandboxConfig(speed=SPEED, work_dir=project.parent / "sandbox"))
+    sandbox = await serve(wished(speed=SPEED, work_dir=project.parent / "sandbox"))
     config = write_demo_project(project)
     try:
         async with running_engine(home) as (engine, _):
