@@ -66,3 +66,24 @@ async def test_a_folder_that_is_staged_on_the_hub_is_trained_on(home: Home, proj
         assert job.status is JobStatus.COMPLETED, world.log(job_id)
         weights = home.outputs.rglob("checkpoint-*/pytorch_lora_weights.safetensors")
         assert {path.parent.name for path in weights} == {"checkpoint-6", "checkpoint-12"}
+
+
+async def test_a_folder_that_is_staged_on_this_machine_is_trained_on(
+    home: Home, project: Path
+) -> None:
+    """Two jobs at once with the same folder: each has its own index, and its own resolution."""
+    async with running_world(home, project, release="4.10.1") as world:
+        edit_config(world.config, checkpoint_step_interval=6, validation_step_interval=6)
+        jobs = []
+        for resolution in (512, 1024):
+            path = world.config.parent / "multidatabackend.json"
+            entries = json.loads(path.read_text())
+            entries[0]["resolution"] = resolution
+            path.write_text(json.dumps(entries))
+            jobs.append(await world.submit(steps=12, data="staged", staging="here"))
+        for job_id in jobs:
+            job = await world.ended(job_id, within=60)
+            assert job.status is JobStatus.COMPLETED, world.log(job_id)
+            assert "inconsistent config" not in world.log(job_id)
+        weights = home.outputs.rglob("checkpoint-12/pytorch_lora_weights.safetensors")
+        assert len(list(weights)) == 2
