@@ -655,17 +655,6 @@ class JobSubmitted(TypedDict):
 # -- sensible choices for a form -----------------------------------------------------------------
 
 
-class RecommendedOverrides(TypedDict, total=False):
-    """Options that the recommended way needs; a part of the draft's overrides."""
-
-    validation_disable: bool
-    validation_prompt: str
-    push_checkpoints_to_hub: bool
-    push_to_hub_background: bool
-    model_card_private: bool
-    model_card_safe_for_work: bool
-
-
 class RecommendedDelivery(TypedDict):
     """Where to deliver; the kind is always given."""
 
@@ -684,5 +673,5 @@ class Recommended(TypedDict):
     """
 
     delivery: RecommendedDelivery
-    overrides: RecommendedOverrides
+    overrides: DraftOverrides
     words: str

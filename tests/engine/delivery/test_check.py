@@ -50,7 +50,8 @@ async def test_delivery_to_this_machine_is_tested_by_sending_a_file(world: World
     assert list(world.engine.listening.outputs.rglob("delivery-check*")) == []
     edit_config(world.config, validation_disable=True)
     report = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
-    assert levels(report)["validation"] == "warn"
+    assert levels(report)["delivery-schedule"] == "error"
+    assert not report["ok"]
     assert fact(world, "local")["steps"] == report["steps"]
     assert fact(world, "hub") is None
 

@@ -232,7 +232,7 @@ async def test_recommended_settings_pass_the_check(world: World, tmp_path: Path)
         assert recommended["delivery"]["hub_model_id"].endswith("/my-cat")
         assert recommended["overrides"]["model_card_private"] is True
         draft = world.draft(delivery=recommended["delivery"])
-        draft["overrides"] |= cast("DraftOverrides", recommended["overrides"])
+        draft["overrides"] |= recommended["overrides"]
         assert errors(await world.client.check(draft)) == {}
 
 

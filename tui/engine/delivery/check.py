@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -20,14 +20,16 @@ from tui.engine.delivery.result import DeliveryResult
 from tui.engine.delivery.s3 import S3Delivery
 from tui.engine.runtime.event_bus import EventBus
 from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.checks.delivery_schedule import schedule_checks
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.values import as_bool
+from tui.simpletuner.delivery_schedule.job import delivery_outlook
 from tui.simpletuner.errors import SimpleTunerError
+from tui.simpletuner.release.profile import UNKNOWN
 from tui.simpletuner.request.delivery import (
     Delivery,
     DeliveryKind,
     default_delivery_kind,
-    validation_enabled,
 )
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
@@ -104,17 +106,16 @@ class DeliveryCheck:
             hub_model_id=repo,
             destination=str(body.get("destination") or ""),
         )
-        result = await self._test(api_base, delivery, _private(config), effort)
+        tested = await self._test(api_base, delivery, _private(config), effort)
+        steps = (*tested.steps, *_upload_findings(kind, config))
+        result = replace(tested, steps=steps)
         answer: diagnostics.DeliveryReport = {
             "api_base": api_base,
             "kind": kind,
             "verdict": result.verdict,
             "ok": result.verdict == "works",
             "summary": _SUMMARIES[kind].format(where=result.where or _UNNAMED.get(kind, "")),
-            "steps": [
-                cast("diagnostics.DeliveryStep", asdict(step))
-                for step in (*result.steps, *_upload_findings(kind, config))
-            ],
+            "steps": [cast("diagnostics.DeliveryStep", asdict(step)) for step in steps],
             "checked_at": utc_now().isoformat(),
         }
         name = scoped(f"{FACT}:{kind}", api_base)
@@ -252,11 +253,11 @@ def _private(config: TrainingConfig | None) -> bool:
     return config is None or as_bool(config.values.get("model_card_private"), default=True)
 
 
-def _upload_findings(kind: str, config: TrainingConfig | None) -> list[Check]:
-    """What to know about the trainer's uploads, independent of the test.
+def _upload_findings(kind: DeliveryKind, config: TrainingConfig | None) -> list[Check]:
+    """What to know about the trainer's uploads, independent of the test of the way.
 
     The trainer uploads to S3 after validations only, and a failed upload to the Hub does not fail
-    the job (SimpleTuner's source, as of 2026-08).
+    the job (SimpleTuner 4.8.0 and 4.10.1).
     """
     if kind == "hub":
         message = (
@@ -267,15 +268,8 @@ def _upload_findings(kind: str, config: TrainingConfig | None) -> list[Check]:
     if kind not in ("local", "s3"):
         return []
     if config is None:
-        message = "final files are uploaded after a validation only"
-        return [Check("validation", "warn", message, "Keep validation on in the config.")]
-    if validation_enabled(config):
-        return [Check("validation", "ok", "validation is on, so final files are uploaded")]
-    return [
-        Check(
-            "validation", "warn",
-            "validation is off: with this delivery the final files may never be uploaded",
-            "Set a validation prompt, or deliver to the Hub, which gets them at the end in any "
-            "case.",
-        )
-    ]  # fmt: skip
+        message = "weights are uploaded after validations only"
+        advice = "Save a checkpoint and validate at the last step; `check CONFIG` computes it."
+        return [Check("validation", "warn", message, advice)]
+    outlook = delivery_outlook(config, Delivery(kind), release=UNKNOWN)
+    return [Check(*row) for row in schedule_checks(config, outlook, UNKNOWN)]

@@ -14,22 +14,19 @@ from tui.engine.http_api.operation import Call, Operations
 from tui.engine.submission.draft import Draft, read_draft
 from tui.engine.transfers.service import TEST_FACT
 from tui.simpletuner.config.load import TrainingConfig
-from tui.simpletuner.request.delivery import validation_enabled
+from tui.simpletuner.delivery_schedule.job import delivery_outlook
+from tui.simpletuner.release.profile import UNKNOWN
+from tui.simpletuner.request.delivery import Delivery
 
 _NO_LETTER: Final = re.compile(r"[^a-z0-9._]+")
 _MOST_TRIES: Final = 20
-_HUB: Final[submission.RecommendedOverrides] = {
+_HUB: Final[submission.DraftOverrides] = {
     "model_card_private": True,
     "push_checkpoints_to_hub": True,
     # An upload in the background may be cut off by the end of the job.
     "push_to_hub_background": False,
     "model_card_safe_for_work": False,
 }
-_VALIDATION: Final[submission.RecommendedOverrides] = {
-    "validation_disable": False,
-    "validation_prompt": "a photograph",
-}
-"""By the S3 protocol the trainer sends no final files without a validation."""
 
 
 class RecommendationRoutes:
@@ -79,9 +76,12 @@ class RecommendationRoutes:
                 status=409,
                 code="no_delivery",
             )
-        if found["delivery"]["kind"] != "hub" and not validation_enabled(config):
-            found["overrides"] = _VALIDATION
-            found["words"] += " A validation is switched on: without one nothing final is sent."
+        kind = found["delivery"]["kind"]
+        outlook = delivery_outlook(config, Delivery(kind), release=UNKNOWN)
+        if outlook.schedule is not None and outlook.schedule.promise == "no" and outlook.mends:
+            mend = outlook.mends[0]
+            found["overrides"] = cast("submission.DraftOverrides", dict(mend.overrides))
+            found["words"] += f" So that the final weights are sent: {mend.words}."
         return found
 
     async def _hub(
