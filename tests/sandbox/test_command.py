@@ -68,9 +68,14 @@ def test_an_unknown_fault_is_refused_with_the_known_ones() -> None:
     assert "wrong-length" in done.stderr
 
 
-@pytest.mark.parametrize("release", ["wished", "4.10.1"])
-def test_the_newest_release_of_the_trainers_can_be_chosen(release: str) -> None:
-    with started("--release", release) as (_, http, _):
+@pytest.mark.parametrize(
+    ("options", "release"),
+    [((), "4.10.1"), (("--release", "4.10.1"), "4.10.1"), (("--release", "wished"), "wished")],
+)
+def test_the_newest_release_of_the_trainers_can_be_chosen(
+    options: tuple[str, ...], release: str
+) -> None:
+    with started(*options) as (_, http, _):
         for trainer in ("advanced-trainer-l40s", "advanced-trainer-l40s-x4"):
             newest = http.get(f"/models/simpletuner/{trainer}").json()["latest_version"]
             assert newest["id"] == version_id(f"simpletuner/{trainer}", release)

@@ -64,7 +64,7 @@ class SandboxConfig:
     queue_seconds: float = 1.0
     boot_seconds: float = 2.5
     """Duration of a cold boot, for a model without a run in the last minute."""
-    release: str = "wished"
+    release: str = "4.10.1"
     """The trainers' newest release, one of `tui.sandbox.releases.TRAINERS`."""
     step_seconds: float = 0.07
     """Duration of one simulated training step at batch size 1 (a real GPU takes longer)."""
