@@ -58,6 +58,7 @@ class DemoSession:
         write_demo_project(self.project)
         save_setting(self.home, "cloud", "config_roots", (str(self.project),))
         save_setting(self.home, "cloud", "outputs_dir", str(self.home.outputs))
+        save_setting(self.home, "cloud", "staging", "here")
 
     def settings(self) -> Settings:
         """The demo's settings; the API base is a placeholder until the sandbox answers."""
@@ -91,7 +92,6 @@ class DemoSession:
             process = subprocess.Popen(  # noqa: S603  our own program
                 [
                     *(sys.executable, "-m", "tui", "sandbox", "--json", "--until-eof"),
-                    *("--release", "wished"),
                     *("--work-dir", str(self.home.root / "sandbox")),
                 ],
                 stdin=subprocess.PIPE,

@@ -63,6 +63,12 @@ class CloudSettings:
             choices=("auto", "4.8.0", "4.10.1", "patched"),
         ),
     )
+    staging: str = field(
+        default="auto",
+        metadata=about(
+            "where local images are put for the trainer: {choices}", choices=("auto", "hub", "here")
+        ),
+    )
     config_roots: tuple[str, ...] = field(
         default=(), metadata=about("more folders to look for SimpleTuner configs in", kind="paths")
     )

@@ -11,6 +11,7 @@ from tui.destinations.common.shards import read_index
 from tui.destinations.delivered import Arrival
 from tui.engine.delivery.expected import ExpectedDelivery
 from tui.engine.delivery.verdict import Evidence, judge
+from tui.simpletuner.delivery_schedule.schedule import Batches, Way, delivery_schedule
 from tui.simpletuner.log.delivery import UploadFacts, upload_facts, weights_by_step
 
 RUN = "simpletuner/cog-0a1b2c3d4e"
@@ -169,6 +170,22 @@ def schedule(
     read = ExpectedDelivery.read(stored)
     assert read is not None
     return read
+
+
+def test_a_run_that_delivers_by_validations_needs_no_weights_outside_of_checkpoints() -> None:
+    options = {"max_train_steps": 1000, "checkpoint_step_interval": 500,
+               "validation_step_interval": 500}  # fmt: skip
+    ways: tuple[tuple[Way, list[str]], ...] = (
+        ("local", [weights(500), weights(1000)]),
+        ("hub", [LORA]),
+    )
+    for way, names in ways:
+        computed = delivery_schedule(options, way=way, batches=Batches(10, exact=True))
+        assert computed.promise == "yes"
+        expected = ExpectedDelivery.read(computed.expected())
+        assert expected is not None
+        assert scheduled(expected, *names).state == "yes"
+        assert scheduled(expected, weights(500)).state == "partly"
 
 
 def scheduled(

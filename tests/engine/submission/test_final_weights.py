@@ -58,7 +58,7 @@ async def test_a_mend_is_applied_to_what_is_sent(world: World) -> None:
 
     job = world.job((await world.client.submit(draft))["job_id"])
     assert job.submit["expected_delivery"] == {
-        "steps": 120, "weights": [60, 120], "last": 120, "final": True,
+        "steps": 120, "weights": [60, 120], "last": 120, "final": False,
         "promise": "yes", "way": "local",
     }  # fmt: skip
     kept = job.submit["draft"]["overrides"]

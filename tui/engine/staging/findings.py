@@ -17,7 +17,7 @@ def place_for(
 
     Args:
         data: the draft's choice of the way; None leaves it to this program.
-        staging: the draft's choice of the place.
+        staging: the draft's choice of the place; without one the setting `cloud.staging` decides.
         config: the config; without local datasets nothing is staged.
         unpacks: whether the trainer unpacks archives; None when unknown.
     """
@@ -46,7 +46,7 @@ def staging_findings(plan: StagingPlan, *, prefix_respected: bool | None = None)
         return found
     left = plan.missing
     what = f"{formatting.size(left.bytes)} to send" if left.files else "all of it is there already"
-    message = f"the trainer reads the pictures from {plan.leaves.to}: {what}"
+    message = f"the pictures go to {plan.leaves.to}: {what}"
     if left.unproved:
         advice = "Test the delivery to this machine on the Cloud screen."
         return [*found, Check("staging", "warn", f"{message}; {left.unproved}", advice)]

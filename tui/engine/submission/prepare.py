@@ -249,6 +249,8 @@ class Preparer:
         place = place_for(draft.data, draft.staging, config, unpacks=unpacks)
         if place is None:
             return None
+        if not place and self._live.now.cloud.staging != "auto":
+            place = self._live.now.cloud.staging
         try:
             plan = await self._staging.plan(
                 api_base,

@@ -190,7 +190,8 @@ def _check_buckets(dataset: DatasetReport, config: TrainingConfig) -> Iterator[C
         listed = _listed(short)
         yield _too_few(dataset, config, need, counts, listed=listed, buckets=len(buckets))
     else:
-        shown = f"{_listed(list(buckets))}, a step takes {need} of one"
+        images = "one image" if need == 1 else f"{need} images"
+        shown = f"{_listed(list(buckets))}; a step takes {images} of one bucket"
         yield "buckets", "ok", f"dataset {dataset.id}: {shown}"
 
 

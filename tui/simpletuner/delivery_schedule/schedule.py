@@ -91,7 +91,8 @@ class DeliverySchedule:
             "steps": self.steps,
             "weights": list(self.weights),
             "last": self.last,
-            "final": self.final,
+            # Other weights of the last step are those of its checkpoint, which is among `weights`.
+            "final": self.at_end,
             "promise": self.promise,
             "way": self.way,
         }
