@@ -166,12 +166,8 @@ async def _about_the_account(call: Caller, world: World) -> None:
 
 async def _move_a_job(call: Caller, world: World) -> None:
     world.fault("queue-forever*1")
-    archive: dict[str, Any] = {
-        "data": "hosted",
-        "images_url": "https://example.com/a.zip",
-        "accept_data": True,
-    }
-    archive["accept_delivery"] = True  # the H100's release sends no final weights
+    archive = {"data": "hosted", "images_url": "https://example.com/a.zip", "accept_data": True,
+               "delivery": {"kind": "none"}}  # fmt: skip
     waiting = await world.submit(8, hardware="l40s", **archive)
     await world.until(waiting, JobStatus.QUEUED)
     await call(paths.JOB_QUEUE, job_id=waiting)

@@ -265,7 +265,7 @@ def test_wrong_usage_ends_with_status_2(shell: Shell) -> None:
 
 def test_a_waiting_job_is_moved_by_command(shell: Shell) -> None:
     hosted = ("--data", "hosted", "--images-url", "https://example.com/a.zip",
-              "--accept-data")  # fmt: skip
+              "--accept-data", "--delivery", "none")  # fmt: skip
     with shell.faults("queue-forever*1"):
         job = shell.submit("--steps", "8", *hosted)
     eventually_sync(lambda: shell.json("job", job["job_id"])["status"] == "queued")

@@ -28,7 +28,8 @@ from tui.store.records import JobRecord
 async def waiting_job(world: World, **more: object) -> JobRecord:
     """A job on an L40S that never gets its machine."""
     world.fault("queue-forever*1")
-    archive = {"data": "hosted", "images_url": "https://example.com/a.zip", "accept_data": True}
+    archive = {"data": "hosted", "images_url": "https://example.com/a.zip", "accept_data": True,
+               "delivery": {"kind": "none"}}  # fmt: skip
     job_id = await world.submit(8, hardware="l40s", **archive, **more)
     return await world.until(job_id, JobStatus.QUEUED)
 
