@@ -19,9 +19,12 @@ from tui.api.submission import DraftDelivery
 from tui.base.errors import RefusedError
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
+from tui.engine.staging.hub_place import HubPlace
+from tui.engine.staging.place import Missing
 from tui.replicate.client import ReplicateClient
 from tui.sandbox.hub.accounts import HubToken
 from tui.sandbox.hub.repos import HubRepo
+from tui.simpletuner.staging.manifest import Manifest
 
 
 def repo_of(world: World, entry: dict[str, Any]) -> HubRepo | None:
@@ -459,3 +462,51 @@ async def test_a_picture_that_is_staged_under_another_name_is_not_said_to_stay(
     packed = (await world.client.check(world.draft(data="upload")))["leaves"]
     assert packed["images"] == 1
     assert "two\nlines.png" in [item["path"] for item in packed["skipped"]]
+
+
+async def test_a_place_that_is_not_proved_is_chosen_last(world: World) -> None:
+    service = world.engine.staging
+
+    class Unproved(HubPlace):
+        async def missing(self, manifest: Manifest) -> Missing:
+            return Missing(0, 0, unproved="nothing came from outside")
+
+    class Proved(HubPlace):
+        async def missing(self, manifest: Manifest) -> Missing:
+            return Missing(0, 0)
+
+    base = world.sandbox.base_url
+    service.add_place("here", lambda _base, _rest: Unproved.__new__(Unproved))
+    service.add_place("bucket", lambda _base, _rest: Proved.__new__(Proved), lambda: ["bucket:b"])
+    name, reasons = await service.best_place(base)
+    assert name == "bucket:b"
+    assert reasons[1] == "here: nothing came from outside"
+    service.add_place("bucket", lambda _base, _rest: Proved.__new__(Proved), list)
+    assert (await service.best_place(base))[0] == "here"
+
+
+async def test_a_job_that_is_submitted_during_a_removal_gets_its_data(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.use_hub()
+    await world.ended(await world.submit(data="staged", keep_staged=True))
+    (row,) = await world.client.staged()
+    going, go_on = asyncio.Event(), asyncio.Event()
+    remove = HubPlace.remove
+
+    async def slowly(self: HubPlace, *args: Any) -> None:
+        going.set()
+        await go_on.wait()
+        await remove(self, *args)
+
+    monkeypatch.setattr(HubPlace, "remove", slowly)
+    removing = asyncio.create_task(world.engine.staging.remove(row["key"]))
+    await going.wait()
+    submitting = asyncio.create_task(world.submit(data="staged", keep_staged=True))
+    await eventually(lambda: world.engine.staging._held[row["key"]] > 0)
+    go_on.set()
+    await removing
+    job = await world.ended(await submitting)
+    assert job.status is JobStatus.COMPLETED, job.error
+    assert repo_of(world, staged_entries(world, job.job_id)[0]) is not None
+    assert [one["complete"] for one in await world.client.staged()] == [True]

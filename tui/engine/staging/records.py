@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -76,15 +77,22 @@ class StagedRecords:
         """Return a record, or None."""
         return self._loaded().get(key)
 
-    def put(self, record: StagedRecord, manifest: Manifest | None = None) -> StagedRecord:
-        """Write a record, and its manifest when it is new.
+    def put_manifest(self, key: str, manifest: Manifest) -> None:
+        """Write the manifest of a record, which may be large; from any thread.
 
         Raises:
             OSError: the disk is full or may not be written.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if manifest is not None:
-            _write(self._folder / f"{record.key}{_MANIFEST}", manifest.to_dict())
+        _write(self._folder / f"{key}{_MANIFEST}", manifest.to_dict())
+
+    def put(self, record: StagedRecord) -> StagedRecord:
+        """Write a record. Only the event loop writes them, so that none is written from old facts.
+
+        Raises:
+            OSError: the disk is full or may not be written.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(self._folder / f"{record.key}{_FACTS}", asdict(record))
         self._loaded()[record.key] = record
         return record
@@ -123,7 +131,7 @@ class StagedRecords:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("w", encoding="utf-8") as file:
             os.chmod(part, 0o600)  # noqa: PTH101  the path is open already

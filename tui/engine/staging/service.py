@@ -7,8 +7,9 @@ import contextlib
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -91,9 +92,10 @@ class StagingService:
         self._makers: dict[str, PlaceMaker] = {}
         self._names: dict[str, Callable[[], Sequence[str]]] = {}
         self._places: dict[tuple[str, str], StagingPlace] = {}
-        self._held: set[str] = set()
+        self._held: Counter[str] = Counter()
         self._secrets: dict[str, JobData] = {}
         self._removing: set[str] = set()
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
 
     def add_place(
         self, kind: str, maker: PlaceMaker, names: Callable[[], Sequence[str]] | None = None
@@ -113,9 +115,11 @@ class StagingService:
         """Choose the first place that works with what the user has.
 
         Returns:
-            Its name, and why each one before it does not work. Without any that works, the first.
+            Its name, and why each one before it does not work. Without any that surely works, the
+            first that may, else the first.
         """
         reasons: list[str] = []
+        unproved = ""
         names = [name for offered in self._names.values() for name in offered()]
         for name in names:
             try:
@@ -125,7 +129,10 @@ class StagingService:
                 continue
             if not found.unproved:
                 return name, reasons
-            reasons.append(f"{name}: {found.unproved}.")
+            reasons.append(f"{name}: {found.unproved}")
+            unproved = unproved or name
+        if unproved:
+            return unproved, reasons
         return names[0], reasons
 
     def place(self, name: str, api_base: str) -> StagingPlace:
@@ -213,11 +220,11 @@ class StagingService:
     def held(self, api_base: str, plan: StagingPlan | None) -> Any:
         """Keep a plan's data from being removed until the job that reads it is stored."""
         key = "" if plan is None else record_key(plan.place.name, api_base, plan.manifest.digest)
-        self._held.add(key)
+        self._held[key] += 1
         try:
             yield key
         finally:
-            self._held.discard(key)
+            self._held[key] -= 1
 
     async def remember(self, api_base: str, plan: StagingPlan, *, keep: bool) -> None:
         """Write down what a job will stage, before the job is stored.
@@ -227,24 +234,34 @@ class StagingService:
         """
         place, manifest = plan.place, plan.manifest
         key = record_key(place.name, api_base, manifest.digest)
-        known = self._records.get(key)
-        record = StagedRecord(
-            key=key,
-            place=place.name,
-            api_base=api_base,
-            digest=manifest.digest,
-            datasets=tuple(dataset.id for dataset in manifest.datasets),
-            images=manifest.images,
-            bytes=manifest.bytes,
-            created_at=known.created_at if known else self._now().isoformat(),
-            started=known.started if known else False,
-            there=known.there if known else False,
-            keep=keep or bool(known and known.keep),
-            where=plan.leaves.to,
-            facts=known.facts if known else {},
-        )
+        async with self._lock_of(place.name, api_base):
+            await self._write_down(key, api_base, plan, keep=keep)
+
+    def _lock_of(self, place: str, api_base: str) -> asyncio.Lock:
+        """Keeps data from being planned for while they, or what they share, are removed."""
+        return self._locks.setdefault((place, api_base), asyncio.Lock())
+
+    async def _write_down(self, key: str, api_base: str, plan: StagingPlan, *, keep: bool) -> None:
+        place, manifest = plan.place, plan.manifest
         try:
-            await asyncio.to_thread(self._records.put, record, manifest)
+            await asyncio.to_thread(self._records.put_manifest, key, manifest)
+            known = self._records.get(key)  # another job's, which may be staging just now
+            self._records.put(
+                replace(known, keep=keep or known.keep)
+                if known is not None
+                else StagedRecord(
+                    key=key,
+                    place=place.name,
+                    api_base=api_base,
+                    digest=manifest.digest,
+                    datasets=tuple(dataset.id for dataset in manifest.datasets),
+                    images=manifest.images,
+                    bytes=manifest.bytes,
+                    created_at=self._now().isoformat(),
+                    keep=keep,
+                    where=plan.leaves.to,
+                )
+            )
         except OSError as error:
             raise RefusedError(
                 f"The list of staged files cannot be written: {error.strerror or error}.",
@@ -374,7 +391,7 @@ class StagingService:
         jobs = [job for job in self._recorder.writer.active() if _reads(job, key)]
         jobs += [job for job in self._lost() if _reads(job, key)]
         return [job.job_id for job in jobs] + ["(a job that is being submitted)"] * (
-            key in self._held
+            self._held[key] > 0
         )
 
     def _lost(self) -> list[JobRecord]:
@@ -427,17 +444,26 @@ class StagingService:
                 status=502,
                 code="place_error",
             ) from error
+        if self._records.get(key) is not None:
+            raise RefusedError(
+                "A job that reads it was submitted just now.", status=409, code="in_use"
+            )
 
     async def _remove(self, record: StagedRecord) -> None:
         if record.key in self._removing:
             return
         self._removing.add(record.key)
         try:
-            manifest = await asyncio.to_thread(self._records.manifest, record.key)
-            if manifest is not None and record.started:
-                others = await asyncio.to_thread(self._others, record)
-                await self.place(record.place, record.api_base).remove(manifest, others)
-            self._records.drop(record.key)
+            async with self._lock_of(record.place, record.api_base):
+                fresh = self._records.get(record.key)
+                if fresh is None or self.readers(record.key):
+                    return  # a job has been submitted meanwhile
+                record = fresh
+                manifest = await asyncio.to_thread(self._records.manifest, record.key)
+                if manifest is not None and record.started:
+                    others = await asyncio.to_thread(self._others, record)
+                    await self.place(record.place, record.api_base).remove(manifest, others)
+                self._records.drop(record.key)
         finally:
             self._removing.discard(record.key)
         self._bus.publish("fact", name="staged")
