@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -172,6 +173,22 @@ async def test_nothing_is_copied_twice_and_a_cut_copy_goes_on(here: Here, tmp_pa
     (other,) = photos(tmp_path / "elsewhere", size=400_000).datasets
     again = Manifest((replace(other, id="others"),))
     assert await here.place.missing(again) == NOTHING
+
+
+async def test_what_a_killed_engine_left_of_a_copy_is_removed(here: Here, tmp_path: Path) -> None:
+    manifest = photos(tmp_path)
+    (dataset,) = manifest.datasets
+    old = here.staged.content_path(dataset.files[0].sha256).with_suffix(".dead.new")
+    fresh = old.with_suffix(".beef.new")
+    old.parent.mkdir(parents=True)
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    hours_ago = old.stat().st_mtime - 4000
+    os.utime(old, (hours_ago, hours_ago))
+    await here.stage(manifest)
+    assert not old.exists()
+    assert fresh.exists()  # perhaps another copy in progress
+    assert sorted(here.staged.content()) == sorted(manifest.files)
 
 
 async def test_a_file_that_changed_since_the_check_is_not_sent(here: Here, tmp_path: Path) -> None:

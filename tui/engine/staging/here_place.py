@@ -36,6 +36,7 @@ from tui.simpletuner.staging.manifest import Manifest, StagedDataset, StagedFile
 from tui.store.records import JobRecord
 
 _ENDPOINT: Final = "(the public address of this machine)"
+_LEFTOVER_SECONDS: Final = 3600.0
 _KEEP_FREE: Final = 0.05
 """Part of the disk that staged data leave free; the receiver leaves the same for deliveries."""
 
@@ -231,6 +232,7 @@ class HerePlace:
             return
         try:
             self._staged.create()
+            self._staged.remove_leftovers(_LEFTOVER_SECONDS)
             _require_room(self._staged.root, needed)
             for file in absent:
                 if cancel.is_set():

@@ -13,11 +13,13 @@ block; callers run them in threads.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ from tui.listener.storage.keys import check_key
 
 OBJECTS_FILE: Final = "objects.jsonl"
 CAPTIONS_FILE: Final = "captions"
+_UNFINISHED: Final = ".new"
 _BLOCK: Final = 1024 * 1024
 
 
@@ -108,7 +111,7 @@ class StagedFolder:
         """
         target = self.content_path(sha256)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        body = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
+        body = target.with_name(f"{target.name}.{secrets.token_hex(4)}{_UNFINISHED}")
         digest, count = hashlib.sha256(), 0
         try:
             with body.open("xb") as file:
@@ -125,6 +128,18 @@ class StagedFolder:
             sync(target.parent)
         finally:
             body.unlink(missing_ok=True)
+
+    def remove_leftovers(self, older_than: float) -> None:
+        """Remove what a killed process has left of unfinished copies.
+
+        Args:
+            older_than: seconds without a change, so that a copy in progress stays.
+        """
+        newest = time.time() - older_than
+        for path in self._content.glob(f"*/*{_UNFINISHED}"):
+            with contextlib.suppress(OSError):  # it may have been finished just now
+                if path.stat().st_mtime < newest:
+                    path.unlink()
 
     # -- views --------------------------------------------------------------------------------
 
