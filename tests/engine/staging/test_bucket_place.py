@@ -11,7 +11,6 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -337,14 +336,6 @@ def test_a_prefix_that_is_a_pattern_gives_no_policy(prefix: str) -> None:
     """It would open other folders than the job's."""
     with pytest.raises(PublishError, match="any text"):
         prefix_policy("bucket", prefix)
-
-
-def test_the_needed_life_follows_the_waits_and_the_size() -> None:
-    from tui.engine.staging.reading_time import longest_wait
-
-    assert longest_wait([]) == timedelta(minutes=30)
-    assert longest_wait([30.0]) == timedelta(minutes=30, seconds=30)
-    assert longest_wait([float(second) for second in range(100)]) == timedelta(seconds=94)
 
 
 async def test_many_small_jobs_do_not_mix(bucket: Bucket, tmp_path: Path) -> None:
