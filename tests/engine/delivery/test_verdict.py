@@ -213,7 +213,7 @@ def test_all_that_was_promised_is_there() -> None:
     [
         ((1000,), ("checkpoint-500",)),
         ((500,), ("checkpoint-1000",)),
-        ((), ("checkpoint-500", "checkpoint-1000")),
+        ((), ("checkpoint-1000", "checkpoint-500")),
     ],
 )
 def test_what_was_promised_and_is_not_there_is_named(

@@ -148,7 +148,7 @@ def _missing_weights(found: _Found, evidence: Evidence) -> tuple[list[str], bool
     """Names of weights that are missing, and whether it is sure that there are no others."""
     log, expected, last = evidence.log, evidence.expected, evidence.last_step
     checkpoint = [checkpoint_name(log.checkpoint)] if log.checkpoint is not None else []
-    missing = [name for name in expected.names() if name not in found.names()] if expected else []
+    missing = [name for name in _newest_first(expected) if name not in found.names()]
     if not found.weights:
         return _unique([*missing, *checkpoint]) or ["weights"], True
     if None in found.weights:  # the final weights stand for all, unless the schedule names others
@@ -161,6 +161,13 @@ def _missing_weights(found: _Found, evidence: Evidence) -> tuple[list[str], bool
     elif not checkpoint and (last is None or (expected is None and not log.known)):
         return missing, False
     return _unique(missing), True
+
+
+def _newest_first(expected: ExpectedDelivery | None) -> list[str]:
+    """The promised weights by name, the checkpoints of the highest steps first."""
+    names = expected.names() if expected is not None else ()
+    checkpoints = [name for name in names if name != FINAL]
+    return [*reversed(checkpoints), *(name for name in names if name == FINAL)]
 
 
 def _advice(evidence: Evidence, refused: Collection[str]) -> str:
