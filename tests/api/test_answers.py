@@ -166,9 +166,10 @@ async def _about_the_account(call: Caller, world: World) -> None:
 
 async def _move_a_job(call: Caller, world: World) -> None:
     world.fault("queue-forever*1")
-    archive = {"data": "hosted", "images_url": "https://example.com/a.zip", "accept_data": True,
-               "delivery": {"kind": "none"}}  # fmt: skip
-    waiting = await world.submit(8, hardware="l40s", **archive)
+    archive = {"data": "hosted", "images_url": "https://example.com/a.zip", "accept_data": True}
+    every = {"checkpoint_step_interval": 4, "validation_step_interval": 4}  # the last one as well
+    options = {"max_train_steps": 8, "lora_rank": 2, **every}
+    waiting = await world.submit(8, hardware="l40s", overrides=options, **archive)
     await world.until(waiting, JobStatus.QUEUED)
     await call(paths.JOB_QUEUE, job_id=waiting)
     await call(paths.MOVE_JOB, {"hardware": "h100"}, job_id=waiting)

@@ -530,8 +530,8 @@ class PlannedWeights(TypedDict):
         line: the outcome in one line.
         reason: why the final weights do not leave, or why that cannot be told; else empty.
         steps: optimisation steps; 0 when they cannot be known.
-        weights: steps of the weights that leave; of long runs the last ones.
-        last: the last of them.
+        weights: steps of the checkpoints that leave; of long runs the last ones.
+        last: step of the last weights that leave.
         final: whether these are the weights of the last step.
         promise: whether the final weights leave for certain.
         uploads: how often the run folder is uploaded; null when unknown.

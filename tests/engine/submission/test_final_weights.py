@@ -71,6 +71,18 @@ async def test_a_loss_that_was_accepted_is_kept_with_the_job(world: World) -> No
     assert (expected["last"], expected["final"], expected["promise"]) == (100, False, "no")
 
 
+async def test_the_hub_gets_the_final_weights_outside_of_checkpoints(world: World) -> None:
+    await world.use_hub()
+    delivery = {"kind": "hub", "hub_model_id": "sandbox/cats"}
+    report = await world.client.check(world.draft(120, delivery=delivery, **PUBLISHED))
+    assert report["weights"]["promise"] == "yes"
+    job = world.job(await world.submit(120, delivery=delivery, **PUBLISHED))
+    assert job.submit["expected_delivery"] == {
+        "steps": 120, "weights": [50, 100], "last": 120, "final": True,
+        "promise": "yes", "way": "hub",
+    }  # fmt: skip
+
+
 async def test_a_job_without_delivery_expects_nothing(world: World) -> None:
     job_id = await world.submit(delivery={"kind": "none"})
     assert world.job(job_id).submit["expected_delivery"] is None

@@ -44,15 +44,15 @@ class DeliverySchedule:
     Attributes:
         way: `s3`, `local` (S3 to this machine) or `hub`.
         steps: optimizer steps of the run; 0 when they depend on unknown data.
-        weights: steps of the weights that leave; of a long run the last ones.
-        last: the last of them; None for none.
+        weights: steps of the checkpoints that leave; of a long run the last ones.
+        last: step of the last weights that leave; None for none.
         final: whether these are the weights of the last step.
         promise: whether the final weights leave for certain.
         reason: why they do not, or why that cannot be told; "" otherwise.
         certain: whether `last` holds for certain.
         uploads: how often the run folder is uploaded; None when unknown.
         sends: how many checkpoints all uploads carry together.
-        at_end: whether the final weights are sent after the run, without any validation.
+        at_end: whether the final weights are sent after the run, outside of any checkpoint.
     """
 
     way: Way
@@ -86,12 +86,14 @@ class DeliverySchedule:
         return f"last weights that leave the trainer: step {self.last}{of}; the final ones do not"
 
     def expected(self) -> dict[str, Any]:
-        """The outcome as it is stored with a job, to be compared with what arrived."""
+        """The outcome as it is stored with a job, to be compared with what arrived.
+
+        `weights` are checkpoints; `final` means that weights outside of any checkpoint leave.
+        """
         return {
             "steps": self.steps,
             "weights": list(self.weights),
             "last": self.last,
-            # Other weights of the last step are those of its checkpoint, which is among `weights`.
             "final": self.at_end,
             "promise": self.promise,
             "way": self.way,
@@ -171,9 +173,8 @@ def _by_hub(plan: Plan, run: Run | None, *, known: bool) -> DeliverySchedule:
     if run is None:
         return DeliverySchedule("hub", 0, (), None, final=True, promise="yes", at_end=True)
     pushed = {moment.step for moment in run.pushes} if plan.pushes and known else set()
-    weights = tuple(sorted(pushed | {run.steps}))
     return DeliverySchedule(
-        "hub", run.steps, weights, run.steps, final=True, promise="yes", at_end=True
+        "hub", run.steps, tuple(sorted(pushed)), run.steps, final=True, promise="yes", at_end=True
     )
 
 
@@ -182,13 +183,12 @@ def _with_final(way: Way, plan: Plan, run: Run | None) -> DeliverySchedule:
     steps = run.steps if run is not None else plan.steps
     if run is None or plan.off:
         return DeliverySchedule(
-            way, steps, (steps,) if steps else (), steps or None, final=True, promise="yes",
+            way, steps, (), steps or None, final=True, promise="yes",
             uploads=None if run is None else 1 + plan.benchmark, at_end=True,
         )  # fmt: skip
     schedule = _by_s3(way, plan, run)
-    weights = tuple(sorted({*schedule.weights, steps}))
     return replace(
-        schedule, weights=weights, last=steps, final=True, promise="yes", reason="",
+        schedule, last=steps, final=True, promise="yes", reason="",
         uploads=(schedule.uploads or 0) + 1, at_end=True,
     )  # fmt: skip
 

@@ -51,12 +51,13 @@ def delivery_size(config: TrainingConfig, schedule: DeliverySchedule) -> Deliver
     if checkpoint is None:
         return None
     weights = len(schedule.weights)
+    final = checkpoint if schedule.at_end else 0
     if schedule.way == "hub":
-        return DeliverySize(checkpoint, weights * checkpoint, weights * checkpoint)
+        total = weights * checkpoint + final
+        return DeliverySize(checkpoint, total, total)
     if schedule.uploads is None:
         return None
     round_bytes, uploads = _round_bytes(config.values), schedule.uploads
-    final = checkpoint if schedule.at_end else 0
     again = round_bytes * uploads * (uploads + 1) // 2
     return DeliverySize(
         checkpoint,
