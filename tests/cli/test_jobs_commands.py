@@ -267,7 +267,7 @@ def test_a_waiting_job_is_moved_by_command(shell: Shell) -> None:
     hosted = ("--data", "hosted", "--images-url", "https://example.com/a.zip",
               "--accept-data", "--delivery", "none")  # fmt: skip
     with shell.faults("queue-forever*1"):
-        job = shell.submit("--steps", "8", *hosted)
+        job = shell.submit("--steps", "8", "--fix-delivery", *hosted)
     eventually_sync(lambda: shell.json("job", job["job_id"])["status"] == "queued")
     standing = shell.json("move", job["job_id"])
     assert {other["id"] for other in standing["others"]} >= {"h100"}

@@ -13,14 +13,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from tui.simpletuner.checks.buckets import aspect_buckets
 from tui.simpletuner.config.training_config import TrainingConfig
-from tui.simpletuner.config.values import as_bool, as_text
+from tui.simpletuner.config.values import as_int, as_text
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.delivery_schedule.plan import Plan, read_plan
 from tui.simpletuner.delivery_schedule.uploads import Lifetimes, Run, carried
 
 Way = Literal["s3", "local", "hub"]
 Promise = Literal["yes", "no", "unknown"]
+_NOT_TRAINED: Final = frozenset({"conditioning", "eval", "caption"})
+"""Kinds of datasets whose samples make no batches of their own."""
+_SAMPLED: Final = ("probability", "max_num_samples")
+"""Options of a dataset after which an epoch does not hold each sample once."""
 _CHECKPOINT: Final = re.compile(r"checkpoint-(\d{1,9})/?$")
 
 
@@ -29,8 +34,8 @@ class Batches:
     """Micro-batches of one epoch on one GPU.
 
     Attributes:
-        count: as many as the images give; aspect buckets can make more of them.
-        exact: whether it is certain: one dataset of one shape, on one GPU.
+        count: the sum over the aspect buckets; where these are not known, the least there are.
+        exact: whether it is certain: one dataset of known buckets, on one GPU.
     """
 
     count: int
@@ -102,20 +107,21 @@ class DeliverySchedule:
 
 def count_batches(config: TrainingConfig, report: DataReport | None, gpus: int) -> Batches | None:
     """Count the micro-batches of an epoch; None when a dataset's size is not known here."""
-    if report is None or not config.training_datasets:
+    trained = [spec for spec in config.training_datasets if spec.dataset_type not in _NOT_TRAINED]
+    if report is None or not trained:
         return None
     scanned = {dataset.id: dataset for dataset in report.local}
-    count = 0
-    for spec in config.training_datasets:
+    count, exact = 0, len(trained) == 1 and gpus == 1
+    for spec in trained:
         dataset = scanned.get(spec.id)
         if dataset is None or not dataset.images:
             return None
+        batch = max(1, as_int(spec.raw.get("train_batch_size")) or config.train_batch_size) * gpus
+        buckets = aspect_buckets(dataset, config) if spec.dataset_type == "image" else None
+        exact = exact and buckets is not None and not any(map(spec.raw.get, _SAMPLED))
         left_out = len(dataset.small_images) if spec.minimum_pixels else 0
-        samples = (dataset.images - left_out) * (spec.repeats + 1)
-        count += math.ceil(samples / (config.train_batch_size * gpus))
-    spec = config.training_datasets[0]
-    square = as_bool(spec.raw.get("crop")) and as_text(spec.raw.get("crop_aspect")) == "square"
-    exact = square and len(config.training_datasets) == 1 and gpus == 1
+        sizes = [dataset.images - left_out] if buckets is None else [b.images for b in buckets]
+        count += sum(math.ceil(images * (spec.repeats + 1) / batch) for images in sizes)
     return Batches(max(1, count), exact)
 
 
