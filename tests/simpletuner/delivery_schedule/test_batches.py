@@ -56,7 +56,7 @@ def test_hosted_data_has_no_known_batches(tmp_path: Path) -> None:
 
 
 def test_a_run_by_epochs_is_promised_where_its_batches_are_known(tmp_path: Path) -> None:
-    options = {
+    options: dict[str, Any] = {
         "max_train_steps": 0, "num_train_epochs": 2, "checkpoint_step_interval": 7,
         "validation_step_interval": 7,
     }  # fmt: skip
