@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from tui.simpletuner.delivery_schedule.plan import Plan, planned_steps
 
-MOST: Final = 20_000
+MOST: Final = 5_000
 """How many validations, checkpoints and epochs are looked at; of longer runs the last ones."""
 _SAVE, _VALIDATE, _EPOCH_SAVE, _EPOCH_VALIDATE = range(4)
 
