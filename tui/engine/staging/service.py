@@ -7,7 +7,6 @@ import contextlib
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -92,7 +91,6 @@ class StagingService:
         self._makers: dict[str, PlaceMaker] = {}
         self._names: dict[str, Callable[[], Sequence[str]]] = {}
         self._places: dict[tuple[str, str], StagingPlace] = {}
-        self._held: Counter[str] = Counter()
         self._secrets: dict[str, JobData] = {}
         self._removing: set[str] = set()
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -216,18 +214,11 @@ class StagingService:
             notes=tuple(notes),
         )
 
-    @contextlib.contextmanager
-    def held(self, api_base: str, plan: StagingPlan | None) -> Any:
-        """Keep a plan's data from being removed until the job that reads it is stored."""
-        key = "" if plan is None else record_key(plan.place.name, api_base, plan.manifest.digest)
-        self._held[key] += 1
-        try:
-            yield key
-        finally:
-            self._held[key] -= 1
+    async def remember(self, api_base: str, plan: StagingPlan, *, keep: bool) -> str:
+        """Write down what a job will stage; the caller stores the job before it awaits anything.
 
-    async def remember(self, api_base: str, plan: StagingPlan, *, keep: bool) -> None:
-        """Write down what a job will stage, before the job is stored.
+        Returns:
+            The record's key.
 
         Raises:
             RefusedError: it cannot be written.
@@ -236,6 +227,7 @@ class StagingService:
         key = record_key(place.name, api_base, manifest.digest)
         async with self._lock_of(place.name, api_base):
             await self._write_down(key, api_base, plan, keep=keep)
+        return key
 
     def _lock_of(self, place: str, api_base: str) -> asyncio.Lock:
         """Keeps data from being planned for while they, or what they share, are removed."""
@@ -390,9 +382,7 @@ class StagingService:
         """Ids of the jobs that read a record's data or may still do so."""
         jobs = [job for job in self._recorder.writer.active() if _reads(job, key)]
         jobs += [job for job in self._lost() if _reads(job, key)]
-        return [job.job_id for job in jobs] + ["(a job that is being submitted)"] * (
-            self._held[key] > 0
-        )
+        return [job.job_id for job in jobs]
 
     def _lost(self) -> list[JobRecord]:
         """Jobs that were ended here without Replicate's word, and may be running."""

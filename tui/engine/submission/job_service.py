@@ -124,12 +124,14 @@ class JobService:
         prepared = await self._startable(api_base, draft)
         trigger_words = await asyncio.to_thread(caption_words, prepared.report)
         account = await self._account(api_base)
-        with self._staging.held(api_base, prepared.staging) as staged_as:
-            if prepared.staging is not None:
-                await self._staging.remember(api_base, prepared.staging, keep=draft.keep_staged)
-            return self._store(
-                api_base, prepared, trigger_words, account=account, key=key, staged_as=staged_as
+        staged_as = ""
+        if prepared.staging is not None:
+            staged_as = await self._staging.remember(
+                api_base, prepared.staging, keep=draft.keep_staged
             )
+        return self._store(
+            api_base, prepared, trigger_words, account=account, key=key, staged_as=staged_as
+        )
 
     async def require_startable(self, api_base: str, body: Mapping[str, Any]) -> None:
         """Check a draft as `submit` does, and start nothing.
