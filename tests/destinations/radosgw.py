@@ -69,7 +69,7 @@ rgw max put size = {most}
 rgw crypt require ssl = false
 rgw crypt s3 kms backend = testing
 rgw crypt s3 kms encryption keys = {kms_key}={kms_secret}
-rgw s3 auth use sts = true
+rgw s3 auth use sts = {sts}
 rgw sts key = {sts_key}
 rgw user quota bucket sync interval = 0
 rgw bucket quota ttl = 0
@@ -104,6 +104,14 @@ class Rados:
         )  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
         return done.stdout
+
+    def succeeds(self, *command: str) -> bool:
+        """Whether a program ends with success."""
+        try:
+            self.run(*command)
+        except AssertionError:
+            return False
+        return True
 
     def admin(self, *command: str) -> str:
         """The gateway's own administration."""
@@ -180,16 +188,20 @@ def make_bucket(server: Server, name: str = BUCKET) -> None:
 
 
 @contextmanager
-def rados(root: Path) -> Iterator[Rados]:
+def rados(root: Path, *, gives_temporary_keys: bool = False) -> Iterator[Rados]:
     """A gateway that answers; it ends with the block.
 
-    The folder's name must be short: sockets lie in it.
+    Args:
+        root: its folder. The name must be short: sockets lie in it.
+        gives_temporary_keys: whether it has the token service; such a gateway refuses an unknown
+            key without saying that it does not know it.
     """
     made = Rados(root, free_port())
     secret = base64.b64encode(os.urandom(32)).decode()
     values = {"fsid": uuid.uuid4(), "mon_port": free_port(), "port": made.port, "root": root,
               "most": MOST_BYTES, "virtual_host": VIRTUAL_HOST, "kms_key": KMS_KEY,
-              "kms_secret": secret, "sts_key": secret[:16]}  # fmt: skip
+              "kms_secret": secret, "sts_key": secret[:16],
+              "sts": str(gives_temporary_keys).lower()}  # fmt: skip
     (root / "ceph.conf").write_text(_SETTINGS.format(**values))
     for folder in ("mon", "osd"):
         (root / folder).mkdir()
@@ -201,7 +213,8 @@ def rados(root: Path) -> Iterator[Rados]:
         made.run("ceph-mon", "--mkfs", "-i", "a", "--keyring", str(root / "keyring"))
         made.start("ceph-mon", "-i", "a", "-f")
         disk = str(uuid.uuid4())
-        made.run("ceph", "osd", "new", disk, "0")
+        # A monitor that has just started knows no command for a moment.
+        eventually_sync(lambda: made.succeeds("ceph", "osd", "new", disk, "0"), within=30)
         made.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk)
         made.gateway = made.start("radosgw", "-n", "client.rgw", "-f")
         eventually_sync(made.answers, within=_START_SECONDS)

@@ -40,6 +40,7 @@ from tests.wished import wished
 from tui.api.destinations import DestinationTested
 from tui.api.diagnostics import DeliveryReport
 from tui.client.client import ControlClient
+from tui.destinations.hub.client import open_api
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.diagnostics.network_probe import look
@@ -48,7 +49,7 @@ from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.listener.storage import STORAGE_PATH
 from tui.sandbox.server import RunningSandbox, serve
-from tui.settings import Home, load_settings, save_settings
+from tui.settings import Home, NetworkSettings, load_settings, save_settings
 from tui.settings.network import network_of
 
 pytestmark = [needs_squid, pytest.mark.skipif(os.geteuid() != 0, reason="port 443 needs root")]
@@ -117,6 +118,8 @@ async def behind(home: Home, tmp_path: Path) -> AsyncIterator[Behind]:
     settings = load_settings(home, {})
     rights = grant(prefix="job", may_delete=True)
     async with contextlib.AsyncExitStack() as stack:
+        # The Hub's library has one pool for the whole process, other tests' calls included.
+        stack.callback(open_api, "http://127.0.0.1:1", None, NetworkSettings())
         stack.push_async_callback(sandbox.aclose)
         hosts = await stack.enter_async_context(proxied_hosts(sandbox, tmp_path / "ca"))
         storage = await stack.enter_async_context(

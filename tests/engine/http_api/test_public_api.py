@@ -53,7 +53,8 @@ PUBLIC = [endpoint for endpoint in paths.ENDPOINTS if endpoint.door == "both"]
 
 
 def example(path: str) -> str:
-    names = {"job_id": "nobody", "provider": "replicate", "bucket": "outputs", "key": "a/b"}
+    key = "a/b" if path.startswith("/api/cloud/storage") else "x"
+    names = {"job_id": "nobody", "provider": "replicate", "bucket": "outputs", "key": key}
     return re.sub(r"\{(\w+)(?::[^}]*)?\}", lambda found: names.get(found[1], "x"), path)
 
 

@@ -224,7 +224,7 @@ def test_each_wrong_field_is_named() -> None:
     assert fields(draft, submission.Draft) == {
         "config": "is missing",
         "name": "must have at most 200 letters",
-        "data": "must be upload, hosted or remote",
+        "data": "must be upload, staged, hosted or remote",
         "consent": "must be true or false",
         "cancel_after": "must be at least 5",
         "more": "is not known",

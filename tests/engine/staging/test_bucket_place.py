@@ -53,7 +53,7 @@ def cluster() -> Iterator[Rados]:
     missing = missing_program()
     if missing is not None:
         pytest.skip(f"{missing} is not installed")
-    with rados(Path(tempfile.mkdtemp(prefix="rgw"))) as running:
+    with rados(Path(tempfile.mkdtemp(prefix="rgw")), gives_temporary_keys=True) as running:
         yield running
 
 
