@@ -69,6 +69,19 @@ class DraftOverrides(TypedDict, total=False):
         resume_from_checkpoint: `latest`, or the address of a checkpoint in the bucket that the
             job delivers to: `s3://bucket/…/checkpoint-N` (`outputs` is this machine's).
         num_processes: cards in use.
+        model_type: `lora` or `full`.
+        optimizer: by SimpleTuner's name.
+        mixed_precision: such as `bf16`.
+        attention_mechanism: such as `diffusers`.
+        dynamo_backend: of the compiler; `no` for none.
+        vae_enable_tiling: less memory for large pictures.
+        find_unused_parameters: for several cards.
+        flux_fast_schedule: needed by Flux schnell.
+        ideogram_validation: allows validations of that family.
+        trust_remote_code: lets the base model's repository run code in the trainer.
+        validation_resolution: `1024` or `1024x768`.
+        init_lora_step: the step that an initial LoRA was trained to.
+        repeats: of every dataset of the config.
         push_checkpoints_to_hub: not only the final result.
         push_to_hub_background: while the training goes on.
         model_card_private: whether the repository is made private.
@@ -100,6 +113,19 @@ class DraftOverrides(TypedDict, total=False):
     report_to: str | None
     resume_from_checkpoint: str | None
     num_processes: Annotated[int, Bounds(ge=1)] | None
+    model_type: str | None
+    optimizer: str | None
+    mixed_precision: str | None
+    attention_mechanism: str | None
+    dynamo_backend: str | None
+    vae_enable_tiling: bool | None
+    find_unused_parameters: bool | None
+    flux_fast_schedule: bool | None
+    ideogram_validation: bool | None
+    trust_remote_code: bool | None
+    validation_resolution: str | None
+    init_lora_step: Annotated[int, Bounds(ge=0)] | None
+    repeats: Annotated[int, Bounds(ge=0)] | None
     push_checkpoints_to_hub: bool | None
     push_to_hub_background: bool | None
     model_card_private: bool | None

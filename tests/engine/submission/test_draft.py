@@ -6,10 +6,13 @@ import ast
 import inspect
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any, get_type_hints
 
 import pytest
+from pydantic import BaseModel
 
-from tui.engine.submission.draft import Draft
+from tui.api import submission
+from tui.engine.submission.draft import DeliveryDraft, Draft, Overrides
 from tui.simpletuner.checks import checks
 from tui.simpletuner.config.overrides import OVERRIDES
 
@@ -39,3 +42,21 @@ def test_every_setting_changed_by_advice_is_a_draft_field(module: ModuleType) ->
         value = {"switch": True, "text": "word"}.get(kind, int(least))
         draft = Draft.model_validate({"config": "x", "overrides": {name: value}})
         assert draft.overrides.given() == {name: value}
+
+
+@pytest.mark.parametrize(
+    ("shape", "model"),
+    [
+        (submission.DraftOverrides, Overrides),
+        (submission.Draft, Draft),
+        (submission.DraftDelivery, DeliveryDraft),
+    ],
+)
+def test_the_api_takes_every_field_of_a_draft(shape: Any, model: type[BaseModel]) -> None:
+    assert set(get_type_hints(shape)) == set(model.model_fields)
+
+
+def test_pixels_stay_a_whole_number() -> None:
+    values = Overrides.model_validate({"resolution": 512.0}).given()
+    assert (values, type(values["resolution"])) == ({"resolution": 512}, int)
+    assert Overrides.model_validate({"resolution": 0.5}).given() == {"resolution": 0.5}

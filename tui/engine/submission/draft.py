@@ -115,7 +115,12 @@ class Overrides(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """The options that are set."""
-        return self.model_dump(exclude_none=True)
+        values = self.model_dump(exclude_none=True)
+        if (resolution := self.resolution) is not None and resolution.is_integer():
+            values["resolution"] = int(
+                resolution
+            )  # the trainer takes pixels as a whole number only
+        return values
 
 
 class Draft(BaseModel):
