@@ -76,7 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         engine.asked.append((self.command, self.path, body))
-        status, data = engine.answers.get((self.command, self.path), (200, {}))
+        without_query = engine.answers.get((self.command, self.path.partition("?")[0]), (200, {}))
+        status, data = engine.answers.get((self.command, self.path), without_query)
         content = json.dumps(data).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))

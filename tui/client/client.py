@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         QueueStanding,
     )
     from tui.api.paths import Endpoint
-    from tui.api.planning import AvailableConfig
+    from tui.api.planning import AvailableConfig, ConfigsQuery
     from tui.api.providers import AccountValidation, ModelQuery, ModelVersions
     from tui.api.staging import StagedData, StagedRemoved
     from tui.api.submission import CheckReport, Draft, JobSubmitted
@@ -306,9 +306,10 @@ class ControlClient:
 
     # -- jobs ---------------------------------------------------------------------------------
 
-    def configs(self) -> Call[list[AvailableConfig]]:
-        """Training configs below the config roots."""
-        call = self.call(paths.AVAILABLE_CONFIGS, timeout=_REPLICATE_SECONDS)
+    def configs(self, cwd: str = "") -> Call[list[AvailableConfig]]:
+        """Training configs below the config roots and below the caller's folder `cwd`."""
+        query: ConfigsQuery | None = {"cwd": cwd} if cwd else None
+        call = self.call(paths.AVAILABLE_CONFIGS, query=query, timeout=_REPLICATE_SECONDS)
         return call.then(lambda answer: answer["configs"])
 
     def check(self, draft: Draft) -> Call[CheckReport]:

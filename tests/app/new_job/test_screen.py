@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -206,6 +207,8 @@ async def test_hardware_and_config_are_picked(home: Home, ready: StandInEngine) 
         await wait_for(pilot, lambda: "another path…" in text_of(app))
         await pilot.press("enter")
         await wait_for(pilot, lambda: form.flow.draft["config"] == "/data/config/dog/config.json")
+    here = urlencode({"cwd": str(Path.cwd())})
+    assert f"/api/cloud/available-configs?{here}" in ready.calls("GET")
 
 
 async def test_a_starter_is_written_and_chosen(

@@ -140,7 +140,7 @@ class FieldEditor:
         control = self._context.control
         if control is not None:
             try:
-                configs = await control.configs()
+                configs = await control.configs(str(self._flow.draft.get("cwd") or ""))
             except ControlError as error:
                 self._context.tell(error.message, error.advice, "error")
         current = str(self._flow.draft.get("config") or "")

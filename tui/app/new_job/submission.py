@@ -147,7 +147,9 @@ class DraftSubmission:
 
     async def _find_config(self, control: ControlClient) -> str | None:
         """Returns the only config there is; in the demo, its example."""
-        configs = await control.configs()
+        # The demo has an example of its own.
+        folder = "" if self._context.sandbox else str(self.draft.get("cwd") or "")
+        configs = await control.configs(folder)
         self._searched = True
         if len(configs) == 1 or (configs and self._context.sandbox):
             return str(configs[0]["path"])
