@@ -41,6 +41,7 @@ from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.request.inputs import PredictorInputs, build_inputs
 from tui.simpletuner.request.modes import DatasetMode
+from tui.simpletuner.staging.trained import staged_report
 from tui.store.filter import JobFilter
 from tui.store.reader import StoreReader
 
@@ -53,6 +54,7 @@ class Prepared:
         draft: the request.
         config: the config with the draft's overrides applied.
         report: the scan of its datasets.
+        trained: the scan reduced to what the trainer gets, where datasets are staged.
         profile: the hardware.
         rate_micros: price of the hardware, in micro-dollars per second.
         choice: the model version; None when Replicate could not be asked.
@@ -72,6 +74,7 @@ class Prepared:
     draft: Draft
     config: TrainingConfig
     report: DataReport
+    trained: DataReport
     profile: HardwareProfile
     rate_micros: int
     choice: Choice | None
@@ -179,6 +182,7 @@ class Preparer:
             findings=findings,
         )
         mode = "staged" if staging is not None else _mode(draft, config)
+        trained = staged_report(report, staging.manifest) if staging is not None else report
         inputs = build_inputs(
             staging.config if staging is not None else config,
             delivery=delivery,
@@ -197,7 +201,7 @@ class Preparer:
         history = history_of(runs, config, profile.id)
         config_findings = check_config(
             config,
-            report,
+            trained,
             profile=profile,
             delivery=delivery,
             mode=mode,
@@ -209,7 +213,7 @@ class Preparer:
             step_seconds=history.step.seconds if history.step else None,
         )
         outlook = delivery_outlook(
-            config, delivery, report=report, release=release, gpus=profile.gpus
+            config, delivery, report=trained, release=release, gpus=profile.gpus
         )
         if delivery.kind == "local":
             findings.append(self._check_room(api_base, config, outlook))
@@ -220,12 +224,13 @@ class Preparer:
             draft=draft,
             config=config,
             report=report,
+            trained=trained,
             profile=profile,
             rate_micros=rate,
             choice=choice,
             release=release,
             inputs=inputs,
-            estimate=_estimate(config, profile, report, rate, history),
+            estimate=_estimate(config, profile, trained, rate, history),
             checks=tuple(sorted(checks, key=lambda check: _ORDER[check.level])),
             run_name=draft.name or self._free_name(config.run_name or config.name),
             uploads=uploads,

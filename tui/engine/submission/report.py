@@ -34,7 +34,7 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
     )
     return {
         "config": describe_config(prepared.config),
-        "datasets": describe_datasets(prepared.config, report),
+        "datasets": describe_datasets(prepared.config, prepared.trained),
         "checks": describe_checks(prepared.checks),
         "ok": prepared.ok,
         "acceptable": bool(accepts := accepted_by(prepared)),

@@ -16,6 +16,7 @@ from tui.simpletuner.config.training_config import DatasetSpec, Kind, TrainingCo
 from tui.simpletuner.datasets.safety import folder_names, refused_folder
 from tui.simpletuner.datasets.scan_folder import (
     FolderScan,
+    FoundImage,
     ScanCache,
     Skipped,
     SourceFile,
@@ -50,6 +51,7 @@ class DatasetReport:
         files: the files to pack.
         odd_files: pictures and captions that are skipped only since their names cannot stand in an
             archive; staging sends pictures under other names.
+        measured: name and size of each usable image, of `files` and of `odd_files`.
     """
 
     id: str
@@ -69,6 +71,7 @@ class DatasetReport:
     problems: tuple[Note, ...] = ()
     files: tuple[SourceFile, ...] = ()
     odd_files: tuple[SourceFile, ...] = ()
+    measured: tuple[FoundImage, ...] = ()
 
     @property
     def secrets_skipped(self) -> int:
@@ -213,6 +216,7 @@ def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
         skipped=tuple(folder.skipped),
         files=tuple(folder.files),
         odd_files=tuple(folder.odd_files),
+        measured=(*folder.images, *folder.odd_images),
     )
     if not folder.images and spec.dataset_type != "caption":
         problem = "holds no image that can be read" if folder.corrupt else "holds no images"

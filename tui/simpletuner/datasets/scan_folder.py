@@ -74,6 +74,7 @@ class FolderScan:
     images: list[FoundImage] = field(default_factory=list)
     files: list[SourceFile] = field(default_factory=list)
     odd_files: list[SourceFile] = field(default_factory=list)
+    odd_images: list[FoundImage] = field(default_factory=list)
     captions: int = 0
     missing_captions: list[str] = field(default_factory=list)
     empty_captions: list[str] = field(default_factory=list)
@@ -205,9 +206,14 @@ class _FolderScanner:
     def _odd_names(self) -> None:
         """Keep pictures and captions that are skipped for their names alone."""
         for entry in sorted(self._odd, key=lambda entry: entry.name):
-            is_picture = entry.suffix in self._suffixes and self._facts(entry)[2] is None
-            if is_picture or entry.suffix == ".txt":
-                self._result.odd_files.append(_source_file(entry))
+            if entry.suffix in self._suffixes:
+                width, height, problem = self._facts(entry)
+                if problem is not None:
+                    continue
+                self._result.odd_images.append(FoundImage(entry.name, width, height))
+            elif entry.suffix != ".txt":
+                continue
+            self._result.odd_files.append(_source_file(entry))
 
     def _checked(self, item: os.DirEntry[str], name: str) -> _Entry | None:
         try:
