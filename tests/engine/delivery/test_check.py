@@ -17,6 +17,7 @@ from tui.api.diagnostics import DeliveryCheckRequest
 from tui.base.listener_address import STORAGE_PATH
 from tui.client.client import ControlError
 from tui.engine.credentials.storage_keys import BUCKET
+from tui.engine.staging.here_place import Proof, proof_of
 from tui.store.fact_names import scoped
 
 HUB = {"kind": "hub", "hub_model_id": "sandbox/cat-lora"}
@@ -52,8 +53,19 @@ async def test_delivery_to_this_machine_is_tested_by_sending_a_file(world: World
     report = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
     assert levels(report)["delivery-schedule"] == "error"
     assert not report["ok"]
-    assert fact(world, "local")["steps"] == report["steps"]
     assert fact(world, "hub") is None
+
+
+async def test_findings_about_a_config_are_no_proof_against_a_way(world: World) -> None:
+    """A trainer that would send nothing can still read from this machine."""
+    edit_config(world.config, validation_disable=True)
+    report = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
+    assert (report["verdict"], levels(report)["delivery-schedule"]) == ("fails", "error")
+    stored = fact(world, "local")
+    assert (stored["verdict"], stored["ok"]) == ("works", True)
+    assert "error" not in levels(stored).values()
+    endpoint = world.engine.listening.storage_url(world.sandbox.base_url)
+    assert proof_of(str(endpoint), stored) == Proof()
 
 
 def behind(world: World, port: int) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.engine.world import World
+from tests.engine.world import World, edit_config
 from tui.client.client import ControlError
+from tui.client.jobs import JobCalls
 
 PUBLISHED: dict[str, Any] = {"trainer_release": "4.10.1", "accept_data": True}
 """A trainer as it is published: it uploads after validations only."""
@@ -92,3 +93,14 @@ async def test_the_other_findings_stand_beside_a_loss(world: World) -> None:
     report = await world.client.check(world.draft(120, **PUBLISHED))
     identities = [check["id"] for check in report["checks"]]
     assert "receiver-reach" in identities or "listener" in identities
+
+
+async def test_a_recommended_change_holds_for_the_pictures_and_the_release(world: World) -> None:
+    """By epochs the number of steps follows from the pictures, which only the scan counts."""
+    edit_config(world.config, max_train_steps=0, num_train_epochs=3)
+    draft = world.draft(**PUBLISHED, overrides={})
+    before = (await world.client.check(draft))["weights"]
+    assert before["promise"] == "no"
+    recommended = await JobCalls(world.client).recommended(draft)
+    assert recommended["delivery"] == {"kind": "local"}
+    assert recommended["overrides"] == before["mends"][0]["overrides"]

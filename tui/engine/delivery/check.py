@@ -77,7 +77,7 @@ class DeliveryCheck:
     async def run(
         self, api_base: str, body: diagnostics.DeliveryCheckRequest
     ) -> diagnostics.DeliveryReport:
-        """Test one kind of delivery, and store the answer as a fact.
+        """Test one kind of delivery, and store as a fact what holds for it whatever the config.
 
         Args:
             api_base: API whose trainer would deliver.
@@ -107,19 +107,15 @@ class DeliveryCheck:
             destination=str(body.get("destination") or ""),
         )
         tested = await self._test(api_base, delivery, _private(config), effort)
-        steps = (*tested.steps, *_upload_findings(kind, config))
-        result = replace(tested, steps=steps)
-        answer: diagnostics.DeliveryReport = {
-            "api_base": api_base,
-            "kind": kind,
-            "verdict": result.verdict,
-            "ok": result.verdict == "works",
-            "summary": _SUMMARIES[kind].format(where=result.where or _UNNAMED.get(kind, "")),
-            "steps": [cast("diagnostics.DeliveryStep", asdict(step)) for step in steps],
-            "checked_at": utc_now().isoformat(),
-        }
+        answer = _report(api_base, kind, tested, _upload_findings(kind, config))
+        # The fact is about the way alone: what a config makes of it would fail a way that works.
+        proved = (
+            answer
+            if config is None
+            else _report(api_base, kind, tested, _upload_findings(kind, None))
+        )
         name = scoped(f"{FACT}:{kind}", api_base)
-        self._writer.set_fact(name, dict(answer))
+        self._writer.set_fact(name, dict(proved))
         self._bus.publish("fact", name=name)
         return answer
 
@@ -237,6 +233,22 @@ class DeliveryCheck:
         )  # fmt: skip
         steps = [Check(step.name, step.level, step.message, step.advice) for step in proof.steps]
         return DeliveryResult(steps, proof.unknown, proof.repo_id or repo)
+
+
+def _report(
+    api_base: str, kind: DeliveryKind, tested: DeliveryResult, more: list[Check]
+) -> diagnostics.DeliveryReport:
+    """The answer about a tested way, with further findings."""
+    result = replace(tested, steps=(*tested.steps, *more))
+    return {
+        "api_base": api_base,
+        "kind": kind,
+        "verdict": result.verdict,
+        "ok": result.verdict == "works",
+        "summary": _SUMMARIES[kind].format(where=result.where or _UNNAMED.get(kind, "")),
+        "steps": [cast("diagnostics.DeliveryStep", asdict(step)) for step in result.steps],
+        "checked_at": utc_now().isoformat(),
+    }
 
 
 _SUMMARIES: Final = {

@@ -11,12 +11,9 @@ from tui.base.errors import RefusedError
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
-from tui.engine.submission.draft import Draft, read_draft
+from tui.engine.submission.draft import DeliveryDraft, Draft, read_draft
 from tui.engine.transfers.service import TEST_FACT
 from tui.simpletuner.config.load import TrainingConfig
-from tui.simpletuner.delivery_schedule.job import delivery_outlook
-from tui.simpletuner.release.profile import UNKNOWN
-from tui.simpletuner.request.delivery import Delivery
 
 _NO_LETTER: Final = re.compile(r"[^a-z0-9._]+")
 _MOST_TRIES: Final = 20
@@ -76,8 +73,11 @@ class RecommendationRoutes:
                 status=409,
                 code="no_delivery",
             )
-        kind = found["delivery"]["kind"]
-        outlook = delivery_outlook(config, Delivery(kind), release=UNKNOWN)
+        wanted = draft.model_copy(
+            update={"delivery": DeliveryDraft(**found["delivery"]), "fix_delivery": False}
+        )
+        # By release, pictures and GPUs, as the check does: a change must hold there.
+        outlook = (await self._engine.preparer.prepare(base, wanted)).outlook
         if outlook.schedule is not None and outlook.schedule.promise == "no" and outlook.mends:
             mend = outlook.mends[0]
             found["overrides"] = cast("submission.DraftOverrides", dict(mend.overrides))
