@@ -14,6 +14,7 @@ from aiohttp import web
 from tests.engine.world import World, edit_config
 from tests.replicate.server import serving
 from tui.api.diagnostics import DeliveryCheckRequest
+from tui.base.clock import utc_now
 from tui.base.listener_address import STORAGE_PATH
 from tui.client.client import ControlError
 from tui.engine.credentials.storage_keys import BUCKET
@@ -65,7 +66,7 @@ async def test_findings_about_a_config_are_no_proof_against_a_way(world: World) 
     assert (stored["verdict"], stored["ok"]) == ("works", True)
     assert "error" not in levels(stored).values()
     endpoint = world.engine.listening.storage_url(world.sandbox.base_url)
-    assert proof_of(str(endpoint), stored) == Proof()
+    assert proof_of(str(endpoint), stored, now=utc_now()) == Proof()
 
 
 def behind(world: World, port: int) -> None:

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ from tests.engine.staging.world import (
 )
 from tests.engine.world import World, running_engine, running_world
 from tests.support import eventually, small_disk
+from tui.base.clock import utc_now
 from tui.base.job_status import LOST, JobStatus
 from tui.destinations.common.errors import (
     PublishError,
@@ -37,6 +39,7 @@ from tui.destinations.common.errors import (
 from tui.engine.credentials import storage_keys
 from tui.engine.delivery.confirm_delivery import refusals
 from tui.engine.engine import Engine
+from tui.engine.listener.sightings import Sighting
 from tui.engine.staging.findings import staging_findings
 from tui.engine.staging.here_place import HerePlace, Proof, proof_of
 from tui.engine.staging.moved_address import endpoint_of
@@ -297,25 +300,55 @@ async def test_an_address_that_is_missing_or_does_not_work_is_refused(
             await call
 
 
-@pytest.mark.parametrize(
-    ("verdict", "level", "url", "expected"),
-    [
-        ("works", "ok", "https://a.example", Proof()),
-        ("works", "ok", "https://b.example", Proof(doubt=DOUBT)),
-        ("unknown", "warn", "https://a.example", Proof(doubt=DOUBT)),
-        ("fails", "error", "https://a.example", Proof("no answer at https://a.example")),
-        ("fails", "error", "https://b.example", Proof(doubt=DOUBT)),
-    ],
-)
-def test_an_address_is_judged_by_a_test_of_that_address(
-    verdict: str, level: str, url: str, expected: Proof
-) -> None:
+NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
+ADDRESS = "https://a.example"
+
+
+def answer(verdict: str, minutes: float, url: str = ADDRESS) -> dict[str, Any]:
+    """The stored answer of a test some minutes ago."""
+    level = {"works": "ok", "unknown": "warn", "fails": "error"}[verdict]
     steps = [
         {"level": "ok", "message": "listening"},
-        {"level": level, "message": f"no answer at {url}"},
+        {"level": level, "message": "no answer"},
     ]
-    assert proof_of("https://a.example", {"verdict": verdict, "steps": steps}) == expected
-    assert proof_of("https://a.example", None) == Proof(doubt=DOUBT)
+    at = NOW - timedelta(minutes=minutes)
+    return {"verdict": verdict, "steps": steps, "checked_at": at.isoformat(), "endpoint": url}
+
+
+def seen(minutes: float, url: str = ADDRESS) -> Sighting:
+    return Sighting("34.105.7.8", NOW - timedelta(minutes=minutes), url)
+
+
+LAPSED = f"{DOUBT}: the last test was at 2026-11-03 11:45 UTC"
+BROKEN = Proof("no answer")
+
+
+@pytest.mark.parametrize(
+    ("report", "call", "expected"),
+    [
+        (None, None, Proof(doubt=DOUBT)),
+        (answer("works", 14), None, Proof()),
+        (answer("works", 15), None, Proof(doubt=LAPSED)),
+        (answer("works", 1, "https://b.example"), None, Proof(doubt=DOUBT)),
+        ({**answer("works", 1), "checked_at": ""}, None, Proof(doubt=DOUBT)),
+        (answer("unknown", 1), None, Proof(doubt=DOUBT)),
+        (answer("fails", 1), None, BROKEN),
+        (answer("fails", 15), None, Proof(doubt=LAPSED)),
+        (answer("fails", 1, "https://b.example"), None, Proof(doubt=DOUBT)),
+        # a caller from outside
+        (None, seen(14), Proof()),
+        (None, seen(15), Proof(doubt=DOUBT)),
+        (None, seen(1, "https://b.example"), Proof(doubt=DOUBT)),
+        (answer("works", 60), seen(14), Proof()),
+        (answer("unknown", 1), seen(14), Proof()),
+        (answer("fails", 5), seen(1), Proof()),
+        (answer("fails", 1), seen(5), BROKEN),
+    ],
+)
+def test_an_address_is_judged_by_late_tests_and_calls(
+    report: object, call: Sighting | None, expected: Proof
+) -> None:
+    assert proof_of(ADDRESS, report, now=NOW, seen=call) == expected
 
 
 async def test_two_datasets_have_a_bucket_and_a_key_each(here: Here, tmp_path: Path) -> None:
@@ -387,13 +420,20 @@ async def test_this_machine_is_chosen_when_it_is_the_first_that_works(world: Wor
     replicate = "https://api.replicate.com/v1"
     world.engine.live.change("listener", {"public_url": "https://tunnel.example"})
     name, reasons = await service.best_place(replicate)
-    assert name == "here"  # without any that surely works, the first that may
+    assert name == "here"  # without any that works, the first that may
     assert DOUBT in reasons[1]
     endpoint = world.engine.listening.storage_url(replicate)
-    steps = [{"message": f"a file came in by {endpoint}", "level": "ok"}]
-    fact = {"verdict": "works", "steps": steps}
+    fact: dict[str, Any] = {"verdict": "works", "steps": [], "endpoint": endpoint}
+    fact["checked_at"] = utc_now().isoformat()
     world.engine.recorder.writer.set_fact(scoped("delivery:local", replicate), fact)
-    assert (await service.best_place(replicate))[0] == "here"
+    name, reasons = await service.best_place(replicate)
+    assert (name, len(reasons)) == ("here", 1)
+    fact["checked_at"] = (utc_now() - timedelta(hours=1)).isoformat()
+    world.engine.recorder.writer.set_fact(scoped("delivery:local", replicate), fact)
+    assert DOUBT in (await service.best_place(replicate))[1][1]
+    world.engine.listening.sightings.confirm("storage", "34.105.7.8")
+    name, reasons = await service.best_place(replicate)
+    assert (name, len(reasons)) == ("here", 1)
 
 
 async def test_a_bucket_is_refused_for_a_trainer_that_reads_all_of_it(world: World) -> None:

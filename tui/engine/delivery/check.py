@@ -45,6 +45,8 @@ _UNPROVED_CACHE_SECONDS: Final = 120.0
 """Seconds for which a way is cached that could not be proved from outside: a test sends 8 MiB."""
 _FAILURE_CACHE_SECONDS: Final = 15.0
 """Seconds for which a failed test is cached; short, because the user is probably fixing it."""
+_SAME_SUBMIT_SECONDS: Final = 10.0
+"""Seconds for which it is cached in a submit, which proves the way for data and for results."""
 _MAX_CACHED: Final = 100
 
 
@@ -108,16 +110,17 @@ class DeliveryCheck:
         )
         tested = await self._test(api_base, delivery, _private(config), effort)
         answer = _report(api_base, kind, tested, _upload_findings(kind, config))
-        # The fact is about the way alone: what a config makes of it would fail a way that works.
-        proved = (
-            answer
-            if config is None
-            else _report(api_base, kind, tested, _upload_findings(kind, None))
-        )
-        name = scoped(f"{FACT}:{kind}", api_base)
-        self._writer.set_fact(name, dict(proved))
-        self._bus.publish("fact", name=name)
+        self._remember(api_base, kind, tested)
         return answer
+
+    def _remember(self, api_base: str, kind: DeliveryKind, tested: DeliveryResult) -> None:
+        """Store what a test found of a way, without what a config makes of it."""
+        report = _report(api_base, kind, tested, _upload_findings(kind, None))
+        name = scoped(f"{FACT}:{kind}", api_base)
+        # A finding need not name the address: a refused connection names the port alone.
+        endpoint = self._local.endpoint(api_base) if kind == "local" else None
+        self._writer.set_fact(name, dict(report) | ({"endpoint": endpoint} if endpoint else {}))
+        self._bus.publish("fact", name=name)
 
     async def _config(self, name: object) -> TrainingConfig | None:
         if not name:
@@ -161,6 +164,8 @@ class DeliveryCheck:
             if cached.verdict == "works"
             else _UNPROVED_CACHE_SECONDS
             if cached.verdict == "unknown" and delivery.kind == "local" and not submit
+            else _SAME_SUBMIT_SECONDS
+            if cached.verdict == "unknown" and delivery.kind == "local"
             else 0.0
             if submit
             else _FAILURE_CACHE_SECONDS
@@ -176,6 +181,8 @@ class DeliveryCheck:
         while len(self._cache) >= _MAX_CACHED:
             self._cache.pop(next(iter(self._cache)))
         self._cache[key] = (time.monotonic(), result)
+        if delivery.kind == "local":  # data that are staged here are read by the same way
+            self._remember(api_base, "local", result)
         return result
 
     async def _cache_key(self, api_base: str, delivery: Delivery) -> tuple[object, ...]:

@@ -72,6 +72,10 @@ class LocalDelivery:
         """The addresses that a test depends on, as part of a cache key."""
         return f"{self._listener.address} {self._listener.storage_url(api_base)}"
 
+    def endpoint(self, api_base: str) -> str | None:
+        """The address that a test is of; None without one."""
+        return self._listener.storage_url(api_base)
+
     async def test(self, api_base: str) -> DeliveryResult:
         """Test that the listener listens, the public URL leads to it, and a file arrives."""
         where = str(self._listener.outputs)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from tui.base import formatting
 from tui.engine.staging.service import StagingPlan
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.training_config import TrainingConfig
+
+_WAY_HERE: Final = frozenset({"listener", "public-url", "receiver-reach"})
+"""Ids of the steps of a test of the delivery to this machine."""
 
 
 def place_for(
@@ -51,3 +57,20 @@ def staging_findings(plan: StagingPlan, *, prefix_respected: bool | None = None)
         advice = "Test the delivery to this machine on the Cloud screen."
         return [*found, Check("staging", "warn", f"{message}; {left.unproved}", advice)]
     return [*found, Check("staging", "ok", message)]
+
+
+def reading_findings(steps: Iterable[Check]) -> list[Check]:
+    """Return why a trainer cannot read from this machine, by a test of the way to it.
+
+    Nobody can accept these errors: without its pictures a run has nothing to train on.
+    """
+    return [
+        Check(
+            "staging",
+            "error",
+            f"the trainer cannot read from this machine: {step.message}",
+            step.advice,
+        )
+        for step in steps
+        if step.level == "error" and step.id in _WAY_HERE
+    ]

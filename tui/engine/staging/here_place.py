@@ -7,11 +7,11 @@ the queue. Every job gets a view of them, and a bucket and a key pair for each d
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from tui.destinations.common.errors import (
 )
 from tui.engine.credentials.storage_keys import StorageKeys, data_bucket, data_label
 from tui.engine.delivery.resolve import REGION
+from tui.engine.listener.sightings import Sighting
 from tui.engine.staging.content import disk_problem, sent_blocks
 from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progress
 from tui.listener.storage.overlay import StagedView
@@ -41,6 +42,11 @@ _KEEP_FREE: Final = 0.05
 """Part of the disk that staged data leave free; the receiver leaves the same for deliveries."""
 
 
+PROOF_LIFE: Final = timedelta(minutes=15)
+"""For how long a test or a call from outside proves an address."""
+_DOUBT: Final = "it is not proved that the trainer reaches this machine"
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What is known about the way from the trainer to this machine.
@@ -54,22 +60,48 @@ class Proof:
     doubt: str = ""
 
 
-def proof_of(endpoint: str, report: object) -> Proof:
-    """Judge an address by the last test of the delivery to this machine.
+def proof_of(
+    endpoint: str, report: object, *, now: datetime, seen: Sighting | None = None
+) -> Proof:
+    """Judge an address by the last test of the delivery to this machine, and by who called it.
+
+    Both lapse after `PROOF_LIFE`: a tunnel may have ended since.
 
     Args:
         endpoint: the receiver's public address.
-        report: the last answer of the test (`DeliveryReport`); None without one.
+        report: the last answer of the test (`DeliveryReport`), with the `endpoint` that it was of;
+            None without one.
+        now: the present time.
+        seen: the last delivery from outside.
     """
-    doubt = "it is not proved that the trainer reaches this machine"
-    if not isinstance(report, dict) or endpoint not in json.dumps(report):
-        return Proof(doubt=doubt)  # none, or one of another address
+    called = seen.at if seen is not None and endpoint.startswith(seen.url) else None
+    if called is not None and now - called >= PROOF_LIFE:
+        called = None
+    tested = _tested_at(endpoint, report)
+    if tested is None or not isinstance(report, dict):
+        return Proof() if called else Proof(doubt=_DOUBT)  # none, or one of another address
+    if called and called >= tested:
+        return Proof()
+    if now - tested >= PROOF_LIFE:
+        if called:
+            return Proof()
+        return Proof(doubt=f"{_DOUBT}: the last test was at {tested:%Y-%m-%d %H:%M} UTC")
     if report.get("verdict") == "works":
         return Proof()
     wrong = [step["message"] for step in report.get("steps", ()) if step.get("level") == "error"]
     if report.get("verdict") == "fails" and wrong:
         return Proof(problem=str(wrong[0]))
-    return Proof(doubt=doubt)
+    return Proof() if called else Proof(doubt=_DOUBT)
+
+
+def _tested_at(endpoint: str, report: object) -> datetime | None:
+    """When an address was tested; None without a test of it."""
+    if not isinstance(report, dict) or report.get("endpoint") != endpoint:
+        return None
+    try:
+        return datetime.fromisoformat(report["checked_at"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,9 @@ def staging_service(
     def proof(api_base: str, endpoint: str) -> Proof:
         if is_loopback(api_base):  # the sandbox's trainer is on this machine too
             return Proof()
-        return proof_of(endpoint, writer.fact(scoped(f"{DELIVERY_FACT}:local", api_base)))
+        report = writer.fact(scoped(f"{DELIVERY_FACT}:local", api_base))
+        seen = listening.sightings.last("storage")
+        return proof_of(endpoint, report, now=utc_now(), seen=seen)
 
     def here(api_base: str, _rest: str) -> HerePlace:
         return HerePlace(

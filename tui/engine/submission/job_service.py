@@ -20,12 +20,14 @@ from tui.engine.delivery.result import CheckDelivery
 from tui.engine.results.collector import Collector, collect_after_end
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
+from tui.engine.staging.findings import reading_findings
 from tui.engine.staging.service import StagingService
 from tui.engine.submission.draft import Draft, read_draft
 from tui.engine.submission.prepare import (
     Prepared,
     Preparer,
     accepted_by,
+    accepting_field,
     apply_overrides,
     cancel_after_seconds,
     ceiling_check,
@@ -45,7 +47,7 @@ from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
 from tui.simpletuner.datasets.trigger_words import caption_words
 from tui.simpletuner.delivery_schedule.sizes import delivery_size
-from tui.simpletuner.request.delivery import JOB_ID
+from tui.simpletuner.request.delivery import JOB_ID, Delivery
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
@@ -148,7 +150,8 @@ class JobService:
             RefusedError: a check failed, the user has not agreed to the upload, or the cost limit
                 refuses the job.
         """
-        prepared = apply_overrides(await self._preparer.prepare(api_base, draft))
+        prepared = await self._preparer.prepare(api_base, draft)
+        prepared = apply_overrides(await self._with_reading_proof(api_base, prepared))
         self._allow(prepared, api_base)
         prepared = await self._with_delivery_check(api_base, prepared, submit=True)
         self._allow(prepared, api_base)
@@ -207,6 +210,27 @@ class JobService:
             result = await self._check_delivery(*job_args, submit=submit)
             prepared = prepared.with_checks(*result.steps)
         return apply_overrides(prepared)
+
+    async def _with_reading_proof(self, api_base: str, prepared: Prepared) -> Prepared:
+        """Test that a trainer can read what is staged on this machine, and prepare again with it.
+
+        The sandbox's trainer is on this machine too. The place stays the one that was planned: the
+        user has agreed to no other.
+        """
+        plan = prepared.staging
+        if plan is None or plan.place.kind != "here" or is_loopback(api_base):
+            return prepared
+        wrong = [check for check in prepared.checks if check.level == "error"]
+        if any(check.id != "staging" and not accepting_field(check) for check in wrong):
+            return prepared  # it is refused for another reason
+        local = Delivery("local")
+        result = await self._check_delivery(api_base, local, prepared.config, submit=True)
+        pinned = prepared.draft.model_copy(update={"staging": plan.place.name})
+        again = await self._preparer.prepare(api_base, pinned)
+        again = replace(again, draft=prepared.draft)
+        if any(check.id == "staging" and check.level == "error" for check in again.checks):
+            return again
+        return again.with_checks(*reading_findings(result.steps))
 
     def _job_of_key(self, key: str) -> JobRecord | None:
         """The job that an earlier submit with the same idempotency key created."""
