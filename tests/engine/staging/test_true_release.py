@@ -61,3 +61,34 @@ async def test_two_jobs_with_one_folder_train_each_at_its_own_resolution(
             assert "'aws_secret_access_key': '***'" in log  # the trainer printed it
             label = data_label("photos")
             assert world.engine.keys.data_pair(job.job_id, label).secret_key not in log
+
+
+async def test_data_from_the_hub_are_trained_with_caches_outside_of_the_results(
+    home: Home, project: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    for number in range(8):
+        picture(folder / f"{number}.png", number).with_suffix(".txt").write_text("a picture")
+    async with running_world(home, project, release="4.10.1") as world:
+        await world.use_hub()
+        edit_config(world.config, checkpoint_step_interval=6, validation_step_interval=6)
+        path = world.config.with_name("multidatabackend.json")
+        entry = {
+            "id": "photos", "type": "local", "instance_data_dir": str(folder),
+            "caption_strategy": "textfile", "resolution": 512,
+        }  # fmt: skip
+        path.write_text(json.dumps([entry]))
+        draft = world.draft(data="staged", staging="hub")
+        report = await world.client.check(draft)
+        assert report["ok"], report["checks"]
+        said = (
+            "caches stay out of what it delivers, in cache/hub, cache/text/staged, cache/vae/photos"
+        )
+        assert any(said in check["message"] for check in report["checks"])
+        job = await world.ended((await world.client.submit(draft))["job_id"], within=90)
+        assert job.status is JobStatus.COMPLETED, world.log(job.job_id)
+        rows = {row["id"]: row for row in json.loads(job.inputs["dataloader_json"])}
+        assert rows["photos"]["cache_dir_vae"] == "cache/vae/photos"
+        assert rows["photos"]["huggingface"]["cache_dir"] == "cache/hub"
+        assert rows["staged-texts"]["cache_dir"] == "cache/text/staged"
+        assert "generating default text embed backend" not in world.log(job.job_id)

@@ -27,6 +27,7 @@ from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.errors import CancelledByUser, Note, SimpleTunerError
 from tui.simpletuner.staging.build import build_manifest
+from tui.simpletuner.staging.caches import cache_note
 from tui.simpletuner.staging.config import fill_placeholders, with_entries
 from tui.simpletuner.staging.manifest import Manifest
 from tui.simpletuner.staging.rewrite import portable_entry
@@ -204,12 +205,15 @@ class StagingService:
             lost = set(portable) - set(entries[dataset.id])
             reasons |= dict.fromkeys(sorted(lost), "made anew for the staged data")
             dropped += [f"{dataset.id}.{key}: {reason}" for key, reason in reasons.items()]
+        staged = with_entries(config, entries)
+        if entries and missing is not None:
+            notes.append(cache_note(staged.dataloader, entries))
         return StagingPlan(
             place=place,
             manifest=built.manifest,
             missing=missing,
             leaves=place.describe(built.manifest),
-            config=with_entries(config, entries),
+            config=staged,
             dropped=tuple(dropped),
             notes=tuple(notes),
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tui.simpletuner.config.values import as_text
+from tui.simpletuner.staging.caches import LATENT_TYPES
 from tui.simpletuner.staging.manifest import StagedDataset
 
 PREFIX: Final = "images/"
@@ -23,7 +24,6 @@ prefix (factory.py)."""
 _ONLY_ELSEWHERE: Final = frozenset({
     "huggingface", "dataset_name", "dataset_config", "data_files", "split", "revision", "streaming",
 })  # fmt: skip
-_LATENT_TYPES: Final = frozenset({"image", "video", "audio", "conditioning", "eval"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def aws_entry(
     }
     if access.session_token:
         result["aws_session_token"] = access.session_token
-    if (as_text(kept.get("dataset_type")) or "image") in _LATENT_TYPES:
+    if (as_text(kept.get("dataset_type")) or "image") in LATENT_TYPES:
         result.setdefault("image_embeds", LATENTS_ID)
         # The default is a path of the trainer's; two datasets must not share one.
         result["cache_dir_vae"] = f"cache/vae/{dataset.id}"

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tui.simpletuner.config.training_config import TrainingConfig, read_entries
 from tui.simpletuner.staging.aws import with_latents_entry
+from tui.simpletuner.staging.caches import with_caches
 
 _CODED: Final = "data:application/json;base64,"
 
@@ -19,7 +20,8 @@ def with_entries(
 ) -> TrainingConfig:
     """Return a config whose local datasets are replaced by staged ones, by id.
 
-    An entry that these refer to is added, if it is missing.
+    Entries that these need are added where they are missing, and their caches lie outside of what
+    the trainer delivers.
     """
     rows = with_latents_entry(
         [
@@ -27,10 +29,12 @@ def with_entries(
             for spec in config.datasets
         ]
     )
+    if entries:
+        rows = with_caches(rows, entries.keys(), config.values)
     read = read_entries(rows, [config.path.parent])
     specs = [
-        new if spec.kind == "local" and spec.id in entries else spec
-        for spec, new in zip(config.datasets, read, strict=False)
+        new if dict(spec.raw) != row else spec
+        for spec, new, row in zip(config.datasets, read, rows, strict=False)
     ]
     specs += read[len(specs) :]
     return replace(config, datasets=tuple(specs), dataloader=tuple(rows))

@@ -31,7 +31,7 @@ def staged_names(local: Sequence[str], transforms: Sequence[Transform]) -> list[
     suffixes: list[str] = []
     for name, transform in zip(local, transforms, strict=True):
         stem, suffix = split_suffix(name)
-        stems.append("/".join(_plain_part(part) for part in stem.split("/")))
+        stems.append("/".join(plain_part(part) for part in stem.split("/")))
         suffixes.append(".png" if transform == "rgb" else suffix.lower())
     counts = Counter(stem.lower() for stem in stems)
     return [
@@ -46,7 +46,8 @@ def split_suffix(name: str) -> tuple[str, str]:
     return (name[:dot], name[dot:]) if dot > name.rfind("/") + 1 else (name, "")
 
 
-def _plain_part(part: str) -> str:
+def plain_part(part: str) -> str:
+    """Return one part of a path in plain characters, the same for the same part."""
     plain = _PLAIN.sub("_", part).lstrip(".")
     if plain == part and len(part) <= _MOST and part.lower() not in _SPLITS:
         return part
