@@ -411,6 +411,7 @@ class CostEstimate(TypedDict):
         low_micros: of a fast run.
         high_micros: of a slow one.
         rate_micros: micro-dollars for each second.
+        free: nothing is charged: the API is a sandbox on this machine, wherever the data go.
         basis: what the guess rests on, in words.
         measured_runs: earlier runs like this one whose steps were measured; 0 for a guess from
             typical times.
@@ -426,6 +427,7 @@ class CostEstimate(TypedDict):
     low_micros: Micros
     high_micros: Micros
     rate_micros: Micros
+    free: bool
     basis: str
     measured_runs: int
     error: PastError | None
@@ -441,7 +443,7 @@ class LeavingData(TypedDict):
         bytes: all together.
         destination: who gets it, for people.
         skipped: files that stay, at most 200 of them.
-        stays_here: who gets it is a server on this machine.
+        stays_here: who gets it and the API are servers on this machine.
         until: how long it stays there, in words; empty where Replicate decides.
         token: which credential travels with the job so that the trainer can read it, in words.
         missing_bytes: what of it is not there yet.

@@ -30,7 +30,7 @@ def answer(*, ok: bool = True, sandbox: bool = False) -> dict[str, Any]:
         "ok": ok,
         "estimate": {"seconds": 3840, "low_seconds": 2400, "high_seconds": 5400,
                      "micros": 3_744_000, "low_micros": 2_340_000, "high_micros": 5_265_000,
-                     "rate_micros": 975},
+                     "rate_micros": 975, "free": sandbox},
         "leaves": {"images": 24, "captions": 24, "bytes": 43_200_000,
                    "destination": "this machine (sandbox)" if sandbox else "Replicate",
                    "skipped": [{"path": "/data/cats/.env", "reason": "may hold secrets"}],

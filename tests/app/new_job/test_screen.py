@@ -433,3 +433,23 @@ async def test_a_proof_that_fails_at_the_submit_stands_among_the_checks(
         await wait_for(pilot, lambda: "can only read" in text_of(app))
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Start it all the same?" in text_of(app))
+
+
+@pytest.mark.parametrize(
+    ("stays", "free", "price"), [(True, False, "$3.74"), (False, True, "and free")]
+)
+async def test_the_price_depends_on_the_api_alone_and_the_question_on_both(
+    home: Home, ready: StandInEngine, stays: bool, free: bool, price: str
+) -> None:
+    """Data may pass a Hub on this machine to a paid trainer, and leave it for a free one."""
+    found = answer()
+    found["leaves"]["stays_here"], found["estimate"]["free"] = stays, free
+    ready.answers[CHECK] = (200, found)
+    async with opened(home, ready) as (app, pilot):
+        screen = await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: app.screen is not screen)
+        text = text_of(app)
+        assert price in text
+        assert ("charged by the second" in text) is not free
+        assert not asked(ready, SUBMIT)

@@ -321,6 +321,7 @@ async def test_a_server_on_this_machine_is_refused_for_replicate(
     )
     with pytest.raises(PublishError, match="is on this machine"):
         await far.missing(photos(tmp_path))
+    assert not far.describe(photos(tmp_path)).stays_here
     missing = replace_destination(far, "others")
     with pytest.raises(PublishError, match="no destination"):
         await missing.missing(photos(tmp_path))

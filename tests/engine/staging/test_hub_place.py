@@ -511,3 +511,20 @@ async def test_a_job_that_is_submitted_during_a_removal_gets_its_data(
     assert job.status is JobStatus.COMPLETED, job.error
     assert repo_of(world, staged_entries(world, job.job_id)[0]) is not None
     assert [one["complete"] for one in await world.client.staged()] == [True]
+
+
+async def test_data_of_a_paid_job_leave_over_a_hub_on_this_machine(world: World) -> None:
+    """A mirror or a tunnel listens here; the trainer that reads it does not run here."""
+    paid = "https://api.replicate.com/v1"
+    mirror = "http://127.0.0.1:9/mirror"
+    tokens = world.engine.clients.tokens
+    tokens.use_hub(paid, mirror)
+    leaves = world.engine.staging.place("hub", paid).describe(Manifest())
+    assert not leaves.stays_here
+    assert leaves.to.endswith(f"on the Hub at {mirror}")
+    await world.use_hub()
+    sandbox = world.engine.staging.place("hub", world.sandbox.base_url).describe(Manifest())
+    assert sandbox.stays_here
+    assert sandbox.to.endswith("the Hub of the sandbox")
+    estimate = (await world.client.check(world.draft()))["estimate"]
+    assert estimate["free"]

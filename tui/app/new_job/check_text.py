@@ -54,7 +54,7 @@ def estimate_words(answer: Answer) -> str:
     guess = answer.get("estimate") or {}
     time = formatting.duration(guess.get("seconds"))
     low, high = (formatting.duration(guess.get(f"{end}_seconds")) for end in ("low", "high"))
-    if stays_here(answer):
+    if is_free(answer):
         return f"on Replicate about {time} ({low} to {high}); the sandbox is faster, and free"
     money = formatting.money(guess.get("micros"))
     least, most = (formatting.money(guess.get(f"{end}_micros")) for end in ("low", "high"))
@@ -66,9 +66,14 @@ def stays_here(answer: Answer) -> bool:
     return bool((answer.get("leaves") or {}).get("stays_here"))
 
 
+def is_free(answer: Answer) -> bool:
+    """Returns whether nothing is charged: the API is a sandbox, wherever the data go."""
+    return bool((answer.get("estimate") or {}).get("free"))
+
+
 def price(answer: Answer | None) -> str:
     """Returns the price on the submit key; empty in the sandbox and before it is known."""
-    if answer is None or stays_here(answer):
+    if answer is None or is_free(answer):
         return ""
     micros = (answer.get("estimate") or {}).get("micros")
     return formatting.money(micros) if micros else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from tui.app.new_job.check_text import (
     Answer,
     estimate_words,
+    is_free,
     leaves_words,
     price,
     skipped_words,
@@ -207,8 +208,9 @@ class DraftSubmission:
     @property
     def needs_consent(self) -> bool:
         """Whether the user must agree: something leaves the machine, or it costs money."""
-        free = self.answer is not None and stays_here(self.answer)
-        return not free and self._context.settings.cloud.consent != "allow"
+        answer = self.answer
+        harmless = answer is not None and is_free(answer) and stays_here(answer)
+        return not harmless and self._context.settings.cloud.consent != "allow"
 
     def submit(self) -> None:
         """Submits the draft, once it is checked and agreed to; before that, the submit waits."""
@@ -270,11 +272,12 @@ def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None])
         for check in answer.get("checks") or ()
         if check.get("level") == "warn"
     ]
+    charged = "" if is_free(answer) else " It is charged by the second."
     details = [
         ": ".join(leaves_words(answer)) + ".",
         *staged_words(answer),
         *filter(None, [skipped_words(answer), weights_words(answer)]),
-        f"On {hardware}: {estimate_words(answer)}. It is charged by the second.",
+        f"On {hardware}: {estimate_words(answer)}.{charged}",
         *_limits(answer),
         f"Model {version.get('model')}, version {str(version.get('id'))[:8]}.",
         *(["", *warnings] if warnings else []),

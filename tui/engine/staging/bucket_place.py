@@ -223,7 +223,7 @@ class BucketPlace:
         try:
             profile = self._profile()
             bucket = f"the bucket {profile.bucket} at {profile.endpoint or 'Amazon S3'}"
-            stays_here = bool(profile.endpoint) and is_loopback(profile.endpoint or "")
+            stays_here = is_loopback(profile.endpoint or "") and is_loopback(self._api_base)
         except (PublishError, RefusedError):
             bucket, stays_here = f"the destination {self._destination}", False
         captions = " with their captions" if manifest.captions else ""

@@ -25,7 +25,7 @@ from tui.destinations.hub.staged_dataset import StagedRepository
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
-from tui.engine.credentials.token_store import Token
+from tui.engine.credentials.token_store import DEFAULT_HUB, Token
 from tui.engine.delivery.hub_repositories import HubRepositories
 from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progress
 from tui.engine.staging.records import StagedRecords
@@ -104,7 +104,10 @@ class HubPlace:
         """See `StagingPlace.describe`."""
         names = [self._name(self._account, dataset) for dataset in manifest.datasets]
         noun = "dataset" if len(names) == 1 else "datasets"
-        here = is_loopback(self._clients.hub_endpoint(self._api_base))
+        endpoint = self._clients.hub_endpoint(self._api_base)
+        # A paid trainer may read over a mirror or a tunnel on this machine: the data leave it.
+        here = is_loopback(endpoint) and is_loopback(self._api_base)
+        hub = "the Hugging Face Hub" if endpoint in ("", DEFAULT_HUB) else f"the Hub at {endpoint}"
         reader = self._account.reader if self._account is not None else None
         token = (
             f"your read-only Hugging Face token (of the {reader.source})"
@@ -115,7 +118,7 @@ class HubPlace:
             what=f"{formatting.plural(manifest.images, 'file')} with "
             f"{formatting.plural(manifest.captions, 'caption')}, {formatting.size(manifest.bytes)}",
             to=f"the private {noun} {', '.join(names)} on "
-            f"{'the Hub of the sandbox' if here else 'the Hugging Face Hub'}",
+            f"{'the Hub of the sandbox' if here else hub}",
             until="until the last job that reads it has ended",
             token=f"{token} travels with the job as a Secret input",
             stays_here=here,

@@ -48,7 +48,8 @@ class Leaves:
         to: the receiver, for example `the private dataset me/cats on the Hugging Face Hub`.
         until: how long it stays there, as the rest of a sentence.
         token: which credential travels with the job, as the rest of a sentence; "" for none.
-        stays_here: whether the receiver is on this machine, as the sandbox's Hub.
+        stays_here: whether the receiver and the trainer are both on this machine, as the sandbox
+            and its Hub are.
     """
 
     what: str

@@ -48,6 +48,7 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
             "low_micros": estimate.micros_low,
             "high_micros": estimate.micros_high,
             "rate_micros": prepared.rate_micros,
+            "free": is_loopback(api_base),
             "basis": estimate.basis,
             "measured_runs": history.step.runs if history.step else 0,
             "error": None if history.error is None else asdict(history.error),
