@@ -157,7 +157,8 @@ class Draft(TypedDict, total=False):
         accept_delivery: start even though results would not arrive, as far as can be told here.
         accept_data: start even though the trainer is known to ignore or refuse the archive.
         trainer_release: which SimpleTuner the version holds, as the user knows it.
-        fix_delivery: apply the mildest change after which the final weights leave the trainer.
+        fix_delivery: apply the mildest change after which the final weights leave the trainer;
+            never one that sends them to another receiver.
         idempotency_key: the same key gives the same job back.
         cwd: folder that relative paths are meant from; the engine's own is another.
     """

@@ -280,7 +280,8 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument(
         "--fix-delivery", action="store_true", default=None,
-        help="change intervals, steps or batch so that the final weights leave the trainer",
+        help="change intervals, steps or batch so that the final weights leave the trainer; "
+        "where they go stays as it is",
     )  # fmt: skip
     command.add_argument(
         "--accept-data", action="store_true", default=None,

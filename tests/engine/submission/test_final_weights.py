@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.staging.folders import use_datasets
 from tests.engine.world import World, edit_config
 from tui.client.client import ControlError
 from tui.client.jobs import JobCalls
@@ -64,6 +65,26 @@ async def test_a_mend_is_applied_to_what_is_sent(world: World) -> None:
     }  # fmt: skip
     kept = job.submit["draft"]["overrides"]
     assert (kept["checkpoint_step_interval"], kept["validation_step_interval"]) == (60, 60)
+
+
+async def test_a_mend_never_sends_results_to_another_place_than_was_asked_for(
+    world: World,
+) -> None:
+    """Where nothing but the Hub helps, the user says so by name: it is another receiver."""
+    edit_config(world.config, max_train_steps=None, num_train_epochs=2, hub_model_id="sandbox/cats")
+    use_datasets(world, {"id": "far", "type": "huggingface", "dataset_name": "some/pictures"})
+    await world.use_hub()
+    draft = world.draft(fix_delivery=True, overrides={}, **PUBLISHED)
+    report = await world.client.check(draft)
+    assert [mend["id"] for mend in report["weights"]["mends"]] == ["hub"]
+    assert report["weights"]["mended"] is None
+    assert report["delivery"]["kind"] == "local"
+    (advice,) = [c["advice"] for c in report["checks"] if c["id"] == "delivery-schedule"]
+    assert "--fix-delivery" not in advice
+    assert "--delivery hub --hub-model-id sandbox/cats" in advice
+    with pytest.raises(ControlError):
+        await world.client.submit(draft)
+    assert not world.predictions
 
 
 async def test_a_loss_that_was_accepted_is_kept_with_the_job(world: World) -> None:

@@ -145,7 +145,8 @@ class Draft(BaseModel):
         accept_delivery: start although the check of the delivery failed.
         accept_data: start although the trainer is known to ignore or refuse the archive.
         trainer_release: which SimpleTuner the version holds, as the user knows it.
-        fix_delivery: apply the mildest change after which the final weights leave the trainer.
+        fix_delivery: apply the mildest change after which the final weights leave the trainer;
+            never one that sends them to another receiver.
         idempotency_key: a second submit with the same key returns the first one's job.
         cwd: the caller's working folder, which relative paths refer to.
     """

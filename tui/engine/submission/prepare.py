@@ -151,16 +151,17 @@ class Preparer:
     async def prepare(self, api_base: str, draft: Draft) -> Prepared:
         """Prepare a draft; most problems become findings in `Prepared.checks`.
 
-        A draft that asks for it is mended, and prepared again with the change.
+        A draft that asks for it is mended, and prepared again with the change. A mend that sends
+        the results to another receiver is only offered: the user names receivers.
 
         Raises:
             ConfigError: the config cannot be read at all.
             RefusedError: the hardware is unknown.
         """
         prepared = await self._prepare(api_base, draft)
-        if not draft.fix_delivery or not prepared.outlook.mends:
+        mend = next((mend for mend in prepared.outlook.mends if not mend.delivery), None)
+        if not draft.fix_delivery or mend is None:
             return prepared
-        mend = prepared.outlook.mends[0]
         mended = await self._prepare(api_base, with_mend(draft, mend))
         note = Check("delivery-mended", "ok", f"changed for the delivery: {mend.words}")
         return replace(mended, mended=mend).with_checks(note)

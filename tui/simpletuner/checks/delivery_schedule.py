@@ -53,7 +53,12 @@ def _advice(mends: Sequence[Mend]) -> str:
     ways = "; or ".join(f"{mend.title} ({mend.words})" for mend in mends)
     if mends[-1].id != "hub":
         ways = f"{ways}; or {hub}"
-    return f"{ways[:1].upper()}{ways[1:]}. --fix-delivery applies the first of these."
+    if mends[0].delivery:
+        repository = mends[0].delivery["hub_model_id"]
+        how = f"Say --delivery hub --hub-model-id {repository} for that."
+    else:
+        how = "--fix-delivery applies the first of these."
+    return f"{ways[:1].upper()}{ways[1:]}. {how}"
 
 
 def _check_uploads(config: TrainingConfig, schedule: DeliverySchedule) -> Iterator[CheckRow]:
