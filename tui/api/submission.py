@@ -154,6 +154,10 @@ class Draft(TypedDict, total=False):
         cancel_after: seconds after which Replicate ends the job.
         cost_ceiling_micros: micro-dollars that the job may cost at most; becomes such a time.
         consent: whether the user agreed to what leaves the machine.
+        agreed: what they agreed to: `leaves.digest` of the check that was shown. A submit that
+            would send something else, or elsewhere, is refused with `consent_required`. Without
+            it, a submit that names no place is refused when the place is no longer the one that
+            the newest check of the same draft showed.
         accept_delivery: start even though results would not arrive, as far as can be told here.
         accept_data: start even though the trainer is known to ignore or refuse the archive.
         trainer_release: which SimpleTuner the version holds, as the user knows it.
@@ -178,6 +182,7 @@ class Draft(TypedDict, total=False):
     cancel_after: Annotated[int, Bounds(ge=5)] | None
     cost_ceiling_micros: Annotated[int, Bounds(ge=1)] | None
     consent: bool
+    agreed: Annotated[str, Bounds(max_length=200)] | None
     accept_delivery: bool
     accept_data: bool
     trainer_release: Literal["4.8.0", "4.10.1", "patched"] | None
@@ -448,6 +453,10 @@ class LeavingData(TypedDict):
         until: how long it stays there, in words; empty where Replicate decides.
         token: which credential travels with the job so that the trainer can read it, in words.
         missing_bytes: what of it is not there yet.
+        place: the place of staged data, as `staging` names it; `upload` for an archive; empty
+            when nothing leaves.
+        digest: SHA-256 over the receiver, the content and the token that travels, to be sent back
+            as `agreed`.
     """
 
     images: int
@@ -459,6 +468,8 @@ class LeavingData(TypedDict):
     until: str
     token: str
     missing_bytes: int
+    place: str
+    digest: str
 
 
 class PlannedRequest(TypedDict):

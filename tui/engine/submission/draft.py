@@ -142,6 +142,7 @@ class Draft(BaseModel):
         cost_ceiling_micros: micro-dollars that the job may cost at most; converted into such a
             time by the hardware's rate.
         consent: whether the user agreed to the upload of datasets.
+        agreed: what they agreed to: the digest that the check showed with what leaves.
         accept_delivery: start although the check of the delivery failed.
         accept_data: start although the trainer is known to ignore or refuse the archive.
         trainer_release: which SimpleTuner the version holds, as the user knows it.
@@ -168,6 +169,7 @@ class Draft(BaseModel):
     cancel_after: int | None = Field(None, ge=SHORTEST_LIFE)
     cost_ceiling_micros: int | None = Field(None, ge=1)
     consent: bool = False
+    agreed: str | None = Field(None, max_length=200)
     accept_delivery: bool = False
     accept_data: bool = False
     trainer_release: Literal["4.8.0", "4.10.1", "patched"] | None = None

@@ -22,6 +22,7 @@ from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
 from tui.engine.staging.findings import reading_findings
 from tui.engine.staging.service import StagingService
+from tui.engine.submission.agreement import ShownPlaces
 from tui.engine.submission.draft import Draft, read_draft
 from tui.engine.submission.prepare import (
     Prepared,
@@ -94,6 +95,7 @@ class JobService:
         self._spending = spending
         self._submitter = submitter
         self._tasks = tasks
+        self._shown = ShownPlaces()
 
     @property
     def _writer(self) -> StoreWriter:
@@ -110,6 +112,7 @@ class JobService:
         prepared = await self._with_delivery_check(api_base, prepared, submit=False)
         cost = self._spending.check(api_base, prepared.estimate.micros)
         report = report_of(prepared.with_checks(cost, *ceiling_check(prepared)), api_base)
+        self._shown.show(api_base, prepared.draft, report["leaves"]["place"])
         return cast("CheckReport", report)
 
     async def submit(self, api_base: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -259,6 +262,7 @@ class JobService:
                 details={name: report[name] for name in ("checks", "acceptable", "accepts")},
             )
         leaves = leaving(prepared, api_base)
+        self._shown.require_agreed(api_base, prepared.draft, leaves)
         stays = not leaves["images"] or leaves["stays_here"]
         if is_loopback(api_base) and stays:
             return
@@ -295,7 +299,7 @@ class JobService:
         if choice is None:
             raise RefusedError("Replicate could not be asked.", status=502, code="provider_error")
         values, secret_inputs = dict(prepared.inputs.values), {}
-        draft_values = draft.model_dump(exclude_none=True, exclude={"idempotency_key"})
+        draft_values = draft.model_dump(exclude_none=True, exclude={"idempotency_key", "agreed"})
         if draft.images_url and is_signed(draft.images_url) and "images" in values:
             secret_inputs["images"] = Secret(draft.images_url)
             values["images"] = draft_values["images_url"] = redact_url(draft.images_url)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.resolve import delivery_data
+from tui.engine.submission.agreement import with_agreement
 from tui.engine.submission.prepare import Prepared, accepted_by, cancel_after_seconds
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
 from tui.simpletuner.delivery_schedule.mends import Mend
@@ -91,6 +92,10 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
 
 def leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
     """What leaves this machine: the archive's content, or the staged data."""
+    return with_agreement(_leaving(prepared, api_base), prepared.staging)
+
+
+def _leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
     report, plan = prepared.report, prepared.staging
     if plan is not None:
         manifest = plan.manifest

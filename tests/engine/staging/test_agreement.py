@@ -1,0 +1,94 @@
+"""A submit sends data where the check said, or asks again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+import pytest
+
+from tests.engine.staging.folders import picture, use_datasets
+from tests.engine.world import World
+from tui.api.submission import Draft
+from tui.base.job_status import JobStatus
+from tui.client.errors import ControlError
+from tui.sandbox.hub.accounts import HubToken
+
+
+async def _hub_fails(world: World) -> None:
+    await world.client.set_session({"hf_endpoint": "http://127.0.0.1:9", "hf_token": "hf_write"})
+
+
+async def _other_account(world: World) -> None:
+    assert world.sandbox.hub is not None
+    world.sandbox.hub.hub.accounts.tokens["hf_other"] = HubToken("other")
+    await world.use_hub("hf_other")
+
+
+async def _other_pictures(world: World) -> None:
+    picture(world.config.parent / "photos" / "more.png", 9).with_suffix(".txt").write_text("more")
+
+
+def _photos(world: World) -> None:
+    folder = world.config.parent / "photos"
+    for number in range(4):
+        picture(folder / f"{number}.png", number).with_suffix(".txt").write_text(f"{number}")
+    use_datasets(
+        world,
+        {
+            "id": "photos", "type": "local", "instance_data_dir": str(folder),
+            "caption_strategy": "textfile", "resolution": 512,
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [_hub_fails, _other_account, _other_pictures])
+async def test_what_was_agreed_to_is_what_is_sent(
+    world: World, change: Callable[[World], Coroutine[Any, Any, None]]
+) -> None:
+    _photos(world)
+    await world.use_hub()
+    draft = world.draft(data="staged")
+    leaves = (await world.client.check(draft))["leaves"]
+    assert leaves["place"] == "hub"
+    agreed = draft | {"agreed": leaves["digest"]}
+    await change(world)
+    with pytest.raises(ControlError) as caught:
+        await world.client.submit(cast("Draft", agreed))
+    assert (caught.value.status, caught.value.code) == (403, "consent_required")
+    assert not world.reader.records()
+    now = (await world.client.check(draft))["leaves"]
+    assert now["digest"] != leaves["digest"]
+    assert now["destination"] in caught.value.message
+    again = draft | {"agreed": now["digest"], "staging": now["place"]}
+    job = await world.ended((await world.client.submit(cast("Draft", again)))["job_id"])
+    assert job.status is JobStatus.COMPLETED, job.error
+    assert job.submit["staging"]["place"] == now["place"]
+    assert "agreed" not in job.submit["draft"]
+
+
+async def test_a_place_that_was_shown_is_not_changed_without_a_word(world: World) -> None:
+    """A client that sends no digest agrees to the place that its check showed."""
+    await world.use_hub()
+    draft = world.draft(data="staged", idempotency_key="k1")
+    assert (await world.client.check(draft))["leaves"]["place"] == "hub"
+    await _hub_fails(world)
+    with pytest.raises(ControlError) as caught:
+        await world.client.submit(draft)
+    assert caught.value.code == "consent_required"
+    unchecked = world.draft(13, data="staged")
+    job = await world.ended((await world.client.submit(unchecked))["job_id"])
+    assert job.submit["staging"]["place"] == "here"
+
+
+async def test_the_way_of_the_data_is_agreed_to_as_well(world: World) -> None:
+    remote = await world.client.check(world.draft(data="remote"))
+    assert (remote["leaves"]["place"], remote["leaves"]["images"]) == ("", 0)
+    archive = await world.client.check(world.draft(data="upload"))
+    assert archive["leaves"]["place"] == "upload"
+    wrong = world.draft(data="upload", agreed=remote["leaves"]["digest"])
+    with pytest.raises(ControlError) as caught:
+        await world.client.submit(wrong)
+    assert caught.value.code == "consent_required"
+    right = world.draft(data="upload", agreed=archive["leaves"]["digest"])
+    assert (await world.client.submit(right))["success"]
