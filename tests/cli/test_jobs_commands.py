@@ -16,6 +16,8 @@ import pytest
 
 from tests.cli.shell import PROGRAM, Shell
 from tests.support import eventually_sync
+from tui.settings import Home
+from tui.store.reader import StoreReader
 
 
 @pytest.fixture(scope="module")
@@ -276,3 +278,21 @@ def test_a_waiting_job_is_moved_by_command(shell: Shell) -> None:
     assert shell.json("move", job["job_id"], "--to", "h100", "--yes")["hardware"] == "h100"
     eventually_sync(lambda: len(shell.json("jobs")) == 2, within=30)
     assert shell.json("job", job["job_id"])["status"] == "cancelled"
+
+
+def test_yes_agrees_to_what_was_printed_and_to_that_place(shell: Shell) -> None:
+    answer = shell.run(
+        "submit", str(shell.config), "--steps", "8", "--data", "staged", "--delivery", "none",
+        "--yes", "--wait", "--json",
+    )  # fmt: skip
+    printed = answer.stderr.splitlines()
+    assert any(line.startswith("  estimated $") for line in printed)
+    (leaves,) = [line for line in printed if line.startswith("  leaves this machine: ")]
+    assert "reads them from this machine" in leaves
+    reader = StoreReader(Home(shell.home, shell.home / "cloud_outputs").database)
+    try:
+        job = reader.job(json.loads(answer.stdout)["job_id"])
+    finally:
+        reader.close()
+    assert job is not None
+    assert job.submit["draft"]["staging"] == "here"

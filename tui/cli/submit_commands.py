@@ -16,6 +16,7 @@ from tui.base.job_status import UNDELIVERED, JobStatus, status_label
 from tui.cli import context, exit_codes
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
+from tui.client.agreement import with_consent
 from tui.client.errors import ControlError
 from tui.store.job_json import job_json
 from tui.store.records import JobRecord
@@ -54,9 +55,12 @@ def submit(options: argparse.Namespace) -> int:
             say_json({"error": "check_failed", **failure, **report})
         _tell_checks(report)
         return _status_of(report)
-    if not options.yes and not _agreed(report):
+    if options.yes:  # it agrees to what is printed here
+        for line in _consent_lines(report):
+            tell(line)
+    elif not _agreed(report):
         return exit_codes.USAGE
-    draft["consent"] = True
+    draft = with_consent(draft, report)
     draft["idempotency_key"] = options.idempotency_key or secrets.token_hex(16)
     job_id = control.submit(draft).result()["job_id"]
     if options.wait:
@@ -258,6 +262,12 @@ def _check_lines(report: CheckReport) -> list[str]:
         lines.append(f"{_MARKS[item['level']]} {item['message']}")
         if item["advice"] and item["level"] != "ok":
             lines.append(f"    {item['advice']}")
+    return lines + _consent_lines(report)
+
+
+def _consent_lines(report: CheckReport) -> list[str]:
+    """What a yes agrees to: the price, and what leaves this machine."""
+    lines = []
     estimate, leaves = report["estimate"], report["leaves"]
     price = formatting.money(estimate["micros"])
     low, high = formatting.money(estimate["low_micros"]), formatting.money(estimate["high_micros"])

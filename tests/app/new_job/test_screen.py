@@ -453,3 +453,44 @@ async def test_the_price_depends_on_the_api_alone_and_the_question_on_both(
         assert price in text
         assert ("charged by the second" in text) is not free
         assert not asked(ready, SUBMIT)
+
+
+STAGED: dict[str, Any] = {"place": "hub", "digest": "d" * 64, "until": "until the job has ended"}
+
+
+async def test_a_yes_agrees_to_the_place_and_the_data_that_were_shown(
+    home: Home, ready: StandInEngine
+) -> None:
+    found = answer()
+    found["leaves"] |= STAGED
+    ready.answers[CHECK] = (200, found)
+    async with opened(home, ready) as (app, pilot):
+        screen = await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        screen.flow.answer = answer()  # a newer one, which nobody has seen
+        await pilot.press("y")
+        await wait_for(pilot, lambda: asked(ready, SUBMIT))
+        body = asked(ready, SUBMIT)[0]
+        assert (body["consent"], body["agreed"]) == (True, STAGED["digest"])
+        assert (body["data"], body["staging"]) == ("staged", "hub")
+        assert "staging" not in asked(ready, CHECK)[0]
+
+
+async def test_what_differs_at_the_submit_is_checked_and_asked_again(
+    home: Home, ready: StandInEngine
+) -> None:
+    words = {"message": "What leaves is not what was shown.", "advice": "Check it again."}
+    ready.answers[SUBMIT] = (403, {"error": "consent_required", **words})
+    async with opened(home, ready) as (app, pilot):
+        screen = await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        await pilot.press("y")
+        await wait_for(pilot, lambda: len(asked(ready, CHECK)) == 2)
+        await wait_for(pilot, lambda: screen.flow.ready)
+        assert words["message"] in said(app)
+        assert not screen.flow.submitting
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        assert len(asked(ready, SUBMIT)) == 1

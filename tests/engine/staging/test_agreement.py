@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from tests.engine.staging.folders import picture, use_datasets
 from tests.engine.world import World
-from tui.api.submission import Draft
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
 from tui.sandbox.hub.accounts import HubToken
@@ -54,14 +53,14 @@ async def test_what_was_agreed_to_is_what_is_sent(
     agreed = draft | {"agreed": leaves["digest"]}
     await change(world)
     with pytest.raises(ControlError) as caught:
-        await world.client.submit(cast("Draft", agreed))
+        await world.client.submit(agreed)
     assert (caught.value.status, caught.value.code) == (403, "consent_required")
     assert not world.reader.records()
     now = (await world.client.check(draft))["leaves"]
     assert now["digest"] != leaves["digest"]
     assert now["destination"] in caught.value.message
     again = draft | {"agreed": now["digest"], "staging": now["place"]}
-    job = await world.ended((await world.client.submit(cast("Draft", again)))["job_id"])
+    job = await world.ended((await world.client.submit(again))["job_id"])
     assert job.status is JobStatus.COMPLETED, job.error
     assert job.submit["staging"]["place"] == now["place"]
     assert "agreed" not in job.submit["draft"]

@@ -20,6 +20,7 @@ from tui.app.new_job.check_text import (
 from tui.app.new_job.form import Draft
 from tui.app.widgets.confirm import Confirm
 from tui.base import formatting
+from tui.client.agreement import with_consent
 from tui.client.client import ControlError
 
 if TYPE_CHECKING:
@@ -225,31 +226,40 @@ class DraftSubmission:
             return
         if not self.ready:
             return
+        shown = self.answer or {}
         if not self.needs_consent:
-            self.send()
+            self.send(shown)
             return
 
-        ask_consent(self._context, self.answer or {}, self.send)
+        ask_consent(self._context, shown, lambda: self.send(shown))
 
-    def send(self) -> None:
-        """Sends the draft; the idempotency key makes one job of repeated presses."""
+    def send(self, shown: Answer) -> None:
+        """Sends the draft; the idempotency key makes one job of repeated presses.
+
+        Args:
+            shown: the check that the user agrees to.
+        """
         if not self.submitting:
             self.submitting = True
             self._changed()
-            self._screen.run_worker(self._send(), group="submit")
+            self._screen.run_worker(self._send(shown), group="submit")
 
-    async def _send(self) -> None:
+    async def _send(self, shown: Answer) -> None:
         control = self._context.control
-        body = {**self.draft, "consent": True, "idempotency_key": self._idempotency_key}
+        body = with_consent({**self.draft, "idempotency_key": self._idempotency_key}, shown)
         if control is None:
             self.submitting = False
             self._context.tell("The engine is not there; it is being started again.")
             self._changed()
             return
         try:
-            answer = await control.submit(cast("JobDraft", body))
+            answer = await control.submit(body)
         except ControlError as error:
             self.submitting = False
+            if error.code == "consent_required":  # the next question shows what is sent now
+                self._context.tell(error.message, error.advice, "warning")
+                self._check_soon(at_once=True)
+                return
             self.problem = error
             if error.code == "check_failed" and self.answer is not None:
                 checks = {
