@@ -494,3 +494,24 @@ async def test_what_differs_at_the_submit_is_checked_and_asked_again(
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
         assert len(asked(ready, SUBMIT)) == 1
+
+
+async def test_a_bucket_of_the_user_is_offered_as_the_place_of_the_data(
+    home: Home, ready: StandInEngine
+) -> None:
+    rows = [
+        {"name": "mine", "kind": "s3", "options": {"bucket": "b", "endpoint": ""}, "tested": None},
+        {"name": "models", "kind": "hub", "options": {}, "tested": None},
+    ]
+    ready.answers[("GET", "/api/engine/destinations")] = (200, {"destinations": rows})
+    async with opened(home, ready) as (app, pilot):
+        screen = await open_form(app, pilot)
+        await pilot.press("down", "down", "down", "enter")
+        await wait_for(pilot, lambda: "staged in mine" in text_of(app))
+        assert "models" not in text_of(app)
+        await pilot.press("down", "down", "down", "down", "enter")
+        await wait_for(pilot, lambda: screen.flow.draft.get("staging"))
+        draft = screen.flow.draft
+        assert (draft["data"], draft["staging"]) == ("staged", "bucket:mine")
+        await wait_for(pilot, lambda: not screen.flow.checking)
+        assert asked(ready, CHECK)[-1]["staging"] == "bucket:mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 import threading
@@ -450,6 +451,27 @@ async def test_a_bucket_is_refused_for_a_trainer_that_reads_all_of_it(world: Wor
         (finding,) = staging_findings(far, prefix_respected=respected)
         assert finding.level == "error"
         assert "the whole bucket" in finding.message
+        for words in ("--trainer-release 4.10.1", "cloud.trainer_release"):
+            assert (words in finding.advice) is (respected is None), words
+
+
+@pytest.mark.parametrize(("release", "place"), [("4.8.0", "here"), ("4.10.1", "bucket:mine")])
+async def test_a_bucket_is_chosen_for_a_trainer_that_reads_one_folder_of_it(
+    world: World, release: str, place: str
+) -> None:
+    service = world.engine.staging
+    here = service.place("here", world.sandbox.base_url)
+    assert isinstance(here, HerePlace)
+    doubted, bucket = copy.copy(here), copy.copy(here)
+    doubted._proof = lambda _endpoint: Proof(doubt=DOUBT)
+    bucket.kind, bucket.name = "bucket", "bucket:mine"
+    service._places.clear()
+    service.add_place("here", lambda _base, _rest: doubted)
+    service.add_place("bucket", lambda _base, _rest: bucket, lambda: ["bucket:mine"])
+    report = await world.client.check(world.draft(data="staged", trainer_release=release))
+    assert report["leaves"]["place"] == place
+    errors = [check for check in report["checks"] if check["level"] == "error"]
+    assert not [check for check in errors if check["id"] == "staging"]
 
 
 async def test_a_queued_job_says_that_the_public_url_was_changed(home: Home, project: Path) -> None:

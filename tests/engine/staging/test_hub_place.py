@@ -478,9 +478,14 @@ async def test_a_place_that_is_not_proved_is_chosen_last(world: World) -> None:
     base = world.sandbox.base_url
     service.add_place("here", lambda _base, _rest: Unproved.__new__(Unproved))
     service.add_place("bucket", lambda _base, _rest: Proved.__new__(Proved), lambda: ["bucket:b"])
-    name, reasons = await service.best_place(base)
+    name, reasons = await service.best_place(base, prefix_respected=True)
     assert name == "bucket:b"
     assert reasons[1] == "here: nothing came from outside"
+    for respected in (None, False):  # the check would refuse the bucket
+        name, reasons = await service.best_place(base, prefix_respected=respected)
+        assert name == "here"
+        assert reasons[2].startswith("bucket:b: ")
+        assert "the whole bucket" in reasons[2]
     service.add_place("bucket", lambda _base, _rest: Proved.__new__(Proved), list)
     assert (await service.best_place(base))[0] == "here"
 

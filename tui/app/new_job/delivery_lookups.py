@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.new_job import publishing
+from tui.app.new_job.form import data_choices, data_key
 from tui.client.client import ControlError
 from tui.client.jobs import JobCalls
 
@@ -151,6 +152,30 @@ class DeliveryLookups:
                 take("destination", name)
 
         self._context.push_screen(Picker("S3 destination", choices, current), picked)
+
+    def pick_data(self, take: Callable[[str, str], str]) -> None:
+        """Opens a list of the ways of the data; the S3 destinations are places among them."""
+        self._screen.run_worker(self._data(take), group="pick", exclusive=True)
+
+    async def _data(self, take: Callable[[str, str], str]) -> None:
+        from tui.app.widgets.picker import Picker
+
+        control, draft = self._context.control, self._flow.draft
+        buckets: list[ListedS3] = []
+        if control is not None:
+            try:
+                rows = await control.publishing.destinations()
+            except ControlError as error:  # the other ways are offered all the same
+                self._context.tell(error.message, error.advice, "warning")
+            else:
+                buckets = [row for row in rows if row["kind"] == "s3"]
+
+        def picked(way: str | None) -> None:
+            if way is not None:
+                take("data", way)
+
+        choices = data_choices([(str(row["name"]), _where(row)) for row in buckets])
+        self._context.push_screen(Picker("Data", choices, data_key(draft)), picked)
 
     # -- sensible choices ---------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.new_job import form, publishing
 from tui.app.new_job.delivery_lookups import DeliveryLookups
-from tui.app.new_job.form import DATA, DELIVERY, KEEP_STAGED, LEAVE_OUT, Draft, data_key
+from tui.app.new_job.form import DELIVERY, KEEP_STAGED, LEAVE_OUT, Draft
 from tui.app.new_job.submission import DraftSubmission
 from tui.app.widgets.input_line import PromptLine
 from tui.base import formatting
@@ -57,6 +57,8 @@ class FieldEditor:
             self.names.pick_owner(self.take, lambda: self._type("hub_model_id", "Hub repo"))
         elif field.key == "destination":
             self.names.pick_destination(self.take)
+        elif field.key == "data":
+            self.names.pick_data(self.take)
         elif field.key in publishing.SWITCHES:
             self.take(field.key, "no" if field.value == "yes" else "yes")
         elif field.key in publishing.FIXED:
@@ -182,8 +184,6 @@ def choices_of(key: str, draft: Draft, settings: Settings) -> tuple[Choices, str
     """Returns the choices of a field, and the one that is chosen now."""
     if key == "hardware":
         return _hardware(settings), str(draft.get("hardware") or "")
-    if key == "data":
-        return [(name, words, "") for name, words in DATA.items()], data_key(draft)
     if key in _YES_OR_NO:
         options = [(name, words, "") for name, words in _YES_OR_NO[key].items()]
         return options, "yes" if draft.get(key) else ""

@@ -176,8 +176,20 @@ def _hardware(draft: Draft, answer: Answer | None) -> tuple[str, str]:
     return f"{hardware.get('label', name)}{vram}", rate
 
 
+def data_choices(buckets: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Returns the ways of the data as choices.
+
+    Args:
+        buckets: the S3 destinations, by name and with words about each.
+    """
+    choices = [(key, words, "") for key, words in DATA.items()]
+    places = [(f"staged:bucket:{name}", f"staged in {name}", words) for name, words in buckets]
+    after = list(DATA).index("staged:here") + 1
+    return [*choices[:after], *places, *choices[after:]]
+
+
 def data_key(draft: Draft) -> str:
-    """Returns the key in `DATA` of a draft's choice; a bucket of the user's has none."""
+    """Returns the key in `DATA` of a draft's choice; for a bucket, one of `data_choices`."""
     way, place = draft.get("data") or "", draft.get("staging") or ""
     return f"{way}:{place}" if way == "staged" and place else way
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from tui.base import formatting
 from tui.engine.staging.service import StagingPlan
+from tui.engine.staging.whole_bucket import whole_bucket
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.training_config import TrainingConfig
 
@@ -43,11 +44,9 @@ def staging_findings(plan: StagingPlan, *, prefix_respected: bool | None = None)
             None when its release is not known.
     """
     found = [Check("staging", note.level, note.message, note.advice) for note in plan.notes]
-    if plan.place.kind == "bucket" and not prefix_respected:
-        release = "SimpleTuner 4.8.0 reads" if prefix_respected is None else "this trainer reads"
-        message = f"{release} the whole bucket, other jobs' data as well, whatever folder is named"
-        advice = "Stage to the Hub or to this machine; or say which release the trainer has."
-        found.append(Check("staging", "error", message, advice))
+    refusal, advice = whole_bucket(prefix_respected=prefix_respected)
+    if plan.place.kind == "bucket" and refusal:
+        found.append(Check("staging", "error", refusal, advice))
     if plan.missing is None or any(check.level == "error" for check in found):
         return found
     left = plan.missing

@@ -20,6 +20,7 @@ from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.staging.place import JobData, Leaves, Missing, Progress, StagingPlace
 from tui.engine.staging.records import StagedRecord, StagedRecords, record_key
+from tui.engine.staging.whole_bucket import whole_bucket
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.secret import Secret
 from tui.settings import Home
@@ -110,8 +111,15 @@ class StagingService:
         self._makers[kind] = maker
         self._names[kind] = names or (lambda: [kind])
 
-    async def best_place(self, api_base: str) -> tuple[str, list[str]]:
+    async def best_place(
+        self, api_base: str, *, prefix_respected: bool | None = None
+    ) -> tuple[str, list[str]]:
         """Choose the first place that works with what the user has.
+
+        Args:
+            api_base: the API whose trainer reads.
+            prefix_respected: whether that trainer reads one folder of a bucket only; for another,
+                or an unknown one (None), a bucket is not chosen.
 
         Returns:
             Its name, and why each one before it does not work. Without any that surely works, the
@@ -120,7 +128,11 @@ class StagingService:
         reasons: list[str] = []
         unproved = ""
         names = [name for offered in self._names.values() for name in offered()]
+        refusal, advice = whole_bucket(prefix_respected=prefix_respected)
         for name in names:
+            if refusal and name.startswith("bucket:"):
+                reasons.append(f"{name}: {refusal}. {advice}")
+                continue
             try:
                 found = await self.place(name, api_base).missing(Manifest())
             except (PublishError, SimpleTunerError, RefusedError) as error:
@@ -158,6 +170,7 @@ class StagingService:
         config: TrainingConfig,
         report: DataReport,
         *,
+        prefix_respected: bool | None = None,
         leave_out_uncaptioned: bool = False,
     ) -> StagingPlan:
         """Plan the staging of a config's local datasets; problems become notes.
@@ -167,6 +180,7 @@ class StagingService:
             place_name: the place; "" chooses the first that works.
             config: the config.
             report: its scan.
+            prefix_respected: as in `best_place`.
             leave_out_uncaptioned: leave out pictures without a caption.
 
         Raises:
@@ -174,7 +188,7 @@ class StagingService:
         """
         others: list[str] = []
         if not place_name:
-            place_name, others = await self.best_place(api_base)
+            place_name, others = await self.best_place(api_base, prefix_respected=prefix_respected)
         place = self.place(place_name, api_base)
         cancel = threading.Event()
         try:

@@ -257,18 +257,19 @@ class Preparer:
             return None
         if not place and self._live.now.cloud.staging != "auto":
             place = self._live.now.cloud.staging
+        respected = None if release is None else release.aws_prefix_respected
         try:
             plan = await self._staging.plan(
                 api_base,
                 place,
                 config,
                 report,
+                prefix_respected=respected,
                 leave_out_uncaptioned=draft.leave_out_uncaptioned,
             )
         except RefusedError as error:
             findings.append(Check("staging", "error", error.message.rstrip("."), error.advice))
             return None
-        respected = None if release is None else release.aws_prefix_respected
         findings += staging_findings(plan, prefix_respected=respected)
         return plan
 
