@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.engine.staging.folders import picture, use_datasets
 from tests.engine.world import SPEED, World, running_engine
 from tests.support import eventually
 from tests.wished import wished
@@ -15,7 +18,9 @@ from tui.base.clock import utc_now
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.client.errors import ControlError
+from tui.engine.engine import Engine
 from tui.engine.submission.history import QueueWait
+from tui.engine.submission.moves import draft_for
 from tui.engine.submission.queue_standing import stuck_after
 from tui.engine.submission.queue_watch import QueueWatch
 from tui.sandbox.demo import write_demo_project
@@ -188,3 +193,120 @@ async def test_an_unusual_wait_is_told_with_state_and_prices(world: World) -> No
     assert "l40s" not in prices
     assert "status page" in str(notices[0]["advice"])
     assert "would cost about $" in str(notices[0]["advice"])
+
+
+async def waiting_staged_job(world: World, folder: Path) -> JobRecord:
+    """A job whose datasets are staged to the Hub, and that never gets its machine."""
+    for number in range(3):
+        picture(folder / f"{number}.png", number).with_suffix(".txt").write_text(f"cat {number}")
+    use_datasets(
+        world,
+        {"id": "photos", "type": "local", "instance_data_dir": str(folder),
+         "caption_strategy": "textfile", "resolution": 512},
+    )  # fmt: skip
+    world.fault("queue-forever*1")
+    job_id = await world.submit(8, hardware="l40s", data="staged", delivery={"kind": "none"})
+    job = await world.until(job_id, JobStatus.QUEUED, JobStatus.FAILED)
+    assert job.status is JobStatus.QUEUED, job.error
+    return job
+
+
+def uploaded(world: World) -> int:
+    """Bytes that the sandbox's Hub has received so far."""
+    assert world.sandbox.hub is not None
+    return world.sandbox.hub.hub.received_bytes
+
+
+def hold_posts(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Keep an engine from submitting; the event is set when it is about to."""
+    about_to = asyncio.Event()
+
+    async def never(*_arguments: object) -> dict[str, object]:
+        about_to.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(engine.jobs, "submit", never)
+    return about_to
+
+
+async def test_a_moved_job_reads_the_data_that_were_staged_for_the_first(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.use_hub()
+    job = await waiting_staged_job(world, tmp_path / "photos")
+    assert uploaded(world)
+    about_to = hold_posts(world.engine, monkeypatch)
+    await world.client.move(job.job_id, "h100")
+    await about_to.wait()
+    await world.engine.staging.remove_unread()  # as at the end of any other job
+    (row,) = await world.client.staged()
+    assert row["readers"] == [job.job_id]
+    with pytest.raises(ControlError, match="reads it"):
+        await world.client.remove_staged(row["key"])
+
+
+async def test_a_move_sends_nothing_again(world: World, tmp_path: Path) -> None:
+    await world.use_hub()
+    job = await waiting_staged_job(world, tmp_path / "photos")
+    sent = uploaded(world)
+    await world.client.move(job.job_id, "h100")
+    other = await eventually(lambda: moved_to(world, job), within=30)
+    ended = await world.ended(other.job_id)
+    assert ended.status is JobStatus.COMPLETED, ended.error
+    assert uploaded(world) == sent
+    check_never_two(world)
+    await eventually(lambda: not world.engine.staging.rows(), within=30)  # the last reader ended
+
+
+async def test_a_move_over_a_restart_sends_nothing_again(
+    home: Home, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = await serve(wished(speed=SPEED, work_dir=project.parent / "sandbox"))
+    config = write_demo_project(project)
+    try:
+        async with running_engine(home) as (engine, _):
+            client = ControlClient(home.socket, sandbox.base_url)
+            await client.set_session({"replicate_token": sandbox.token})
+            world = World(home, sandbox, engine, client, config)
+            await world.use_hub()
+            job = await waiting_staged_job(world, tmp_path / "photos")
+            sent = uploaded(world)
+            about_to = hold_posts(engine, monkeypatch)
+            await client.move(job.job_id, "h100")
+            await about_to.wait()
+            assert world.job(job.job_id).status is JobStatus.CANCELLED
+        async with running_engine(home) as (engine, _):
+            world.engine = engine
+            await client.set_session({"replicate_token": sandbox.token})
+            await world.use_hub()
+            other = await eventually(lambda: moved_to(world, job), within=60)
+            await world.ended(other.job_id)
+            check_never_two(world)
+            assert uploaded(world) == sent
+    finally:
+        await sandbox.aclose()
+
+
+async def test_staged_data_go_when_the_move_fails(world: World, tmp_path: Path) -> None:
+    await world.use_hub()
+    job = await waiting_staged_job(world, tmp_path / "photos")
+    world.fault("server-error@/cancel")
+    await world.client.move(job.job_id, "h100")
+    world.config.unlink()  # the second job cannot be prepared any more
+    world.clear_faults()
+    await eventually(lambda: not world.engine.staging.rows(), within=60)
+    assert moved_to(world, job) is None
+
+
+async def test_a_move_keeps_the_place_of_the_data_and_the_version(
+    world: World, tmp_path: Path
+) -> None:
+    await world.use_hub()
+    job = await waiting_staged_job(world, tmp_path / "photos")  # the place was chosen for it
+    assert draft_for(job, "h100")["staging"] == "hub"
+    assert draft_for(job, "h100")["data"] == "staged"
+    pinned = replace(job, submit={"draft": {"version": "a" * 64}})
+    assert "version" not in draft_for(pinned, "h100")  # a version is of one model alone
+    same_model = replace(pinned, model="simpletuner/advanced-trainer-h100")
+    assert draft_for(same_model, "h100")["version"] == "a" * 64

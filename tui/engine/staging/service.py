@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -96,6 +96,8 @@ class StagingService:
         self._secrets: dict[str, JobData] = {}
         self._removing: set[str] = set()
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self.moving: Callable[[], Sequence[str]] = lambda: ()
+        """Returns the ids of the jobs that go on as another job, which reads the same data."""
 
     def add_place(
         self, kind: str, maker: PlaceMaker, names: Callable[[], Sequence[str]] | None = None
@@ -366,14 +368,15 @@ class StagingService:
         staging = job.submit["staging"]
         with contextlib.suppress(PublishError, SimpleTunerError, RefusedError):
             await self.place(staging["place"], job.api_base).job_ended(job)
-        await self._remove_unread()
+        await self.remove_unread()
 
     def resume(self) -> None:
         """Remove what a former engine should have removed."""
         if self._records.all():
-            self._tasks.start(self._remove_unread(), "remove staged data")
+            self._tasks.start(self.remove_unread(), "remove staged data")
 
-    async def _remove_unread(self) -> None:
+    async def remove_unread(self) -> None:
+        """Remove the data that no job reads any more and nobody wants to keep."""
         for record in self._records.all():
             if not (record.keep or self.readers(record.key) or self._may_go_on(record)):
                 await self._try_to_remove(record)
@@ -400,7 +403,14 @@ class StagingService:
         """Ids of the jobs that read a record's data or may still do so."""
         jobs = [job for job in self._recorder.writer.active() if _reads(job, key)]
         jobs += [job for job in self._lost() if _reads(job, key)]
-        return [job.job_id for job in jobs]
+        jobs += [job for job in self._moved() if _reads(job, key)]
+        return list(dict.fromkeys(job.job_id for job in jobs))
+
+    def _moved(self) -> Iterator[JobRecord]:
+        """Jobs that are being moved: ended perhaps, and their successors are not stored yet."""
+        for job_id in self.moving():
+            with contextlib.suppress(KeyError):  # its record was deleted
+                yield self._recorder.writer.job(job_id)
 
     def _lost(self) -> list[JobRecord]:
         """Jobs that were ended here without Replicate's word, and may be running."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.job_status import LOST, JobStatus
-from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.submission.job_service import JobService
@@ -33,6 +34,8 @@ FACT: Final = "moves"
 """Moves under way: hardware by the id of the job that is left."""
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds between two looks at the job that is being cancelled."""
+_TOKEN_PAUSE: Final = 1.0
+"""Seconds between two looks for a token."""
 _ASK_AGAIN: Final = 10
 """Looks after which a cancel is sent again."""
 
@@ -57,6 +60,12 @@ class MoveService:
         self._bus = bus
         self._tasks = tasks
         self._moving: set[str] = set()
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when a move is over, whatever its end."""
+
+    def under_way(self) -> list[str]:
+        """Ids of the jobs that are being moved; stored, so also those of an earlier engine."""
+        return list(self._stored())
 
     def resume(self) -> None:
         """Go on with the moves that the last engine left."""
@@ -120,7 +129,7 @@ class MoveService:
             raise RefusedError(f"{job.name} waits for {PROFILES[target].label} already.")
         await self._same_account(job)
         try:
-            await self._jobs.require_startable(job.api_base, _draft(job, target))
+            await self._jobs.require_startable(job.api_base, draft_for(job, target))
         except RefusedError as error:
             raise RefusedError(
                 f"The job could not be started on {PROFILES[target].label}: {error.message}",
@@ -166,7 +175,7 @@ class MoveService:
             try:
                 job = await self._until_ended(job_id)
             except RefusedError:  # its record was deleted
-                self._store(job_id, None)
+                self._end(job_id)
                 return
             if job.status is JobStatus.CANCELLED and job.provider_status != LOST:
                 await self._post(job, hardware)
@@ -176,9 +185,13 @@ class MoveService:
                     f"{job.name} ended before it could be moved: {job.status.value}.",
                     "Nothing was started on other hardware.",
                 )  # fmt: skip
-            self._store(job_id, None)
+            self._end(job_id)
         finally:
             self._moving.discard(job_id)
+
+    def _end(self, job_id: str) -> None:
+        self._store(job_id, None)
+        self.on_end()
 
     async def _until_ended(self, job_id: str) -> JobRecord:
         """Cancel a job and look at it until Replicate says that it has ended."""
@@ -202,9 +215,10 @@ class MoveService:
 
     async def _post(self, job: JobRecord, hardware: str) -> None:
         label = PROFILES[hardware].label
+        await self._until_tokens_are_known(job)
         try:
             await self._same_account(job)
-            answer = await self._jobs.submit(job.api_base, _draft(job, hardware))
+            answer = await self._jobs.submit(job.api_base, draft_for(job, hardware))
         except (RefusedError, ReplicateError, SimpleTunerError, StoreError) as error:
             self._tell(
                 job, "error", f"{job.name} was cancelled, but not started on {label}: "
@@ -214,6 +228,18 @@ class MoveService:
         new_id = str(answer["job_id"])
         self._recorder.note(job.job_id, "local", "move", f"Goes on as {new_id} on {label}.")
         self._recorder.note(new_id, "local", "move", f"Moved here from {job.job_id}.")
+
+    async def _until_tokens_are_known(self, job: JobRecord) -> None:
+        """Wait for the tokens that a shell hands in just after it has started the engine."""
+        while True:
+            try:
+                await self._clients.get(job.api_base)
+            except MissingTokenError:
+                await asyncio.sleep(_TOKEN_PAUSE)
+            else:
+                break
+        if job.submit.get("staging") or job.delivery == "hub":
+            await self._clients.resumed_hub_token(job.api_base)
 
     def _tell(self, job: JobRecord, level: str, message: str, advice: str) -> None:
         self._recorder.note(job.job_id, "local", "move", message)
@@ -235,8 +261,16 @@ def _must_wait(job: JobRecord) -> None:
         )
 
 
-def _draft(job: JobRecord, hardware: str) -> dict[str, Any]:
-    """The job's request for other hardware. The key makes that a second one is never made."""
+def draft_for(job: JobRecord, hardware: str) -> dict[str, Any]:
+    """Return the job's request for other hardware.
+
+    Its idempotency key is derived from the job, so that a second one is never made. It names the
+    place that the job's datasets lie in, so that they are not sent to another one. A version of
+    the model stays only where the other hardware has the same model.
+    """
     draft = {**job.submit["draft"], "hardware": hardware, "name": job.name}
-    draft.pop("version", None)
+    if PROFILES[hardware].model != job.model:
+        draft.pop("version", None)
+    if place := (job.submit.get("staging") or {}).get("place"):
+        draft |= {"data": "staged", "staging": place}
     return draft | {"idempotency_key": f"move:{job.job_id}"}
