@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tests.app.world import job
 from tui.api.submission import Draft
+from tui.base.job_status import UNDELIVERED, JobStatus
+from tui.cli import exit_codes
 from tui.cli.main import build_parser
-from tui.cli.submit_commands import draft_of
+from tui.cli.submit_commands import background_words, delivery_status, draft_of
 
 
 def draft(*arguments: str) -> Draft:
@@ -64,3 +69,47 @@ def test_another_way_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         draft("--data", text)
     assert "staged[:hub|:here|:DESTINATION]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("delivered", "status", "words"),
+    [
+        ({"state": "yes"}, exit_codes.FINE, ""),
+        ({"state": "partly", "words": "2 of 3 files"}, exit_codes.FAILED, "2 of 3 files"),
+        ({"state": "no", "words": "nothing came"}, exit_codes.FAILED, "nothing came"),
+        ({"state": "unknown", "words": "the Hub is down"}, exit_codes.FAILED, "the Hub is down"),
+        (None, exit_codes.FAILED, "could not be checked"),
+    ],
+)
+def test_a_job_that_was_waited_for_is_fine_only_when_its_delivery_is_proved(
+    delivered: dict[str, str] | None, status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = replace(
+        job(1, JobStatus.COMPLETED),
+        stage="" if status == exit_codes.FINE else f"{UNDELIVERED}not known yet",
+        submit={} if delivered is None else {"delivered": delivered},
+    )
+    assert delivery_status(ended) == status
+    assert words in capsys.readouterr().err
+
+
+def test_a_job_without_delivery_is_fine_and_says_that_nothing_was_to_arrive(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ended = replace(job(1, JobStatus.COMPLETED), delivery="none", stage="", submit={})
+    assert delivery_status(ended) == exit_codes.FINE
+    assert "no delivery" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("submit", "work"),
+    [({"pack": True}, "packed and sent"), ({"staging": {"place": "hub"}}, "staged")],
+)
+def test_what_goes_on_in_the_background_ends_in_the_record_of_the_job(
+    submit: dict[str, object], work: str
+) -> None:
+    made = replace(job(1, JobStatus.PENDING), submit=submit)
+    words = background_words(made)
+    assert f"{work} in the background" in words
+    assert f"simpletuner-tui job {made.job_id}" in words
+    assert "logs" in background_words(replace(made, submit={}))

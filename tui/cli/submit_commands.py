@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _CHECK_SECONDS = 300.0
 """How long `submit --wait` waits for the check of the delivery; a place whose listing lags behind
 is asked again within two minutes."""
+_UNSURE_SECONDS = 60.0
+"""How long it waits when the place could not be asked; the engine asks again after 30 seconds."""
+_CHECKED = ("hub", "s3", "local")
+"""The deliveries whose arrival the engine checks."""
 _MARKS = {"ok": "✓", "warn": "!", "error": "✗"}
 
 
@@ -69,8 +73,26 @@ def submit(options: argparse.Namespace) -> int:
         say_json(job_json(_job(job_id), context.reader().files(job_id), context.outputs()))
     else:
         say(job_id)
-        tell(f"Follow it with: simpletuner-tui logs {job_id} -f")
+        tell(background_words(_job(job_id)))
     return exit_codes.FINE
+
+
+def background_words(job: JobRecord) -> str:
+    """Say where the end of a job is told that was submitted and not waited for.
+
+    A job that fails before Replicate has it, such as one whose archive turns out to be too large,
+    has no log.
+    """
+    if job.submit.get("pack"):
+        work = "It is packed and sent in the background"
+    elif job.submit.get("staging"):
+        work = "Its data are staged in the background"
+    else:
+        return f"Follow it with: simpletuner-tui logs {job.job_id} -f"
+    return (
+        f"{work}: simpletuner-tui job {job.job_id} tells how it ends. "
+        f"Its log, once it runs: simpletuner-tui logs {job.job_id} -f"
+    )
 
 
 def draft_of(options: argparse.Namespace) -> Draft:
@@ -139,11 +161,24 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
         for advice in job.diagnosis.get("advice", ()):
             tell(f"  {advice}")
         return exit_codes.FAILED
+    return delivery_status(job)
+
+
+def delivery_status(job: JobRecord) -> int:
+    """Return the exit status of a completed job, and say what is not proved of its delivery."""
+    if job.delivery not in _CHECKED:
+        tell(f"{job.name}: it has no delivery, so nothing had to arrive; its log is kept.")
+        return exit_codes.FINE
     delivered = job.submit.get("delivered") or {}
-    if job.stage.startswith(UNDELIVERED):
-        message = f"{job.name}: {job.stage}: {delivered.get('words', 'nobody could look')}."
-        tell(f"{message} {delivered.get('advice', '')}".rstrip())
-    return exit_codes.FAILED if delivered.get("state") in ("no", "partly") else exit_codes.FINE
+    if delivered.get("state") == "yes":
+        return exit_codes.FINE
+    stage = job.stage or f"{UNDELIVERED}not known"
+    words = delivered.get("words", "it could not be checked")
+    advice = delivered.get("advice") or (
+        "" if delivered else f"`simpletuner-tui job {job.job_id}` tells once it is known."
+    )
+    tell(f"{job.name}: {stage}: {words}. {advice}".rstrip())
+    return exit_codes.FAILED
 
 
 def _until_delivery_is_known(control: ControlClient, job: JobRecord) -> JobRecord:
@@ -151,11 +186,14 @@ def _until_delivery_is_known(control: ControlClient, job: JobRecord) -> JobRecor
     store = context.reader()
     deadline = time.monotonic() + _CHECK_SECONDS
 
+    unsure_until = time.monotonic() + _UNSURE_SECONDS
+
     def known() -> bool:
         now = store.job(job.job_id)
-        waits = now is not None and now.stage.startswith(UNDELIVERED)
-        looked = now is None or bool(now.submit.get("delivered"))
-        return looked or not waits or time.monotonic() > deadline
+        if now is None or now.delivery not in _CHECKED or time.monotonic() > deadline:
+            return True
+        state = (now.submit.get("delivered") or {}).get("state")
+        return bool(state) and (state != "unknown" or time.monotonic() > unsure_until)
 
     while not known():
         with contextlib.suppress(ControlError):
