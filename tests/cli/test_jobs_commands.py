@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli.shell import PROGRAM, Shell
 from tests.support import eventually_sync
+from tui.base import formatting
 from tui.settings import Home
 from tui.store.reader import StoreReader
 
@@ -271,12 +272,19 @@ def test_a_waiting_job_is_moved_by_command(shell: Shell) -> None:
     with shell.faults("queue-forever*1"):
         job = shell.submit("--steps", "8", "--fix-delivery", *hosted)
     eventually_sync(lambda: shell.json("job", job["job_id"])["status"] == "queued")
+    before = len(shell.json("jobs"))
     standing = shell.json("move", job["job_id"])
     assert {other["id"] for other in standing["others"]} >= {"h100"}
     assert "about $" in shell.run("move", job["job_id"]).stdout
-    assert "add --yes" in shell.run("move", job["job_id"], "--to", "h100", status=1).stderr
+    (price,) = [other for other in standing["others"] if other["id"] == "h100"]
+    asked = shell.run("move", job["job_id"], "--to", "1xH100", status=1).stderr
+    assert "add --yes" in asked
+    assert f"H100, {formatting.rate(price['rate_micros'])}" in asked
+    assert f"about {formatting.money(price['estimate_micros'])} in all" in asked
+    assert "Its data: read from the address in the request" in asked
+    assert "hardware called" in shell.run("move", job["job_id"], "--to", "zx80", status=1).stderr
     assert shell.json("move", job["job_id"], "--to", "h100", "--yes")["hardware"] == "h100"
-    eventually_sync(lambda: len(shell.json("jobs")) == 2, within=30)
+    eventually_sync(lambda: len(shell.json("jobs")) == before + 1, within=30)
     assert shell.json("job", job["job_id"])["status"] == "cancelled"
 
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from tui.base import formatting
 from tui.cli import context, exit_codes
 from tui.cli.output import say, say_json, tell
+from tui.client.errors import ControlError
+from tui.simpletuner.request.hardware import normalise_profile
+from tui.store.records import JobRecord
+
+if TYPE_CHECKING:
+    from tui.api.jobs import OtherHardware
 
 
 def cancel(options: argparse.Namespace) -> int:
@@ -32,6 +39,7 @@ def move(options: argparse.Namespace) -> int:
             price = formatting.money(other["estimate_micros"])
             say(f"{other['id']:<10} about {price}, {formatting.duration(other['seconds'])}")
         return exit_codes.FINE
+    _tell_price(job, engine.queue_standing(job.job_id).result()["others"], options.to)
     if not options.yes and not _agrees_to_move(job.name, options.to):
         return exit_codes.FAILED
     answer = engine.move(job.job_id, options.to).result()
@@ -40,6 +48,32 @@ def move(options: argparse.Namespace) -> int:
         "Nothing is paid twice."
     )
     return _print(options, answer, message)
+
+
+def _tell_price(job: JobRecord, others: Sequence[OtherHardware], wanted: str) -> None:
+    """Say what the job would cost on other hardware, and where its data lie; before it is asked."""
+    try:
+        target = normalise_profile(wanted)
+    except ValueError as error:
+        raise ControlError(f"{error}".capitalize() + ".", "") from None
+    other = next((one for one in others if one["id"] == target), None)
+    if other is None:  # the engine says why it cannot run there
+        return
+    tell(
+        f"{other['label']}, {formatting.rate(other['rate_micros'])}: "
+        f"about {formatting.money(other['estimate_micros'])} in all, "
+        f"{formatting.duration(other['seconds'])}. Where it waits now ({job.hardware}): "
+        f"about {formatting.money(job.estimate_micros)}."
+    )
+    tell(f"Its data: {_data_words(job)}.")
+
+
+def _data_words(job: JobRecord) -> str:
+    if place := (job.submit.get("staging") or {}).get("place"):
+        return f"staged ({place}), and read from there; what is there is not sent again"
+    if job.submit.get("pack"):
+        return "packed and uploaded to Replicate again"
+    return "read from the address in the request"
 
 
 def _agrees_to_move(name: str, hardware: str) -> bool:
