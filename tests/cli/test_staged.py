@@ -23,6 +23,12 @@ def test_staged_data_are_listed_and_removed(shell: Shell) -> None:
     refused = shell.run("staged", "remove", status=None)
     assert refused.returncode != 0
     assert "none is named" in refused.stderr
+    listed = shell.home / "staged" / f"{row['key']}.manifest.json"
+    content = listed.read_bytes()
+    listed.write_bytes(b"{")
+    shell.run("staged", "remove", row["key"], status=1, **environ)
+    assert "not removed yet: the list of the files" in shell.run("staged").stdout
+    listed.write_bytes(content)
     removed = shell.json("staged", "remove", row["key"][:6], status=0, **environ)
     assert removed == {"removed": [row["key"]]}
     assert shell.json("staged") == []

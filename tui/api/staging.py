@@ -19,6 +19,7 @@ class StagedData(TypedDict):
         complete: whether all of it was verified at the far end.
         keep: whether it stays after the last job that reads it.
         readers: ids of the jobs that read it or may still do so.
+        problem: why its removal failed, which is tried again; empty when it did not fail.
     """
 
     key: str
@@ -31,6 +32,7 @@ class StagedData(TypedDict):
     complete: bool
     keep: bool
     readers: list[str]
+    problem: str
 
 
 class StagedList(TypedDict):

@@ -26,6 +26,8 @@ def staged(options: argparse.Namespace) -> int:
             state += ", kept"
         size = formatting.size(row["bytes"])
         say(f"{row['key']}  {row['place']}  {row['images']} files, {size}  {state}  {row['where']}")
+        if row["problem"]:
+            say(f"  not removed yet: {row['problem']}")
     if not rows:
         tell("Nothing is staged.")
     return exit_codes.FINE

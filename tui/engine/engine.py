@@ -48,6 +48,7 @@ from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
 from tui.engine.spending.watch import SpendingWatch
 from tui.engine.staging.places import staging_service
+from tui.engine.staging.watch import StagingWatch
 from tui.engine.submission.job_service import JobService
 from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
@@ -181,6 +182,7 @@ class Engine:
             destinations=self.transfers.places,
             reader=self.reader,
         )
+        self._staging_watch = StagingWatch(self.staging.remove_unread)
         self.preparer = Preparer(
             releases=self.releases,
             clients=self.clients,
@@ -335,6 +337,7 @@ class Engine:
         self._take_up()
         self._spending_watch.start()
         self.queue.start()
+        self._staging_watch.start()
         self._settings_watch.start()
 
     def _take_up(self) -> None:
@@ -393,6 +396,7 @@ class Engine:
         await self._settings_watch.aclose()
         await self._spending_watch.aclose()
         await self.queue.aclose()
+        await self._staging_watch.aclose()
         await self.transfers.queue.aclose()
         await self._tasks.aclose()
         await self.listening.aclose()

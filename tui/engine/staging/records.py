@@ -40,6 +40,7 @@ class StagedRecord:
         keep: whether it stays when the last job that reads it has ended.
         where: what the place calls it, for the screen.
         facts: what the place has to remember, such as commits; no secrets.
+        problem: why it could not be removed when it was last tried; "" if it was not tried.
     """
 
     key: str
@@ -55,6 +56,7 @@ class StagedRecord:
     keep: bool = False
     where: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
 
 
 def record_key(place: str, api_base: str, digest: str) -> str:

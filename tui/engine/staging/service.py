@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -259,7 +259,7 @@ class StagingService:
             await asyncio.to_thread(self._records.put_manifest, key, manifest)
             known = self._records.get(key)  # another job's, which may be staging just now
             self._records.put(
-                replace(known, keep=keep or known.keep)
+                replace(known, keep=keep or known.keep, problem="")
                 if known is not None
                 else StagedRecord(
                     key=key,
@@ -392,12 +392,25 @@ class StagingService:
         try:
             await self._remove(record)
         except (PublishError, SimpleTunerError, RefusedError) as error:
+            if not self._note_problem(record, error.message, error.advice):
+                return  # it was reported before
             self._bus.publish(
                 "notice", level="warn",
                 message=f"Staged data could not be removed from {record.where}: {error.message}",
-                advice=f"{error.advice} It is tried again at the next start; "
+                advice=f"{error.advice} It is tried again every ten minutes and at the next start; "
                 "`simpletuner-tui staged remove` does it now.".strip(),
             )  # fmt: skip
+
+    def _note_problem(self, record: StagedRecord, message: str, advice: str) -> bool:
+        """Keep in a record why it cannot be removed; False if the same is there already."""
+        problem = f"{_clause(message)}. {advice}".strip()
+        known = self._records.get(record.key)
+        if known is None or known.problem == problem:
+            return False
+        with contextlib.suppress(OSError):  # a full disk; the notice says it
+            self._records.put(replace(known, problem=problem))
+        self._bus.publish("fact", name="staged")
+        return True
 
     def readers(self, key: str) -> list[str]:
         """Ids of the jobs that read a record's data or may still do so."""
@@ -433,6 +446,7 @@ class StagingService:
                 "complete": record.there,
                 "keep": record.keep,
                 "readers": self.readers(record.key),
+                "problem": record.problem,
             }
             for record in self._records.all()
         ]
@@ -456,6 +470,7 @@ class StagingService:
         try:
             await self._remove(record)
         except (PublishError, SimpleTunerError) as error:
+            self._note_problem(record, error.message, error.advice)
             raise RefusedError(
                 f"It could not be removed from {record.where}: {error.message}",
                 error.advice,
@@ -478,22 +493,34 @@ class StagingService:
                     return  # a job has been submitted meanwhile
                 record = fresh
                 manifest = await asyncio.to_thread(self._records.manifest, record.key)
-                if manifest is not None and record.started:
-                    others = await asyncio.to_thread(self._others, record)
+                if record.started:
+                    if manifest is None:
+                        raise _unreadable_list(record)
+                    read = [one.key for one in self._records.all() if self.readers(one.key)]
+                    others = await asyncio.to_thread(self._others, record, read)
                     await self.place(record.place, record.api_base).remove(manifest, others)
                 self._records.drop(record.key)
         finally:
             self._removing.discard(record.key)
         self._bus.publish("fact", name="staged")
 
-    def _others(self, record: StagedRecord) -> Sequence[Manifest]:
-        rows = [
-            self._records.manifest(one.key)
-            for one in self._records.all()
-            if one.key != record.key
-            and (one.place, one.api_base) == (record.place, record.api_base)
-        ]
-        return [manifest for manifest in rows if manifest is not None]
+    def _others(self, record: StagedRecord, read: Collection[str]) -> Sequence[Manifest]:
+        """The manifests of the other records in a place, which may share content with one.
+
+        Raises:
+            SimpleTunerError: that of a record among `read`, which a job reads, is not known.
+        """
+        found = []
+        for one in self._records.all():
+            where = (one.place, one.api_base)
+            if one.key == record.key or where != (record.place, record.api_base):
+                continue
+            manifest = self._records.manifest(one.key)
+            if manifest is not None:
+                found.append(manifest)
+            elif one.key in read:
+                raise _unreadable_list(one)
+        return found
 
 
 def _reads(job: JobRecord, key: str) -> bool:
@@ -513,6 +540,13 @@ def _translated() -> Any:
             f"the datasets could not be staged: {error.message}",
             f"{error.advice} Nothing was started; what is there already is not sent again.",
         ) from error
+
+
+def _unreadable_list(record: StagedRecord) -> SimpleTunerError:
+    return SimpleTunerError(
+        f"the list of the files of {record.key} cannot be read, so what lies there is not known",
+        "A job with the same images writes the list again; or delete the files there yourself.",
+    )
 
 
 def _clause(sentence: str) -> str:
