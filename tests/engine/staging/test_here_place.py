@@ -27,10 +27,12 @@ from tests.engine.staging.world import (
     staged_file,
     trained,
 )
-from tests.engine.world import World, running_engine, running_world
+from tests.engine.world import SPEED, World, quick_settings, running_engine, running_world
 from tests.support import eventually, small_disk
+from tests.wished import wished
 from tui.base.clock import utc_now
 from tui.base.job_status import LOST, JobStatus
+from tui.client.client import ControlClient
 from tui.destinations.common.errors import (
     PublishError,
     SourceChangedError,
@@ -46,6 +48,9 @@ from tui.engine.staging.here_place import HerePlace, Proof, proof_of
 from tui.engine.staging.moved_address import endpoint_of
 from tui.engine.staging.place import Missing, StagingPlace
 from tui.listener.storage.staged import StagedFolder
+from tui.sandbox.demo import write_demo_project
+from tui.sandbox.faults import Fault
+from tui.sandbox.server import serve
 from tui.settings import Home
 from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.scan import scan
@@ -485,6 +490,51 @@ async def test_a_queued_job_says_that_the_public_url_was_changed(home: Home, pro
         events = [event.message for event in world.engine.reader.events(job_id)]
         assert any(old in message and "was changed" in message for message in events)
         await world.client.cancel(job_id)
+
+
+async def test_a_queued_job_says_that_the_listener_has_moved(home: Home, project: Path) -> None:
+    async with running_world(home, project, faults=["queue-forever"]) as world:
+        job_id = (await world.client.submit(world.draft(data="staged", staging="here")))["job_id"]
+        job = await world.until(job_id, JobStatus.QUEUED)
+        old = endpoint_of(job)
+        world.engine.live.change("listener", {"listen": "localhost:0"})
+        await world.engine.listening.settled()
+        assert world.engine.listening.address not in old
+        events = [event.message for event in world.engine.reader.events(job_id)]
+        assert any(old in message and "listens on" in message for message in events), events
+        await world.client.cancel(job_id)
+
+
+async def test_a_queued_job_says_that_the_listener_is_stopped(home: Home, project: Path) -> None:
+    """The next engine cannot open it; the job would read nothing."""
+    sandbox = await serve(
+        wished(
+            speed=SPEED, work_dir=project.parent / "sandbox",
+            faults=(Fault.parse("queue-forever"),),
+        )
+    )  # fmt: skip
+    try:
+        async with running_engine(home) as (engine, _):
+            client = ControlClient(home.socket, sandbox.base_url)
+            await client.set_session({"replicate_token": sandbox.token})
+            world = World(home, sandbox, engine, client, write_demo_project(project))
+            job_id = (await client.submit(world.draft(data="staged", staging="here")))["job_id"]
+            old = endpoint_of(await world.until(job_id, JobStatus.QUEUED))
+        settings = quick_settings()
+        listener = replace(
+            settings.listener, tls_cert=str(project / "none.pem"), public_url="https://a.example"
+        )
+        async with running_engine(home, replace(settings, listener=listener)) as (engine, _):
+            assert not engine.listening.address
+            await client.set_session({"replicate_token": sandbox.token})
+            events = [event.message for event in engine.reader.events(job_id)]
+            assert any(old in one and "is stopped" in one for one in events), events
+            report = await client.check(world.draft(data="staged", staging="here"))
+            errors = [row["message"] for row in report["checks"] if row["level"] == "error"]
+            assert any("its listener is stopped" in one for one in errors), errors
+            await client.cancel(job_id)
+    finally:
+        await sandbox.aclose()
 
 
 async def test_a_job_is_posted_with_keys_that_are_stored_nowhere(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
@@ -61,6 +61,7 @@ class ListenerService:
         outputs: the folder of delivered files.
         binding: the sockets and the settings of their address.
         sightings: the callers from outside.
+        on_address: is called after the listener has opened, moved or failed to open.
     """
 
     def __init__(
@@ -93,7 +94,8 @@ class ListenerService:
         stored = recorder.writer.fact(_FACT)
         self._webhooks.stats.restore(stored.get("webhooks") if isinstance(stored, dict) else None)
         self._webhooks.stats.on_change = self._publish_soon
-        self.binding = Binding(live, recorder.writer, self._publish)
+        self.on_address: Callable[[], None] = lambda: None
+        self.binding = Binding(live, recorder.writer, self._bound)
         self._publish_timer: asyncio.TimerHandle | None = None
         self._apply(live.now)
         live.on_change(self._changed)
@@ -306,6 +308,10 @@ class ListenerService:
         if self._publish_timer is None:
             loop = asyncio.get_running_loop()
             self._publish_timer = loop.call_later(_PUBLISH_SECONDS, self._publish)
+
+    def _bound(self) -> None:
+        self._publish()
+        self.on_address()
 
     def _publish(self) -> None:
         self._publish_timer = None

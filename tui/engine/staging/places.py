@@ -73,6 +73,8 @@ def staging_service(
         )
 
     def proof(api_base: str, endpoint: str) -> Proof:
+        if not listening.address:
+            return Proof(problem=f"its listener is stopped ({listening.problem or 'off'})")
         if is_loopback(api_base):  # the sandbox's trainer is on this machine too
             return Proof()
         report = writer.fact(scoped(f"{DELIVERY_FACT}:local", api_base))
@@ -106,7 +108,11 @@ def staging_service(
         tests = {name: writer.fact(f"{TEST_FACT}{name}") for name in names}
         return [f"bucket:{name}" for name, test in tests.items() if test and test.get("ok")]
 
-    live.on_change(MovedAddress(recorder, bus, listening.storage_url).changed)
+    moved = MovedAddress(
+        recorder, bus, listening.storage_url, lambda: (listening.address, listening.problem)
+    )
+    live.on_change(moved.changed)
+    listening.on_address = moved.listener_changed
     service.add_place("hub", hub)
     service.add_place("here", here)
     service.add_place("bucket", bucket, names=tested_buckets)
