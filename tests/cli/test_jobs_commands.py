@@ -304,3 +304,19 @@ def test_yes_agrees_to_what_was_printed_and_to_that_place(shell: Shell) -> None:
         reader.close()
     assert job is not None
     assert job.submit["draft"]["staging"] == "here"
+
+
+def test_a_submit_that_fails_in_the_background_is_told_where_submit_said(shell: Shell) -> None:
+    """Such as an archive that turns out to be too large: the job has no log then."""
+    with shell.faults("expired-token@/files"):
+        sent = shell.run(
+            "submit", str(shell.config), "--steps", "8", "--rank", "2", "--delivery", "none",
+            "--data", "upload", "--accept-data", "--yes",
+        )  # fmt: skip
+        job_id = sent.stdout.strip()
+        assert f"sent in the background: simpletuner-tui job {job_id} tells" in sent.stderr
+        eventually_sync(lambda: shell.json("job", job_id)["status"] == "failed", within=30)
+    job = shell.json("job", job_id)
+    assert job["error_message"]
+    assert job["error_message"] in shell.run("job", job_id).stdout
+    assert not shell.run("logs", job_id, status=None).stdout
