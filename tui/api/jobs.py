@@ -139,7 +139,8 @@ class Diagnosis(TypedDict):
         evidence: lines of the log that show it.
         error: the error text of the prediction.
         advice: what to do, the most useful first.
-        changes: options of the config to try in the next run, by plain name.
+        changes: options of the config to try in the next run, by plain name; `data` is the
+            field of the draft, such as `staged`.
         inputs: what Replicate said of single inputs, by name, where it refused some.
     """
 

@@ -99,6 +99,23 @@ async def test_edit_and_run_opens_the_form_with_the_change_filled_in(jobs: Home)
         assert "consent" not in draft
 
 
+async def test_edit_and_run_stages_the_data_that_an_archive_did_not_bring(jobs: Home) -> None:
+    from tui.store.reader import StoreReader
+
+    reader = StoreReader(jobs.database)
+    failed = reader.job(FAILED)
+    reader.close()
+    assert failed is not None
+    draft = {**DRAFT, "data": "hosted", "images_url": "https://example.org/a.zip"}
+    diagnosis = {"title": "archive refused", "advice": [], "changes": {"data": "staged"}}
+    job = replace(failed, submit={"draft": draft}, diagnosis=diagnosis)
+    again = facts.draft_again(job, changed=True)
+    assert (again["data"], again["overrides"]) == ("staged", {"max_train_steps": 2000})
+    assert "images_url" not in again
+    shown = [line.text for line in facts.diagnosis_entries(job)]
+    assert "  data = hosted → staged" in shown
+
+
 @pytest.mark.parametrize(
     ("again", "words", "opens"),
     [

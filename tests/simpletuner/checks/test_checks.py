@@ -150,9 +150,17 @@ def test_unreachable_data_is_reported(tmp_path: Path) -> None:
     assert check_of(check_config(config, mode="both"), "data-mode").level == "warn"
     archive = check_of(check_config(config, release=profile_for(None)), "data-archive")
     assert archive.level == "error"
+    for mode in ("remote", "both"):
+        assert "--data staged" in check_of(check_config(config, mode=mode), "data-mode").advice
+    assert "--data staged" in archive.advice
     assert "what holds for SimpleTuner 4.8.0 and 4.10.1" in archive.message
     no_archive = {"properties": {"dataloader_json": {"type": "string"}}}
-    assert check_of(check_config(config, schema=no_archive), "data-mode").level == "error"
+    refused = check_of(check_config(config, schema=no_archive), "data-mode")
+    assert (refused.level, "--data staged" in refused.advice) == ("error", True)
+    no_dataloader = {"properties": {"images": {"type": "string"}}}
+    listed = check_config(config, schema=no_dataloader, mode="remote")
+    found = next(check for check in listed if "takes no dataloader" in check.message)
+    assert "--data staged" not in found.advice  # a staged dataset needs a dataloader
     hosted = load_config(write_project(tmp_path, [HOSTED]))
     assert "domokun" in check_of(check_config(hosted), "datasets").message
 
@@ -202,6 +210,7 @@ def test_an_archive_that_cannot_fit(tmp_path: Path) -> None:
         file.write(data[-12:])
     check = check_of(checks(tmp_path, local_entry(path.parent)), "archive")
     assert check.level == "error"
+    assert "--data staged" in check.advice
     assert "https" in check.advice
 
 

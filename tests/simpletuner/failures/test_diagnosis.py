@@ -189,3 +189,22 @@ def test_diagnose_never_raises(log: bytes, error: str | None) -> None:
     diagnosis = diagnose(log, error)
     assert all(line.text.isprintable() or "\u00a0" not in line.text for line in diagnosis.evidence)
     assert diagnosis.advice
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ValueError: The following dataset directories do not exist: /data/cats",
+        "ValueError: Unsafe zip path detected: cats/1.png",
+        "ValueError: Unsupported dataset archive format: a.rar",
+        "ValueError: Either dataset_archive or dataloader config must be provided",
+    ],
+)
+def test_data_that_did_not_arrive_are_staged_in_the_next_run(error: str) -> None:
+    diagnosis = diagnose(b"", error)
+    assert diagnosis.changes == {"data": "staged"}
+    assert "--data staged" in diagnosis.advice[0]
+    again = diagnose(b"", error, config={"data": "staged"})
+    assert again.changes == {}
+    assert again.advice
+    assert not any("--data staged" in text for text in again.advice)

@@ -86,7 +86,7 @@ def test_what_advice_changes_can_be_changed_in_the_form(rule: Rule) -> None:
     )
     for item in rule.advice:
         if isinstance(item, Advice):
-            assert set(item.changes(failure)) <= set(OVERRIDES)
+            assert set(item.changes(failure)) <= {*OVERRIDES, "data"}
 
 
 def test_a_log_of_fifty_megabytes_is_read_fast() -> None:

@@ -295,16 +295,20 @@ def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
     if changes:
         lines += [Entry(), entry("Change and run again", "strong", ("   e opens the form", "dim"))]
         for name, value in changes.items():
-            before = job.config.get(name)
+            draft = job.submit.get("draft") or {}
+            before = draft.get(name) if name == "data" else job.config.get(name)
             was = "" if before is None else f"{before} → "
             lines.append(entry(f"  {name} = ", "dim", (f"{was}{value}", "good")))
     return lines
 
 
 def changes_of(job: JobRecord) -> JsonObject:
-    """Returns the settings that the diagnosis changes; names that the form lacks are dropped."""
+    """Returns what the diagnosis changes: options, and `data`, a field of the draft.
+
+    Names that the form lacks are dropped.
+    """
     changes = job.diagnosis.get("changes") or {}
-    return {name: value for name, value in changes.items() if name in OVERRIDES}
+    return {name: value for name, value in changes.items() if name in OVERRIDES or name == "data"}
 
 
 def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:
@@ -321,7 +325,12 @@ def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:
     draft.setdefault("delivery", {"kind": job.delivery} if job.delivery else {})
     draft["name"] = draft.get("name") or job.name
     if changed:
-        draft["overrides"] = {**(draft.get("overrides") or {}), **changes_of(job)}
+        changes = changes_of(job)
+        if data := changes.pop("data", None):
+            draft["data"] = data
+            for name in ("images_url", "accept_data"):  # they belong to the earlier way
+                draft.pop(name, None)
+        draft["overrides"] = {**(draft.get("overrides") or {}), **changes}
     return draft
 
 

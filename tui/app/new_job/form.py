@@ -24,7 +24,7 @@ NUMBERS: Final = {
 }
 """Settings of the config that the form replaces, and their labels."""
 DATA: Final = {
-    "": "as the config says",
+    "": "what works for this trainer",
     "staged": "staged, at the place that fits",
     "staged:hub": "staged in a private dataset on the Hub",
     "staged:here": "staged on this machine",

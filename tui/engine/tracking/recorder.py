@@ -305,8 +305,10 @@ class JobRecorder:
         except OSError:
             tail, start = "", 0
         hardware = PROFILES.get(record.hardware)
+        # Advice that stages the data does not apply where they were staged.
+        staged = {"data": "staged"} if record.submit.get("staging") else {}
         diagnosis = diagnose(
-            tail, error or None, offset=start, config=record.config,
+            tail, error or None, offset=start, config={**record.config, **staged},
             gpus=hardware.gpus if hardware else None,
         )  # fmt: skip
         return {"diagnosis": asdict(diagnosis), "stage": diagnosis.title}

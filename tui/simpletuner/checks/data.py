@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.datasets import advice as data_advice
 from tui.simpletuner.datasets.pack import UPLOAD_LIMIT, stored_size
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
 from tui.simpletuner.release.profile import ReleaseProfile
@@ -56,7 +57,9 @@ def _check_mode(
     release: ReleaseProfile | None,
 ) -> Iterator[CheckRow]:
     support = mode_support(schema, release)[mode]
-    advice = "Keep the images in a Hugging Face or S3 dataset of the dataloader."
+    advice = data_advice.STAGE
+    if mode == "remote":  # what is staged is read through the dataloader, too
+        advice = "Choose a version of the trainer that takes a dataloader."
     if support.verdict == "fails" and archive_is_lost(schema, mode, release):
         yield "data-archive", "error", support.explanation, advice
     elif support.verdict != "works":
@@ -68,7 +71,7 @@ def _check_mode(
         listed = ", ".join(spec.id for spec in config.local_datasets)
         only = len(config.local_datasets) == len(config.training_datasets)
         message = f"on this machine, not reachable for the trainer: {listed}"
-        yield "data-mode", "error" if only else "warn", message, "Upload them, or host them."
+        yield "data-mode", "error" if only else "warn", message, data_advice.STAGE
 
 
 def _check_dataset(dataset: DatasetReport, mode: DatasetMode) -> Iterator[CheckRow]:
@@ -155,8 +158,7 @@ def _check_archive(report: DataReport) -> Iterator[CheckRow]:
     if least > UPLOAD_LIMIT:
         message = f"the archive needs {mib:.1f} MiB, Replicate takes 100 MiB at most"
         advice = (
-            "Host the archive at an https address, use a Hugging Face or S3 dataset, or send fewer "
-            "or smaller images."
+            f"{data_advice.STAGE} That has no such limit. Or host the archive at an https address."
         )
         yield "archive", "error", message, advice
     else:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from tui.simpletuner.datasets import advice
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.datasets.scan_folder import SourceFile
 from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
@@ -120,9 +121,8 @@ def too_large(size: int, limit: int) -> ArchiveTooLargeError:
     """The error for an archive of at least `size` bytes, with the alternatives as advice."""
     return ArchiveTooLargeError(
         f"the archive has at least {size:,} bytes; Replicate takes {limit:,} at most",
-        "Host the archive at an https address and name that; or keep the images in a Hugging Face "
-        "or S3 dataset of the dataloader; or send fewer or smaller images (JPEG or WebP at the "
-        "training resolution).",
+        f"{advice.STAGE} That has no such limit. Or host the archive at an https address and name "
+        "that.",
         size=size,
         limit=limit,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from tui.simpletuner.datasets import advice as data_advice
 from tui.simpletuner.failures.rule import Advice, DiagnosisKind, Failure, Rule, Tier, whole
 
 K = DiagnosisKind
@@ -65,7 +66,10 @@ DATA_RULES: Final = (
                 r"(?:instance_data_dir|dataset (?:path|director|folder)))"
             ),
         ),
-        ("Stage the images: the dataloader then names a dataset that the trainer can read.",),
+        (
+            Advice(data_advice.STAGE, data_advice.STAGED_DATA),
+            "The dataloader of staged images names no folder of this machine.",
+        ),
     ),
     Rule(
         "too-few-for-a-batch",

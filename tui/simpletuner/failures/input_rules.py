@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tui.simpletuner.datasets import advice as data_advice
 from tui.simpletuner.failures.rule import Advice, DiagnosisKind, Rule, Tier
 
 K = DiagnosisKind
@@ -110,7 +111,10 @@ INPUT_RULES: Final = (
             r"(?i:(?:\bimages?\b|archive).{0,60}dataloader.{0,60}(?:required|missing|provided))",
             r"(?i:dataloader\w* (?:is |was )?(?:missing|required|not provided))",
         ),
-        ("Choose data for the job: staged images, or a hosted dataset.",),
+        (
+            Advice(data_advice.STAGE, data_advice.STAGED_DATA),
+            "Or name a hosted dataset in the dataloader.",
+        ),
     ),
     Rule(
         "archive-refused",
@@ -120,7 +124,7 @@ INPUT_RULES: Final = (
         "compares a relative folder with absolute ones, so no member passes.",
         (r"(?i:Unsafe (?:zip|tar)\w* path)", r"(?i:Unsafe (?:archive|zip|tar) member)"),
         (
-            "Stage the images instead, to a private dataset on the Hub for instance.",
+            Advice(data_advice.STAGE, data_advice.STAGED_DATA),
             "Or choose another version of the model, if there is one without this defect.",
         ),
     ),
@@ -136,7 +140,7 @@ INPUT_RULES: Final = (
             r"tarfile\.ReadError",
         ),
         (
-            "Stage the images instead: no version of the trainer needs an archive then.",
+            Advice(data_advice.STAGE, data_advice.STAGED_DATA),
             "A web address must give the archive itself, not a page; it may have expired.",
         ),
     ),

@@ -90,7 +90,7 @@ class Advice:
     Attributes:
         text: a sentence for the screen.
         change: options to set in the next run, by plain name, or what computes them; an empty
-            result means that this advice does not apply.
+            result means that this advice does not apply. `data` is the draft's way of the data.
     """
 
     text: str

@@ -16,6 +16,7 @@ from tui.simpletuner.config.families import is_gated
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_int
+from tui.simpletuner.datasets import advice as data_advice
 from tui.simpletuner.datasets.safety import folder_names
 from tui.simpletuner.errors import Note
 from tui.simpletuner.request.container import (
@@ -184,7 +185,7 @@ class _Builder:
             if images_url:
                 self.add("images", images_url)
             else:
-                advice = "Upload the datasets, or give an https address of an archive."
+                advice = f"{data_advice.STAGE} Or give an https address of an archive."
                 self.notes.append(Note("error", "the job has no archive of images", advice))
         if mode == "images":
             self._copy_dataset_options(options)
@@ -196,7 +197,7 @@ class _Builder:
         entries = container_dataloader(config.datasets, used, self.notes, self.dropped)
         hosted = [s for s in config.training_datasets if s.kind == "remote" or used is not None]
         if not hosted:
-            advice = "Upload the local datasets, or add a hosted one to the dataloader."
+            advice = f"{data_advice.STAGE} Or add a hosted dataset to the dataloader."
             self.notes.append(
                 Note("error", "no dataset is left that the trainer can reach", advice)
             )
