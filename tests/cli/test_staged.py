@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.cli.shell import Shell
 
 
@@ -15,6 +17,14 @@ def test_staged_data_are_listed_and_removed(shell: Shell) -> None:
     assert "the private dataset sandbox/staged-" in shown
     assert "it stays there until the last job that reads it has ended; your" in shown
     assert '\\"type\\":\\"huggingface\\"' in shown
+    asked = ("check", str(shell.config), "--delivery", "local")
+    read = shell.run(*asked, "--data", "staged:hub", status=None, **environ).stdout
+    lines = read.partition("  the dataloader, as the trainer reads it:\n")[2]
+    entry = json.loads(lines)[0]
+    assert (entry["type"], entry["dataset_type"]) == ("huggingface", "image")
+    assert '\n      "type": "huggingface",\n' in lines, "indented"
+    packed = shell.run(*asked, "--data", "upload", status=None, **environ).stdout
+    assert "as the trainer reads it" not in packed, "nothing is rewritten for an archive"
     done = shell.submit("--data", "staged:hub", "--keep-staged", "--wait", status=None, **environ)
     assert done["status"] == "completed", done
     (row,) = shell.json("staged", "list")

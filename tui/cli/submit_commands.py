@@ -322,4 +322,15 @@ def _consent_lines(report: CheckReport) -> list[str]:
         )
         if leaves["until"]:
             lines.append(f"    it stays there {leaves['until']}; {leaves['token']}".rstrip("; "))
+            lines += _dataloader_lines(report)
     return lines
+
+
+def _dataloader_lines(report: CheckReport) -> list[str]:
+    """The dataloader as it is rewritten for staged data, without the secrets that are in it."""
+    sent = report["request"]["input"].get("dataloader_json")
+    if not isinstance(sent, str) or not sent.startswith("["):  # hidden as a whole
+        return []
+    text = json.dumps(json.loads(sent), ensure_ascii=False, indent=2)
+    heading = "  the dataloader, as the trainer reads it:"
+    return [heading, *(f"  {line}" for line in text.splitlines())]
