@@ -203,6 +203,15 @@ class SimpleTunerSubmit(TypedDict, total=False):
         hardware_profile: the machine.
         idempotency_key: the same key gives the same job back.
         consent: our addition: whether the user agreed to what leaves the machine.
+        data: our addition, as all up to `trainer_release` as in a draft: the way of the data.
+        staging: the place, for `staged`: `hub`, `here` or `bucket:<destination>`.
+        keep_staged: keep the staged data when the last job that reads them has ended.
+        leave_out_uncaptioned: stage a dataset without its pictures that have no caption.
+        delivery: where results shall go.
+        accept_data: start even though the trainer is known to ignore or refuse the archive.
+        accept_delivery: start even though results would not arrive, as far as can be told here.
+        fix_delivery: apply the mildest change after which the final weights leave the trainer.
+        trainer_release: which SimpleTuner the version holds, as the user knows it.
         webhook_url: taken and not used: each job has an address of its own.
         snapshot_name: taken and not used.
         snapshot_message: taken and not used.
@@ -217,6 +226,15 @@ class SimpleTunerSubmit(TypedDict, total=False):
     hardware_profile: str | None
     idempotency_key: str | None
     consent: bool | None
+    data: Literal["upload", "staged", "hosted", "remote"] | None
+    staging: Annotated[str, Bounds(max_length=200)] | None
+    keep_staged: bool | None
+    leave_out_uncaptioned: bool | None
+    delivery: DraftDelivery | None
+    accept_data: bool | None
+    accept_delivery: bool | None
+    fix_delivery: bool | None
+    trainer_release: Literal["4.8.0", "4.10.1", "patched"] | None
     webhook_url: JsonValue
     snapshot_name: JsonValue
     snapshot_message: JsonValue

@@ -338,6 +338,28 @@ async def test_a_job_by_simpletuners_own_form(world: World, http: httpx.AsyncCli
     assert (await http.delete(f"/api/cloud/jobs/{made['job_id']}")).json()["success"] is True
 
 
+async def test_simpletuners_form_chooses_place_and_release(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    body = {"config_name_to_load": str(world.config), "consent": True, "data": "upload"}
+    path = "/api/cloud/jobs/submit"
+    known = {**body, "trainer_release": "4.10.1", "delivery": {"kind": "none"}}
+    refused = await http.post(path, json=known)
+    assert refused.status_code == 422, refused.text
+    assert "ignores an archive" in refused.text
+    assert "--data staged" in refused.text
+    accepted = await http.post(path, json={**known, "accept_data": True})
+    assert accepted.status_code == 200, accepted.text
+    job = world.job(accepted.json()["job_id"])
+    assert job.submit["draft"]["trainer_release"] == "4.10.1"
+    assert (job.submit["draft"]["data"], job.delivery) == ("upload", "none")
+    await http.post(f"/api/cloud/jobs/{job.job_id}/cancel")
+    place = {"staging": "bucket:nowhere", "keep_staged": True}
+    nowhere = await http.post(path, json={**body, **place, "data": "staged"})
+    assert nowhere.status_code == 422
+    assert "nowhere" in nowhere.text
+
+
 async def test_a_whole_config_in_the_body(world: World, http: httpx.AsyncClient) -> None:
     config = {
         name: value

@@ -13,6 +13,11 @@ from tui.base.json_types import JsonObject
 from tui.settings import Home, write_atomically
 
 _FOLDER: Final = "submitted"
+_OURS: Final = (
+    "data", "staging", "keep_staged", "leave_out_uncaptioned", "delivery", "accept_data",
+    "accept_delivery", "fix_delivery", "trainer_release",
+)  # fmt: skip
+"""Fields of a draft that a SimpleTuner body may have as well: its own form has no such choice."""
 _NAMES: Final = frozenset(
     {
         "config_name_to_load", "dataloader_config", "config_name", "webhook_url", "snapshot_name",
@@ -31,6 +36,7 @@ def draft_of(body: Mapping[str, Any], home: Home) -> JsonObject:
 
     A config that came inside the body is kept as files, as if it had been in a config folder; so
     the job can be made again from it. `consent` is our addition: this API enforces it.
+    The fields of `_OURS` are additions, too.
 
     Raises:
         RefusedError: there is no config in it, or a field is of the wrong kind.
@@ -46,6 +52,7 @@ def draft_of(body: Mapping[str, Any], home: Home) -> JsonObject:
         "name": body.get("tracker_run_name") or body.get("config_name"),
         "hardware": body.get("hardware_profile"),
         "idempotency_key": body.get("idempotency_key"),
+        **{name: body.get(name) for name in _OURS},
     }
     return draft | {key: value for key, value in wanted.items() if value}
 
