@@ -1,0 +1,182 @@
+"""A folder of photographs on the release that is true to SimpleTuner 4.10.1, by commands alone.
+
+The sandbox starts with its default release: uploaded archives are ignored there, and only what lies
+in the run folder at a validation leaves the trainer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from safetensors import deserialize
+
+from tests.cli.shell import PROGRAM, Shell
+from tests.sandbox.background import Background
+from tests.support import eventually_sync
+from tui.sandbox.config import SandboxConfig
+
+STEPS = 8
+WEIGHTS = "checkpoint-*/pytorch_lora_weights.safetensors"
+SIDE = 1774
+"""Edge of a large photograph in pixels: 9 MiB as an uncompressed PNG."""
+SIZES = pytest.mark.parametrize("mib", [1, pytest.param(150, marks=pytest.mark.release)])
+"""How many MiB of photographs are trained on; at 1 the demo's, which have 2.7 MiB, alone."""
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("real-trainer")]
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[Shell]:
+    with tempfile.TemporaryDirectory(prefix="st-", ignore_cleanup_errors=True) as root:
+        world = Background(Path(root, "sandbox"), speed=40.0, release=SandboxConfig().release)
+        shell = Shell(Path(root), world)
+        hub = {"HF_TOKEN": "hf_write", "HF_ENDPOINT": str(world.sandbox.hub_url)}
+        shell.environ |= hub
+        try:
+            yield shell
+        finally:
+            shell.close()
+            world.close()
+
+
+@pytest.fixture
+def config(shell: Shell, tmp_path: Path) -> Path:
+    """A copy of the example project whose every fourth step is validated and kept."""
+    path = shutil.copytree(shell.root / "project", tmp_path / "project")
+    config = path / "config/cat-lora/config.json"
+    change(config, checkpoint_step_interval=4, validation_step_interval=4)
+    return config
+
+
+def change(config: Path, **options: Any) -> None:
+    values = json.loads(config.read_text())
+    for name, value in options.items():
+        values["--" + name if "--" + name in values else name] = value
+    config.write_text(json.dumps(values))
+
+
+def add_photographs(config: Path, mib: int) -> None:
+    """Fill the folder of the project with noise up to a size; it cannot be compressed."""
+    folder = config.parents[2] / "datasets/photographs"
+    for number in range(mib * 2**20 // (SIDE * SIDE * 3)):
+        noise = Image.frombytes("RGB", (SIDE, SIDE), os.urandom(SIDE * SIDE * 3))
+        noise.save(folder / f"large-{number}.png", compress_level=0)
+        (folder / f"large-{number}.txt").write_text(f"noise, number {number}")
+
+
+def submit(shell: Shell, config: Path, *words: str, steps: int = STEPS) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*PROGRAM, "submit", str(config), "--steps", str(steps), "--delivery", "local", "--yes",
+         "--wait", *words],
+        env=shell.environ, cwd=shell.root, text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def ended(program: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = program.communicate(timeout=360)
+    assert "Traceback" not in out + err, err
+    return program.returncode, out, err
+
+
+def job_of(shell: Shell, job_id: str) -> dict[str, Any]:
+    answer: dict[str, Any] = shell.json("job", job_id)
+    return answer
+
+
+def weights_of(shell: Shell, job_id: str) -> dict[str, Path]:
+    """The delivered weights of a job by the name of their checkpoint."""
+    found = (shell.home / "cloud_outputs").rglob(WEIGHTS)
+    return {path.parent.name: path for path in found if job_id in str(path)}
+
+
+def staged(shell: Shell) -> set[str]:
+    """Keys of the staged data; those of a job that has ended are removed at any moment."""
+    return {row["key"] for row in shell.json("staged")}
+
+
+def predictions(shell: Shell) -> int:
+    return len(shell.world.http.get("/predictions").json()["results"])
+
+
+@SIZES
+@pytest.mark.parametrize("place", ["hub", "here"])
+def test_a_folder_ends_as_the_weights_of_the_last_step_on_disk(
+    shell: Shell, config: Path, place: str, mib: int
+) -> None:
+    add_photographs(config, mib)
+    status, out, err = ended(submit(shell, config, "--data", f"staged:{place}", "--json"))
+    assert status == 0, (out, err)
+    job = json.loads(out)
+    assert (job["status"], job["delivered"]["state"]) == ("completed", "yes")
+    delivered = weights_of(shell, job["job_id"])
+    assert set(delivered) == {"checkpoint-4", f"checkpoint-{STEPS}"}
+    last = delivered[f"checkpoint-{STEPS}"].read_bytes()
+    assert dict(deserialize(last))
+    written = (shell.root / "sandbox").rglob(f"checkpoint-{STEPS}/*.safetensors")
+    assert hashlib.sha256(last).hexdigest() in {
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in written
+    }, "the same bytes as in the trainer's container"
+
+
+def test_a_validation_past_the_end_is_refused_and_mended_before_paying(
+    shell: Shell, config: Path
+) -> None:
+    change(config, validation_step_interval=STEPS + 1)
+    before, data = predictions(shell), staged(shell)
+    status, out, err = ended(submit(shell, config, "--data", "staged:hub"))
+    assert (status, out) == (1, "")
+    advice = next(line for line in err.splitlines() if "--fix-delivery" in line)
+    assert f"validation_step_interval: {STEPS + 1} → " in advice
+    assert predictions(shell) == before, "nothing was started"
+    assert staged(shell) <= data, "nothing was sent"
+    mended = submit(shell, config, "--data", "staged:hub", "--fix-delivery", "--json")
+    status, out, err = ended(mended)
+    assert status == 0, (out, err)
+    assert f"checkpoint-{STEPS}" in weights_of(shell, json.loads(out)["job_id"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"), [("lost-upload", "no"), (f"half-upload={STEPS}", "partly")]
+)
+def test_results_that_did_not_arrive_end_the_wait_with_1_and_their_names(
+    shell: Shell, config: Path, fault: str, state: str
+) -> None:
+    with shell.faults(fault):
+        status, out, err = ended(submit(shell, config, "--data", "staged:hub", "--json"))
+    job = json.loads(out)
+    assert (status, job["status"]) == (1, "completed"), err
+    assert job["delivered"]["state"] == state
+    assert f"checkpoint-{STEPS}" in job["delivered"]["missing"]
+    words = f"delivered: {state} · checkpoint-{STEPS}"
+    assert words in err
+    assert words in shell.run("jobs").stdout, "the list says it, too"
+
+
+def test_a_receiver_that_is_taken_away_in_mid_run_is_told(shell: Shell, config: Path) -> None:
+    steps = 400
+    change(config, checkpoint_step_interval=200, validation_step_interval=200)
+    waiting = submit(shell, config, "--data", "staged:hub", "--json", steps=steps)
+    assert eventually_sync(lambda: shell.json("jobs", "state:running"))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+    shell.run("settings", "set", "listener.listen", f"127.0.0.1:{port}")
+    status, out, err = ended(waiting)
+    job = json.loads(out)
+    assert (status, job["status"]) == (1, "completed"), err
+    state = job["delivered"]["state"]
+    assert state in ("no", "partly")
+    assert f"delivered: {state} · checkpoint-{steps}" in err
+    assert f"checkpoint-{steps}" in job["delivered"]["missing"]
