@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.app.world import job
@@ -113,3 +116,24 @@ def test_what_goes_on_in_the_background_ends_in_the_record_of_the_job(
     assert f"{work} in the background" in words
     assert f"simpletuner-tui job {made.job_id}" in words
     assert "logs" in background_words(replace(made, submit={}))
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+_NOT_OURS = {"--url"}
+"""Options in that section of other programs."""
+
+
+def test_the_readme_names_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    section = README.split("## How images get there, and results back")[1].split("\n## ")[0]
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", section)) - _NOT_OURS
+    with pytest.raises(SystemExit):
+        draft("--help")
+    offered = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
+    assert named <= offered
+    assert {"--trainer-release", "--accept-data", "--leave-out-uncaptioned"} <= named
+    releases = re.findall(r"`--trainer-release ([^`]+)`", section)[0].split("|")
+    assert [draft("--trainer-release", name)["trainer_release"] for name in releases] == releases
+    ways = re.findall(r"`--data ([a-z]+(?::[A-Za-z]+)?)`", section)
+    assert [draft("--data", way)["data"] for way in ways] == [
+        "staged", "staged", "staged", "upload"
+    ]  # fmt: skip
