@@ -1,7 +1,9 @@
 """What a firewall has to let in and out, for Replicate and for the trainers' deliveries.
 
 Source of names and ranges: SimpleTuner's documentation of the Replicate integration (Google Cloud,
-us-west1). Replicate publishes no list, so the signature and not the address proves a webhook.
+us-west1). Replicate publishes no list, so the signature and not the address proves a webhook. The
+Hub's hosts are those of its guide to downloads behind a firewall (July 2026), which warns that they
+change; https://huggingface.co/.well-known/meta.json has the newest.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ def rules(port: int, webhook_ranges: tuple[str, ...] = WEBHOOK_RANGES) -> tuple[
         Rule("out", "replicate.com", HTTPS, "model pages", False),
         Rule("out", "www.replicatestatus.com", HTTPS, "status page", False),
         Rule("out", "huggingface.co", HTTPS, "datasets and results on the Hub", False),
+        Rule("out", "*.hf.co", HTTPS, "contents of files on the Hub (Xet, LFS)", False),
         *(Rule("in", network, port, "webhooks", False) for network in webhook_ranges),
         Rule(
             "in", ANYWHERE, port, "delivery to this machine (path /api/cloud/storage only)", False

@@ -337,7 +337,7 @@ NEW: Final = (
            "Fill in the delivery that is most likely to work, with sensible settings.", footer=8),
     Action("new.fix_delivery", "mend delivery", ("f",),
            "Change intervals, steps or batch so that the final weights leave the trainer.",
-           f"{PROGRAM} check CONFIG --fix-delivery", footer=9),
+           f"{PROGRAM} check CONFIG --fix-delivery", footer=3),
     Action("new.switch", "checks", ("tab", "shift+tab"), "To the checks, and back.", footer=7),
     Action("new.stop", "stop upload", ("x",), "Stop packing or uploading; the job is cancelled.",
            footer=3),
