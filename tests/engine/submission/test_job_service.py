@@ -13,6 +13,7 @@ from tests.engine.submission.finished_run import check_whole
 from tests.engine.world import World, running_world
 from tests.support import eventually
 from tests.wished import wished
+from tui.api.engine import Session
 from tui.app.job.facts import refused_fields
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
@@ -304,6 +305,17 @@ async def test_an_invalid_draft_is_refused(world: World) -> None:
 
 
 # -- tokens -----------------------------------------------------------------------------------
+
+
+async def test_a_token_of_the_other_service_is_named_by_check_and_doctor(world: World) -> None:
+    tokens: Session = {"replicate_token": world.sandbox.token, "hf_token": "r8_" + "x" * 37}
+    await world.client.set_session(tokens)
+    report = await world.client.check(world.draft())
+    (warned,) = [check for check in report["checks"] if check["id"] == "hf-token"]
+    assert warned["level"] == "warn"
+    assert "Replicate" in warned["message"]
+    lines = {line["id"]: line for line in (await world.client.cloud.doctor())["lines"]}
+    assert lines["hub-token"]["message"] == warned["message"]
 
 
 async def test_a_token_that_is_refused_stops_a_submit(world: World) -> None:

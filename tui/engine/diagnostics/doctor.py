@@ -58,6 +58,7 @@ async def examine(
     return [
         keyring_line(states["replicate"]),
         token_line(states["replicate"]),
+        *hub_token_lines(states["huggingface"]),
         *network_lines(network_report),
         proxy_line(network_report),
         listener_line(
@@ -90,6 +91,14 @@ def token_line(state: credentials.TokenState) -> DoctorLine:
                     "simpletuner-tui token set, or set REPLICATE_API_TOKEN.")  # fmt: skip
     shadow = ", which hides the stored one" if state["shadowed"] else ""
     return DoctorLine("token", "ok", f"from the {state['in_use']}{shadow}")
+
+
+def hub_token_lines(state: credentials.TokenState) -> list[DoctorLine]:
+    """A line for a Hub token that cannot be used; it is needed for some jobs only."""
+    if problem := state.get("environment_problem"):
+        advice = "Correct HF_TOKEN, or unset it."
+        return [DoctorLine("hub-token", "warn", problem.rstrip("."), advice)]
+    return []
 
 
 def network_lines(network_report: network.NetworkReport) -> list[DoctorLine]:

@@ -172,6 +172,9 @@ class Preparer:
         report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
         findings: list[Check] = []
         choice = await self._ask_replicate(api_base, draft, profile, findings)
+        message, advice = self._clients.tokens.environment_advice("huggingface", api_base)
+        if message:
+            findings.append(Check("hf-token", "warn", message.rstrip("."), advice))
         release = self._releases.choose(api_base, choice, draft)
         delivery = await self._delivery.resolve(api_base, draft.delivery, config, findings)
         staging = await self._plan_staging(
