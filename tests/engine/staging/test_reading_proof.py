@@ -10,6 +10,7 @@ from tui.api.submission import Draft
 from tui.base.clock import utc_now
 from tui.base.listener_address import STORAGE_PATH
 from tui.client.errors import ControlError
+from tui.engine.delivery.result import DeliveryResult
 from tui.store.fact_names import scoped
 
 CANNOT = "cannot read from this machine"
@@ -79,3 +80,26 @@ async def test_a_way_that_was_mended_is_tried_again(world: World) -> None:
     job_id = (await world.client.submit(draft))["job_id"]
     assert world.job(job_id).submit["draft"]["staging"] == "here"
     await world.client.cancel(job_id)
+
+
+async def test_a_way_that_is_not_proved_gets_no_tick_and_is_tried_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of the test comes from this machine; data and results take the same way."""
+    monkeypatch.setattr("tui.engine.delivery.local.is_loopback", lambda _base: False)
+    local, tests = world.engine.delivery_check._local, 0
+    test = local.test
+
+    async def counted(api_base: str) -> DeliveryResult:
+        nonlocal tests
+        tests += 1
+        return await test(api_base)
+
+    monkeypatch.setattr(local, "test", counted)
+    draft = world.draft(5000, data="staged", staging="here")
+    job_id = (await world.client.submit(draft))["job_id"]
+    assert tests == 1
+    await world.client.cancel(job_id)
+    report = await world.client.check(draft)
+    levels = [check["level"] for check in report["checks"] if "not proved" in check["message"]]
+    assert levels == ["warn", "warn"]  # for the data, and for the results
