@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from tests.engine.staging.folders import picture, use_datasets
+from tests.engine.staging.folders import entries_of, picture, use_datasets
 from tests.engine.world import World
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
 from tui.sandbox.hub.accounts import HubToken
+from tui.simpletuner.errors import SimpleTunerError
 
 
 async def _hub_fails(world: World) -> None:
@@ -78,6 +80,25 @@ async def test_a_place_that_was_shown_is_not_changed_without_a_word(world: World
     unchecked = world.draft(13, data="staged")
     job = await world.ended((await world.client.submit(unchecked))["job_id"])
     assert job.submit["staging"]["place"] == "here"
+
+
+async def test_an_account_that_changes_after_the_submit_gets_nothing(world: World) -> None:
+    """A job names the dataset that was agreed to, which a token of another user does not own."""
+    _photos(world)
+    await world.use_hub()
+    job = await world.ended(await world.submit(data="staged", keep_staged=True))
+    assert world.sandbox.hub is not None
+    hub = world.sandbox.hub.hub
+    sent, name = hub.received_bytes, entries_of(world, job.job_id)["photos"]["dataset_name"]
+    hub.accounts.tokens["hf_other"] = HubToken("other")
+    world.engine.clients.tokens.give(
+        "huggingface", world.sandbox.base_url, "hf_other", "environment"
+    )
+    with pytest.raises(SimpleTunerError, match="is not in a dataset of other"):
+        await world.engine.staging.stage(job, threading.Event())
+    assert hub.received_bytes == sent
+    assert hub.repos.get("dataset", name) is not None
+    assert hub.repos.get("dataset", name.replace("sandbox/", "other/")) is None
 
 
 async def test_the_way_of_the_data_is_agreed_to_as_well(world: World) -> None:

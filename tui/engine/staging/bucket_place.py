@@ -101,6 +101,9 @@ class BucketPlace:
             absent = await asyncio.to_thread(look)
         return Missing(len(absent), sum(file.size for file in absent))
 
+    async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
+        """Do nothing: the destination has no accounts."""
+
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """See `StagingPlace.send`."""
         async with self._opened() as (objects, _):

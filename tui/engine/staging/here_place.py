@@ -162,6 +162,9 @@ class HerePlace:
         absent = await asyncio.to_thread(lambda: list(self._absent(manifest)))
         return Missing(len(absent), sum(file.size for file in absent), proof.doubt)
 
+    async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
+        """Do nothing: there are no accounts here."""
+
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """See `StagingPlace.send`: here it copies, and verifies what it wrote."""
         self._require_endpoint()

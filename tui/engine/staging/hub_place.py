@@ -136,6 +136,14 @@ class HubPlace:
 
     # -- sending --------------------------------------------------------------------------------
 
+    async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
+        """See `StagingPlace.require_receiver`: another token may be in use since the consent."""
+        account = await self._choose_tokens(patient=True)
+        named = dataset_names(str(job.inputs.get("dataloader_json") or ""))
+        for dataset in manifest.datasets:
+            if self._name(account, dataset) not in named:
+                raise _not_of(account, dataset)
+
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """See `StagingPlace.send`."""
         account = await self._choose_tokens(patient=True)
@@ -163,11 +171,7 @@ class HubPlace:
         for dataset in manifest.datasets:
             commit = self._known_commit(account, dataset)
             if not commit or self._name(account, dataset) not in named:
-                raise PublishError(
-                    f"{dataset.id} is not in a dataset of {account.user} on the Hub.",
-                    "Is another Hugging Face token in use now? Run the job again.",
-                    Trouble.MISSING,
-                )
+                raise _not_of(account, dataset)
             values[_placeholder(dataset)] = commit
         inputs = {"hf_token": account.reader.secret} if account.reader else {}
         return JobData(values, inputs=inputs)
@@ -270,6 +274,14 @@ class HubPlace:
         for record in self._records.all():
             if record.place == self.name and dataset.id in record.datasets:
                 self._records.change(record.key, facts={**record.facts, name: commit})
+
+
+def _not_of(account: _Account, dataset: StagedDataset) -> PublishError:
+    return PublishError(
+        f"{dataset.id} is not in a dataset of {account.user} on the Hub.",
+        "Is another Hugging Face token in use now? Run the job again.",
+        Trouble.MISSING,
+    )
 
 
 def _placeholder(dataset: StagedDataset) -> str:

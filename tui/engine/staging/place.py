@@ -95,6 +95,9 @@ class StagingPlace(Protocol):
         Raises when the place cannot be used (token without the right, name taken by others).
         """
 
+    async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
+        """Raise when data would now go to another account than the job's entries name."""
+
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """Send what is missing, and verify at the far end that everything is there.
 

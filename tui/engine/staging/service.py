@@ -296,6 +296,7 @@ class StagingService:
         )  # fmt: skip
         self._records.change(record.key, started=True)
         with _translated():
+            await place.require_receiver(manifest, job)
             await place.send(manifest, self._progress(job.job_id), cancel)
             self._records.change(record.key, there=True)
             data = await place.prepare_job(manifest, job)
