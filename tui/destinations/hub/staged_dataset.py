@@ -48,6 +48,8 @@ _CARD: Final = "README.md"
 _TABLE: Final = "metadata.jsonl"
 _FILES_AT_ONCE: Final = 64
 _BYTES_AT_ONCE: Final = 256 * 1024 * 1024
+_BUFFER: Final = 64 * 1024
+"""Bytes in memory of each file of a batch, all of which are open at once."""
 _COMMIT_FILES: Final = 2_000
 """Files of one commit; the Hub limits commits per hour, and each file is one line of it."""
 _COMMIT_BYTES: Final = 32 * 1024 * 1024
@@ -183,7 +185,7 @@ class StagedRepository:
                     operation.upload_info.sha256 = bytes.fromhex(file.sha256)
                     if operation.upload_info.size != file.size:
                         raise SourceChangedError(Path(file.source).name)
-                    reader = CountingReader(path, meter)
+                    reader = CountingReader(path, meter, _BUFFER)
                     stack.callback(reader.close)
                     operation.path_or_fileobj = reader
                     operations.append(operation)

@@ -93,8 +93,9 @@ class CountingReader(io.BufferedReader):
     failed request it seeks back to the start of that part. So the position is the progress.
     """
 
-    def __init__(self, path: Path, meter: Meter) -> None:
-        super().__init__(io.FileIO(path, "rb"), 1024 * 1024)
+    def __init__(self, path: Path, meter: Meter, buffer: int = 1024 * 1024) -> None:
+        """Open a file; `buffer` bytes of it stay in memory until it is closed."""
+        super().__init__(io.FileIO(path, "rb"), buffer)
         self._meter = meter
         self._counted = 0
 
