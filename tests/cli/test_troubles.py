@@ -310,6 +310,7 @@ def test_missing_results_of_a_finished_job_are_reported_by_every_command(shell: 
         assert "delivered: no" in done.stderr
         assert "nothing arrived on this machine" in done.stderr
         assert "✓" not in done.stdout
+        assert "✓ done" not in done.stderr
         job = shell.submit("--wait", status=1)
     assert job["status"] == "completed"
     assert job["delivered"]["state"] == "no"

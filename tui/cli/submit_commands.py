@@ -233,7 +233,7 @@ def _line(job: JobRecord) -> str:
     if job.status is JobStatus.RUNNING and job.step is not None:
         done = f"{job.step}/{job.total_steps}"
         return f"{status_label(job.status)}  {done}  loss {formatting.number(job.loss)}"
-    return f"{status_label(job.status)}  {job.stage}".rstrip()
+    return f"{formatting.ended(job.status, job.stage)}  {job.stage}".rstrip()
 
 
 def _job(job_id: str) -> JobRecord:
