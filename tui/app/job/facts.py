@@ -61,8 +61,10 @@ def head(
     delivered = job.submit.get("delivered") or {}
     if delivered.get("state") in _DELIVERED:
         words, tone = _DELIVERED[delivered["state"]]
-        missing = ", ".join(map(str, delivered.get("missing") or ()))
-        pieces.append((f"{words} · {plain(missing)} missing" if missing else words, tone))
+        pieces.append((words, tone))  # apart from the names, so that it is shown at any width
+        if missing := [plain(str(name)) for name in delivered.get("missing") or ()]:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            pieces.append((f"{missing[0]}{more} missing", tone))
     if job.step is not None and job.total_steps:
         words = f"Step {job.step:,} of {job.total_steps:,}"
         pieces.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))
