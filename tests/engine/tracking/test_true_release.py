@@ -87,3 +87,14 @@ async def test_a_folder_that_is_staged_on_this_machine_is_trained_on(
             assert "inconsistent config" not in world.log(job_id)
         weights = home.outputs.rglob("checkpoint-12/pytorch_lora_weights.safetensors")
         assert len(list(weights)) == 2
+
+
+async def test_an_archive_that_is_ignored_ends_in_the_advice_to_stage(
+    home: Home, project: Path
+) -> None:
+    async with running_world(home, project, release="4.10.1") as world:
+        job_id = await world.submit(steps=12, data="upload", accept_data=True, accept_delivery=True)
+        job = await world.ended(job_id, within=60)
+        assert job.status is JobStatus.FAILED, world.log(job_id)
+        assert job.diagnosis["changes"] == {"data": "staged"}
+        assert "--data staged" in job.diagnosis["advice"][0]
