@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi
@@ -98,3 +99,6 @@ async def test_an_archive_that_is_ignored_ends_in_the_advice_to_stage(
         assert job.status is JobStatus.FAILED, world.log(job_id)
         assert job.diagnosis["changes"] == {"data": "staged"}
         assert "--data staged" in job.diagnosis["advice"][0]
+        staged = replace(job, submit={**job.submit, "staging": {"place": "hub"}})
+        again = world.engine.recorder._diagnosis(staged, job.error)["diagnosis"]
+        assert (again["rule"], again["changes"]) == (job.diagnosis["rule"], {}), "it was staged"
