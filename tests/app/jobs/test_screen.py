@@ -405,7 +405,8 @@ async def test_a_job_that_cannot_be_followed_says_so_in_row_and_bar_and_page(
 @pytest.mark.parametrize(
     ("state", "stage", "width"),
     [("no", "delivered: no · checkpoint-500", 140),
-     ("partly", "delivered: partly · checkpoint-500", 140), ("unknown", "delivered: not known", 140),
+     ("partly", "delivered: partly · checkpoint-500", 140),
+     ("unknown", "delivered: not known", 140),
      ("partly", "delivered: partly · checkpoint-500", 80)],
 )  # fmt: skip
 async def test_a_finished_job_without_its_results_has_no_tick(
