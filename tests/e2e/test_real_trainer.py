@@ -165,8 +165,8 @@ def test_results_that_did_not_arrive_end_the_wait_with_1_and_their_names(
 
 
 def test_a_receiver_that_is_taken_away_in_mid_run_is_told(shell: Shell, config: Path) -> None:
-    steps = 400
-    change(config, checkpoint_step_interval=200, validation_step_interval=200)
+    steps = 2000  # they take longer than the command that moves the listener
+    change(config, checkpoint_step_interval=1000, validation_step_interval=1000)
     waiting = submit(shell, config, "--data", "staged:hub", "--json", steps=steps)
     assert eventually_sync(lambda: shell.json("jobs", "state:running"))
     with socket.socket() as other:

@@ -67,7 +67,7 @@ async def test_a_listener_that_is_off_stops_the_job(
     draft = await staged_here(world)
     note_test(world, "works", use_url(world, free_port()))
     monkeypatch.setattr(type(world.engine.listening), "address", "")
-    with pytest.raises(ControlError, match=f"{CANNOT}: the listener does not listen"):
+    with pytest.raises(ControlError, match=f"{CANNOT}: its listener is stopped"):
         await world.client.submit(draft)
 
 
