@@ -270,7 +270,7 @@ CASES: list[Case] = [
          "OSError: image file is truncated (4 bytes not processed)"),
     *_of("metadata-file-name",
          "ValueError: `file_name` or `*_file_name` must be present as dictionary key",
-         "FileNotFoundError: [Errno 2] No such file: '/root/.cache/hub/snapshots/1/a.png'"),
+         "FileNotFoundError: [Errno 2] No such file: '/src/.cache/hub/snapshots/1/a.png'"),
     *_of("dataset-ids", "ValueError: Each dataset needs a unique 'id' field."),
     *_of("backend-type-unknown", "ValueError: Unknown data backend type: loc",
          "ValueError: dataset_type must be one of image, video"),

@@ -300,8 +300,8 @@ class StagedRepository:
             head += [f"    path: {folder}/**"]
         text = (
             "# Staged training data\n\nA private copy of pictures and captions that "
-            "[simpletuner-tui](https://pypi.org/project/simpletuner-tui/) made for a training "
-            "job. It is deleted after the last job that reads it, unless it was to be kept."
+            "simpletuner-tui made for a training job. It is deleted after the last job that reads "
+            "it, unless it was to be kept."
         )
         return "\n".join([*head, "---", "", text, "", self._mark, ""]).encode()
 
