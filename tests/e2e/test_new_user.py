@@ -44,9 +44,15 @@ TWO_MINUTES = 120.0
 STEP = 90.0
 """Timeout of one step in seconds, for a busy machine; `within_two_minutes` limits the sum."""
 _CURSOR = r"▸ (?:  |✗ ) *(\w+(?: \w+)*)"
-KEYRING = (
-    "printf pw | gnome-keyring-daemon --unlock --daemonize --components=secrets >/dev/null; exec "
+_OWNED = (
+    "dbus-send --session --print-reply --dest=org.freedesktop.DBus / "
+    "org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets"
 )
+KEYRING = (
+    "printf pw | gnome-keyring-daemon --unlock --daemonize --components=secrets >/dev/null; "
+    f"until {_OWNED} | grep -q 'boolean true'; do sleep 0.05; done; exec "
+)
+"""Unlocks a keyring and waits for it: a program that asks before starts a second, locked one."""
 
 
 @dataclass
