@@ -165,18 +165,19 @@ def test_results_that_did_not_arrive_end_the_wait_with_1_and_their_names(
 
 
 def test_a_receiver_that_is_taken_away_in_mid_run_is_told(shell: Shell, config: Path) -> None:
-    steps = 2000  # they take longer than the command that moves the listener
-    change(config, checkpoint_step_interval=1000, validation_step_interval=1000)
-    waiting = submit(shell, config, "--data", "staged:hub", "--json", steps=steps)
-    assert eventually_sync(lambda: shell.json("jobs", "state:running"))
+    with shell.faults("stall=2"):
+        waiting = submit(shell, config, "--data", "staged:hub", "--json")
+        assert eventually_sync(lambda: shell.json("jobs", "state:running"))
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         port = other.getsockname()[1]
     shell.run("settings", "set", "listener.listen", f"127.0.0.1:{port}")
+    (running,) = shell.world.http.get("/predictions").json()["results"][:1]
+    (shell.root / "sandbox/runs" / running["id"] / "go-on").touch()
     status, out, err = ended(waiting)
     job = json.loads(out)
     assert (status, job["status"]) == (1, "completed"), err
     state = job["delivered"]["state"]
     assert state in ("no", "partly")
-    assert f"delivered: {state} · checkpoint-{steps}" in err
-    assert f"checkpoint-{steps}" in job["delivered"]["missing"]
+    assert f"delivered: {state} · checkpoint-{STEPS}" in err
+    assert f"checkpoint-{STEPS}" in job["delivered"]["missing"]

@@ -150,6 +150,26 @@ async def test_runs_that_fail(client: SandboxClient, fault: str, error: str, in_
     assert again["status"] == "succeeded"
 
 
+async def test_a_stalled_run_goes_on_when_it_is_allowed_to(client: SandboxClient) -> None:
+    await client.fault("stall=4*1")
+    given = {"config_json": training(6), "images": await client.upload(archive())}
+    made = await client.create(client.version(), given)
+    await client.reaches(made, lambda now: " 3/6 " in now["logs"])
+    (client.work_dir / "runs" / made["id"] / "go-on").touch()
+    done = await client.ended(made)
+    assert (done["status"], " 6/6 " in done["logs"]) == ("succeeded", True)
+
+
+async def test_a_stalled_run_can_be_canceled(client: SandboxClient) -> None:
+    await client.fault("stall=4*1")
+    given = {"config_json": training(6), "images": await client.upload(archive())}
+    made = await client.create(client.version(), given)
+    await client.reaches(made, lambda now: " 3/6 " in now["logs"])
+    await client.http.post(f"/predictions/{made['id']}/cancel")
+    done = await client.ended(made)
+    assert (done["status"], " 4/6 " in done["logs"]) == ("canceled", False)
+
+
 async def test_a_log_that_is_rewritten(open_client) -> None:
     client = await open_client(speed=100.0, step_seconds=1.0)
     await client.fault("log-rewritten=5")

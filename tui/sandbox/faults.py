@@ -56,6 +56,9 @@ class FaultKind(StrEnum):
     """The content filter refuses the dataset."""
     WORKER_CRASH = "worker-crash"
     """The worker process dies at step `value` (default 20)."""
+    STALL = "stall"
+    """The trainer goes no further at step `value` (default 20), and prints nothing, until a file
+    `go-on` lies in the run's folder or the run is stopped."""
     LOG_REWRITTEN = "log-rewritten"
     """At step `value` (default 20) the log loses its first half."""
     LOST_OUTPUT = "lost-output"
@@ -92,6 +95,7 @@ JOB_FAULTS = frozenset(
         FaultKind.GATED_MODEL,
         FaultKind.NSFW,
         FaultKind.WORKER_CRASH,
+        FaultKind.STALL,
         FaultKind.LOG_REWRITTEN,
         FaultKind.LOST_OUTPUT,
         FaultKind.LOST_UPLOAD,

@@ -13,6 +13,9 @@ from tui.sandbox.trainer.console import Console, bar_line, short_number, summary
 from tui.sandbox.trainer.plan import Plan
 from tui.sandbox.worker import ProgramError, RunContext
 
+_STALL_POLL_SECONDS = 0.05
+"""Real seconds between two looks for the file that ends a stall."""
+
 
 class OutOfMemoryError(ProgramError):
     """The GPU is out of memory."""
@@ -115,6 +118,9 @@ class Loop:
             raise ProgramError(
                 "Non-finite training loss detected (loss=nan, filepaths=None, loss_logs={})."
             )
+        if (fault := run.fault(FaultKind.STALL)) and step == int(fault.number(20)):
+            while not (run.folder / "go-on").exists():
+                run.pause(_STALL_POLL_SECONDS * run.config.speed)
         if (fault := run.fault(FaultKind.LOG_REWRITTEN)) and step == int(fault.number(20)):
             run.rewrite_log()
 
