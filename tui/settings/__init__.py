@@ -10,7 +10,7 @@ import importlib
 TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs nothing of it
 if TYPE_CHECKING:
     from tui.settings.errors import SettingsError
-    from tui.settings.home import HOME_VARIABLE, Home, folder_problem
+    from tui.settings.home import HOME_VARIABLE, PRIVATE_UMASK, Home, folder_problem
     from tui.settings.problems import SettingsProblem
     from tui.settings.reading import API_BASE_VARIABLE, load_settings
     from tui.settings.values import (
@@ -32,6 +32,7 @@ __all__ = [
     "DEFAULT_API_BASE",
     "DEFAULT_LISTEN",
     "HOME_VARIABLE",
+    "PRIVATE_UMASK",
     "UPLOAD_LIMIT_BYTES",
     "CloudSettings",
     "Home",
@@ -51,7 +52,7 @@ __all__ = [
 ]
 _MODULES = {
     "errors": ("SettingsError",),
-    "home": ("HOME_VARIABLE", "Home", "folder_problem"),
+    "home": ("HOME_VARIABLE", "PRIVATE_UMASK", "Home", "folder_problem"),
     "problems": ("SettingsProblem",),
     "reading": ("API_BASE_VARIABLE", "load_settings"),
     "writing": ("save_setting", "save_settings", "write_atomically"),

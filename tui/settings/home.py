@@ -12,6 +12,8 @@ from typing import Final
 from tui.settings.errors import SettingsError
 
 HOME_VARIABLE: Final = "SIMPLETUNER_TUI_HOME"
+PRIVATE_UMASK: Final = 0o077
+"""The umask of an engine: delivered weights, prompts and logs are its user's alone."""
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 
 

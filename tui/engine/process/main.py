@@ -17,7 +17,7 @@ from tui.client.engine_process import IDLE_SECONDS
 from tui.engine.engine import Engine
 from tui.engine.http_api.app import public_api
 from tui.engine.process.socket_server import serve_control, shut_down
-from tui.settings import Home, SettingsError, load_settings
+from tui.settings import PRIVATE_UMASK, Home, SettingsError, load_settings
 from tui.store.schema import StoreError
 from tui.store.writer import StoreBusyError
 
@@ -45,6 +45,7 @@ def run_engine(
     Returns:
         The process's exit status.
     """
+    os.umask(PRIVATE_UMASK)
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -18,7 +19,7 @@ from tui.engine.engine import Engine
 from tui.engine.http_api.app import public_api
 from tui.engine.process.main import prepare_loop
 from tui.engine.process.socket_server import serve_control, shut_down
-from tui.settings import API_BASE_VARIABLE, Home, load_settings
+from tui.settings import API_BASE_VARIABLE, PRIVATE_UMASK, Home, load_settings
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreBusyError
 
@@ -47,6 +48,7 @@ def serve(
         StoreError: the store cannot be used.
         SettingsError: the settings cannot be used.
     """
+    os.umask(PRIVATE_UMASK)
     home.create()
     logging.basicConfig(
         filename=home.engine_log,
