@@ -20,7 +20,7 @@ import pytest
 
 from tests.authority import ServerCertificate
 from tests.canary import OUTSIDE
-from tests.support import eventually_sync
+from tests.support import eventually_sync, free_port
 
 PROGRAM = shutil.which("squid") or "/usr/sbin/squid"
 _HELPER = Path("/usr/lib/squid/basic_ncsa_auth")
@@ -77,9 +77,7 @@ def squid(
     folder = Path(tempfile.mkdtemp(prefix="squid-"))
     (folder / OUTSIDE).touch()
     (folder / "hosts").write_text("".join(f"{to} {name}\n" for name, to in hosts.items()))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     door = f"http_port 127.0.0.1:{port}"
     if certificate is not None:
         for path in (certificate.certificate, certificate.key):

@@ -1,9 +1,11 @@
-"""Helpers of many tests: waiting for a condition, skipping, small disks."""
+"""Helpers of many tests: waiting for a condition, skipping, small disks, ports."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,6 +24,22 @@ fail a test."""
 def needs_program(name: str) -> pytest.MarkDecorator:
     """A mark that skips a test when a system program is not installed."""
     return pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 for a server that another process opens later.
+
+    The system gives ports from 32768 up to connections and to whoever binds port 0, so a port from
+    there can be taken before that server opens it.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)  # Hypothesis seeds `random`
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @contextmanager

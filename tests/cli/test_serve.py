@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from tests.cli.shell import tui, tui_json
-from tests.support import eventually_sync
+from tests.support import eventually_sync, free_port
 from tests.wished import OPTION
 from tui.sandbox.demo import write_demo_project
 
@@ -76,13 +76,6 @@ def sandbox(tmp_path: Path) -> Iterator[dict[str, str]]:
         process.stdin.close()
         process.wait(30)
         process.stdout.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_serve_runs_a_job_and_prints_its_events(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.support import eventually_sync
+from tests.support import eventually_sync, free_port
 from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.listener.storage import StorageLimits
 from tui.replicate.secret import Secret
@@ -145,12 +145,6 @@ def rclone(
             yield Server("rclone", endpoint, folder, certificate[0] if certificate else None)
         finally:
             process.terminate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def is_open(port: int) -> bool:

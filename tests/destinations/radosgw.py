@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.destinations.hosting import BUCKET, Server, free_port, is_open
+from tests.destinations.hosting import BUCKET, Server, is_open
 from tests.destinations.preset_trial import VIRTUAL_HOST
-from tests.support import eventually_sync
+from tests.support import eventually_sync, free_port
 
 PROGRAMS = (
     "radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd",

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.screen import needs
-from tests.support import eventually_sync
+from tests.support import eventually_sync, free_port
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
@@ -46,9 +46,7 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / name)]
         subprocess.run(command, check=True)
     (keys / "authorized").write_bytes((keys / "user.pub").read_bytes())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     Path("/run/sshd").mkdir(exist_ok=True)
     options = {
         "Port": port,

@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 from tests.app.cloud.world import done, go_to, on_cloud, open_form, said, type_in
 from tests.app.conftest import app_of, text_of, wait_for
 from tests.engine.conftest import home, project  # noqa: F401  short paths for sockets
-from tests.engine.listener.addresses import free_port, make_certificate, status
+from tests.engine.listener.addresses import make_certificate, status
 from tests.engine.world import World, running_world, write_quick_settings
-from tests.support import needs_program
+from tests.support import free_port, needs_program
 from tui.app.cloud.card_form import CardForm
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker

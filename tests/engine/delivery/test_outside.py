@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.destinations.hosting import free_port, is_open
+from tests.destinations.hosting import is_open
 from tests.engine.delivery.test_confirm_delivery import send
 from tests.engine.world import World
-from tests.support import eventually_sync, needs_program
+from tests.support import eventually_sync, free_port, needs_program
 from tui.base.clock import utc_now
 from tui.base.listener_address import STORAGE_PATH, WEBHOOK_PATH
 from tui.engine.delivery.result import DeliveryResult

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -11,13 +10,6 @@ from pathlib import Path
 import httpx
 
 from tui.listener.webhooks import WEBHOOK_PATH
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def status(address: str, scheme: str = "http", trust: Path | None = None) -> int:

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.engine.listener.addresses import free_port, make_certificate, status
+from tests.engine.listener.addresses import make_certificate, status
 from tests.engine.world import running_engine, write_quick_settings
-from tests.support import eventually, needs_program
+from tests.support import eventually, free_port, needs_program
 from tui.base.errors import RefusedError
 from tui.base.listener_address import bind_for, public_base
 from tui.engine.engine import Engine

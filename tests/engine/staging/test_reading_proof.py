@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.destinations.hosting import free_port
 from tests.engine.world import World
+from tests.support import free_port
 from tui.api.submission import Draft
 from tui.base.clock import utc_now
 from tui.base.listener_address import STORAGE_PATH
