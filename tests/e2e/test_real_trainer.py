@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from safetensors import deserialize
 
 from tests.cli.shell import PROGRAM, Shell
 from tests.sandbox.background import Background
-from tests.support import eventually_sync
+from tests.support import eventually_sync, free_port
 from tui.sandbox.config import SandboxConfig
 
 STEPS = 8
@@ -106,6 +105,12 @@ def staged(shell: Shell) -> set[str]:
     return {row["key"] for row in shell.json("staged")}
 
 
+def processing(shell: Shell) -> str | None:
+    """The prediction that the trainer works on; a job is active long before it has one."""
+    rows = shell.world.http.get("/predictions").json()["results"]
+    return next((row["id"] for row in rows if row["status"] == "processing"), None)
+
+
 def predictions(shell: Shell) -> int:
     return len(shell.world.http.get("/predictions").json()["results"])
 
@@ -167,13 +172,9 @@ def test_results_that_did_not_arrive_end_the_wait_with_1_and_their_names(
 def test_a_receiver_that_is_taken_away_in_mid_run_is_told(shell: Shell, config: Path) -> None:
     with shell.faults("stall=2"):
         waiting = submit(shell, config, "--data", "staged:hub", "--json")
-        assert eventually_sync(lambda: shell.json("jobs", "state:running"))
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        port = other.getsockname()[1]
-    shell.run("settings", "set", "listener.listen", f"127.0.0.1:{port}")
-    (running,) = shell.world.http.get("/predictions").json()["results"][:1]
-    (shell.root / "sandbox/runs" / running["id"] / "go-on").touch()
+        running = eventually_sync(lambda: processing(shell), within=60)
+    shell.run("settings", "set", "listener.listen", f"127.0.0.1:{free_port()}")
+    (shell.root / "sandbox/runs" / running / "go-on").touch()
     status, out, err = ended(waiting)
     job = json.loads(out)
     assert (status, job["status"]) == (1, "completed"), err
