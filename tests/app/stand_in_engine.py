@@ -13,6 +13,9 @@ from typing import Any
 
 from tui.client.client import ControlClient
 
+_POLL_SECONDS = 0.02
+"""How often the server looks whether it shall end, which each test waits for."""
+
 
 class _Server(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
@@ -35,7 +38,9 @@ class StandInEngine:
         self._socket = socket
         self._server = _Server(str(socket), _Handler)
         self._server.engine = self
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True
+        )
         self._thread.start()
 
     async def attach(self) -> ControlClient:

@@ -193,7 +193,7 @@ async def open_bucket(root: Path) -> AsyncIterator[Bucket]:
     app = web.Application()
     receiver = StorageReceiver(bucket.root, bucket, on_object=bucket.on_object)
     receiver.add_routes(app)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     bucket.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}/api/cloud/storage"
