@@ -135,3 +135,17 @@ async def test_without_a_hub_nobody_is_asked(world: World) -> None:
     found = await world.client.cloud.validate_token("huggingface")
     assert (found["valid"], found["reason"]) == (False, "none")
     assert "HF_ENDPOINT" in found["advice"]
+
+
+async def test_a_sandbox_is_asked_again_after_shorter_pauses(clients: ReplicateClients) -> None:
+    token = Secret("r8_" + "a" * 37)
+    near, far = (
+        clients.client_with(base, token)
+        for base in ("http://127.0.0.1:9/v1", "https://api.replicate.com/v1")
+    )
+    try:
+        assert near._session.network.retry.attempts == far._session.network.retry.attempts
+        assert near._session.network.retry.base < far._session.network.retry.base / 10
+    finally:
+        await near.aclose()
+        await far.aclose()

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -125,10 +124,8 @@ async def test_a_hung_keyring_takes_seconds_and_no_more(
     world: World, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keyring.hang()
-    limit_calls(monkeypatch, 4.0)
-    began = time.monotonic()
-    await refused(world, "does not answer")
-    assert time.monotonic() - began < 30
+    limit_calls(monkeypatch)
+    await refused(world, "does not answer")  # without the limit it would never return
 
 
 async def test_without_a_keyring_the_session_way_is_open(world: World) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -23,6 +24,7 @@ from tui.engine.credentials.token_store import (
 from tui.replicate.budget import Circuit, RateBudget
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import AuthenticationError
+from tui.replicate.network import Retry
 from tui.replicate.secret import Secret
 from tui.settings import Settings
 from tui.settings.network import network_of
@@ -61,6 +63,8 @@ class UnusableTokenError(AuthenticationError):
         super().__init__(message, advice=advice)
 
 
+_LOOPBACK_RETRY: Final = Retry(base=0.02)
+"""Short pauses: a sandbox on this machine is not spared by longer ones."""
 _HAND_IN_SECONDS: Final = 10.0
 """How long after its start an engine waits for a token that a shell may hand in."""
 
@@ -219,6 +223,8 @@ class ReplicateClients:
         if refusal := self.tokens.refusal("replicate", api_base):
             raise OpenAddressError(refusal)
         network = network_of(self._live.now.network)
+        if is_loopback(api_base):
+            network = replace(network, retry=_LOOPBACK_RETRY)
         return ReplicateClient(secret, base_url=api_base, network=network, budget=budget)
 
     def circuits(self) -> dict[str, Circuit]:
