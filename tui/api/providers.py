@@ -204,17 +204,37 @@ class ModelVersion(TypedDict):
     cog_version: str | None
 
 
+class TrainerRelease(TypedDict):
+    """Which SimpleTuner a version of a trainer holds; its schema does not say so.
+
+    Attributes:
+        version: the hash of the version.
+        name: the release; `patched` is a build unlike the known ones.
+        source: what it rests on: the version's date, what its jobs showed, or the user's word.
+        title: the release and what it rests on, for people.
+        reasons: what the date, the jobs and the user say, the last word counting most.
+    """
+
+    version: str
+    name: Literal["4.8.0", "4.10.1", "patched", "unknown"]
+    source: Literal["date", "observed", "user"]
+    title: str
+    reasons: list[str]
+
+
 class ModelVersions(TypedDict):
     """A model's versions, newest first.
 
     Attributes:
         versions: at most 50.
         current_version: the pinned one; null follows the newest.
+        release: our addition: what the version in use holds; null when it is not listed.
         error: always null.
     """
 
     versions: list[ModelVersion]
     current_version: str | None
+    release: TrainerRelease | None
     error: None
 
 

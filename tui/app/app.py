@@ -327,6 +327,10 @@ class SimpleTunerApp(FrameDiff, App[int]):
         """Goes to the Publishing screen."""
         self.show("publishing")
 
+    def do_staged(self) -> None:
+        """Goes to the card of staged data on the Cloud screen."""
+        self.navigation.show_card("staged")
+
     def do_palette(self) -> None:
         """Opens the command palette."""
         self.navigation.open_palette()

@@ -60,6 +60,16 @@ class Navigation:
             else:
                 self._app.push_screen(screen)
 
+    def show_card(self, name: str) -> None:
+        """Goes to a card of the Cloud screen."""
+        from tui.app.cloud.screen import CloudScreen
+
+        self.show("cloud")
+        screen = self._app.screen
+        if isinstance(screen, CloudScreen):
+            # A new screen makes its cards when it is composed, which is after this call.
+            self._app.call_after_refresh(lambda: screen.go_to_card(name))
+
     # -- pages --------------------------------------------------------------------------------
 
     def open_job(self, job_id: str, *, replace: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 
 from tui.base import formatting
 from tui.cli import context, exit_codes
@@ -24,8 +25,9 @@ def staged(options: argparse.Namespace) -> int:
             state += f", read by {', '.join(row['readers'])}"
         if row["keep"]:
             state += ", kept"
-        size = formatting.size(row["bytes"])
-        say(f"{row['key']}  {row['place']}  {row['images']} files, {size}  {state}  {row['where']}")
+        size = f"{formatting.plural(row['images'], 'file')}, {formatting.size(row['bytes'])}"
+        since = f"since {formatting.stamp(datetime.fromisoformat(row['created_at']))}"
+        say(f"{row['key']}  {row['place']}  {size}  {since}  {state}  {row['where']}")
         if row["problem"]:
             say(f"  not removed yet: {row['problem']}")
     if not rows:

@@ -269,6 +269,7 @@ class Engine:
             bus=self.bus,
             live=self.live,
             preparer=self.preparer,
+            releases=self.releases,
             writer=self._writer,
         )
         self._takeover = Takeover(

@@ -223,6 +223,11 @@ async def test_the_chart_over_other_days(world: World) -> None:
             assert "█" in said(screen, "spending")
 
 
+def _one_line(text: str) -> str:
+    """A card's text without its line breaks."""
+    return " ".join(text.split())
+
+
 # -- versions and hardware -----------------------------------------------------------------------
 
 
@@ -252,6 +257,16 @@ async def test_a_version_is_compared_pinned_and_followed_again(world: World) -> 
         await pilot.press("enter")
         await done(form, pilot)
         assert load_settings(world.home, {}).cloud.pinned_versions == {}
+        assert "its schema says that it unpacks archives" in _one_line(said(screen, "hardware"))
+        await go_to(form, pilot, "release")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, Picker))
+        await pilot.press("down", "down", "enter")
+        await done(form, pilot)
+        assert load_settings(world.home, {}).cloud.trainer_release == "4.10.1"
+        said_now = _one_line(said(screen, "hardware"))
+        assert "SimpleTuner 4.10.1 (as you said)." in said_now
+        assert "you said so, and that counts more than the rest" in said_now
 
 
 async def test_rates_are_changed_and_reset(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -91,3 +92,26 @@ async def test_a_job_that_trained_on_its_archive_shows_it_for_its_version(world:
     world.engine.releases.observe(replace(job, inputs={}))  # a job without archive shows nothing
     assert chosen(world, version).archive == "unpacks"
     assert chosen(world, version_of(world, SUMMER)).source == "date"
+
+
+async def test_the_release_of_the_version_in_use_is_told_with_its_reasons(world: World) -> None:
+    model = "simpletuner/advanced-trainer-l40s"
+    listed = await world.client.versions(model)
+    release = listed["release"]
+    assert release is not None
+    assert release["version"] == listed["versions"][0]["id"]
+    assert (release["name"], release["source"]) == ("patched", "observed")
+    assert "its schema says that it unpacks archives" in release["reasons"][1]
+
+    old = Choice(model, "ab" * 32, datetime(2026, 8, 21, tzinfo=UTC), {})
+    described = world.engine.releases.describe(world.sandbox.base_url, old)
+    assert (described["name"], described["source"]) == ("4.8.0", "date")
+    assert described["reasons"] == [
+        "made on 2026-08-21: at most 4.8.0", "no job of it has shown more",
+    ]  # fmt: skip
+
+    await world.client.cloud.change_settings({"cloud.trainer_release": "4.10.1"})
+    release = (await world.client.versions(model))["release"]
+    assert release is not None
+    assert (release["name"], release["source"]) == ("4.10.1", "user")
+    assert release["reasons"][-1].startswith("you said so")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from tui.app.cloud.card import Card, ChangeResult, Item
 from tui.app.cloud.text import LABEL, Words, row, wrapped
@@ -12,6 +12,7 @@ from tui.base import formatting
 from tui.simpletuner.request.hardware import PROFILES, TRAINERS, HardwareProfile
 
 if TYPE_CHECKING:
+    from tui.api.providers import TrainerRelease
     from tui.api.versions import MissingInput, Pinned, VersionComparison, VersionRow
     from tui.client.client import ControlClient
 
@@ -22,6 +23,14 @@ STATES: Final = {
 }  # fmt: skip
 """States of a component on the status page: glyph, tone, a short word."""
 _SHOWN_VERSIONS: Final = 3
+_RELEASE: Final = "cloud.trainer_release"
+_RELEASES: Final = (
+    ("auto", "found out", "from the version's date, and from what its jobs showed"),
+    ("4.8.0", "4.8.0", "it ignores archives, and uploads only at validations"),
+    ("4.10.1", "4.10.1", "the same; it reads one prefix of a bucket, not the whole"),
+    ("patched", "one of its own", "it unpacks archives and uploads the final weights"),
+)
+"""What the trainer holds, by the user's word: the values of the setting."""
 _HASH: Final = 12
 
 
@@ -115,7 +124,22 @@ class HardwareCard(Card):
             )  # fmt: skip
         if pinned and not any(str(version.get("id")) == pinned for version in versions):
             lines.append(row("", pinned[:_HASH], "strong", ("  in use", "dim")))
-        return lines
+        return lines + self._release(model, width)
+
+    def _release(self, model: str, width: int) -> list[Words]:
+        """Returns which SimpleTuner the version in use holds, and why that is thought."""
+        release = self._known_release(model)
+        if not release:
+            return []
+        known = release["source"] == "user" or release["name"] != "unknown"
+        lines = wrapped(_sentence(release["title"]), "base" if known else "warn", width,
+                        indent=LABEL)  # fmt: skip
+        reasons = " · ".join(release["reasons"])
+        return lines + wrapped(_sentence(reasons), "dim", width, indent=LABEL)
+
+    def _known_release(self, model: str) -> TrainerRelease | None:
+        release = self.data.get(f"versions:{model}").get("release")
+        return cast("TrainerRelease", release) if isinstance(release, dict) else None
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -140,6 +164,9 @@ class HardwareCard(Card):
                     Item(f"compare {model}", "  what changes", "choice", "",
                          "inputs of another version beside the newest", versions[1:])
                 )  # fmt: skip
+        word = self.data.context.settings.cloud.trainer_release
+        words, note = next((choice[1:] for choice in _RELEASES if choice[0] == word), (word, ""))
+        items.append(Item("release", "SimpleTuner", "choice", words, note, _RELEASES, word))
         items.append(Item("manual", "Other version", "text", "", "owner/name:hash pins it"))
         for profile in PROFILES.values():
             price = formatting.rate(self._rate(profile))
@@ -164,6 +191,10 @@ class HardwareCard(Card):
         if action == "hardware_profile":
             await cloud.change_provider(hardware_profile=value)
             return ChangeResult(f"New jobs run on {PROFILES[value].label}.")
+        if action == "release":
+            self.data.known["settings"] = await cloud.change_settings({_RELEASE: value})
+            self.data.load(self.CHECKS)
+            return ChangeResult("Checks go by it from now on.")
         if action == "compare":
             return _compared(await cloud.compare_versions(name, before=value))
         if action == "pin":
@@ -183,6 +214,10 @@ class HardwareCard(Card):
         pinned = self.data.context.settings.cloud.pinned_versions.get(model)
         newest = next((str(version.get("id")) for version in self.data.versions_of(model)), "")
         return f"{model}:{pinned or newest}".removesuffix(":")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _missing(rows: Iterable[MissingInput]) -> list[str]:

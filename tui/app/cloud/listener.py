@@ -210,7 +210,9 @@ class ListenerCard(Card):
             ("Tailscale", f"tailscale funnel {self.port()}"),
             ("A server of yours, by ssh (with a web server before it)",
              f"ssh -N -R 127.0.0.1:{self.port()}:127.0.0.1:{self.port()} you@server"),
-            ("Caddy on it", f"caddy reverse-proxy --from hooks.example.org --to :{self.port()}"),
+            ("nginx, Caddy or Traefik: a configuration for your host and ranges",
+             "simpletuner-tui proxy nginx --host hooks.example.org"),
+            ("What a firewall has to let in and out", "simpletuner-tui proxy firewall"),
         )  # fmt: skip
         for title, command in ways:
             lines += [((title, "base"),), (("    ", "base"), (command, "accent")), (("", "base"),)]

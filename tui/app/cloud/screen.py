@@ -1,4 +1,4 @@
-"""The Cloud screen: account, spending, hardware, delivery, listener, network and settings.
+"""The Cloud screen: account, spending, hardware, data, delivery, listener, network, settings.
 
 Each card knows what it says and what can be changed on it; the screen only arranges them.
 """
@@ -22,6 +22,7 @@ from tui.app.cloud.network import NetworkCard
 from tui.app.cloud.settings import SettingsCard
 from tui.app.cloud.setup import SetupCard
 from tui.app.cloud.spending import SpendingCard
+from tui.app.cloud.staged import StagedCard
 from tui.app.cloud.state import CloudState
 from tui.app.keys.actions import CLOUD, MOVE, Action
 from tui.app.keys.keymap import DoublePress
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 _WIDE: Final = 110
 _ALL: Final[tuple[type[Card], ...]] = (
-    SetupCard, AccountCard, SpendingCard, HardwareCard, DeliveryCard, ListenerCard, NetworkCard,
-    SettingsCard,
+    SetupCard, AccountCard, SpendingCard, HardwareCard, StagedCard, DeliveryCard, ListenerCard,
+    NetworkCard, SettingsCard,
 )  # fmt: skip
 
 
@@ -128,6 +129,13 @@ class CloudScreen(AppScreen):
         """The widget of the card that has the keys."""
         here = self.focused
         return here if isinstance(here, CardView) else self.views[0]
+
+    def go_to_card(self, name: str) -> None:
+        """Gives the keys to a card, and scrolls to it."""
+        view = next((view for view in self.views if name == view.card.NAME and view.display), None)
+        if view is not None:
+            view.focus(scroll_visible=False)
+            view.scroll_visible(animate=False)  # also when it has the keys already
 
     @on(CardView.MoveWanted)
     def _move(self, event: CardView.MoveWanted) -> None:

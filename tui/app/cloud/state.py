@@ -33,7 +33,7 @@ _OF_ONE_API: Final = frozenset(
 """Facts that the store has for each API apart."""
 _FOLLOWED_BY: Final = {
     "account": ("onboarding",), "delivery": ("onboarding",), "onboarding": ("onboarding",),
-    "spending": ("spending",), "listener": ("webhooks",),
+    "spending": ("spending",), "listener": ("webhooks",), "staged": ("staged",),
 }  # fmt: skip
 """What is read again when a fact has changed."""
 
@@ -188,10 +188,14 @@ class CloudState:
             "engine": control.info,
             "webhooks": cloud.webhooks,
             "settings": cloud.settings,
+            "staged": lambda: self._staged(control),
             "versions": lambda: control.versions(more),
             "delivery": lambda: self._check_delivery(control, more),
         }
         return calls[kind]()
+
+    async def _staged(self, control: ControlClient) -> Known:
+        return {"staged": await control.staged()}
 
     def _check_delivery(self, control: ControlClient, kind: str) -> Awaitable[Known]:
         body: DeliveryCheckRequest = {"kind": cast("Delivery", kind)}

@@ -76,6 +76,13 @@ APP: Final = (
     Action(
         "app.palette", "commands", ("ctrl+p", "colon"), "Find any action by its name and run it."
     ),
+    Action(
+        "app.staged",
+        "staged data",
+        ("ctrl+t",),
+        "Copies of local images that jobs read: where they lie, who reads them, removal.",
+        f"{PROGRAM} staged list",
+    ),
     Action("app.help", "help", ("question_mark",), "The keys that work here.", footer=90),
     Action("app.notices", "notices", ("ctrl+n",), "Messages shown so far, the newest first."),
     Action("app.theme", "theme", ("T",), "Next theme: dark, light, the terminal's own colours."),

@@ -14,8 +14,9 @@ from tui.engine.credentials.replicate_clients import (
     ReplicateClients,
 )
 from tui.engine.runtime.event_bus import EventBus
-from tui.engine.submission.model_catalog import ModelCatalog, version_row
+from tui.engine.submission.model_catalog import ModelCatalog, version_choice, version_row
 from tui.engine.submission.prepare import Preparer
+from tui.engine.submission.release_profiles import ReleaseProfiles
 from tui.replicate.errors import (
     AuthenticationError,
     ForbiddenError,
@@ -42,6 +43,7 @@ class AccountService:
         bus: EventBus,
         live: LiveSettings,
         preparer: Preparer,
+        releases: ReleaseProfiles,
         writer: StoreWriter,
     ) -> None:
         self._catalog = catalog
@@ -49,6 +51,7 @@ class AccountService:
         self._bus = bus
         self._live = live
         self._preparer = preparer
+        self._releases = releases
         self._writer = writer
         self._request_count = 0
         self._latest: dict[str, tuple[int, providers.AccountValidation]] = {}
@@ -120,7 +123,7 @@ class AccountService:
         return str(user.get("username") or "") if isinstance(user, dict) else ""
 
     async def versions(self, api_base: str, model: str) -> providers.ModelVersions:
-        """Return `{versions, current_version, error}` of a model.
+        """Return the versions of a model, and the release of the one in use.
 
         Raises:
             RefusedError: no model is named.
@@ -128,9 +131,15 @@ class AccountService:
         if not model:
             raise RefusedError("Which model?", "Add ?model_id=owner/name.")
         rows = await self._catalog.versions(api_base, model, fresh=True)
+        pinned = self._live.now.cloud.pinned_versions.get(model)
+        used = next((row for row in rows if pinned in (None, row.id)), None)
+        release = None if used is None else self._releases.describe(
+            api_base, version_choice(model, used)
+        )  # fmt: skip
         return {
             "versions": [version_row(model, row) for row in rows],
-            "current_version": self._live.now.cloud.pinned_versions.get(model),
+            "current_version": pinned,
+            "release": release,
             "error": None,
         }
 

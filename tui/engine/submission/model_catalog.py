@@ -121,12 +121,12 @@ class ModelCatalog:
                 f"The model {name} has no versions.", "Choose other hardware.", code="no_version"
             )
         if not wanted:
-            return _choice(name, versions[0])
+            return version_choice(name, versions[0])
         for candidate in versions:
             if candidate.id.startswith(wanted):
-                return _choice(name, candidate)
+                return version_choice(name, candidate)
         client = await self._clients.get(api_base)
-        return _choice(name, await client.version(name, wanted))
+        return version_choice(name, await client.version(name, wanted))
 
 
 def version_row(model: str, version: Version) -> ModelVersion:
@@ -140,5 +140,6 @@ def version_row(model: str, version: Version) -> ModelVersion:
     }
 
 
-def _choice(model: str, version: Version) -> Choice:
+def version_choice(model: str, version: Version) -> Choice:
+    """A version that Replicate listed, as the one that a job would run on."""
     return Choice(model, version.id, version.created_at, version.openapi_schema)

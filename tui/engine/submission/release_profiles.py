@@ -8,20 +8,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.clock import utc_now
 from tui.base.job_status import JobStatus
 from tui.engine.config.live import LiveSettings
 from tui.engine.submission.draft import Draft
 from tui.engine.submission.model_catalog import Choice
-from tui.simpletuner.release.profile import ReleaseProfile, profile_for
+from tui.simpletuner.release.profile import AFTER_4_8, ReleaseProfile, profile_for
 from tui.simpletuner.request.container import UPLOAD_ROOT
 from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api import providers
 
 UNPACKS_MARK: Final = "x-unpacks-archives"
 """Key of schemas of the sandbox; the service has no such key."""
@@ -58,11 +62,44 @@ class ReleaseProfiles:
         word = draft.trainer_release or self._live.now.cloud.trainer_release
         if choice is None:
             return profile_for(None, user_word=word)
+        return profile_for(choice.created_at, self._observed(api_base, choice), word)
+
+    def describe(self, api_base: str, choice: Choice) -> providers.TrainerRelease:
+        """Which SimpleTuner a version holds, and every reason to think so."""
+        word = self._live.now.cloud.trainer_release
+        profile = profile_for(choice.created_at, self._observed(api_base, choice), word)
+        reasons = [_by_date(choice.created_at), *self._by_jobs(api_base, choice)]
+        if profile.source == "user":
+            reasons.append("you said so, and that counts more than the rest")
+        return {
+            "version": choice.version,
+            "name": profile.name,
+            "source": profile.source,
+            "title": profile.title,
+            "reasons": reasons,
+        }
+
+    def _observed(self, api_base: str, choice: Choice) -> dict[str, Any]:
+        """What earlier jobs of a version showed; a sandbox's schema tells it at once."""
         fact = self._writer.fact(_fact_name(api_base, choice.version))
         observed: dict[str, Any] = dict(fact) if isinstance(fact, dict) else {}
         if (choice.schema or {}).get(UNPACKS_MARK) is True:
             observed |= {"archive": "unpacks", "final": True}
-        return profile_for(choice.created_at, observed, word)
+        return observed
+
+    def _by_jobs(self, api_base: str, choice: Choice) -> list[str]:
+        """Sentences about what the jobs of a version showed; none when nothing is known."""
+        observed = self._observed(api_base, choice)
+        shown = {
+            "unpacks": "it unpacks archives", "ignored": "it does not read archives",
+        }.get(str(observed.get("archive")), "")  # fmt: skip
+        final = "it uploads the final weights" if observed.get("final") is True else ""
+        what = " and ".join(filter(None, [shown, final]))
+        if not what:
+            return ["no job of it has shown more"]
+        if "job_id" not in observed:
+            return [f"its schema says that {what}"]
+        return [f"job {observed['job_id']} showed on {str(observed.get('at'))[:10]} that {what}"]
 
     def observe(self, job: JobRecord) -> None:
         """Keep what a job that has ended showed about its version."""
@@ -108,6 +145,14 @@ class ReleaseProfiles:
             return self._log_file(job_id).read_bytes()[-_TAIL_BYTES:]
         except OSError:
             return b""
+
+
+def _by_date(created_at: datetime | None) -> str:
+    """What the date of a version tells about its release."""
+    if created_at is None:
+        return "its date is not known"
+    limit = "at most 4.8.0" if created_at < AFTER_4_8 else "4.8.0 or later"
+    return f"made on {created_at:%Y-%m-%d}: {limit}"
 
 
 def _has_uploaded_dataset(dataloader: Any) -> bool:

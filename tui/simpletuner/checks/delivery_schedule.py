@@ -33,7 +33,7 @@ def schedule_checks(
     schedule, mends = outlook
     if schedule is None:
         return
-    basis = f" ({release.title})" if release is not None else ""
+    basis = f" · {release.title}" if release is not None else ""
     if schedule.promise == "yes":
         yield "delivery-schedule", "ok", f"{schedule.line}{basis}"
     else:

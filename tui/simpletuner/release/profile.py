@@ -20,7 +20,7 @@ Source = Literal["date", "observed", "user"]
 Archive = Literal["ignored", "unpacks"]
 
 _READ: Final = date(2026, 11, 29)
-_AFTER_4_8: Final = datetime(2026, 8, 22, tzinfo=UTC)
+AFTER_4_8: Final = datetime(2026, 8, 22, tzinfo=UTC)
 """A version created before this day holds 4.8.0 at most."""
 
 USER_WORDS: Final = ("4.8.0", "4.10.1", "patched")
@@ -58,14 +58,14 @@ class ReleaseProfile:
 
     @property
     def title(self) -> str:
-        """The profile and what it rests on, for the screen."""
+        """The profile and what it rests on, for the end of a sentence on the screen."""
         basis = {
             "date": "by the version's date",
             "observed": "as its own jobs showed",
             "user": "as you said",
         }[self.source]
         if self.name == "unknown":
-            return "an unknown release (what holds for SimpleTuner 4.8.0 and 4.10.1)"
+            return "release not known, so by what holds for SimpleTuner 4.8.0 and 4.10.1"
         if self.name == "patched":
             return f"a build unlike SimpleTuner 4.8.0 and 4.10.1 ({basis})"
         limit = "" if self.source == "user" else "at most "
@@ -100,7 +100,7 @@ def profile_for(
     """
     if user_word in _BY_WORD:
         return replace(_BY_WORD[user_word], source="user")
-    old = created_at is not None and created_at < _AFTER_4_8
+    old = created_at is not None and created_at < AFTER_4_8
     profile = _4_8_0 if old else UNKNOWN
     shown = observed or {}
     if shown.get("archive") in ("unpacks", "ignored"):
