@@ -143,3 +143,14 @@ async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_shown_in_f
         while form.item.key != "public_base_url":
             await pilot.press("k")
         await wait_for(pilot, lambda: note in " ".join(str(form.say.content).split()))
+
+
+def test_the_role_of_staged_data_is_a_line_of_a_bucket_and_is_sent() -> None:
+    context: Any = None  # read by a form on a screen alone
+    form = DestinationFormModel(context, [], None, lambda _: None)
+    assert "data_role" not in {item.key for item in form.items()}, "the Hub needs none"
+    form.put("kind", "s3")
+    line = next(item for item in form.items() if item.key == "data_role")
+    assert "staged data" in line.note
+    form.put("data_role", "arn:aws:iam::123456789012:role/reader")
+    assert form._body()["data_role"] == "arn:aws:iam::123456789012:role/reader"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _S3: Final = (
     "preset", "bucket", "endpoint", "account", "region", "prefix", "access_key", "secret_key",
     "addressing", "encryption", "kms_key", "storage_class", "acl", "public_base_url",
+    "data_role",
 )  # fmt: skip
 _SECRET: Final = ("access_key", "secret_key")
 _KEPT: Final = {
@@ -34,7 +35,7 @@ _LABELS: Final = {
     "region": "Region", "prefix": "Folder in it", "access_key": "Access key",
     "secret_key": "Secret key", "addressing": "Bucket named", "encryption": "Encryption",
     "kms_key": "KMS key", "storage_class": "Storage class", "acl": "ACL",
-    "public_base_url": "Public address",
+    "public_base_url": "Public address", "data_role": "Role for data",
 }  # fmt: skip
 _CHOICES: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "addressing": (
@@ -200,6 +201,7 @@ class DestinationFormModel(FormModel):
             "prefix": "the bucket's top",
             "public_base_url": "what links begin with, where the bucket can be read without keys",
             "kms_key": "the account's own",
+            "data_role": "its ARN: a trainer of staged data gets temporary keys of this role",
         }
         return self._text(key, label, notes.get(key, ""))
 
