@@ -362,7 +362,7 @@ class MoveRequest(TypedDict):
 
 
 class JobMoved(TypedDict):
-    """A move has begun: the job is cancelled, and posted anew once it is seen canceled.
+    """A move has begun: the job is cancelled, and posted anew once it is seen cancelled.
 
     Attributes:
         success: always true.

@@ -280,7 +280,7 @@ JOB_QUEUE: Endpoint[None, None, jobs.QueueStanding] = Endpoint(
 MOVE_JOB: Endpoint[jobs.MoveRequest, None, jobs.JobMoved] = Endpoint(
     "POST",
     f"{_JOB}/move",
-    "Move a waiting job to other hardware: the next one is posted once the first is canceled",
+    "Move a waiting job to other hardware: the next one is posted once the first is cancelled",
     errors=(*_REPLICATE, 409, 422),
 )
 COLLECT_JOB: Endpoint[None, None, jobs.Collected] = Endpoint(

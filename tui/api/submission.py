@@ -262,12 +262,14 @@ class Check(TypedDict):
         level: fine, may waste the run, or cannot work.
         message: what was found.
         advice: what to do; empty for `ok`.
+        changes: options for the draft's overrides that correct it; empty when none would.
     """
 
     id: str
     level: CheckLevel
     message: str
     advice: str
+    changes: JsonObject
 
 
 class CheckedConfig(TypedDict):

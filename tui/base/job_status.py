@@ -39,7 +39,7 @@ STATUS_WORDS: Final = {
     JobStatus.RUNNING: "running",
     JobStatus.COMPLETED: "done",
     JobStatus.FAILED: "failed",
-    JobStatus.CANCELLED: "canceled",
+    JobStatus.CANCELLED: "cancelled",
 }
 STATUS_GLYPHS: Final = {
     JobStatus.PENDING: "○",

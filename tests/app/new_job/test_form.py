@@ -88,7 +88,7 @@ def test_the_price_is_free_in_the_sandbox() -> None:
     assert check_text.price(answer()) == "$3.74"
     assert check_text.price(answer(sandbox=True)) == ""
     assert check_text.price(None) == ""
-    assert check_text.leaves_words(answer(sandbox=True))[0] == "Nothing leaves this machine"
+    assert check_text.leaves_words(answer(sandbox=True))[0] == "Stays on this machine"
     assert check_text.skipped_words(answer()) == "Skipped: 1 file: may hold secrets"
 
 

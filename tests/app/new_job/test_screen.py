@@ -357,9 +357,41 @@ async def test_one_key_mends_the_delivery_and_shows_what_it_changed(
         lines = [field.label for field in fields_of(screen.flow.draft, screen.flow.answer, {})]
         assert "Validation step interval" in lines  # it can be seen and cleared
         await pilot.press("f")  # there is nothing to mend any more
-        assert "leave the trainer already" in said(app)
+        assert "No finding here can be mended" in said(app)
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "All of them." in text_of(app))
+
+
+async def test_each_finding_with_changes_is_mended_by_the_same_key(
+    home: Home, ready: StandInEngine
+) -> None:
+    steps = {
+        "id": "steps", "level": "error", "message": "steps and epochs are both set", "advice": "",
+        "changes": {"num_train_epochs": 0},
+    }  # fmt: skip
+    memory = {
+        "id": "memory", "level": "warn", "message": "this may be too much memory",
+        "advice": "Train smaller batches.", "changes": {"train_batch_size": 1},
+    }  # fmt: skip
+    begin = answer()
+    begin["config"]["train_batch_size"] = 4
+    begin |= {"ok": False, "checks": [memory, steps, *begin["checks"]]}
+    async with opened(home, ready) as (app, pilot):
+        ready.answers[CHECK] = (200, begin)
+        screen = await open_form(app, pilot)
+        await wait_for(pilot, lambda: "f changes train_batch_size: 4 → 1" in text_of(app))
+        await pilot.press("tab")  # the cursor is on the first finding, a warning
+        await wait_for(pilot, lambda: screen.checks.has_focus)
+        await pilot.press("j", "f")
+        await wait_for(pilot, lambda: not screen.flow.checking)
+        assert "Changed: train_batch_size: 4 → 1." in said(app)
+        assert asked(ready, CHECK)[-1]["overrides"] == {"train_batch_size": 1}
+        await pilot.press("tab")
+        await wait_for(pilot, lambda: screen.form.has_focus)
+        await pilot.press("f")  # elsewhere: the error first
+        await wait_for(pilot, lambda: not screen.flow.checking)
+        sent = asked(ready, CHECK)[-1]["overrides"]
+        assert sent == {"train_batch_size": 1, "num_train_epochs": 0}
 
 
 async def test_an_archive_that_the_trainer_ignores_can_be_accepted(

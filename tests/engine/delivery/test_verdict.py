@@ -82,10 +82,10 @@ def test_final_weights_stand_for_all() -> None:
     ("log", "state", "missing"),
     [
         (saved(500) + FAILED + saved(1000), "yes", ()),  # the next upload sent everything
-        (saved(500) + saved(1000) + FAILED, "partly", ("the upload via s3",)),
-        (FAILED, "partly", ("the upload via s3",)),
+        (saved(500) + saved(1000) + FAILED, "partly", ("the last upload of the run folder",)),
+        (FAILED, "partly", ("the last upload of the run folder",)),
         (saved(500) + saved(1000) + f"=== debug.log tail ===\n{FAILED}", "partly",
-         ("the upload via s3",)),
+         ("the last upload of the run folder",)),
         (saved(500) + FAILED + saved(1000) + f"=== debug.log tail ===\n{FAILED}", "yes", ()),
     ],
 )  # fmt: skip
@@ -135,7 +135,7 @@ def test_an_unreachable_destination_stays_unknown_unless_the_log_reports_failure
 
     assert judge_unknown(saved(1000)) == place
     result = judge_unknown(saved(1000) + FAILED)
-    assert (result.state, result.missing) == ("partly", ("the upload via s3",))
+    assert (result.state, result.missing) == ("partly", ("the last upload of the run folder",))
 
 
 def test_a_provider_that_was_never_made_is_a_failure() -> None:

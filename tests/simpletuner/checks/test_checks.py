@@ -366,4 +366,20 @@ def test_descriptions_are_plain_json(tmp_path: Path) -> None:
     assert datasets[0]["images"] == 3
     assert json.loads(json.dumps(describe_datasets(config, None)))[0]["id"] == "cats"
     listed = describe_checks(check_config(config, report))
-    assert all(line.keys() == {"id", "level", "message", "advice"} for line in listed)
+    keys = {"id", "level", "message", "advice", "changes"}
+    assert all(line.keys() == keys for line in listed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "described"),
+    [
+        ({"num_train_epochs": 0}, {"num_train_epochs": 0}),
+        ({"lora_rnak": None, "lora_rank": 8}, {}),  # an option cannot be taken out of the file
+        ({"some_option": 1}, {}),
+    ],
+)
+def test_changes_are_described_when_a_draft_can_make_all_of_them(
+    changes: dict[str, Any], described: dict[str, Any]
+) -> None:
+    (row,) = describe_checks([Check("steps", "error", "both are set", "", changes)])
+    assert row["changes"] == described

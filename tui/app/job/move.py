@@ -61,7 +61,7 @@ def _confirm(context: AppContext, job: JobRecord, standing: QueueStanding, hardw
         Confirm(
             f"Move {job.name} to {other['label']}?",
             [standing["words"], "", f"The new one: {_price(other)}.",
-             "It starts only after Replicate has canceled this one: nothing is paid twice."],
+             "It starts only after Replicate has cancelled this one: nothing is paid twice."],
             yes="Yes, move it",
         ),
         answered,

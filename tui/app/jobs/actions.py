@@ -124,7 +124,10 @@ class JobActions:
 
         async def sync(control: ControlClient) -> str:
             answer = await control.sync()
-            return str(answer.get("message") or f"{answer.get('synced', 0)} jobs brought in.")
+            return str(
+                answer.get("message")
+                or f"{formatting.plural(int(answer.get('synced') or 0), 'job')} brought in."
+            )
 
         self._context.call_engine(sync)
 

@@ -342,8 +342,9 @@ NEW: Final = (
            footer=6),
     Action("new.recommend", "recommended", ("r",),
            "Fill in the delivery that is most likely to work, with sensible settings.", footer=8),
-    Action("new.fix_delivery", "mend delivery", ("f",),
-           "Change intervals, steps or batch so that the final weights leave the trainer.",
+    Action("new.fix_delivery", "mend", ("f",),
+           "Make the change that a finding names: that of the cursor, else the first, such as "
+           "intervals, steps or batch so that the final weights leave the trainer.",
            f"{PROGRAM} check CONFIG --fix-delivery", footer=3),
     Action("new.switch", "checks", ("tab", "shift+tab"), "To the checks, and back.", footer=7),
     Action("new.stop", "stop upload", ("x",), "Stop packing or uploading; the job is cancelled.",

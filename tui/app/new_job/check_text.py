@@ -10,6 +10,7 @@ from typing import Any, Final
 from tui.app.terminal.text_lines import plain
 from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
+from tui.simpletuner.config.overrides import override_text
 
 Answer = Mapping[str, Any]
 GLYPHS: Final = {"ok": ("✓ ", "good"), "warn": ("! ", "warn"), "error": ("✗ ", "bad")}
@@ -28,12 +29,37 @@ def check_entries(answer: Answer, width: int) -> list[Entry]:
                 entry(f"  {part}", "dim", copy=advice)
                 for part in textwrap.wrap(plain(advice), width - 2)
             ]
+        if changes := change_words(check, answer):
+            lines += [
+                entry(f"  {part}", "accent", copy=message)
+                for part in textwrap.wrap(f"f changes {plain(changes)}", width - 2)
+            ]
     if answer.get("estimate"):
         for number, part in enumerate(textwrap.wrap(estimate_words(answer), width - 2)):
             lines.append(entry("  " if number else "≈ ", "accent", (part, "base")))
         for part in textwrap.wrap(basis_words(answer), width - 2):
             lines.append(entry("  ", "dim", (part, "dim")))
     return lines
+
+
+def finding_of(line: Entry | None, answer: Answer | None) -> Answer | None:
+    """Returns the finding that a line of `check_entries` belongs to."""
+    if line is None or not line.copy:
+        return None
+    checks = (answer or {}).get("checks") or ()
+    return next((c for c in checks if line.copy in (c.get("message"), c.get("advice"))), None)
+
+
+def change_words(check: Answer, answer: Answer | None) -> str:
+    """Returns what a finding's changes do to the options, `name: before → after`."""
+    if check.get("level") == "ok":
+        return ""
+    config = (answer or {}).get("config") or {}
+    parts = []
+    for name, value in (check.get("changes") or {}).items():
+        before = f"{override_text(config[name])} → " if config.get(name) is not None else ""
+        parts.append(f"{name}: {before}{override_text(value)}")
+    return ", ".join(parts)
 
 
 def basis_words(answer: Answer) -> str:
@@ -89,7 +115,7 @@ def leaves_words(answer: Answer) -> tuple[str, str]:
         captions = formatting.plural(int(leaves.get("captions") or 0), "caption")
         what = f"{images}, {captions}, {formatting.size(leaves.get('bytes'))}"
     if stays_here(answer):
-        return "Nothing leaves this machine", f"{what} → sandbox"
+        return "Stays on this machine", f"{what}; the sandbox, which runs here, reads them"
     where = str(leaves.get("destination") or "Replicate")
     until = leaves.get("until")
     stays = f"it stays there {until}" if until else "deleted there after the job"
@@ -102,7 +128,10 @@ def staged_words(answer: Answer) -> list[str]:
     if not leaves.get("until"):
         return []
     missing = int(leaves.get("missing_bytes") or 0)
-    left = f"{formatting.size(missing)} of it are sent now" if missing else "It is there already"
+    size, total = formatting.size(missing), int(leaves.get("bytes") or 0)
+    left = "It is there already" if not missing else f"{size} of it are sent now"
+    if missing >= total > 0:
+        left = "All of it is sent now"
     token = str(leaves.get("token") or "")
     return [f"{left}.", *([f"{token[:1].upper()}{token[1:]}."] if token else [])]
 
@@ -162,7 +191,9 @@ def dry_run_entries(answer: Answer, width: int) -> list[Entry]:
     lines = [entry("Findings", "strong"), *check_entries(answer, width)]
     lines += [Entry(), entry("Datasets", "strong")]
     for dataset in answer.get("datasets") or ():
-        words = f"{dataset.get('images') or 0} images, {dataset.get('captions') or 0} captions"
+        images = formatting.plural(int(dataset.get("images") or 0), "image")
+        captions = formatting.plural(int(dataset.get("captions") or 0), "caption")
+        words = "" if dataset.get("kind") == "cache" else f"{images}, {captions}"
         path = dataset.get("path") or ""
         lines.append(
             entry(f"  {plain(str(dataset.get('id')))}", "base",

@@ -321,9 +321,10 @@ class NewJobScreen(AppScreen):
         self.editor.names.recommend()
 
     def do_fix_delivery(self) -> None:
-        """Changes the options that keep the final weights in the trainer; says which."""
-        if changes := self.flow.mend_delivery():
-            self.context.tell(f"Changed for the delivery: {changes}.")
+        """Makes the changes that a finding names: that of the cursor, else the first."""
+        line = self.checks.current if self.checks.has_focus else None
+        if changes := self.flow.mend(check_text.finding_of(line, self.flow.answer)):
+            self.context.tell(f"Changed: {changes}.")
 
     def do_starter(self) -> None:
         """Asks for a model family, then for a name and the images."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.new_job.check_text import (
     Answer,
+    change_words,
     estimate_words,
     is_free,
     leaves_words,
@@ -207,6 +208,32 @@ class DraftSubmission:
         return words
 
     @property
+    def mendable(self) -> list[Answer]:
+        """The findings that carry changes of options, errors first."""
+        checks = [] if self.checking or self.answer is None else self.answer.get("checks") or []
+        found = [check for check in checks if change_words(check, self.answer)]
+        return sorted(found, key=lambda check: check.get("level") != "error")
+
+    def mend(self, finding: Answer | None) -> str:
+        """Puts the changes of a finding into the draft; returns them in words, "" for none.
+
+        Args:
+            finding: the finding of the cursor; without changes of its own, or None, the delivery
+                is mended first, then the first finding that can be.
+        """
+        if finding not in self.mendable:
+            finding = None
+        if self.mends and (finding is None or finding.get("id") == "delivery-schedule"):
+            return self.mend_delivery()
+        finding = finding or next(iter(self.mendable), None)
+        if finding is None:
+            return ""
+        words = change_words(finding, self.answer)
+        self.draft["overrides"] = {**(self.draft.get("overrides") or {}), **finding["changes"]}
+        self.draft_changed(at_once=True)
+        return words
+
+    @property
     def needs_consent(self) -> bool:
         """Whether the user must agree: something leaves the machine, or it costs money."""
         answer = self.answer
@@ -359,12 +386,12 @@ def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbid
         return "There is no check yet."
     if name in ("dry_run", "recommend") and not (flow.draft.get("config") and engine):
         return "Choose a config first." if engine else _STARTING
-    if name == "fix_delivery" and not flow.mends:
+    if name == "fix_delivery" and not flow.mends and not flow.mendable:
         if flow.checking or flow.answer is None:
             return "There is no check yet."
         weights = flow.answer.get("weights") or {}
-        if weights.get("promise") == "yes":
-            return "The final weights leave the trainer already."
+        if weights.get("promise") in ("yes", None):
+            return "No finding here can be mended by a change of options."
         return "No change of the config helps here: choose another delivery."
     if name == "clear" and not own:
         return "This field says what the config says."

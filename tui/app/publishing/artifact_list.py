@@ -258,7 +258,7 @@ class Row:
     Attributes:
         kind: `job`, `checkpoint`, `file`, `missing` for what is not here, or `note` for words.
         depth: the level of indentation.
-        step: of a checkpoint or its files; None for the final result.
+        step: of a checkpoint or its files; None for files of no checkpoint.
         item: the engine's row of a file, a checkpoint or what is missing, or `{text}` of a note.
         open: whether what is below it is shown.
         label: of a file: its name without the folders that all files of the job share.
@@ -284,7 +284,8 @@ class Row:
         """The name of the file or of the checkpoint."""
         if self.kind == "file":
             return self.label
-        return checkpoint_name(self.step)
+        weights = bool(self.item.get("weights", True)) if self.item else True
+        return checkpoint_name(self.step, weights=weights)
 
 
 def lines_of(

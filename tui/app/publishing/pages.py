@@ -137,7 +137,7 @@ def compare_page(checkpoints: Sequence[Known], width: int = 120) -> list[Entry]:
         smoothed = one["smoothed"]
         share = 0.0 if smoothed is None else (smoothed - low) / (high - low) if high > low else 1.0
         said = {
-            "CHECKPOINT": checkpoint_name(one["step"]),
+            "CHECKPOINT": checkpoint_name(one["step"], weights=bool(one.get("weights", True))),
             "STEP": "—" if one["at"] is None else f"{one['at']:,}",
             "MEAN LOSS": formatting.number(smoothed),
             "AT STEP": formatting.number(one["loss"]),

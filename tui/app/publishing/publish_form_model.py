@@ -230,7 +230,11 @@ class PublishFormModel(FormModel):
             mean = formatting.number(best["smoothed"])
             words = f"{checkpoint_name(best['step'])}: mean loss of {best['window']} steps {mean}"
         choices.append(("best", "the best checkpoint", words))
-        choices.append(("final", "the final result", "without its checkpoints"))
+        outside = next((row for row in checkpoints if row["step"] is None), None)
+        if outside is None or outside["weights"]:
+            choices.append(("final", "the final weights", "without the checkpoints"))
+        else:
+            choices.append(("final", "the other files", "pictures and settings; no weights"))
         choices += [
             (str(checkpoint["step"]), checkpoint_name(checkpoint["step"]),
              f"{loss_words(checkpoint)}, {formatting.size(checkpoint['size'])}")

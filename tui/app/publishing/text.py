@@ -143,9 +143,16 @@ def best_means(row: Known) -> str:
     )
 
 
-def checkpoint_name(step: int | None) -> str:
-    """Returns the name of a checkpoint."""
-    return "final result" if step is None else f"checkpoint-{step}"
+def checkpoint_name(step: int | None, *, weights: bool = True) -> str:
+    """Returns the name of a checkpoint, or of the files that belong to none.
+
+    Args:
+        step: of the checkpoint; None for the files outside of all checkpoints.
+        weights: whether weights are among them; else they are pictures, settings and the like.
+    """
+    if step is None:
+        return "final weights" if weights else "other files"
+    return f"checkpoint-{step}"
 
 
 def is_safe(file: Known) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from tui.base.formatting import plural
 from tui.destinations.card.model_card import CARD
 from tui.destinations.common.contract import Item, LocalFile, Progress, Resume, TestReport, Verified
 from tui.destinations.common.errors import (
@@ -239,7 +240,7 @@ class HubDestination:
     def _commit(self, batch: Sequence[Item], message: str) -> None:
         from huggingface_hub import CommitOperationAdd
 
-        title = message or f"Publish {len(batch)} files"
+        title = message or f"Publish {plural(len(batch), 'file')}"
         with contextlib.ExitStack() as stack:
             operations: list[CommitOperationAdd] = []
             for item in batch:

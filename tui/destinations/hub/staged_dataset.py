@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+from tui.base.formatting import plural
 from tui.destinations.common.errors import (
     MismatchError,
     PublishError,
@@ -147,10 +148,10 @@ class StagedRepository:
             waiting += sent
             inline += sum(item.upload_info.size for item in sent if not item._is_uploaded)  # noqa: SLF001  nothing public tells it
             if len(waiting) >= _COMMIT_FILES or inline >= _COMMIT_BYTES:
-                self._commit(waiting, f"Stage {len(waiting)} files", meter)
+                self._commit(waiting, f"Stage {plural(len(waiting), 'file')}", meter)
                 waiting, inline = [], 0
         if waiting:
-            self._commit(waiting, f"Stage {len(waiting)} files", meter)
+            self._commit(waiting, f"Stage {plural(len(waiting), 'file')}", meter)
         return self._complete(dataset, meter)
 
     def _create(self) -> None:

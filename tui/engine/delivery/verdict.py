@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tui.base.formatting import plural
 from tui.destinations.common.shards import missing_shards
 from tui.destinations.delivered import Arrival
 from tui.engine.delivery.expected import FINAL, ExpectedDelivery, checkpoint_name
@@ -78,9 +79,9 @@ def judge(arrival: Arrival, evidence: Evidence) -> Arrival:
     advice = _advice(evidence, refused)
     if not found.weights:
         message = (
-            f"no complete weights among the {len(names)} files {arrival.words}"
+            f"no complete weights among the {plural(len(names), 'file')} {arrival.words}"
             if found.missing_shards
-            else f"no weights among the {len(names)} files {arrival.words}"
+            else f"no weights among the {plural(len(names), 'file')} {arrival.words}"
             if names
             else arrival.words
         )
@@ -89,7 +90,7 @@ def judge(arrival: Arrival, evidence: Evidence) -> Arrival:
             missing=missing or ("weights",),
         )  # fmt: skip
     count = arrival.files
-    weights_text = f"{count} weights file{'' if count == 1 else 's'}"
+    weights_text = plural(count, "weights file")
     if missing:
         message = f"{weights_text} {arrival.words}, but not {', '.join(missing)}"
         return replace(arrival, state="partly", words=message, advice=advice, missing=missing)
@@ -208,4 +209,4 @@ def _short(key: str) -> str:
 
 def _failure(name: str) -> str:
     """The name of a failed upload, as a missing thing in a sentence."""
-    return f"the upload {name}" if name.startswith("via ") else name
+    return "the last upload of the run folder" if name.startswith("via ") else name

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
-from tui.base.formatting import duration
+from tui.base.formatting import duration, plural
 from tui.base.formatting import size as size_text
 from tui.base.hosts import is_loopback
 from tui.destinations.common.errors import MismatchError, PublishError, Trouble
@@ -235,7 +235,7 @@ class BucketPlace:
         except SimpleTunerError:
             life = "the time until they are read"
         return Leaves(
-            what=f"{manifest.images} files{captions}, {size_text(manifest.bytes)}",
+            what=f"{plural(manifest.images, 'file')}{captions}, {size_text(manifest.bytes)}",
             to=bucket,
             until="until the job has ended, unless they are kept for the next one",
             token=f"temporary keys for this job's folder in the bucket, for {life}",

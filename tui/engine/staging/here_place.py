@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.formatting import plural
 from tui.base.formatting import size as size_text
 from tui.base.hosts import is_loopback
 from tui.destinations.common.errors import (
@@ -230,7 +231,7 @@ class HerePlace:
         address = self._endpoint() or "an address that is not set yet"
         token = "a key pair of this job alone, in the request; it ends with the job"  # noqa: S105  words
         return Leaves(
-            what=f"{manifest.images} files{captions}, {size_text(manifest.bytes)}",
+            what=f"{plural(manifest.images, 'file')}{captions}, {size_text(manifest.bytes)}",
             to=f"{reader}, which reads them from this machine over {address}",
             until="until the job has ended, unless they are kept for the next one",
             token=token,

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.errors import RefusedError
+from tui.base.formatting import plural
 from tui.engine.submission.draft import Draft
 
 if TYPE_CHECKING:
@@ -69,7 +70,11 @@ class ShownPlaces:
             same = True
         if not same:
             images = leaves["images"]
-            now = f"{images} images would go to {leaves['destination']}" if images else "none would"
+            now = (
+                f"{plural(images, 'image')} would go to {leaves['destination']}"
+                if images
+                else "none would"
+            )
             raise RefusedError(
                 f"What leaves this machine is not what was shown before: now {now}.",
                 "Nothing was sent. Check it again, and agree to what is shown then.",

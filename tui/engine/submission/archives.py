@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from tui.base.formatting import plural
 from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.runtime.event_bus import EventBus
@@ -85,7 +86,7 @@ class Archives:
         archive = await _in_thread(cancel, work)
         note_phase(
             self._recorder, job, "packed",
-            f"Packed {archive.entries} files into {archive.size:,} bytes.",
+            f"Packed {plural(archive.entries, 'file')} into {archive.size:,} bytes.",
             size=archive.size, sha256=archive.sha256,
         )  # fmt: skip
 

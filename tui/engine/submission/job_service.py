@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
 from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
+from tui.base.formatting import plural
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
 from tui.engine.config.live import LiveSettings
@@ -285,7 +286,8 @@ class JobService:
             )
         if not prepared.draft.consent:
             raise RefusedError(
-                f"{leaves['images']} images would leave this machine for {leaves['destination']}.",
+                f"{plural(leaves['images'], 'image')} would leave this machine for "
+                f"{leaves['destination']}.",
                 "Agree to it (--yes on the command line).",
                 status=403,
                 code="consent_required",

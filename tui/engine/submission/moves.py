@@ -1,7 +1,7 @@
-"""Moves a job that waits for a machine to other hardware: cancel, see it canceled, post again.
+"""Moves a job that waits for a machine to other hardware: cancel, see it cancelled, post again.
 
 Two runs of one job would be paid twice. So the second is posted only after Replicate itself has
-named the first one canceled; an answer to the cancel that is lost or late changes nothing. A move
+named the first one cancelled; an answer to the cancel that is lost or late changes nothing. A move
 survives the engine: it is stored before the cancel, and the new job has a key that makes it once.
 """
 

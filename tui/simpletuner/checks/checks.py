@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tui.base.formatting import plural
 from tui.simpletuner.checks.buckets import bucket_checks
 from tui.simpletuner.checks.data import CheckRow, data_checks
 from tui.simpletuner.checks.dataloader import dataloader_checks
@@ -176,7 +177,7 @@ def _check_steps(facts: Facts) -> Iterator[CheckRow]:
         return
     steps = total_steps(config, report.images if report else 0, gpus=facts.profile.gpus)
     if steps:
-        yield "steps", "ok", f"{steps} steps"
+        yield "steps", "ok", plural(steps, "step")
     else:
         message = f"{config.num_train_epochs} epochs; the steps depend on the hosted data"
         yield "steps", "ok", message

@@ -81,7 +81,7 @@ def _check_dataset(dataset: DatasetReport, mode: DatasetMode) -> Iterator[CheckR
     if dataset.images:
         captions = ""
         if dataset.spec.caption_strategy == "textfile":
-            captions = f" · {dataset.captions} captions"
+            captions = f" · {_count(dataset.captions, 'caption')}"
         yield "datasets", "ok", f"{identity}: {_count(dataset.images, 'image')}{captions}"
     if dataset.corrupt_images:
         message = f"{identity}: {_count(len(dataset.corrupt_images), 'image')} cannot be read"

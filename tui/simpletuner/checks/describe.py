@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from tui.simpletuner.checks.buckets import aspect_buckets, samples_per_step
 from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.config.overrides import OVERRIDES
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_text
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
@@ -49,7 +50,7 @@ def describe_datasets(config: TrainingConfig, report: DataReport | None) -> list
     return [_describe_dataset(dataset, config) for dataset in unscanned]
 
 
-def describe_checks(checks: Sequence[Check]) -> list[dict[str, str]]:
+def describe_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
     """The results of the checks."""
     return [
         {
@@ -57,9 +58,16 @@ def describe_checks(checks: Sequence[Check]) -> list[dict[str, str]]:
             "level": check.level,
             "message": check.message,
             "advice": check.advice,
+            "changes": _overridable(check.changes),
         }
         for check in checks
     ]
+
+
+def _overridable(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes that a draft's overrides can make; none when only a part of them could be made."""
+    possible = all(name in OVERRIDES and value is not None for name, value in changes.items())
+    return dict(changes) if possible else {}
 
 
 def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> dict[str, Any]:

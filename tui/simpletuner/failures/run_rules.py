@@ -274,7 +274,7 @@ NOTICE_RULES: Final = (
         "publishing-failed",
         K.UPLOAD_FAILED,
         "an upload failed",
-        "One round of uploads via {1} failed. The next one sends everything again.",
+        "One upload of the run folder failed. The next one sends everything again.",
         (r"Publishing via (\S+) failed",),
         ("Check the destination's address and keys while the run goes on.",),
         again="maybe",
