@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.cli.demo import BUCKET_NAME, DemoSession
+from tui.cli.demo import BUCKET_NAME, DemoSession, leave
 from tui.cli.main import build_parser
 from tui.settings import Home
 
@@ -37,6 +38,44 @@ async def test_every_way_of_delivery_works_in_the_demo(
                  {"kind": "s3", "destination": BUCKET_NAME}, {"kind": "local"}):  # fmt: skip
         answer = await client.cloud.check_delivery(**body)
         assert answer["verdict"] == "works", answer
+
+
+class Typed(io.StringIO):
+    """A terminal on which an answer was typed."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stdin", "stays"),
+    [(Typed("y\n"), False), (Typed("\n"), True), (Typed(""), True), (io.StringIO("y\n"), True)],
+    ids=["yes", "enter", "hung up", "no terminal"],
+)
+def test_delivered_files_of_the_demo_are_removed_after_a_yes_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stdin: io.StringIO,
+    stays: bool,
+) -> None:
+    root = tmp_path / "demo"
+    weights = root / "cloud_outputs/cat/weights.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"12345")
+    monkeypatch.setattr("sys.stdin", stdin)
+    leave(root)
+    assert weights.exists() is root.exists() is stays
+    said = capsys.readouterr().err
+    assert f"{root / 'cloud_outputs'} (1 file, 5 B)" in said
+    assert (f"rm -r {root}" in said) is stays
+
+
+def test_a_demo_without_files_leaves_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    (root / "cloud_outputs").mkdir(parents=True)
+    leave(root)
+    assert not root.exists()
 
 
 def test_the_demo_help_says_that_it_ignores_the_home_variable(

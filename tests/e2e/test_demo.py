@@ -28,6 +28,8 @@ def test_two_keys_run_a_job_to_its_files(tmp_path: Path, size: tuple[int, int]) 
         screen.wait(r"(running|uploading|queued|preparing)")
         screen.wait(r"✓ done", within=60)
         screen.press("q")
+        screen.wait(r"Remove them, and all else of the demo\?")
+        screen.press("Enter")
         screen.wait("ENDED 0")
     delivered = sorted(tmp_path.glob("simpletuner-demo-*/cloud_outputs/**/*.safetensors"))
     # The trainer does not announce its files, so they are compared with those of its container.

@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tui.base import formatting
 from tui.cli import exit_codes
 from tui.cli.open_app import has_screen
 from tui.cli.output import tell
@@ -155,13 +156,34 @@ def demo(_options: argparse.Namespace) -> int:
         return run(session.home, session.settings(), attach=session.open, sandbox=True)
     finally:
         session.close()
-        _leave(root)
+        leave(root)
 
 
-def _leave(root: Path) -> None:
-    """Keep what was delivered, and say where; otherwise leave nothing behind."""
+def leave(root: Path) -> None:
+    """Say where delivered files are, and remove the demo's folder unless they are to stay.
+
+    They stay without a clear yes: when the terminal is gone, nobody answers.
+    """
     outputs = root / "cloud_outputs"
-    if any(path.suffix == ".safetensors" for path in outputs.rglob("*")):
-        tell(f"The demo's files are in {outputs}; to remove them: rm -r {root}")
-    else:
+    files = [path for path in outputs.rglob("*") if path.is_file()]
+    if not any(path.suffix == ".safetensors" for path in files):
         shutil.rmtree(root, ignore_errors=True)
+        return
+    total = formatting.size(sum(path.stat().st_size for path in files))
+    tell(f"The demo's files are in {outputs} ({formatting.plural(len(files), 'file')}, {total}).")
+    if _agrees("Remove them, and all else of the demo? [y/N] "):
+        shutil.rmtree(root, ignore_errors=True)
+        tell("Removed.")
+    else:
+        tell(f"They stay. To remove them later: rm -r {root}")
+
+
+def _agrees(question: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    except (OSError, KeyboardInterrupt):  # the terminal is gone, or ctrl+c is the answer
+        return False
