@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -12,28 +12,23 @@ from textual.widget import Widget
 
 from tui.app.jobs.actions import JobActions
 from tui.app.keys.actions import MOVE, PUBLISHING, Action
-from tui.app.publishing import pages
 from tui.app.publishing.actions import PublishingActions
+from tui.app.publishing.page_opener import PageOpener
 from tui.app.publishing.panels import Panels
-from tui.app.publishing.reasons import NO_CHECKPOINTS, Selection, for_panel, why_not
+from tui.app.publishing.reasons import NO_CHECKPOINTS, for_panel, why_not
+from tui.app.publishing.selection import SelectionReader
 from tui.app.publishing.state import TEST_FACT, PublishingState
-from tui.app.publishing.text import is_safe
 from tui.app.shell.messages import EngineState, JobsChanged
 from tui.app.shell.screen import AppScreen
-from tui.app.terminal.control import desktop_opener, show_folder
+from tui.app.terminal.control import show_folder
 from tui.app.widgets.virtual_list import VirtualList
 from tui.store.transfer_records import TransferState
 
 if TYPE_CHECKING:
-    from tui.app.publishing.artifact_list import Row
     from tui.app.publishing.form import FormScreen
-    from tui.app.widgets.entry_list import Entry
     from tui.app.widgets.input_line import FilterLine
-    from tui.app.widgets.picker import PageActions
     from tui.store.transfer_records import DestinationRecord, TransferRecord
 
-_ON_FILE: Final = ("publish", "delete", "fetch", "show", "copy_link", "copy_hash")
-_ON_TRANSFER: Final = ("pause", "cancel", "retry", "copy_link")
 _PERIOD: Final = 0.25
 """Seconds between two drawings of transfers: four a second, however often the engine reports."""
 
@@ -57,7 +52,11 @@ class PublishingScreen(AppScreen):
         self.panels = Panels(self.context, self.state, lambda: self.focused)
         self._actions = PublishingActions(self.context, self.state, saved=self._destination_saved)
         self._job_actions = JobActions(self.context)
-        self._cached_here: tuple[tuple[object, ...], Selection] | None = None
+        self._pages = PageOpener(
+            self.context, self.state, self.panels, actions=self.actions, why_not=self.why_not,
+            perform=self._asked_on_page,
+        )  # fmt: skip
+        self._selection = SelectionReader(self.context, self.state, self.panels)
         self._due: Timer | None = None
         self._moved_transfers: set[str] = set()
         self._moved_files = False
@@ -179,42 +178,6 @@ class PublishingScreen(AppScreen):
         """The destination under the cursor."""
         return self.panels.destinations.destination
 
-    def _here(self) -> Selection:
-        """Describes what is under the cursor.
-
-        The footer asks for the reason of each key, one after the other, so the description is kept
-        until something that it was made from is another object.
-        """
-        row = self.panels.artifacts.row
-        known = self.state.known(row.job_id) if row is not None else {}
-        made_from: tuple[object, ...] = (row, known, self._transfer, self._destination,
-                                         self.context.control, self.panels.current)  # fmt: skip
-        if self._cached_here is not None:
-            before, here = self._cached_here
-            if all(new is old for new, old in zip(made_from, before, strict=True)):
-                return here
-        here = self._describe(row, known)
-        self._cached_here = (made_from, here)
-        return here
-
-    def _describe(self, row: Row | None, known: Mapping[str, Any]) -> Selection:
-        files, checkpoints = self.panels.files, known.get("checkpoints")
-        job = self.panels.job(row.job_id) if row is not None else None
-        return Selection(
-            panel=self.panels.current,
-            row=row,
-            transfer=self._transfer,
-            destination=self._destination,
-            engine=self.context.control is not None,
-            desktop=desktop_opener() is not None,
-            links=tuple(self.panels.links),
-            safe=sum(map(is_safe, files)),
-            bare=job is not None and not job.file_count,
-            gone=any(not file.get("here") for file in files) or bool(known.get("unfetched")),
-            checkpoints=None if checkpoints is None else len(checkpoints),
-            places=self.panels.destinations.count,
-        )
-
     def actions(self) -> tuple[Action, ...]:
         """The actions of the screen; the footer begins with those of the panel with the keys."""
         transfer, panel = self._transfer, self.panels.current
@@ -225,7 +188,7 @@ class PublishingScreen(AppScreen):
         """Why an action cannot be done now; empty when it can."""
         if action.group != "publishing":
             return super().why_not(action)
-        return why_not(action.name, self._here())
+        return why_not(action.name, self._selection.now())
 
     def command_job(self) -> str | None:
         """The job under the cursor."""
@@ -263,64 +226,13 @@ class PublishingScreen(AppScreen):
     @on(VirtualList.Opened)
     def do_open(self) -> None:
         """Unfolds the line under the cursor, or shows everything about it."""
-        if self.panels.current == "transfers":
-            self._open_transfer()
-        elif self.panels.current == "destinations":
-            self._open_destination()
-        else:
-            self._open_artifact()
-
-    def _open_artifact(self) -> None:
-        row = self.panels.artifacts.row
-        if row is None:
-            return
-        if row.kind in ("job", "checkpoint"):
-            self.panels.artifacts.unfold(row)
-        elif row.item is not None and row.kind == "file":
-            self._show_page(row.name, pages.file_page(row.item), *_ON_FILE)
-        elif row.item is not None and row.kind == "missing":
-            self._show_page("Not here", pages.missing_page(row.item, self.context.clock()), "fetch")
-
-    def _open_transfer(self) -> None:
-        from tui.app.publishing.transfer_list import TransferPage
-
-        transfer = self._transfer
-        if transfer is not None:
-            name = self.panels.name_of(transfer.job_id)
-            page = TransferPage(self.context, transfer, name, self._offers(*_ON_TRANSFER))
-            self.context.push_screen(page, self._asked_on_page)
-
-    def _open_destination(self) -> None:
         destination = self._destination
-        if destination is None:
-            return
-        test = self.state.tested.get(destination.name)
-        if test is None:
+        if self.panels.current == "transfers":
+            self._pages.open_transfer()
+        elif self.panels.current == "artifacts":
+            self._pages.open_artifact()
+        elif destination is not None and not self._pages.open_test(destination):
             self._edit(destination)
-        else:
-            self._show_page(f"Test of {destination.name}", pages.test_page(test), "test", "edit")
-
-    @property
-    def _page_width(self) -> int:
-        """Cells of a page's lines."""
-        from tui.app.widgets.picker import page_width
-
-        return page_width(self.size.width)
-
-    def _show_page(self, title: str, lines: Sequence[Entry], *action_names: str) -> None:
-        """Shows a page; the keys of some actions work on it."""
-        from tui.app.widgets.picker import Page
-
-        page = Page(title, pages.wrapped(lines, self._page_width), self._offers(*action_names))
-        self.context.push_screen(page, self._asked_on_page)
-
-    def _offers(self, *action_names: str) -> PageActions:
-        from tui.app.widgets.picker import PageActions
-
-        wanted = [f"publishing.{name}" for name in action_names]
-        return PageActions(
-            lambda: [action for action in self.actions() if action.id in wanted], self.why_not
-        )
 
     async def _asked_on_page(self, action_id: str | None) -> None:
         if action_id is not None:
@@ -361,8 +273,7 @@ class PublishingScreen(AppScreen):
             known = await self.state.ask(job_id)
         checkpoints = known.get("checkpoints") or ()
         if len(checkpoints) > 1:
-            title = f"Checkpoints of {self.panels.name_of(job_id)}"
-            self._show_page(title, pages.compare_page(checkpoints, self._page_width))
+            self._pages.open_checkpoints(self.panels.name_of(job_id), checkpoints)
         else:
             self.context.tell(self.state.problems.get(job_id) or NO_CHECKPOINTS)
 
