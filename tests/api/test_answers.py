@@ -197,6 +197,9 @@ async def _about_jobs(call: Caller, world: World) -> str:
     await world.ended((await call(paths.SUBMIT_JOB, staged))["job_id"])
     (row,) = (await call(paths.STAGED))["staged"]
     await call(paths.REMOVE_STAGED, key=row["key"])
+    await call(paths.RERUN_PLAN, job_id=job_id)
+    again = (await call(paths.RERUN_JOB, {"consent": True}, job_id=job_id))["job_id"]
+    await world.ended(again)
     await call(paths.COLLECT_JOB, job_id=job_id)
     await call(paths.SYNC_JOBS)
     await call(paths.DELETE_JOB, job_id=other)

@@ -375,6 +375,71 @@ class JobMoved(TypedDict):
     hardware: str
 
 
+RerunPart: TypeAlias = Literal["config", "dataset", "data", "version"]
+"""A part of a job that may differ when it is run again."""
+
+
+class RerunDifference(TypedDict):
+    """Something that is different today from what a job ran with.
+
+    Attributes:
+        what: the part of the job.
+        name: the option, the dataset or the model.
+        then: as the job ran; empty where it was not set.
+        now: as it is today; empty where it is not set.
+        words: the same for people, without a full stop.
+    """
+
+    what: RerunPart
+    name: str
+    then: str
+    now: str
+    words: str
+
+
+class RerunData(TypedDict):
+    """The datasets of this machine that a job ran with, by content.
+
+    Attributes:
+        state: `none` where nothing came from this machine; `there` where nothing has to be sent;
+            `again` where the same content is sent again; `kept` where the files here are others
+            and the copy that the job read is still there; `gone` where the content cannot be had.
+        bytes: what has to be sent; 0 for none.
+        words: the same for people, without a full stop.
+        advice: what to do; empty where nothing is wrong.
+    """
+
+    state: Literal["none", "there", "again", "kept", "gone"]
+    bytes: int
+    words: str
+    advice: str
+
+
+class RerunPlan(TypedDict):
+    """How a job can be run again: as it ran, and as it is today.
+
+    Attributes:
+        job_id: the job's whole id.
+        name: a run name that no job has yet.
+        differences: what is different today; both ways lead to the same run where there are none.
+        data: the datasets that it ran with.
+        ran: the draft of the same run; null where it cannot be had.
+        not_ran: why it cannot be had; empty where it can.
+        today: the draft of a run with the config, data and version of today; null where it cannot
+            be had.
+        not_today: why it cannot be had; empty where it can.
+    """
+
+    job_id: str
+    name: str
+    differences: list[RerunDifference]
+    data: RerunData
+    ran: JsonObject | None
+    not_ran: str
+    today: JsonObject | None
+    not_today: str
+
+
 class JobDeleted(TypedDict):
     """A job's record and log are gone; delivered files stay."""
 

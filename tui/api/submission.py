@@ -165,6 +165,8 @@ class Draft(TypedDict, total=False):
             never one that sends them to another receiver.
         idempotency_key: the same key gives the same job back.
         cwd: folder that relative paths are meant from; the engine's own is another.
+        rerun_of: id of a job whose config and data are used as they ran, whatever the files say
+            today; `config` is then for the screen only.
     """
 
     config: Required[str]
@@ -189,6 +191,34 @@ class Draft(TypedDict, total=False):
     fix_delivery: bool
     idempotency_key: Annotated[str, Bounds(max_length=200)] | None
     cwd: str | None
+    rerun_of: Annotated[str, Bounds(max_length=200)] | None
+
+
+class RerunRequest(TypedDict, total=False):
+    """How a job is run again; without consent nothing is started.
+
+    Attributes:
+        settings: `ran` for the same run, `today` for today's config, data and version.
+        name: run name; suggested when missing.
+        overrides: options that replace those of the run.
+        consent: whether the user agreed to the price and to what leaves the machine.
+        agreed: what they agreed to: `leaves.digest` of the check that was shown.
+        most_micros: the highest price that they agreed to, in micro-dollars; an estimate above it
+            is refused with `consent_required`.
+        accept_delivery: start even though results would not arrive, as far as can be told here.
+        accept_data: start even though the trainer is known to ignore or refuse the archive.
+        idempotency_key: the same key gives the same job back.
+    """
+
+    settings: Literal["ran", "today"]
+    name: Annotated[str, Bounds(max_length=200)] | None
+    overrides: DraftOverrides
+    consent: bool
+    agreed: Annotated[str, Bounds(max_length=200)] | None
+    most_micros: Annotated[int, Bounds(ge=0)] | None
+    accept_delivery: bool
+    accept_data: bool
+    idempotency_key: Annotated[str, Bounds(max_length=200)] | None
 
 
 class SimpleTunerSubmit(TypedDict, total=False):

@@ -47,12 +47,13 @@ if TYPE_CHECKING:
         JobsSynced,
         MoveRequest,
         QueueStanding,
+        RerunPlan,
     )
     from tui.api.paths import Endpoint
     from tui.api.planning import AvailableConfig, ConfigsQuery
     from tui.api.providers import AccountValidation, ModelQuery, ModelVersions
     from tui.api.staging import StagedData, StagedRemoved
-    from tui.api.submission import CheckReport, Draft, JobSubmitted
+    from tui.api.submission import CheckReport, Draft, JobSubmitted, RerunRequest
 
 __all__ = [
     "ControlClient",
@@ -340,6 +341,14 @@ class ControlClient:
         """Move a waiting job to other hardware."""
         body: MoveRequest = {"hardware": hardware}
         return self.call(paths.MOVE_JOB, body, job_id=job_id, timeout=_UPLOAD_SECONDS)
+
+    def rerun_plan(self, job_id: str) -> Call[RerunPlan]:
+        """How a job can be run again, and what is different today."""
+        return self.call(paths.RERUN_PLAN, job_id=job_id, timeout=_UPLOAD_SECONDS)
+
+    def rerun(self, job_id: str, request: RerunRequest) -> Call[JobSubmitted]:
+        """Run a job again; without consent in the request nothing is started."""
+        return self.call(paths.RERUN_JOB, request, job_id=job_id, timeout=_UPLOAD_SECONDS)
 
     def collect(self, job_id: str) -> Call[Collected]:
         """Fetch and verify what a job produced."""

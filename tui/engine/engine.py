@@ -54,6 +54,7 @@ from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
 from tui.engine.submission.queue_service import QueueService
 from tui.engine.submission.release_profiles import ReleaseProfiles
+from tui.engine.submission.reruns import RerunService
 from tui.engine.submission.resume import CheckpointSharing
 from tui.engine.submission.submit import Submitter
 from tui.engine.submission.version_service import VersionService
@@ -236,6 +237,7 @@ class Engine:
             tasks=self._tasks,
             staging=self.staging,
         )
+        self.reruns = RerunService(jobs=self.jobs, preparer=self.preparer, names=self.reader.names)
         self.arrivals = DeliveryConfirmation(
             recorder=self.recorder,
             clients=self.clients,

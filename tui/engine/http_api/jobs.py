@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from tui.api import jobs, paths, submission
@@ -33,6 +34,8 @@ class JobRoutes:
         operations.add(paths.CANCEL_JOB, self._cancel)
         operations.add(paths.JOB_QUEUE, self._queue)
         operations.add(paths.MOVE_JOB, self._move)
+        operations.add(paths.RERUN_PLAN, self._rerun_plan)
+        operations.add(paths.RERUN_JOB, self._rerun)
         operations.add(paths.COLLECT_JOB, self._collect)
         operations.add(paths.DELETE_JOB, self._delete)
 
@@ -65,6 +68,10 @@ class JobRoutes:
         theirs = is_simpletuner_body(call.body)
         draft = draft_of(call.body, self._engine.home) if theirs else call.body
         answer = await self._engine.jobs.submit(call.api_base, draft)
+        status = 200 if theirs else paths.SUBMIT_JOB.status
+        return Answered(self._submitted(answer), status)
+
+    def _submitted(self, answer: Mapping[str, Any]) -> submission.JobSubmitted:
         job = self._engine.recorder.writer.job(answer["job_id"])
         submitted = {
             "error": None,
@@ -74,8 +81,7 @@ class JobRoutes:
             "quota_warnings": [],
             **answer,
         }
-        status = 200 if theirs else paths.SUBMIT_JOB.status
-        return Answered(cast("submission.JobSubmitted", submitted), status)
+        return cast("submission.JobSubmitted", submitted)
 
     async def _sync(self, call: Call[None, None]) -> jobs.JobsSynced:
         return await self._engine.jobs.sync(call.api_base)
@@ -89,6 +95,13 @@ class JobRoutes:
 
     async def _move(self, call: Call[jobs.MoveRequest, None]) -> jobs.JobMoved:
         return await self._engine.queue.moves.move(call.part("job_id"), call.body["hardware"])
+
+    async def _rerun_plan(self, call: Call[None, None]) -> jobs.RerunPlan:
+        return await self._engine.reruns.plan(call.part("job_id"))
+
+    async def _rerun(self, call: Call[submission.RerunRequest, None]) -> submission.JobSubmitted:
+        answer = await self._engine.reruns.submit(call.part("job_id"), call.body)
+        return self._submitted(answer)
 
     async def _collect(self, call: Call[None, None]) -> jobs.Collected:
         return await self._engine.jobs.collect(call.part("job_id"))

@@ -27,7 +27,7 @@ from tui.settings import Home
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.errors import CancelledByUser, Note, SimpleTunerError
-from tui.simpletuner.staging.build import build_manifest
+from tui.simpletuner.staging.build import Built, build_manifest
 from tui.simpletuner.staging.caches import cache_note
 from tui.simpletuner.staging.config import fill_placeholders, with_entries
 from tui.simpletuner.staging.manifest import Manifest
@@ -60,6 +60,7 @@ class StagingPlan:
         config: the config with the rewritten entries.
         dropped: keys that are not sent, with the reason.
         notes: refusals, and what was mended.
+        kept: whether it is a copy that is there already, of files that are others today.
     """
 
     place: StagingPlace
@@ -69,6 +70,7 @@ class StagingPlan:
     config: TrainingConfig
     dropped: tuple[str, ...]
     notes: tuple[Note, ...]
+    kept: bool = False
 
 
 class StagingService:
@@ -174,6 +176,7 @@ class StagingService:
         *,
         prefix_respected: bool | None = None,
         leave_out_uncaptioned: bool = False,
+        stored_key: str = "",
     ) -> StagingPlan:
         """Plan the staging of a config's local datasets; problems become notes.
 
@@ -184,6 +187,8 @@ class StagingService:
             report: its scan.
             prefix_respected: as in `best_place`.
             leave_out_uncaptioned: leave out pictures without a caption.
+            stored_key: the record of data that an earlier job read. Where they are still complete
+                in their place, they are planned for, whatever the local files are now.
 
         Raises:
             RefusedError: there is no such place.
@@ -205,6 +210,9 @@ class StagingService:
         except asyncio.CancelledError:
             cancel.set()
             raise
+        kept = await self._kept(stored_key, place, built.manifest)
+        if kept is not None:
+            built = Built(kept)
         notes = list(built.notes)
         missing = None
         try:
@@ -232,7 +240,27 @@ class StagingService:
             config=staged,
             dropped=tuple(dropped),
             notes=tuple(notes),
+            kept=kept is not None,
         )
+
+    async def _kept(self, key: str, place: StagingPlace, today: Manifest) -> Manifest | None:
+        """Return the manifest of an earlier job's data that are complete in their place.
+
+        None when there are none, and when today's files are the same.
+        """
+        record = self._records.get(key) if key else None
+        if record is None or not record.there or record.place != place.name:
+            return None
+        if record.digest == today.digest:
+            return None
+        manifest = await asyncio.to_thread(self._records.manifest, key)
+        if manifest is None:
+            return None
+        try:
+            missing = await place.missing(manifest)
+        except (PublishError, SimpleTunerError):
+            return None
+        return None if missing.files else manifest
 
     async def remember(self, api_base: str, plan: StagingPlan, *, keep: bool) -> str:
         """Write down what a job will stage; the caller stores the job before it awaits anything.

@@ -21,6 +21,7 @@ from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.submission.phases import backoff_seconds, note_phase
+from tui.engine.submission.stored_run import stored_config
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (
@@ -32,9 +33,9 @@ from tui.replicate.errors import (
 )
 from tui.replicate.models import File
 from tui.settings import Home
-from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.pack import pack
 from tui.simpletuner.datasets.scan import DataReport, scan
+from tui.simpletuner.errors import SimpleTunerError
 from tui.store.records import JobRecord
 
 _T = TypeVar("_T")
@@ -62,7 +63,8 @@ class Archives:
 
         Args:
             job: the job.
-            report: the scan of its datasets; None scans them again, from the config file.
+            report: the scan of its datasets; None scans them again, with the config as it was
+                when the job was made.
             cancel: stops the packing when it is set.
 
         Raises:
@@ -74,8 +76,7 @@ class Archives:
             status=JobStatus.UPLOADING, stage="packing",
         )  # fmt: skip
         if report is None:
-            config = await asyncio.to_thread(load_config, job.config_path)
-            report = await asyncio.to_thread(scan, config, cancel=cancel)
+            report = await asyncio.to_thread(scan, stored_config(job), cancel=cancel)
         work = partial(
             pack,
             report,
@@ -84,6 +85,12 @@ class Archives:
             cancel=cancel,
         )
         archive = await _in_thread(cancel, work)
+        if (wanted := job.submit.get("same_sha256")) and archive.sha256 != wanted:
+            self.remove(job.job_id)
+            raise SimpleTunerError(
+                "the images or captions changed after the run was agreed to",
+                "Nothing was started. Run it again to see what is different now.",
+            )
         note_phase(
             self._recorder, job, "packed",
             f"Packed {plural(archive.entries, 'file')} into {archive.size:,} bytes.",

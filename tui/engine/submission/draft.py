@@ -150,6 +150,7 @@ class Draft(BaseModel):
             never one that sends them to another receiver.
         idempotency_key: a second submit with the same key returns the first one's job.
         cwd: the caller's working folder, which relative paths refer to.
+        rerun_of: a job whose config and data are used as they ran.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -176,6 +177,7 @@ class Draft(BaseModel):
     fix_delivery: bool = False
     idempotency_key: str | None = Field(None, max_length=200)
     cwd: str | None = None
+    rerun_of: str | None = Field(None, max_length=200)
 
 
 def read_draft(body: Mapping[str, Any]) -> Draft:

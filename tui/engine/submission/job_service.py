@@ -124,7 +124,7 @@ class JobService:
                 refuses the job.
         """
         draft = read_draft(body)
-        key = f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
+        key = _key_of(api_base, draft)
         if earlier := self._job_of_key(key):
             return _submitted(earlier, again=True)
         prepared = await self._startable(api_base, draft)
@@ -139,13 +139,30 @@ class JobService:
             api_base, prepared, trigger_words, account=account, key=key, staged_as=staged_as
         )
 
-    async def require_startable(self, api_base: str, body: Mapping[str, Any]) -> None:
-        """Check a draft as `submit` does, and start nothing.
+    def job_of_draft(self, api_base: str, draft: Draft) -> dict[str, Any] | None:
+        """Return the answer of an earlier submit with a draft's idempotency key; else None.
+
+        Raises:
+            RefusedError: that job has been deleted.
+        """
+        earlier = self._job_of_key(_key_of(api_base, draft))
+        return None if earlier is None else _submitted(earlier, again=True)
+
+    async def require_startable(
+        self, api_base: str, body: Mapping[str, Any], *, freed_micros: int = 0
+    ) -> None:
+        """Check a draft as `submit` does, the cost limit included, and start nothing.
+
+        Args:
+            api_base: the API.
+            body: the draft.
+            freed_micros: what a job that ends before this one starts is counted with now.
 
         Raises:
             RefusedError: `submit` would refuse it.
         """
-        await self._startable(api_base, read_draft(body))
+        prepared = await self._startable(api_base, read_draft(body))
+        self._spending.allow(api_base, prepared.estimate.micros - freed_micros)
 
     async def _startable(self, api_base: str, draft: Draft) -> Prepared:
         """Prepare a draft that may be started.
@@ -189,6 +206,9 @@ class JobService:
                 "images": prepared.staging.manifest.images,
                 "bytes": prepared.staging.manifest.bytes,
             }
+        if prepared.same_data is not None and prepared.uploads:
+            earlier = self._writer.job(str(prepared.draft.rerun_of))
+            more["same_sha256"] = earlier.submit.get("sha256")
         record = replace(record, submit={**record.submit, **more})
         job = self._recorder.insert(
             record,
@@ -444,6 +464,10 @@ class JobService:
             return
         collect = collect_after_end(self._collector, self._recorder, job, utc_now)
         self._tasks.start(collect, f"collect {job.job_id}")
+
+
+def _key_of(api_base: str, draft: Draft) -> str:
+    return f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
 
 
 def _submitted(job: JobRecord, *, again: bool = False, warning: str = "") -> dict[str, Any]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
@@ -26,6 +27,8 @@ from tui.engine.submission.history import History, history_of
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
 from tui.engine.submission.phases import IMAGES_PLACEHOLDER
 from tui.engine.submission.release_profiles import ReleaseProfiles
+from tui.engine.submission.same_data import DataVerdict, SameData
+from tui.engine.submission.stored_run import request_differences, stored_config
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.settings import Home
 from tui.simpletuner.checks.checks import Check, check_config
@@ -44,6 +47,7 @@ from tui.simpletuner.request.modes import DatasetMode
 from tui.simpletuner.staging.trained import staged_report
 from tui.store.filter import JobFilter
 from tui.store.reader import StoreReader
+from tui.store.records import JobRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Prepared:
         staging: how local datasets are staged; None when they are not.
         outlook: which weights leave the trainer, and what would help.
         mended: the change that was applied because the draft asks for it.
+        same_data: whether the data are those of the job that is run again; None for other drafts.
     """
 
     draft: Draft
@@ -89,6 +94,7 @@ class Prepared:
     outlook: DeliveryOutlook
     mended: Mend | None = None
     staging: StagingPlan | None = None
+    same_data: DataVerdict | None = None
 
     @property
     def ok(self) -> bool:
@@ -133,6 +139,7 @@ class Preparer:
         staging: StagingService,
     ) -> None:
         self._staging = staging
+        self._same_data = SameData(home.archives)
         self._clients = clients
         self._catalog = catalog
         self._delivery = delivery
@@ -167,7 +174,8 @@ class Preparer:
         return replace(mended, mended=mend).with_checks(note)
 
     async def _prepare(self, api_base: str, draft: Draft) -> Prepared:
-        config = await asyncio.to_thread(self.load, draft)
+        earlier = self._earlier(api_base, draft)
+        config = await asyncio.to_thread(self._load, draft, earlier)
         profile = self._profile(draft)
         report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
         findings: list[Check] = []
@@ -184,6 +192,7 @@ class Preparer:
             report,
             release=release if choice else None,
             findings=findings,
+            earlier=earlier,
         )
         mode = "staged" if staging is not None else _mode(draft, config)
         trained = staged_report(report, staging.manifest) if staging is not None else report
@@ -221,9 +230,13 @@ class Preparer:
         )
         if delivery.kind == "local":
             findings.append(self._check_room(api_base, config, outlook))
-        checks = [*config_findings, *findings]
         rate = self._live.now.rates_micros.get(profile.id, profile.micros_per_second)
         uploads = "images" in inputs.values and draft.data != "hosted"
+        same_data = None
+        if earlier is not None:
+            same_data = await self._same_data.verdict(earlier, staging, report, packs=uploads)
+            findings += [same_data.check(), same_request(earlier, inputs.values, draft)]
+        checks = [*config_findings, *findings]
         return Prepared(
             draft=draft,
             config=config,
@@ -236,13 +249,36 @@ class Preparer:
             inputs=inputs,
             estimate=_estimate(config, profile, trained, rate, history),
             checks=tuple(sorted(checks, key=lambda check: _ORDER[check.level])),
-            run_name=draft.name or self._free_name(config.run_name or config.name),
+            run_name=draft.name or self.free_name(config.run_name or config.name),
             uploads=uploads,
             delivery=delivery,
             history=history,
             outlook=outlook,
             staging=staging,
+            same_data=same_data,
         )
+
+    def _earlier(self, api_base: str, draft: Draft) -> JobRecord | None:
+        """Return the job that a draft runs again.
+
+        Raises:
+            RefusedError: there is none, or it ran at another API.
+        """
+        job = self._reader.job(draft.rerun_of) if draft.rerun_of else None
+        if draft.rerun_of and job is None:
+            raise RefusedError(
+                f"There is no job {draft.rerun_of} to run again.",
+                "It was deleted; start a new one from its config.",
+                status=404,
+                code="job_not_found",
+            )
+        if job is not None and job.api_base != api_base:
+            raise RefusedError(
+                f"{job.name} ran at another address than this one ({job.api_base}).",
+                "Open the program for that address, and run it again there.",
+                status=409,
+            )
+        return job
 
     async def _plan_staging(
         self,
@@ -253,6 +289,7 @@ class Preparer:
         *,
         release: ReleaseProfile | None,
         findings: list[Check],
+        earlier: JobRecord | None = None,
     ) -> StagingPlan | None:
         unpacks = None if release is None else release.archive == "unpacks"
         place = place_for(draft.data, draft.staging, config, unpacks=unpacks)
@@ -269,6 +306,7 @@ class Preparer:
                 report,
                 prefix_respected=respected,
                 leave_out_uncaptioned=draft.leave_out_uncaptioned,
+                stored_key=staged_key(earlier),
             )
         except RefusedError as error:
             findings.append(Check("staging", "error", error.message.rstrip("."), error.advice))
@@ -309,7 +347,14 @@ class Preparer:
         config = load_config(path, roots=self.config_roots(draft.cwd))
         return with_options(config, draft.overrides.given())
 
-    def _free_name(self, wanted: str) -> str:
+    def _load(self, draft: Draft, earlier: JobRecord | None) -> TrainingConfig:
+        """The draft's config; that of the job that it runs again comes from the job's record."""
+        if earlier is None:
+            return self.load(draft)
+        stored = stored_config(earlier, self.config_roots())
+        return with_options(stored, draft.overrides.given())
+
+    def free_name(self, wanted: str) -> str:
         """An unused run name: `cat-lora`, `cat-lora-2` and so on."""
         taken = self._reader.names(wanted)
         numbered = (f"{wanted}-{number}" for number in itertools.count(2))
@@ -323,6 +368,15 @@ class Preparer:
                 str(error), "Choose one of them.", details={"fields": {"hardware": str(error)}}
             ) from None
         return PROFILES[name]
+
+    async def choice_of(self, api_base: str, draft: Draft) -> Choice | None:
+        """Return the version that a draft would run on; None when it cannot be told."""
+        try:
+            return await self._catalog.choose(
+                api_base, self._profile(draft), draft.model, draft.version
+            )
+        except (ReplicateError, RefusedError):
+            return None
 
     async def _ask_replicate(
         self, api_base: str, draft: Draft, profile: HardwareProfile, findings: list[Check]
@@ -371,6 +425,29 @@ def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
     if draft.data == "hosted":
         return "both"
     return "both" if config.local_datasets else "remote"
+
+
+def staged_key(job: JobRecord | None) -> str:
+    """The record of the staged data that a job read; "" for none."""
+    return str(((job.submit.get("staging") or {}) if job else {}).get("key") or "")
+
+
+def same_request(job: JobRecord, values: Mapping[str, Any], draft: Draft) -> Check:
+    """The finding whether a request is the one that an earlier job was sent with."""
+    found = request_differences(job, values)
+    if not found:
+        return Check("rerun-request", "ok", f"the same settings as {job.name} ({job.job_id})")
+    asked = draft.overrides.given() != (job.submit.get("draft") or {}).get("overrides", {})
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    words = "; ".join(found[:_MOST_NAMED])
+    return Check(
+        "rerun-request", "ok" if asked else "warn",
+        f"other settings than {job.name}: {words}{more}",
+        "" if asked else "This version of the program or of the trainer asks for it.",
+    )  # fmt: skip
+
+
+_MOST_NAMED: Final = 3
 
 
 def with_mend(draft: Draft, mend: Mend) -> Draft:

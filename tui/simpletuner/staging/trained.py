@@ -40,6 +40,7 @@ def _reduced(dataset: DatasetReport, staged: StagedDataset) -> DatasetReport:
     small = [name for name in rows if dataset.spec.is_too_small(*shapes.get(name, (0, 0)))]
     return replace(
         dataset,
+        problems=(),  # of the local folder; the trainer reads what is staged
         # Two datasets over one folder are staged twice, and trained twice.
         archive_folder=dataset.id,
         images=len(rows),
