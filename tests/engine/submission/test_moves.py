@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.staging.folders import picture, use_datasets
-from tests.engine.world import SPEED, World, running_engine
+from tests.engine.world import SPEED, World, edit_config, running_engine
 from tests.support import eventually
 from tests.wished import wished
 from tui.api.jobs import JobCancelled
@@ -148,9 +148,11 @@ async def test_only_a_job_that_waits_is_moved(world: World) -> None:
 
 async def test_a_job_that_could_not_start_there_stays_where_it_is(world: World) -> None:
     job = await waiting_job(world)
-    world.config.unlink()
-    with pytest.raises(ControlError):
+    await world.client.cloud.set_limit(enabled=True, amount="0.01", action="block")
+    with pytest.raises(ControlError, match=r"could not be started on H100.*over") as refused:
         await world.client.move(job.job_id, "h100")
+    assert (refused.value.status, refused.value.code) == (429, "cost_limit_exceeded")
+    assert refused.value.details["over_micros"] > 0
     assert not world.job(job.job_id).cancel_requested
     assert len(world.predictions) == 1
 
@@ -293,7 +295,7 @@ async def test_staged_data_go_when_the_move_fails(world: World, tmp_path: Path) 
     job = await waiting_staged_job(world, tmp_path / "photos")
     world.fault("server-error@/cancel")
     await world.client.move(job.job_id, "h100")
-    world.config.unlink()  # the second job cannot be prepared any more
+    await world.client.cloud.set_limit(enabled=True, amount="0.01", action="block")
     world.clear_faults()
     await eventually(lambda: not world.engine.staging.rows(), within=60)
     assert moved_to(world, job) is None
@@ -310,3 +312,13 @@ async def test_a_move_keeps_the_place_of_the_data_and_the_version(
     assert "version" not in draft_for(pinned, "h100")  # a version is of one model alone
     same_model = replace(pinned, model="simpletuner/advanced-trainer-h100")
     assert draft_for(same_model, "h100")["version"] == "a" * 64
+
+
+async def test_a_moved_job_keeps_its_config_when_the_file_has_changed(world: World) -> None:
+    job = await waiting_job(world)
+    edit_config(world.config, learning_rate=0.5)
+    await world.client.move(job.job_id, "h100")
+    other = await eventually(lambda: moved_to(world, job), within=30)
+    assert other.config == job.config
+    await world.ended(other.job_id)
+    check_never_two(world)

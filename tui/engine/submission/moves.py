@@ -129,12 +129,17 @@ class MoveService:
             raise RefusedError(f"{job.name} waits for {PROFILES[target].label} already.")
         await self._same_account(job)
         try:
-            await self._jobs.require_startable(job.api_base, draft_for(job, target))
+            await self._jobs.require_startable(
+                job.api_base, draft_for(job, target), freed_micros=job.estimate_micros or 0
+            )
         except RefusedError as error:
+            over = error.code == "cost_limit_exceeded"
             raise RefusedError(
                 f"The job could not be started on {PROFILES[target].label}: {error.message}",
                 f"{job.name} stays where it is. {error.advice}".rstrip(),
-                status=409,
+                status=error.status if over else 409,
+                code=error.code if over else "",
+                details=error.details if over else None,
             ) from None
 
     async def _same_account(self, job: JobRecord) -> None:
@@ -262,13 +267,14 @@ def _must_wait(job: JobRecord) -> None:
 
 
 def draft_for(job: JobRecord, hardware: str) -> dict[str, Any]:
-    """Return the job's request for other hardware.
+    """Return the job's request for other hardware, with its config and data as they were sent.
 
     Its idempotency key is derived from the job, so that a second one is never made. It names the
     place that the job's datasets lie in, so that they are not sent to another one. A version of
     the model stays only where the other hardware has the same model.
     """
     draft = {**job.submit["draft"], "hardware": hardware, "name": job.name}
+    draft["rerun_of"] = job.job_id
     if PROFILES[hardware].model != job.model:
         draft.pop("version", None)
     if place := (job.submit.get("staging") or {}).get("place"):
