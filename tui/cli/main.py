@@ -26,6 +26,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "metrics": ("tui.cli.job_queries", "metrics"),
     "cancel": ("tui.cli.job_actions", "cancel"),
     "move": ("tui.cli.job_actions", "move"),
+    "rerun": ("tui.cli.rerun_command", "rerun"),
     "collect": ("tui.cli.job_actions", "collect"),
     "delete": ("tui.cli.job_actions", "delete"),
     "sync": ("tui.cli.job_actions", "sync"),
@@ -114,6 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
     move.add_argument("id", help="job or prediction id, or its start")
     move.add_argument("--to", metavar="HARDWARE", help="where to; without it the prices are shown")
     move.add_argument("--yes", action="store_true", help="agree to the price")
+    _add_rerun(add("rerun", "Run a job again, as it ran or as it is today.", json=True))
     logs = add("logs", "Print a job's complete log.")
     logs.add_argument("id", help="job or prediction id, or its start")
     logs.add_argument("-f", "--follow", action="store_true", help="go on while the job runs")
@@ -138,6 +140,28 @@ def build_parser() -> argparse.ArgumentParser:
     engine.add_argument("--agent", action="store_true")
     engine.add_argument("--until-eof", action="store_true")
     return parser
+
+
+def _add_rerun(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", help="job or prediction id, or its start")
+    command.add_argument(
+        "--today", action="store_true",
+        help="with config, data and version of today, instead of those that the job ran with",
+    )  # fmt: skip
+    command.add_argument("--name", help="run name; else a new one is suggested")
+    command.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE",
+        help="an option of the config to change in this run",
+    )  # fmt: skip
+    for name in ("delivery", "data"):
+        command.add_argument(
+            f"--accept-{name}", action="store_true", default=None,
+            help=f"start it even though the check of the {name} failed",
+        )  # fmt: skip
+    command.add_argument("--dry-run", action="store_true", help="show the request, send nothing")
+    command.add_argument("--yes", action="store_true", help="agree to the upload and the price")
+    command.add_argument("--wait", action="store_true", help="stay until the job has ended")
+    command.add_argument("--idempotency-key", metavar="KEY", help="the same key: the same job")
 
 
 def _add_money(add: Callable[..., argparse.ArgumentParser]) -> None:

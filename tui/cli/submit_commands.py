@@ -47,16 +47,17 @@ def check(options: argparse.Namespace) -> int:
 
 def submit(options: argparse.Namespace) -> int:
     """Check, price, ask and start a job."""
-    control = context.engine()
-    draft = draft_of(options)
+    return start(options, context.engine(), draft_of(options))
+
+
+def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> int:
+    """Check a draft, show its price, ask, and start it; the options are those of `submit`."""
     report = control.check(draft).result()
     if options.dry_run:
         return _dry_run(options, report)
     if not report["ok"]:
         if options.json:
-            message = "The job cannot work."
-            failure = {"message": message, "advice": "", "detail": message, "details": {}}
-            say_json({"error": "check_failed", **failure, **report})
+            say_json({**_failure(report), **report})
         _tell_checks(report)
         return _status_of(report)
     if options.yes:  # it agrees to what is printed here
@@ -263,11 +264,28 @@ def _agreed(report: CheckReport) -> bool:
 
 
 def _status_of(report: CheckReport) -> int:
-    """The exit status: 3 when a token is refused, 4 when Replicate cannot be reached, else 1."""
+    """The exit status of a job that cannot start.
+
+    It is 3 when a token is refused, 4 when Replicate cannot be reached, 5 when the cost limit
+    refuses the job, else 1.
+    """
     codes = {item["id"] for item in report["checks"] if item["level"] == "error"}
     if codes & {"token", "hub-token", "hub-write"}:
         return exit_codes.NOT_AUTHORISED
-    return exit_codes.NETWORK if "replicate" in codes else exit_codes.FAILED
+    if "replicate" in codes:
+        return exit_codes.NETWORK
+    return exit_codes.BLOCKED if "cost" in codes else exit_codes.FAILED
+
+
+def _failure(report: CheckReport) -> dict[str, Any]:
+    """The failure of a report that is not ok, in the shape of the HTTP API."""
+    code, message, advice = "check_failed", "The job cannot work.", ""
+    if _status_of(report) == exit_codes.BLOCKED:
+        cost = next(check for check in report["checks"] if check["id"] == "cost")
+        code, advice = "cost_limit_exceeded", cost["advice"]
+        message = f"The cost limit refuses this job: {cost['message']}."
+    detail = f"{message} {advice}".rstrip()
+    return {"error": code, "message": message, "advice": advice, "detail": detail, "details": {}}
 
 
 def _say_checks(report: CheckReport) -> None:
