@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.job.world import DONE, DRAFT, FAILED, RUNNING, fill_jobs
+from tests.app.new_job.check_answer import answer
 from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW
 from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.screen import JobScreen
+from tui.app.new_job.command import command_line
 from tui.app.new_job.publish_sheet import PublishSheet
 from tui.app.new_job.screen import NewJobScreen
 from tui.base.job_status import JobStatus
-from tui.settings import Home
+from tui.settings import Home, Settings
 from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
@@ -125,22 +128,121 @@ async def test_edit_and_run_stages_the_data_that_an_archive_did_not_bring(jobs: 
     ],
 )
 async def test_running_again_is_offered_only_where_it_can_go_better(
-    jobs: Home, again: str, words: str, opens: bool
+    jobs: Home, engine: StandInEngine, again: str, words: str, opens: bool
 ) -> None:
     writer = StoreWriter(jobs)
     known = writer.job(FAILED).diagnosis
     writer.apply(FAILED, Change(values={"diagnosis": {**known, "again": again}}))
     writer.close()
-    async with opened(jobs) as (app, pilot):
+    engine.answers["GET", f"/api/cloud/jobs/{FAILED}/rerun"] = (200, rerun_plan())
+    engine.answers["POST", "/api/cloud/check"] = (200, answer())
+    async with opened(jobs, engine) as (app, pilot):
         screen = await open_job(app, pilot, FAILED)
         assert words in text_of(app)
         await pilot.press("r")
         if opens:
-            await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen))
+            await wait_for(pilot, lambda: "Yes, start it ($3.74)" in text_of(app))
         else:
             await wait_for(pilot, lambda: app.notices)
             assert "e opens the form to change it" in app.notices[-1].message
             assert app.screen is screen
+
+
+def rerun_plan(**changes: Any) -> dict[str, Any]:
+    """How a job can be run again, with nothing different today."""
+    data = {"state": "there", "bytes": 0, "words": "nothing is sent", "advice": ""}
+    today = {"config": "/c/config.json", "name": "cat-2"}
+    return {
+        "job_id": DONE, "name": "cat-2", "differences": [], "data": data,
+        "ran": {**today, "rerun_of": DONE, "version": "a" * 64}, "not_ran": "",
+        "today": today, "not_today": "", **changes,
+    }  # fmt: skip
+
+
+def difference(words: str) -> dict[str, str]:
+    return {"what": "config", "name": "x", "then": "1", "now": "2", "words": words}
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_running_again_says_what_is_different_and_asks_for_the_price(
+    jobs: Home, engine: StandInEngine, size: tuple[int, int]
+) -> None:
+    path = f"/api/cloud/jobs/{DONE}"
+    plan = rerun_plan(differences=[difference("learning_rate 0.0001 → 0.5")])
+    engine.answers["GET", f"{path}/rerun"] = (200, plan)
+    engine.answers["POST", "/api/cloud/check"] = (200, answer())
+    engine.answers["POST", "/api/cloud/jobs/submit"] = (201, {"job_id": RUNNING})
+    async with opened(jobs, engine, size=size) as (app, pilot):
+        await open_job(app, pilot, DONE)
+        await pilot.press("r")
+        await wait_for(pilot, lambda: "as it is today" in text_of(app))
+        assert "learning_rate 0.0001 → 0.5" in text_of(app)
+        assert "as it ran" in text_of(app)
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "Yes, start it ($3.74)" in text_of(app))
+        assert "/api/cloud/jobs/submit" not in engine.calls("POST")
+        await pilot.press("enter")  # the answer that stands first is no
+        await wait_for(pilot, lambda: isinstance(app.screen, JobScreen))
+        assert "/api/cloud/jobs/submit" not in engine.calls("POST")
+        await pilot.press("r")
+        await wait_for(pilot, lambda: "as it is today" in text_of(app))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "Yes, start it ($3.74)" in text_of(app))
+        await pilot.press("y")
+        await wait_for(
+            pilot, lambda: isinstance(app.screen, JobScreen) and app.screen.job_id == RUNNING
+        )
+        body = next(body for _, path, body in engine.asked if path.endswith("/submit"))
+        assert (body["rerun_of"], body["consent"], body["version"]) == (DONE, True, "a" * 64)
+
+
+async def test_the_price_is_asked_even_where_uploads_need_no_consent(
+    jobs: Home, engine: StandInEngine
+) -> None:
+    engine.answers["GET", f"/api/cloud/jobs/{DONE}/rerun"] = (200, rerun_plan())
+    engine.answers["POST", "/api/cloud/check"] = (200, answer())
+    settings = Settings(cloud=replace(Settings().cloud, consent="allow"))
+    async with opened(jobs, engine, settings=settings) as (app, pilot):
+        await open_job(app, pilot, DONE)
+        await pilot.press("r")
+        await wait_for(pilot, lambda: "Yes, start it ($3.74)" in text_of(app))
+        assert "/api/cloud/jobs/submit" not in engine.calls("POST")
+
+
+async def test_what_cannot_be_had_again_leaves_the_other_way_or_says_why(
+    jobs: Home, engine: StandInEngine
+) -> None:
+    data = {"state": "gone", "bytes": 0, "words": "other images", "advice": "Put them back."}
+    plan = rerun_plan(ran=None, not_ran="Other images.", data=data,
+                      differences=[difference("other images")])  # fmt: skip
+    path = f"/api/cloud/jobs/{DONE}/rerun"
+    engine.answers["GET", path] = (200, plan)
+    async with opened(jobs, engine) as (app, pilot):
+        await open_job(app, pilot, DONE)
+        await pilot.press("r")
+        await wait_for(pilot, lambda: "as it is today" in text_of(app))
+        assert "other images" in text_of(app)
+        assert "as it ran" not in text_of(app)
+        await pilot.press("escape")
+        engine.answers["GET", path] = (200, {**plan, "today": None, "not_today": "No config."})
+        await pilot.press("r")
+        await wait_for(pilot, lambda: "Other images. No config." in app.notices[-1].message)
+        assert app.notices[-1].advice == "Put them back."
+
+
+async def test_the_form_of_a_run_that_cannot_start_keeps_it_until_another_config(
+    jobs: Home, engine: StandInEngine
+) -> None:
+    engine.answers["GET", f"/api/cloud/jobs/{DONE}/rerun"] = (200, rerun_plan())
+    engine.answers["POST", "/api/cloud/check"] = (200, answer(ok=False))
+    async with opened(jobs, engine) as (app, pilot):
+        await open_job(app, pilot, DONE)
+        await pilot.press("r")
+        form = await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen) and app.screen)
+        await wait_for(pilot, lambda: "as it ran · flux dev" in text_of(app))
+        assert command_line(form.flow.draft) == f"simpletuner-tui rerun {DONE} --name cat-2"
+        form.editor.take("config", "/other/config.json")
+        assert "rerun_of" not in form.flow.draft
 
 
 async def test_edit_and_run_keeps_the_publishing_settings(jobs: Home) -> None:

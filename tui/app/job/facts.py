@@ -262,7 +262,7 @@ def event_entries(events: Sequence[EventRecord]) -> list[Entry]:
 AGAIN_WORDS = {
     "no": "The same run would fail again.",
     "maybe": "The same run may go better.",
-    "yes": "The same run can go well: r opens the form with exactly these settings.",
+    "yes": "The same run can go well: r runs it again as it ran, after a question.",
 }
 """What the screen says of running a failed job again, by `again` of its diagnosis."""
 
@@ -321,7 +321,8 @@ def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:
         changed: with what its diagnosis says filled in.
     """
     draft = dict(job.submit.get("draft") or {})
-    draft.pop("consent", None)
+    for name in ("consent", "rerun_of"):  # the form reads the config as it is today
+        draft.pop(name, None)
     draft.setdefault("config", job.config_path or job.config_name)
     draft.setdefault("hardware", job.hardware)
     draft.setdefault("delivery", {"kind": job.delivery} if job.delivery else {})

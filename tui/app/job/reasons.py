@@ -54,7 +54,8 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
             return "This job was started elsewhere; its config is not here."
         if name == "rerun" and job.diagnosis.get("again") == "no" and not page.resumable:
             return "The same run would fail again; e opens the form to change it."
-        return ""
+        needs_engine = name == "rerun" and not page.resumable
+        return _NO_ENGINE if needs_engine and not page.engine else ""
     if name == "compare":
         if page.tab not in ("Metrics", "Config"):
             return "Metrics and Config can be compared."

@@ -283,33 +283,34 @@ class JobScreen(AppScreen):
 
     def do_edit(self) -> None:
         """Opens the form with this job's settings and the changes of the diagnosis."""
-        self._open_form(changed=True)
+        if self.job is not None:
+            draft = facts.draft_again(self.job, changed=True)
+            self.context.new_job(draft, facts.refused_fields(self.job))
 
     def do_rerun(self) -> None:
-        """Opens the form with exactly this job's settings, or to go on from a checkpoint."""
-        point = self._resume_point()
-        if point is None or self.job is None:
-            self._open_form(changed=False)
+        """Runs the job again as it ran, after a question, or goes on from a checkpoint."""
+        from tui.app.job.again import run_again
+
+        point, job = self._resume_point(), self.job
+        if job is None:
+            return
+        if point is None:
+            run_again(self.context, job)
             return
         choices = [
             ("resume", f"go on from step {point.step:,}",
              f"of {point.total:,}; its checkpoint arrived" if point.total else "it arrived")
         ]  # fmt: skip
-        if self.job.diagnosis.get("again") != "no":
+        if job.diagnosis.get("again") != "no":
             choices.append(("anew", "from the beginning", "exactly these settings"))
 
         def chosen(choice: str | None) -> None:
             if choice == "anew":
-                self._open_form(changed=False)
-            elif choice == "resume" and self.job is not None:
-                self.context.new_job(facts.draft_from(self.job, point))
+                run_again(self.context, job)
+            elif choice == "resume":
+                self.context.new_job(facts.draft_from(job, point))
 
         self.context.push_screen(Picker("Run again", choices), chosen)
-
-    def _open_form(self, *, changed: bool) -> None:
-        if self.job is not None:
-            draft = facts.draft_again(self.job, changed=changed)
-            self.context.new_job(draft, facts.refused_fields(self.job))
 
     def _other(self) -> JobRecord | None:
         """Returns the job to compare with: a marked one, else the next older one."""

@@ -38,6 +38,8 @@ _SETTINGS: Final = {
 
 def command_line(draft: Mapping[str, Any]) -> str:
     """Returns the command that starts the job of a draft."""
+    if draft.get("rerun_of"):
+        return _rerun_line(draft)
     parts = ["simpletuner-tui", "submit", str(draft.get("config") or "CONFIG")]
     delivery = draft.get("delivery") or {}
     for values, options in ((draft, _OPTIONS), (delivery, _DELIVERY)):
@@ -56,6 +58,17 @@ def command_line(draft: Mapping[str, Any]) -> str:
         parts += ["--stop-after", str(draft["cancel_after"])]
     if draft.get("cost_ceiling_micros"):
         parts += ["--cost-ceiling", f"{Decimal(draft['cost_ceiling_micros']) / 1_000_000:f}"]
+    return shlex.join(parts)
+
+
+def _rerun_line(draft: Mapping[str, Any]) -> str:
+    """Returns the command that runs a job again; what is as it ran needs no option."""
+    parts = ["simpletuner-tui", "rerun", str(draft["rerun_of"])]
+    if draft.get("name"):
+        parts += _option("--name", str(draft["name"]))
+    for key, value in (draft.get("overrides") or {}).items():
+        if value is not None:
+            parts += ["--set", f"{key}={override_text(value)}"]
     return shlex.join(parts)
 
 

@@ -95,7 +95,7 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
         errors: words by field key, for values that were refused.
     """
     lines: list[tuple[str, str, str, str, bool]] = [
-        ("config", "Config", str(draft.get("config") or ""), _config_note(answer), True),
+        ("config", "Config", str(draft.get("config") or ""), _config_note(draft, answer), True),
         ("name", "Run name", *_name(draft, answer), False),
         ("hardware", "Hardware", *_hardware(draft, answer), True),
         ("data", "Data", *_data(draft, answer), True),
@@ -153,11 +153,16 @@ def _is_own(key: str, draft: Draft) -> bool:
     return given or (key in publishing.LABELS and publishing.is_own(key, draft))
 
 
-def _config_note(answer: Answer | None) -> str:
+def _config_note(draft: Draft, answer: Answer | None) -> str:
     if answer is None:
         return ""
     config = answer.get("config") or {}
-    parts = [config.get("model_family"), config.get("model_flavour"), config.get("lora_type")]
+    parts = [
+        "as it ran ·" if draft.get("rerun_of") else None,
+        config.get("model_family"),
+        config.get("model_flavour"),
+        config.get("lora_type"),
+    ]
     return " ".join(str(part) for part in parts if part)
 
 
@@ -313,6 +318,8 @@ def set_field(draft: Draft, key: str, text: str) -> str:
     if key in ("keep_staged", "leave_out_uncaptioned"):
         draft[key] = bool(text)
         return ""
+    if key == "config":
+        draft.pop("rerun_of", None)  # another config is another run
     if key == "images_url":
         if text and not text.startswith("https://"):
             return "The archive needs an https address that Replicate can reach."
