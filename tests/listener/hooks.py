@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,8 @@ from typing import Any
 import httpx
 from aiohttp import web
 
-from tui.listener.app import ConnectionLimits, PublicRunner, build_app
+from tui.listener.app import PublicRunner, build_app
+from tui.listener.connections import ConnectionLimits
 from tui.listener.webhooks import (
     WEBHOOK_PATH,
     WebhookEvent,
@@ -121,3 +123,16 @@ async def serve_hooks(
         finally:
             await http.aclose()
             await runner.cleanup()
+
+
+async def unfinished(
+    hooks: Hooks, query: str = "", headers: dict[str, str] | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send the head of a webhook and a part of its body; signed unless `headers` says otherwise."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", hooks.port)
+    lines = hooks.signed(b"") if headers is None else headers
+    head = f"POST {WEBHOOK_PATH}{query} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    writer.write(f"{head}\r\nhalf".encode())
+    await writer.drain()
+    return reader, writer

@@ -22,6 +22,7 @@ from tests.listener.wire import (
     SIGNED_TRAILER,
     UNSIGNED_TRAILER,
     Answer,
+    begin,
     chunks,
     exchange,
     request,
@@ -516,16 +517,14 @@ BOMB = (
     ],
 )
 async def test_bad_documents(storage: Storage, body: bytes) -> None:
-    client = storage.client()
-    upload = await asyncio.to_thread(
-        lambda: client.create_multipart_upload(Bucket="outputs", Key="m")["UploadId"]
-    )
+    upload = await begin(storage, "m")
     answer = await request(storage, "POST", f"/outputs/m?uploadId={upload}", body)
     assert answer.code == "MalformedXML"
 
 
 async def test_a_document_that_is_too_big(storage: Storage) -> None:
-    answer = await request(storage, "POST", "/outputs/m?uploadId=x", b"x" * 5_000_000)
+    upload = await begin(storage, "m")
+    answer = await request(storage, "POST", f"/outputs/m?uploadId={upload}", b"x" * 5_000_000)
     assert answer.code == "MaxMessageLengthExceeded"
 
 

@@ -156,6 +156,12 @@ def signing_key(signed: Signed, secret: str = SECRET) -> bytes:
     return key
 
 
+async def begin(storage: Storage, key: str) -> str:
+    """Create a multipart upload and return its id."""
+    answer = await request(storage, "POST", f"/outputs/{key}?uploads")
+    return answer.body.partition(b"<UploadId>")[2].partition(b"<")[0].decode()
+
+
 def chunks(
     signed: Signed, data: bytes, size: int, *, trailer: dict[str, str] | None = None
 ) -> list[bytes]:

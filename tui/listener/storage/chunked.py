@@ -67,6 +67,7 @@ class ChunkedDecoder:
         self._signature = ""
         self._hash = hashlib.sha256()
         self._saw_short_chunk = False
+        self._trailer_bytes = 0
 
     def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
         """Decode more of the body.
@@ -138,8 +139,8 @@ class ChunkedDecoder:
             self._end_of_body()
             return
         name, colon, value = line.partition(b":")
-        used = sum(len(n) + len(v) for n, v in self.trailers)
-        if not self._trailer or not colon or used + len(line) > _MAX_TRAILER:
+        self._trailer_bytes += len(line) + len(b"\r\n")  # an empty name has a size as well
+        if not self._trailer or not colon or self._trailer_bytes > _MAX_TRAILER:
             raise S3Error("MalformedTrailerError", "The trailer is malformed.")
         self.trailers.append(
             (name.decode("latin-1").strip().lower(), value.decode("latin-1").strip())

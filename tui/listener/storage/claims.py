@@ -21,6 +21,7 @@ _STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 _LONGEST_PRESIGNED = 7 * 24 * 3600
+_MOST_SIGNED_HEADERS = 100  # as many as a request may have here
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,8 @@ def _claim(
     if len(scope) != 4 or scope[3] != "aws4_request" or not _TOKEN.fullmatch(access_key):
         raise S3Error(code, "The credential must be KEY/DATE/REGION/s3/aws4_request.")
     names = tuple(signed_headers.split(";"))
+    if len(names) > _MOST_SIGNED_HEADERS:
+        raise S3Error(code, f"SignedHeaders has more than {_MOST_SIGNED_HEADERS} names.")
     if list(names) != sorted({name.lower() for name in names}):
         raise S3Error(code, "SignedHeaders must be sorted lower-case names without repetition.")
     if not _HEX64.fullmatch(signature):

@@ -37,8 +37,11 @@ _SILENCE_SECONDS = 5.0
 
 async def complete_upload(request: StorageRequest) -> web.StreamResponse:
     """POST ?uploadId: make an object of the parts."""
+    upload_id = request.query["uploadId"]
+    if not request.storage.uploads.is_open(upload_id, request.key):
+        await _earlier_answer(request, upload_id)  # the body is not read when there is none
     data = await request.read_small(_MAX_DOCUMENT, checksums=False)
-    listed = _read_list(data)
+    listed = await request.work(_read_list, data)
     completion = asyncio.ensure_future(_complete(request, listed))
     try:
         await asyncio.wait({completion}, timeout=_SILENCE_SECONDS)
@@ -101,10 +104,13 @@ async def _complete(request: StorageRequest, listed: Sequence[Node]) -> dict[str
             uploads.get(upload_id, request.key)
         except S3Error:
             return await _earlier_answer(request, upload_id)
-        if not upload.parts and (answer := _answer_after_crash(request, listed)):
-            await request.work(uploads.finish, upload, answer)
-            return answer
-        parts = _chosen_parts(upload, listed, request.context.limits.min_part_bytes)
+        if not upload.parts:
+            published = await request.work(_answer_after_crash, request, listed)
+            if published is not None:
+                await request.work(uploads.finish, upload, published)
+                return published
+        smallest = request.context.limits.min_part_bytes
+        parts = await request.work(_chosen_parts, upload, listed, smallest)
         _check_size(request, parts)
         check_conditions(request)
         await upload.seal()
@@ -195,8 +201,8 @@ async def _assemble(
     request: StorageRequest, upload: Upload, parts: Sequence[Part]
 ) -> dict[str, str]:
     whole = await request.work(assemble, upload, parts)
-    etag = _object_etag([part.etag for part in parts])
-    checksums = _object_checksum(request, upload, parts, whole)
+    etag = await request.work(_object_etag, [part.etag for part in parts])
+    checksums = await request.work(_object_checksum, request, upload, parts, whole)
     stored = await publish(
         request,
         whole.path,

@@ -116,6 +116,7 @@ class StorageLimits:
         min_part_bytes: smallest part that is not the last one (S3: 5 MiB).
         max_bodies: bodies received at the same time, all jobs together.
         max_bodies_per_job: the same for a single job.
+        max_documents_per_job: requests with an XML document, received at the same time.
         max_uploads_per_job: unfinished multipart uploads of one job.
         idle_seconds: longest silence inside a body.
         min_bytes_per_second: slowest average of a body, once `grace_seconds` have passed.
@@ -134,6 +135,7 @@ class StorageLimits:
     min_part_bytes: int = 5 * MIB
     max_bodies: int = 128
     max_bodies_per_job: int = 64
+    max_documents_per_job: int = 64
     max_uploads_per_job: int = 1000
     idle_seconds: float = 30.0
     min_bytes_per_second: int = 1 * KIB

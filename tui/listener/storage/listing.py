@@ -270,6 +270,23 @@ async def delete_many(request: StorageRequest) -> web.Response:
     """POST ?delete: up to 1 000 objects at once, for keys that allow it."""
     _check_may_delete(request)
     data = await request.read_small(2 * MIB, checksums=True)
+    keys, quiet = await request.work(_read_keys, data)
+    rows: list[Field] = []
+    for key in keys:
+        try:
+            check_key(key)
+            async with request.storage.publishing:
+                await request.work(request.storage.folder.remove, key)
+        except S3Error as error:
+            rows.append(("Error", [("Key", key), ("Code", error.code), ("Message", error.message)]))
+            continue
+        if not quiet:
+            rows.append(("Deleted", [("Key", key)]))
+    return xml_response(document("DeleteResult", rows))
+
+
+def _read_keys(data: bytes) -> tuple[list[str], bool]:
+    """Return the keys of a list of objects to delete, and whether the answer names errors only."""
     try:
         root = parse(data)
     except XmlError as problem:
@@ -277,23 +294,10 @@ async def delete_many(request: StorageRequest) -> web.Response:
             "MalformedXML", f"The XML you provided was not well-formed: {problem}"
         ) from None
     keys = [node.get("Key") for node in root.all("Object")]
-    if root.name != "Delete" or not 1 <= len(keys) <= _MOST or None in keys:
+    named = [key for key in keys if key is not None]
+    if root.name != "Delete" or not 1 <= len(keys) <= _MOST or len(named) < len(keys):
         raise S3Error("MalformedXML", f"The list must have between 1 and {_MOST} keys.")
-    quiet = root.get("Quiet") == "true"
-    rows: list[Field] = []
-    for key in keys:
-        try:
-            check_key(key or "")
-            async with request.storage.publishing:
-                await request.work(request.storage.folder.remove, key)
-        except S3Error as error:
-            rows.append(
-                ("Error", [("Key", key or ""), ("Code", error.code), ("Message", error.message)])
-            )
-            continue
-        if not quiet:
-            rows.append(("Deleted", [("Key", key or "")]))
-    return xml_response(document("DeleteResult", rows))
+    return named, root.get("Quiet") == "true"
 
 
 async def bucket_location(request: StorageRequest) -> web.Response:

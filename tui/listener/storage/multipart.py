@@ -219,6 +219,11 @@ class Uploads:
         """Return the bytes of all parts of unfinished uploads."""
         return sum(upload.used_bytes() for upload in self._open.values())
 
+    def is_open(self, upload_id: str, key: str) -> bool:
+        """Whether there is an unfinished upload of that id and key."""
+        upload = self._open.get(upload_id)
+        return upload is not None and upload.key == key
+
     def get(self, upload_id: str, key: str) -> Upload:
         """Return the unfinished upload of that id and key.
 

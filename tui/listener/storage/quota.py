@@ -25,6 +25,7 @@ class JobStorage:
         uploads: unfinished multipart uploads.
         publishing: held while a file is renamed to its final name or removed.
         bodies: number of bodies being received now.
+        documents: number of small bodies being received now, which are held in memory.
         reserved: bytes reserved for those bodies.
     """
 
@@ -32,6 +33,7 @@ class JobStorage:
     uploads: Uploads
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     bodies: int = 0
+    documents: int = 0
     reserved: int = 0
 
     def used_bytes(self) -> int:
@@ -62,12 +64,13 @@ class Reservation:
             return
         quota = self._grant.quota_bytes
         storage = self._storage
-        used = storage.used_bytes() + storage.reserved - self._spare
-        if quota is not None and used + more > quota:
-            raise S3Error(
-                "QuotaExceeded",
-                f"This job may deliver {quota} bytes in all; {max(0, used)} are taken.",
-            )
+        if quota is not None:
+            used = storage.used_bytes() + storage.reserved - self._spare
+            if used + more > quota:
+                raise S3Error(
+                    "QuotaExceeded",
+                    f"This job may deliver {quota} bytes in all; {max(0, used)} are taken.",
+                )
         self._guard.check_disk(more)
         storage.reserved += more
         self._guard.outstanding += more

@@ -94,15 +94,24 @@ class StorageRequest:
         """Return the whole body of a request that carries an XML document.
 
         Raises:
-            S3Error: it is larger than `most` bytes or contradicts its headers.
+            S3Error: it is larger than `most` bytes or contradicts its headers, or the job sends too
+                many at the same time.
         """
         plan = plan_body(self.signed, self.payload, checksums=checksums)
         if plan.size is not None and plan.size > most:
             raise S3Error("MaxMessageLengthExceeded", "Your request was too big.")
-        buffer = bytearray()
-        intake = Intake(lambda data, _: buffer.extend(data), plan, self.verified, most, whole=False)
-        await self.receive(intake, grow=lambda _: None)
-        await self.work(intake.finish)
+        if self.storage.documents >= self.context.limits.max_documents_per_job:
+            raise S3Error("SlowDown", "Too many requests at the same time. Try again in a moment.")
+        self.storage.documents += 1
+        try:
+            buffer = bytearray()
+            intake = Intake(
+                lambda data, _: buffer.extend(data), plan, self.verified, most, whole=False
+            )
+            await self.receive(intake, grow=lambda _: None)
+            await self.work(intake.finish)
+        finally:
+            self.storage.documents -= 1
         return bytes(buffer)
 
 
@@ -157,7 +166,13 @@ async def blocks(
                 piece = await content.readany()
         except TimeoutError:
             raise S3Error("RequestTimeout", f"No byte of the body came for {idle:g} s.") from None
-        except (ClientError, web.RequestPayloadError, ConnectionError, EOFError) as problem:
+        except (
+            ClientError,
+            web.RequestPayloadError,
+            ConnectionError,
+            EOFError,
+            RuntimeError,  # aiohttp's for a connection that is closed before it is read from
+        ) as problem:
             raise S3Error("IncompleteBody", "The connection broke inside the body.") from problem
         if piece:
             gathered.append(piece)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote_to_bytes
@@ -123,27 +123,34 @@ def _canonical_requests(request: SignedRequest, claim: Claim) -> Iterator[str]:
         hosts_and_paths += [
             (f"{host}{request.mount}", path_below_mount or "/") for host in request.hosts
         ]
+    spellings = {
+        raw: dict.fromkeys((_canonical_path(raw), raw))
+        for raw in {raw for _, raw in hosts_and_paths}
+    }
+    values: dict[str, list[str]] = {}
+    for name, value in request.headers:
+        values.setdefault(name, []).append(" ".join(value.split()))
+    sent = {name: ",".join(values.get(name, ())) for name in claim.signed_headers}
     for encoding in encodings:
         for host, raw in hosts_and_paths:
-            headers = _canonical_headers(request, claim, host, encoding)
-            path = quote(unquote_to_bytes(raw.encode("utf-8", "surrogateescape")), safe="/-_.~")
-            for uri in dict.fromkeys((path, raw)):
+            headers = _canonical_headers(sent, host, encoding)
+            for uri in spellings[raw]:
                 yield (
                     f"{request.method}\n{uri}\n{query}\n{headers}\n"
                     f"{';'.join(claim.signed_headers)}\n{claim.payload}"
                 )
 
 
-def _canonical_headers(
-    request: SignedRequest, claim: Claim, host: str | None, encoding: str | None
-) -> str:
+def _canonical_path(raw: str) -> str:
+    return quote(unquote_to_bytes(raw.encode("utf-8", "surrogateescape")), safe="/-_.~")
+
+
+def _canonical_headers(sent: Mapping[str, str], host: str | None, encoding: str | None) -> str:
     replaced = {"host": host, "accept-encoding": encoding}
     lines = []
-    for name in claim.signed_headers:
-        value = replaced.get(name)
-        if value is None:
-            value = ",".join(" ".join(v.split()) for k, v in request.headers if k == name)
-        lines.append(f"{name}:{value}\n")
+    for name, value in sent.items():
+        other = replaced.get(name)
+        lines.append(f"{name}:{value if other is None else other}\n")
     return "".join(lines)
 
 

@@ -54,11 +54,16 @@ def _content(fields: Iterable[Field]) -> str:
 
 @dataclass(slots=True)
 class Node:
-    """An element: its local name, its text and its children."""
+    """An element: its local name, the pieces of its text and its children."""
 
     name: str
-    text: str = ""
+    pieces: list[str] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The text of the element itself, without its children's."""
+        return "".join(self.pieces)
 
     def all(self, name: str) -> list[Node]:
         """Return the children called `name`."""
@@ -118,4 +123,5 @@ class _Builder:
         self._open.pop()
 
     def text(self, text: str) -> None:
-        self._open[-1].text += text
+        # Joined once, when it is asked for: to join at every piece would take quadratic time.
+        self._open[-1].pieces.append(text)

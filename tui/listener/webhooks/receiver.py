@@ -7,15 +7,16 @@ import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from aiohttp import ClientError, web
 
 from tui.base.listener_address import WEBHOOK_PATH
 from tui.listener.client_address import Address, RateLimit, client_address, is_in
 from tui.listener.stats import ListenerStats, Rejection
+from tui.listener.webhooks.admission import Admission, Body
 from tui.listener.webhooks.events import (
     SIMPLETUNER,
     BodyError,
@@ -36,29 +37,10 @@ from tui.replicate.errors import SignatureError
 from tui.replicate.webhook import TOLERANCE_SECONDS, verify_webhook
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-
-@dataclass(slots=True)
-class _Memory:
-    """Bytes of the bodies that are being read or waiting to be handled.
-
-    Attributes:
-        most: the limit in bytes.
-        held: bytes in use.
-        bodies: bodies being read now.
-    """
-
-    most: int
-    held: int = 0
-    bodies: int = field(default=0)
-
-    def take(self, size: int) -> None:
-        if self.held + size > self.most:
-            raise Refused(503, "busy", "Too many webhooks are waiting to be worked with.")
-        self.held += size
-
-    def give_back(self, size: int) -> None:
-        self.held -= size
+_INLINE_BYTES: Final = 16 * 1024
+"""Bodies up to this size are verified and parsed at once; a thread takes longer for them."""
 
 
 class WebhookReceiver:
@@ -89,8 +71,12 @@ class WebhookReceiver:
         self._jobs = jobs
         self._rate = RateLimit(self.settings.per_second, self.settings.burst)
         self._replay = ReplayCache(2.0 * TOLERANCE_SECONDS)
-        self._memory = _Memory(self.settings.max_body_memory)
-        self._queue: asyncio.Queue[tuple[WebhookEvent, int]] = asyncio.Queue()
+        limits = self.settings
+        times = {"body_seconds": limits.body_seconds, "idle_seconds": limits.idle_seconds}
+        self._keyed = Admission(limits.max_bodies, limits.max_body_memory, **times)
+        self._unproven = Admission(limits.max_unproven_bodies, limits.max_unproven_memory, **times)
+        self._queue: asyncio.Queue[tuple[WebhookEvent, Admission, int]] = asyncio.Queue()
+        self._executor = ThreadPoolExecutor(2, "webhook")
 
     def add_routes(self, app: web.Application) -> None:
         """Serve WEBHOOK_PATH of `app`, until `app` is cleaned up."""
@@ -107,17 +93,18 @@ class WebhookReceiver:
         worker.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await worker
+        await asyncio.to_thread(self._executor.shutdown)
 
     async def _handle_events(self) -> None:
         while True:
-            event, size = await self._queue.get()
+            event, room, size = await self._queue.get()
             try:
                 await self._on_event(event)
             except Exception:  # noqa: BLE001 - one bad event must not stop the next one
                 self.stats.fail()
                 _log.exception("a webhook event could not be used")
             finally:
-                self._memory.give_back(size)
+                room.give_back(size)
                 self._queue.task_done()
 
     async def _handle(self, request: web.Request) -> web.Response:
@@ -153,94 +140,108 @@ class WebhookReceiver:
             raise Refused(429, "rate", "Too many requests from this address.")
 
     async def _take(self, request: web.Request, address: Address | None) -> web.Response:
-        most = self.settings.max_body_bytes
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused(415, "encoding", "Compressed bodies are not taken.")
-        announced = request.content_length
-        if announced is not None and announced > most:
-            raise Refused(413, "too_large", f"A body has at most {most} bytes.")
-        if self._memory.bodies >= self.settings.max_bodies:
-            raise Refused(503, "busy", "Too many webhooks at the same time.")
-        self._memory.bodies += 1
-        held = 0
-        queued = False
-
-        def hold(more: int) -> None:
-            nonlocal held
-            self._memory.take(more)
-            held += more
-
-        try:
-            raw = await self._read(request, hold)
-            event = await self._read_event(request, raw, address)
-            if event is None:
-                return _answer({"status": "duplicate"})
-            self._queue.put_nowait((event, held))
-            queued = True
-        finally:
-            self._memory.bodies -= 1
-            if not queued:
-                self._memory.give_back(held)
-        job_id = event.job_id or event.subject
-        self.stats.accept(event.received_at, event.address, job_id, event.event)
-        return _answer({"status": "received", "job_id": job_id})
-
-    async def _read(self, request: web.Request, hold: Callable[[int], None]) -> bytes:
-        most = self.settings.max_body_bytes
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
-        pieces: list[bytes] = []
-        total = 0
-        try:
-            async with asyncio.timeout(self.settings.body_seconds):
-                while piece := await request.content.readany():
-                    total += len(piece)
-                    if total > most:
-                        raise Refused(413, "too_large", f"A body has at most {most} bytes.")
-                    hold(len(piece))
-                    pieces.append(piece)
-        except TimeoutError:
-            raise Refused(408, "slow", "The body took too long.") from None
-        except (ClientError, web.RequestPayloadError, ConnectionError, EOFError):
-            raise Refused(400, "cut", "The connection broke inside the body.") from None
-        return b"".join(pieces)
-
-    async def _read_event(
-        self, request: web.Request, raw: bytes, address: Address | None
-    ) -> WebhookEvent | None:
-        """Return the verified event, or None for a message that was accepted before."""
+        # All that can be known without the body is checked before the body takes room.
         job = await self._job_of(request)
         try:
-            return await self._check_event(request, raw, address, job)
+            signature = self._signature_of(request, job)
+            return await self._admit(request, address, job, signature)
         except Refused as refused:
             refused.job_id = job.job_id if job else ""
             raise
 
+    async def _admit(
+        self,
+        request: web.Request,
+        address: Address | None,
+        job: WebhookJob | None,
+        signature: Mapping[str, str] | None,
+    ) -> web.Response:
+        settings = self.settings
+        signed = signature is not None or not settings.verify
+        most = settings.max_body_bytes if signed else settings.max_unsigned_bytes
+        too_large = Refused(413, "too_large", f"A body has at most {most} bytes.")
+        if request.content_length is not None and request.content_length > most:
+            raise too_large
+        room = self._unproven if job is None or signature is None else self._keyed
+        held = 0
+        queued = False
+        try:
+            async with room.read() as body:
+                try:
+                    raw = await _read(request, body, most, too_large)
+                finally:
+                    held = body.held
+            event = await self._check_event(raw, address, job, signature)
+            if event is None:
+                return _answer({"status": "duplicate"})
+            self._queue.put_nowait((event, room, held))
+            queued = True
+        finally:
+            if not queued:
+                room.give_back(held)
+        job_id = event.job_id or event.subject
+        self.stats.accept(event.received_at, event.address, job_id, event.event)
+        return _answer({"status": "received", "job_id": job_id})
+
+    def _signature_of(self, request: web.Request, job: WebhookJob | None) -> dict[str, str] | None:
+        """Return the signature headers of a signed request, else None.
+
+        Raises:
+            Refused: they are missing and needed, not complete, or their time is too far from ours.
+        """
+        if not any(name in request.headers for name in SIGNATURE_HEADERS):
+            if self.settings.verify and job is None:
+                raise Refused(401, "unsigned", "Webhook signature required but not provided.")
+            return None
+        headers = signature_headers(request)
+        if self.settings.verify:
+            check_time(headers["webhook-timestamp"], self.settings.now())
+        return headers
+
     async def _check_event(
-        self, request: web.Request, raw: bytes, address: Address | None, job: WebhookJob | None
+        self,
+        raw: bytes,
+        address: Address | None,
+        job: WebhookJob | None,
+        signature: Mapping[str, str] | None,
     ) -> WebhookEvent | None:
+        """Return the verified event, or None for a message that was accepted before."""
         now = self.settings.now()
-        signed = any(name in request.headers for name in SIGNATURE_HEADERS)
-        message_id = await self._verify(request, raw, now, job) if signed else ""
-        if not signed and self.settings.verify and job is None:
-            raise Refused(401, "unsigned", "Webhook signature required but not provided.")
+        message_id = "" if signature is None else await self._verify(signature, raw, now, job)
         # Nothing is awaited between this look-up and `remember`, so of two copies that arrive
         # together only one is accepted.
         if message_id and self._replay.has(message_id, now):
             self.stats.repeat(now, str(address or ""), job.job_id if job else "")
             return None
+        if message_id:
+            self._replay.remember(message_id, now)
         try:
-            body = parse_body(raw, proven=signed and self.settings.verify)
+            return await self._event_of(raw, address, job, message_id, now)
+        except BaseException:
+            self._replay.forget(message_id)
+            raise
+
+    async def _event_of(
+        self,
+        raw: bytes,
+        address: Address | None,
+        job: WebhookJob | None,
+        message_id: str,
+        now: datetime,
+    ) -> WebhookEvent:
+        verify = self.settings.verify
+        proven = bool(message_id) and verify
+        try:
+            body = await self._work(len(raw), lambda: parse_body(raw, proven=proven))
             kind, subject = kind_of(body)
         except BodyError as problem:
             raise Refused(400, "body", str(problem)) from None
-        if not signed and self.settings.verify and kind != SIMPLETUNER:
+        if not message_id and verify and kind != SIMPLETUNER:
             raise Refused(401, "unsigned", "Webhook signature required but not provided.")
         if job is not None and subject not in job.names and (job.names or kind == SIMPLETUNER):
             raise Refused(403, "other_job", "The body speaks of another job than its address.")
-        if message_id:
-            self._replay.remember(message_id, now)
         return WebhookEvent(
             kind=kind,
             subject=subject,
@@ -248,10 +249,16 @@ class WebhookReceiver:
             body=body,
             message_id=message_id,
             job_id=job.job_id if job else "",
-            verified=bool(message_id) and self.settings.verify,
+            verified=proven,
             address=str(address or ""),
             received_at=now,
         )
+
+    async def _work(self, size: int, function: Callable[[], T]) -> T:
+        """Run what takes time in proportion to a body, in a thread unless the body is small."""
+        if size <= _INLINE_BYTES:
+            return function()
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function)
 
     async def _job_of(self, request: web.Request) -> WebhookJob | None:
         keys = request.query.getall("key", [])
@@ -263,24 +270,42 @@ class WebhookReceiver:
         return job
 
     async def _verify(
-        self, request: web.Request, raw: bytes, now: datetime, job: WebhookJob | None
+        self, headers: Mapping[str, str], raw: bytes, now: datetime, job: WebhookJob | None
     ) -> str:
-        headers = signature_headers(request)
         if not self.settings.verify:
             return headers["webhook-id"]
-        check_time(headers["webhook-timestamp"], now)
         secrets = self._secrets_of(job)
         secret = await secrets.current()
         if secret is None:
             raise Refused(503, "no_secret", "The signing secret is not known yet.")
         try:
-            return verify_webhook(secret, headers, raw, now)
+            return await self._work(len(raw), lambda: verify_webhook(secret, headers, raw, now))
         except SignatureError:
             fresh = await secrets.after_mismatch(secret)
         if fresh is not None:
             with contextlib.suppress(SignatureError):
-                return verify_webhook(fresh, headers, raw, now)
+                return await self._work(len(raw), lambda: verify_webhook(fresh, headers, raw, now))
         raise Refused(401, "signature", "Invalid webhook signature.")
+
+
+async def _read(request: web.Request, body: Body, most: int, too_large: Refused) -> bytes:
+    """Read a whole body of at most `most` bytes."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    pieces: list[bytes] = []
+    total = 0
+    try:
+        while piece := await request.content.readany():
+            total += len(piece)
+            if total > most:
+                raise too_large
+            body.came(len(piece))
+            pieces.append(piece)
+    except (ClientError, web.RequestPayloadError, ConnectionError, EOFError, RuntimeError):
+        # aiohttp raises RuntimeError for a connection that is closed before it is read from.
+        raise Refused(400, "cut", "The connection broke inside the body.") from None
+    return b"".join(pieces)
 
 
 async def _expect(_request: web.Request) -> None:
@@ -318,3 +343,7 @@ class ReplayCache:
     def remember(self, message_id: str, now: datetime) -> None:
         """Remember a message that was accepted."""
         self._seen[message_id] = now
+
+    def forget(self, message_id: str) -> None:
+        """Forget a message that is not accepted after all."""
+        self._seen.pop(message_id, None)

@@ -41,10 +41,15 @@ class WebhookSettings:
         verify: whether a signature is required. False is for tests on a closed network only.
         allowed: networks that may send; empty allows all.
         trusted_proxies: networks of our own proxies, whose forwarding headers count.
-        max_body_bytes: largest body. Bodies contain the whole log.
-        max_bodies: bodies that are read at the same time.
-        max_body_memory: bytes of bodies being read or waiting to be handled.
+        max_body_bytes: largest signed body. Bodies contain the whole log.
+        max_unsigned_bytes: largest body without a signature, as SimpleTuner itself may send to an
+            address with a job's key; it contains no log.
+        max_bodies: signed bodies with a job's key that are read at the same time.
+        max_body_memory: bytes of such bodies being read or waiting to be handled.
+        max_unproven_bodies: the number for all others: a signature is not proven before the end.
+        max_unproven_memory: the bytes for all others.
         body_seconds: time limit for reading a body.
+        idle_seconds: longest silence inside a body.
         per_second: requests per address in the long run.
         burst: requests per address at once.
         now: the clock.
@@ -54,9 +59,13 @@ class WebhookSettings:
     allowed: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     max_body_bytes: int = 32 * MIB
+    max_unsigned_bytes: int = MIB // 4
     max_bodies: int = 64
     max_body_memory: int = 128 * MIB
+    max_unproven_bodies: int = 16
+    max_unproven_memory: int = 48 * MIB
     body_seconds: float = 20.0
+    idle_seconds: float = 5.0
     per_second: float = 100.0
     burst: int = 500
     now: Callable[[], datetime] = utc_now
