@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.listener.conftest import ACCESS_KEY, Storage, grant, serve_storage
 from tests.listener.test_storage_boto3 import call
 from tests.listener.wire import request
-from tui.store.records import has_hidden, visible
+from tui.base.stored_names import same_file
 
 KEYS = {
     ".git/config": "_.git/config",
@@ -24,8 +22,13 @@ KEYS = {
     ".gitattributes": "_.gitattributes",
     "_.gitattributes": "__.gitattributes",
     "a.b/.envrc": "a.b/_.envrc",
-    "\u200c.git/config": "_\u200c.git/config",
-    "...": "_...",
+    "\u200c.git/config": "%E2%80%8C.git/config",
+    "...": "_..%2E",
+    "CON": "_CON",
+    "a\\..\\b": "a%5C..%5Cb",
+    "tab\there.": "tab%09here%2E",
+    "\u202egpj.exe": "%E2%80%AEgpj.exe",
+    "sitecustomize.py": "_sitecustomize.py",
 }
 
 
@@ -156,18 +159,63 @@ async def test_a_folder_that_became_a_link_is_not_read_through(
     assert "Contents" not in await call(client.list_objects_v2, Bucket="outputs")
 
 
-names = st.text(alphabet="._ag\u200c", min_size=1, max_size=6)
-paths = st.lists(names, min_size=1, max_size=3).map("/".join)
+async def test_names_that_some_disks_do_not_distinguish_get_different_ones(tmp_path: Path) -> None:
+    keys = ["d/Model.bin", "d/model.bin", "d/MODEL.BIN", "caf\u00e9", "cafe\u0301"]
+    async with serve_storage(tmp_path / "out") as storage:
+        client = storage.client()
+        for key in (*keys, keys[1]):  # one is sent again
+            await put(client, key)
+        for key in keys:
+            answer = await call(client.get_object, Bucket="outputs", Key=key)
+            assert await call(answer["Body"].read) == key.encode()
+        paths = {item.key: item.path for item in storage.received}
+        assert len({same_file(path.as_posix()) for path in paths.values()}) == len(keys)
+        assert paths["d/Model.bin"] == storage.folder / "d/Model.bin"
+        assert len(storage.received) == len(keys) + 1
+    async with serve_storage(tmp_path / "out") as again:
+        found = await again.receiver.delivered(grant())
+        assert {one.key: one.path for one in found} == paths
+        client = again.client()
+        await put(client, keys[2])
+        assert again.received[-1].path == paths[keys[2]]
 
 
-@given(paths)
-def test_visible_paths_are_unique_and_reversible(path: str) -> None:
-    shown = visible(path)
-    assert not has_hidden(shown)
-    back = "/".join(
-        part[1:] if re.match(r"_+\.", part.replace("\u200c", "")) and part.startswith("_") else part
-        for part in shown.split("/")
+@pytest.mark.parametrize("name", ["." + "x" * 254, "\u00e9" * 127, "x" * 600 + ".bin"])
+async def test_the_longest_names_are_stored(storage: Storage, name: str) -> None:
+    key = f"a/{name}"
+    client = storage.client()
+    await put(client, key)
+    head = await call(client.head_object, Bucket="outputs", Key=key)
+    assert head["ContentLength"] == len(key.encode())
+    listing = await call(client.list_objects_v2, Bucket="outputs")
+    assert [row["Key"] for row in listing["Contents"]] == [key]
+    assert hidden(storage.root) == []
+
+
+async def test_a_record_of_an_earlier_version_finds_its_file(tmp_path: Path) -> None:
+    """It names no path, and only hidden names were stored under others."""
+    async with serve_storage(tmp_path / "out") as storage:
+        await put(storage.client(), "a:b/.git")
+        (record,) = (tmp_path / "out" / ".incoming").glob("*/objects/*.json")
+        fields = json.loads(record.read_bytes())
+        assert fields.pop("stored") == "a%3Ab/_.git"
+        record.write_text(json.dumps(fields))
+        (storage.folder / "a%3Ab").rename(storage.folder / "a:b")
+    async with serve_storage(tmp_path / "out") as again:
+        answer = await call(again.client().get_object, Bucket="outputs", Key="a:b/.git")
+        assert await call(answer["Body"].read) == b"a:b/.git"
+
+
+async def test_a_bare_repository_is_none_here(storage: Storage) -> None:
+    """Git takes a folder with HEAD, objects and refs for a repository, and reads its config."""
+    client = storage.client()
+    for key in ("HEAD", "config", "objects/x", "refs/x"):
+        await put(client, key)
+    (storage.folder / "config").write_text("[core]\n\trepositoryformatversion = 0\n")
+    (storage.folder / "_HEAD").write_text("ref: refs/heads/main\n")
+    found = subprocess.run(
+        ["git", "-C", str(storage.folder), "rev-parse", "--git-dir"],
+        check=False,
+        capture_output=True,
     )
-    assert back == path
-    if "." not in path:
-        assert shown == path
+    assert found.stdout.strip() != b"."

@@ -16,6 +16,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from tests.listener.conftest import ACCESS_KEY, Checksums, Storage, grant, serve_storage
+from tui.base.stored_names import stored_path
 from tui.listener.storage import DiskSpace, StorageLimits
 
 MIB = 1024 * 1024
@@ -98,7 +99,7 @@ async def test_a_large_file_in_parallel_parts(
 async def test_odd_names_are_kept_letter_by_letter(any_storage: Storage, key: str) -> None:
     client = any_storage.client()
     await call(client.put_object, Bucket="outputs", Key=key, Body=b"x")
-    assert (any_storage.folder / key).read_bytes() == b"x"
+    assert (any_storage.folder / stored_path(key)).read_bytes() == b"x"
     listed = await call(client.list_objects_v2, Bucket="outputs")
     assert [row["Key"] for row in listed["Contents"]] == [key]
     await call(client.head_object, Bucket="outputs", Key=key)

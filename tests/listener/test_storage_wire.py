@@ -29,6 +29,7 @@ from tests.listener.wire import (
     sign,
 )
 from tests.support import eventually
+from tui.base.stored_names import is_inert
 from tui.listener.storage import STORAGE_PATH, StorageLimits
 from tui.listener.storage.chunked import ChunkedDecoder, ChunkSignatures
 from tui.listener.storage.claims import SignedRequest, read_claim
@@ -376,13 +377,27 @@ TRAVERSALS = [
     "/outputs/../x", "/outputs/a/../../x", "/outputs/%2e%2e/x", "/outputs/%2E%2E%2Fx",
     "/outputs/..%2f..%2f..%2fetc%2fpasswd", "/outputs/a%2f..%2f..%2fb", "/outputs//etc/passwd",
     "/outputs/%2fetc/passwd", "/outputs/a//b", "/outputs/.", "/outputs/..", "/outputs/a/.",
-    "/outputs/a%5c..%5cb", "/outputs/..%5c..%5cx", "/outputs/C:%5cx", "/outputs/a%00b",
-    "/outputs/a%0ab", "/outputs/a%0d%0ab", "/outputs/a%7fb", "/outputs/a%C2%85b",
-    "/outputs/a%E2%80%A8b", "/outputs/a%ff", "/outputs/%C0%AE%C0%AE/x", "/outputs/%ed%a0%80",
-    "/outputs/" + "a" * 256, "/outputs/" + "a/" * 600 + "b", "/outputs/" + "%C3%A9" * 128,
+    "/outputs/a%ff", "/outputs/%C0%AE%C0%AE/x", "/outputs/%ed%a0%80",
+    "/outputs/" + "a/" * 600 + "b", "/outputs/" + "a" * 1025,
     "/outputs/dir/", "/../outputs/x", "/%2e%2e/x", "/outputs%2f..%2fx", "/OUTPUTS/x",
     "/out%00puts/x", "/.incoming/x", "/o/x", "/" + "b" * 100 + "/x",
 ]  # fmt: skip
+ODD_NAMES = [
+    "/outputs/a%5c..%5cb", "/outputs/..%5c..%5cx", "/outputs/C:%5cx", "/outputs/a%00b",
+    "/outputs/a%0ab", "/outputs/a%0d%0ab", "/outputs/a%7fb", "/outputs/a%C2%85b",
+    "/outputs/a%E2%80%A8b", "/outputs/" + "a" * 256, "/outputs/" + "%C3%A9" * 128,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ODD_NAMES)
+async def test_an_odd_name_is_stored_inside_under_another(storage: Storage, path: str) -> None:
+    """It is not refused: the trainer's whole upload would end with it."""
+    assert (await request(storage, "PUT", path, b"data")).status == 200
+    answer = await request(storage, "GET", path)
+    assert (answer.status, answer.body) == (200, b"data")
+    (item,) = storage.received
+    assert item.path.parent == storage.folder
+    assert is_inert(item.path.name)
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
@@ -398,7 +413,7 @@ async def test_no_encoding_of_a_path_leads_out_of_the_folder(storage: Storage, p
 
 async def test_double_encoding_stays_a_name(storage: Storage) -> None:
     assert (await request(storage, "PUT", "/outputs/%252e%252e%252fx", b"a")).status == 200
-    assert (storage.folder / "%2e%2e%2fx").read_bytes() == b"a"
+    assert (storage.folder / "%252e%252e%252fx").read_bytes() == b"a"
 
 
 async def test_links_and_files_in_the_path_of_a_key(storage: Storage, tmp_path: Path) -> None:

@@ -20,11 +20,13 @@ class JobFile(TypedDict):
         path: absolute; relative to the outputs folder where no folder is known.
         size: bytes.
         sha256: of its content, in hex; empty where it was not computed yet.
+        sent_as: the name that it was sent with, if that could not stand in a folder.
     """
 
     path: str
     size: int
     sha256: str
+    sent_as: NotRequired[str]
 
 
 class JobProgress(TypedDict):

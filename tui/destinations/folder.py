@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from tui.base.stored_names import distinct_paths
 from tui.destinations.common.contract import (
     Item,
     LocalFile,
@@ -107,9 +108,15 @@ class FolderDestination:
             raise disk_error(error, f"{self._root} cannot be made") from error
 
     def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
-        """Hash the files, and existing ones of the same name and size."""
+        """Hash the files, and existing ones of the same name and size.
+
+        A name that cannot stand in every folder gets another one there; see `stored_names`.
+        """
         check_names(tuple(files))
-        items = [describe_source(file, str(self._root / file.name), cancel) for file in files]
+        paths = distinct_paths(file.name for file in files)
+        items = [
+            describe_source(file, str(self._root / paths[file.name]), cancel) for file in files
+        ]
         return [self._compare(item, cancel) for item in items]
 
     def _compare(self, item: Item, cancel: threading.Event | None) -> Item:

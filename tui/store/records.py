@@ -5,12 +5,10 @@ Times are aware UTC, money is integer micro-dollars, sizes are bytes.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from tui.base.job_status import ACTIVE, JobStatus
 
@@ -192,9 +190,6 @@ class Fact:
     at: datetime
 
 
-_DOTTED: Final = re.compile(r"_*\.")
-
-
 def shared_folder(paths: Sequence[str]) -> str:
     """Return the folder that contains all paths, with its slash; "" when there is none.
 
@@ -213,29 +208,3 @@ def shared_folder(paths: Sequence[str]) -> str:
 def is_called(name: str, elsewhere: str) -> bool:
     """Whether a job's file may have been published as `elsewhere`: its name, or the end of it."""
     return name == elsewhere or name.endswith(f"/{elsewhere}")
-
-
-def visible(path: str) -> str:
-    """Return the path under which a file with a foreign name is stored: without hidden segments.
-
-    Programs act on hidden files in a folder: `.git/config` and `.git/hooks` name commands that git
-    runs. A segment that begins with a dot gets an underscore in front, and so does one that begins
-    with underscores and a dot, so that no two paths become the same. Unicode format characters are
-    skipped before the dot: HFS+ ignores some of them in names.
-    """
-    return "/".join(f"_{part}" if _is_dotted(part) else part for part in path.split("/"))
-
-
-def has_hidden(path: str) -> bool:
-    """Whether a segment of a path is hidden, with or without format characters before its dot."""
-    return any(_without_format_characters(part).startswith(".") for part in path.split("/"))
-
-
-def _is_dotted(part: str) -> bool:
-    return _DOTTED.match(_without_format_characters(part)) is not None
-
-
-def _without_format_characters(part: str) -> str:
-    if part.isascii():
-        return part
-    return "".join(letter for letter in part if unicodedata.category(letter) != "Cf")

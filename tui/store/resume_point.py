@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from tui.base.job_status import JobStatus
-from tui.store.records import FileRecord, JobRecord, visible
+from tui.base.stored_names import stored_path
+from tui.store.records import FileRecord, JobRecord
 
 MANIFEST: Final = "checkpoint_manifest.json"
 LOCAL_BUCKET: Final = "outputs"
@@ -91,7 +92,7 @@ def _is_complete(folder: Path, arrived: set[str]) -> bool:
     names = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(names, list) or not names:
         return False
-    return all(isinstance(name, str) and visible(name) in arrived for name in names)
+    return all(isinstance(name, str) and stored_path(name) in arrived for name in names)
 
 
 def _address(job: JobRecord, key: str) -> str:

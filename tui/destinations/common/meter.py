@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tui.base.stored_names import has_hidden
 from tui.destinations.common.contract import Item, LocalFile, Progress
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble, disk_error
-from tui.store.records import has_hidden
 
 PIECE = 1024 * 1024
 _PROGRESS_SECONDS = 0.05

@@ -23,6 +23,7 @@ from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.base.job_status import UNDELIVERED, JobStatus
+from tui.base.stored_names import stored_path
 from tui.destinations.common.errors import PublishError
 from tui.destinations.common.shards import MAX_INDEX_BYTES, is_index, read_index
 from tui.destinations.delivered import Arrival, arrived_at_hub, arrived_in_bucket
@@ -38,7 +39,7 @@ from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.transfers.destinations import Destinations
 from tui.simpletuner.log.delivery import upload_facts
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord, visible
+from tui.store.records import FileRecord, JobRecord
 from tui.store.writer import Change
 
 DUE: Final = "arrivals_due"
@@ -219,9 +220,9 @@ class DeliveryConfirmation:
         facts = await asyncio.to_thread(upload_facts, log)
         if job.delivery == "hub":  # a checkpoint that was saved need not be pushed
             facts = replace(facts, checkpoint=None)
-        # Our receiver stores a hidden name under a visible one.
+        # Our receiver stores a name that cannot stand under another one.
         refused = {
-            visible(name): str(refusal.get("why")) for name, refusal in refusals(job).items()
+            stored_path(name): str(refusal.get("why")) for name, refusal in refusals(job).items()
         }
         return judge(
             arrival,

@@ -46,6 +46,8 @@ _FACT: Final = "listener"
 _PUBLISH_SECONDS: Final = 0.5
 _REFUSED_KEPT: Final = 200
 """Refused files that a job's record names at most."""
+_NAMES_KEPT: Final = 200
+"""Files with another name than they were sent with that a job's record names at most."""
 _LOCAL_HOST: Final = "127.0.0.1"
 _LOST_ADVICE: Final = "The trainer goes on; what it cannot send is lost when it ends."
 _REFUSAL_ADVICE: Final = {
@@ -254,16 +256,32 @@ class ListenerService:
             return
         self.sightings.note("storage", item.address)
         self._forget_refusal(item.job_id, item.key)
+        path = item.path.relative_to(self.outputs).as_posix()
+        self._note_other_name(item, path)
         self._recorder.add_file(
             item.job_id,
             FileRecord(
-                path=item.path.relative_to(self.outputs).as_posix(),
+                path=path,
                 size=item.size,
                 sha256=item.sha256,
                 source="delivered",
                 received_at=item.received_at,
             ),
         )
+
+    def _note_other_name(self, item: ReceivedObject, path: str) -> None:
+        """Note in its job's record the name that a file was sent with, when it has another here."""
+        if path.endswith(f"/{item.key}"):
+            return
+        job = self._recorder.writer.job(item.job_id)
+        known = job.submit.get("sent_as") or {}
+        if path in known or len(known) >= _NAMES_KEPT:
+            return
+        self._recorder.note(
+            job.job_id, "storage", "renamed",
+            f"A file is stored as {path}: the name that it was sent with is not safe in a folder.",
+            submit={**job.submit, "sent_as": {**known, path: item.key}},
+        )  # fmt: skip
 
     def _refused(self, item: RefusedObject) -> None:
         """Note a refused file in its job's record, each file and reason once, and announce it.

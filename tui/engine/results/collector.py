@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tui.api.jobs import Collected, JobFile, MissingResult
 from tui.base.clock import Clock
 from tui.base.job_status import JobStatus
+from tui.base.stored_names import stored_path
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.meter import check_name
 from tui.engine.credentials.storage_keys import folder_of
@@ -29,7 +30,7 @@ from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.outputs import NOT_FETCHED_ADVICE
 from tui.replicate.redact import redact_url
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord, visible
+from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import FetchRecord, FetchState
 from tui.store.writer import Change
 
@@ -103,7 +104,7 @@ class Collector:
         return {
             "job_id": job.job_id,
             "folder": str(self._outputs / folder_of(job)),
-            "files": [file_row(file, self._outputs) for file in files],
+            "files": [file_row(job, file, self._outputs) for file in files],
             "missing": missing,
         }
 
@@ -334,17 +335,19 @@ class Collector:
 
 
 def _path_of(job: JobRecord, remote: Remote) -> str:
-    """Path of a file, relative to the outputs folder; hidden names are made visible."""
-    return f"{folder_of(job)}/{visible(remote.name)}"
+    """Path of a file, relative to the outputs folder; names that cannot stand get others."""
+    return f"{folder_of(job)}/{stored_path(remote.name)}"
 
 
 def _shown(name: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
-def file_row(file: FileRecord, outputs: Path) -> JobFile:
-    """A file as shown to the user: absolute path, size in bytes and SHA-256."""
-    return {"path": str(outputs / file.path), "size": file.size, "sha256": file.sha256}
+def file_row(job: JobRecord, file: FileRecord, outputs: Path) -> JobFile:
+    """A file as shown to the user: absolute path, size in bytes, SHA-256 and its former name."""
+    row: JobFile = {"path": str(outputs / file.path), "size": file.size, "sha256": file.sha256}
+    sent_as = (job.submit.get("sent_as") or {}).get(file.path)
+    return {**row, "sent_as": sent_as} if sent_as else row
 
 
 def _failed(record: FetchRecord, error: PublishError, now: datetime) -> FetchRecord:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from tui.base.stored_names import stored_path
 from tui.destinations.common.contract import Item
 from tui.engine.results.source import Remote, RemoteLocation, Source
-from tui.store.records import FileRecord, JobRecord, visible
+from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 from tui.store.transfers import TransferTables
 
@@ -41,7 +42,7 @@ class RemoteCopies:
         )
         if location is None or not proof or (remote.sha256 and remote.sha256 != file.sha256):
             return
-        name = visible(remote.name)  # the name of the local file
+        name = stored_path(remote.name)  # the name of the local file
         identity = f"{job.job_id} {location.target}"
         transfer_id = hashlib.sha256(identity.encode()).hexdigest()[:10]
         state = path.stat()

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import hashlib
+import itertools
+import os
+import stat
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +91,10 @@ class LocalCleanup:
                     kept.append({"name": name, "why": reason})
                     continue
                 try:
+                    await asyncio.to_thread(check_unchanged, self._outputs, file)
                     self._delete(job, file, verified)
+                except ChangedError as error:
+                    kept.append({"name": name, "why": str(error)})
                 except OSError as error:
                     kept.append({"name": name, "why": f"it cannot be deleted: {error.strerror}"})
                 else:
@@ -156,3 +164,38 @@ class LocalCleanup:
         event = (self._now(), "local", "file", f"{file.path} deleted here; a copy is at {where}")
         deleted = replace(file, missing=f"deleted here; a copy is at {where}")
         self._write(job.job_id, Change(files=[deleted], events=[event]))
+
+
+class ChangedError(Exception):
+    """A local file is not the one in its record; the text says what differs."""
+
+
+def check_unchanged(outputs: Path, file: FileRecord) -> None:
+    """Check that a local file is the one in its record, the one that the published copy is of.
+
+    Args:
+        outputs: the outputs folder.
+        file: the record.
+
+    Raises:
+        ChangedError: it has other content, is a link, or lies behind one.
+        OSError: it cannot be read.
+    """
+    path = outputs / file.path
+    folders = itertools.takewhile(lambda folder: folder != outputs, path.parents)
+    if ".." in path.parts or any(folder.is_symlink() for folder in folders):
+        raise ChangedError("its folder is a link to somewhere else")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return  # there is nothing to delete
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ChangedError("it is a link to somewhere else") from None
+        raise
+    with os.fdopen(descriptor, "rb") as opened:
+        state = os.fstat(opened.fileno())
+        if not stat.S_ISREG(state.st_mode) or state.st_size != file.size:
+            raise ChangedError("it was changed here since it came")
+        if file.sha256 and hashlib.file_digest(opened, "sha256").hexdigest() != file.sha256:
+            raise ChangedError("it was changed here since it came")

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tui.base.errors import RefusedError
+from tui.base.stored_names import has_hidden
 from tui.destinations.common.contract import LocalFile
 from tui.engine.transfers.artifacts import CheckpointFile, checkpoint_of, compare, name_of
 from tui.engine.transfers.destination_options import wrong
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord, has_hidden, shared_folder
+from tui.store.records import FileRecord, JobRecord, shared_folder
 
 
 def chosen_files(

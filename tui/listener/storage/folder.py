@@ -1,9 +1,10 @@
 """The delivered files of one job on disk, with a record for each.
 
-Files are at `<root>/<prefix>/<key>`, plain files for a person to use; a part of the key that begins
-with a dot is stored under a visible name, and the record keeps the key. Records, partial bodies and
-unfinished uploads are under `<root>/.incoming/`, on the same file system, so that the last step of
-every delivery is one rename. All functions block; the receiver calls them in threads.
+Files are at `<root>/<prefix>/<key>`, plain files for a person to use; a name in the key that cannot
+stand is stored under an inert one (`tui.base.stored_names`), and the record keeps both. Records,
+partial bodies and unfinished uploads are under `<root>/.incoming/`, on the same file system, so
+that the last step of every delivery is one rename. All functions block; the receiver calls them in
+threads.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tui.base.stored_names import has_hidden, same_file, stored_path, unlike
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.keys import check_key
-from tui.store.records import visible
 
 INCOMING = ".incoming"
 
@@ -33,6 +34,7 @@ class StoredObject:
     """The record of a delivered file.
 
     `modified_ns` is the file's modification time: another value shows that somebody changed it.
+    `stored` is the file's path below the folder, which differs from the key when that cannot stand.
     """
 
     key: str
@@ -46,6 +48,7 @@ class StoredObject:
     checksums: Mapping[str, str] = field(default_factory=dict)
     checksum_type: str = "FULL_OBJECT"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    stored: str = ""
 
 
 class Folder:
@@ -66,6 +69,8 @@ class Folder:
         self._records = self.work / "objects"
         self._temporary = self.work / "bodies"
         self._objects: dict[str, StoredObject] = {}
+        self._keys: dict[str, str] = {}
+        """The key that a path belongs to, by the path in the form of `same_file`."""
 
     def load(self) -> None:
         """Create the directories, delete partial bodies, read the records."""
@@ -76,13 +81,13 @@ class Folder:
         for path in self._records.glob("*.json"):
             stored = _read_record(path)
             if stored is not None and self._is_unchanged(stored):
-                self._objects[stored.key] = stored
+                self._add(stored)
 
     def objects(self) -> Sequence[StoredObject]:
         """Return the records of all present files, by key in UTF-8 order (S3's order)."""
         for stored in list(self._objects.values()):
             if not self._is_unchanged(stored):
-                self._objects.pop(stored.key, None)
+                self._forget(stored.key)
         return sorted(self._objects.values(), key=lambda stored: stored.key.encode())
 
     def used_bytes(self) -> int:
@@ -93,14 +98,33 @@ class Folder:
         """Return the record of `key` if its file is unchanged, else None."""
         stored = self._objects.get(key)
         if stored is not None and not self._is_unchanged(stored):
-            self._objects.pop(key, None)
+            self._forget(key)
             return None
         return stored
 
     def path_of(self, key: str) -> Path:
         """Return the path of the file of `key`, whether it exists or not."""
         check_key(key)
-        return self.base / visible(key)
+        stored = self._objects.get(key)
+        if stored is not None:
+            return self.base / stored.stored
+
+        def is_taken(path: str) -> bool:
+            if self._keys.get(same_file(path), key) != key:
+                return True
+            place = self.base / path
+            return place.exists() and not _has_exact_name(place)
+
+        return self.base / unlike(stored_path(key), key, is_taken)
+
+    def _add(self, stored: StoredObject) -> None:
+        self._objects[stored.key] = stored
+        self._keys[same_file(stored.stored)] = stored.key
+
+    def _forget(self, key: str) -> None:
+        stored = self._objects.pop(key, None)
+        if stored is not None:
+            self._keys.pop(same_file(stored.stored), None)
 
     def open(self, stored: StoredObject) -> tuple[int, int]:
         """Open the file of an object for reading.
@@ -111,7 +135,7 @@ class Folder:
         Raises:
             OSError: it is not there any more, or was replaced since it was looked up.
         """
-        descriptor = os.open(self.path_of(stored.key), os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(self.base / stored.stored, os.O_RDONLY | os.O_NOFOLLOW)
         if os.fstat(descriptor).st_mtime_ns != stored.modified_ns:
             os.close(descriptor)
             raise FileNotFoundError(stored.key)
@@ -125,16 +149,13 @@ class Folder:
         """Check that the path of a key is free or holds its own file.
 
         Raises:
-            S3Error: the path is a directory, a parent is a file, or the file system has the name
-                in another spelling (case-insensitive or normalising ones).
+            S3Error: the path is a directory, or a parent is a file.
         """
         path = self.path_of(key)
         if not self._has_real_parents(path):
             raise S3Error("InvalidRequest", "A part of the key's path is a file, not a folder.")
         if path.is_dir() and not path.is_symlink():
             raise S3Error("InvalidRequest", "A folder of that name is already there.")
-        if key not in self._objects and path.exists() and not _has_exact_name(path):
-            raise S3Error("InvalidRequest", "The key differs from another only in its spelling.")
 
     def publish(self, body: Path, stored: StoredObject) -> StoredObject:
         """Rename a complete and flushed body to the file of its key, then write its record.
@@ -148,13 +169,14 @@ class Folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         body.replace(path)
         sync(path.parent)
-        fields = asdict(stored) | {"modified_ns": modified}
+        place = path.relative_to(self.base).as_posix()
+        fields = asdict(stored) | {"modified_ns": modified, "stored": place}
         final = StoredObject(**fields)
         write_json(
             self._record_path(stored.key),
             fields | {"received_at": stored.received_at.isoformat()},
         )
-        self._objects[stored.key] = final
+        self._add(final)
         return final
 
     def remove(self, key: str) -> None:
@@ -169,7 +191,7 @@ class Folder:
         if not self._has_real_parents(path):
             raise S3Error("InvalidRequest", "A part of the key's path is a file, not a folder.")
         present = self.find(key) is not None
-        self._objects.pop(key, None)
+        self._forget(key)
         self._record_path(key).unlink(missing_ok=True)
         if present:
             path.unlink(missing_ok=True)
@@ -191,9 +213,9 @@ class Folder:
 
     def _is_unchanged(self, stored: StoredObject) -> bool:
         try:
-            path = self.path_of(stored.key)
+            path = self.base / stored.stored
             status = path.lstat()
-        except (OSError, S3Error):
+        except (OSError, ValueError):
             return False
         if not self._has_real_parents(path):
             return False
@@ -231,10 +253,19 @@ def _read_record(path: Path) -> StoredObject | None:
     if fields is None:
         return None
     try:
+        check_key(fields["key"])
+        # Versions before 2026-12 recorded no path.
+        place = str(fields.pop("stored", "") or _earlier_path(fields["key"]))
+        check_key(place)
         moment = datetime.fromisoformat(fields.pop("received_at")).astimezone(UTC)
-        return StoredObject(received_at=moment, **fields)
-    except (KeyError, TypeError, ValueError):
+        return StoredObject(received_at=moment, stored=place, **fields)
+    except (AttributeError, KeyError, TypeError, ValueError, S3Error):
         return None
+
+
+def _earlier_path(key: str) -> str:
+    """Return the path at which earlier versions stored a file: only hidden names were changed."""
+    return "/".join(f"_{name}" if has_hidden(name.lstrip("_")) else name for name in key.split("/"))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -1,20 +1,18 @@
-"""Decodes object keys and accepts those that are safe as file names.
+"""Decodes object keys and accepts those that name a file below their folder.
 
-A key is percent-decoded once and then checked as it is. A key that could lead outside its folder on
-any file system is refused rather than repaired: a repaired key would store a file under a name that
-nobody asked for. Names that begin with a dot are allowed; `Folder` stores them under visible names.
+A key is percent-decoded once. An empty, `.` or `..` part is refused: no client that sends the files
+of a folder has such a part, and nothing can stand for it. Every other key is accepted; `Folder`
+stores its file under an inert name (`tui.base.stored_names`).
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from urllib.parse import unquote_to_bytes
 
 from tui.listener.storage.errors import S3Error
 
 MAX_KEY_BYTES = 1024  # S3's own limit
-MAX_NAME_BYTES = 255  # one path component on the file systems that matter
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -46,23 +44,15 @@ def check_key(key: str) -> tuple[str, ...]:
     """Return the path components of a key.
 
     Raises:
-        S3Error: the key is not safe as a file name.
+        S3Error: the key is too long, or could lead outside its folder.
     """
     if len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
         raise S3Error("KeyTooLongError", f"A key has at most {MAX_KEY_BYTES} bytes.")
-    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in key):
-        raise S3Error("InvalidArgument", "The key has control characters.")
-    if "\\" in key:
-        raise S3Error("InvalidArgument", "The key has a backslash.")
     names = tuple(key.split("/"))
     for name in names:
         if name in {"", ".", ".."}:
             raise S3Error(
                 "InvalidArgument",
                 "The key has an empty, '.' or '..' path component, or ends with '/'.",
-            )
-        if len(name.encode()) > MAX_NAME_BYTES:
-            raise S3Error(
-                "KeyTooLongError", f"A path component has at most {MAX_NAME_BYTES} bytes."
             )
     return names

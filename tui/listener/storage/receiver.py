@@ -121,7 +121,7 @@ class StorageReceiver:
     def add_routes(self, app: web.Application) -> None:
         """Serve under STORAGE_PATH of `app`, until `app` is cleaned up."""
         app.router.add_route(
-            "*", STORAGE_PATH + "{rest:(?:/.*)?}", self._handle, expect_handler=_expect
+            "*", STORAGE_PATH + r"{rest:(?:/[\s\S]*)?}", self._handle, expect_handler=_expect
         )
         app.cleanup_ctx.append(self._run)
 
