@@ -114,6 +114,9 @@ async def test_web_pages_of_others_are_kept_out(world: World, http: httpx.AsyncC
     assert await status(Host="[::1]:8080") == 200
     assert await status(Origin="https://evil.example") == 403
     assert await status(Origin="null") == 403
+    for malformed in ("http://[", "http://[::1", "//[v1.a]", "[", "http://a]b"):
+        assert await status(Origin=malformed) == 403
+        assert await status(Host=malformed) == 421
     assert await status(Sec_Fetch_Site="cross-site") == 403
     assert await status(Origin="http://127.0.0.1:1") == 200
     world.engine.live.change("listener", {"public_url": "https://t.example"})

@@ -68,7 +68,7 @@ class PublicApi:
                 "Call it by its address, or by the public URL in its settings.",
             )
         origin = request.headers.get("Origin")
-        if origin is not None and _name_of(urlsplit(origin).netloc) != host:
+        if origin is not None and _origin_host(origin) != host:
             return failure(403, "cross_origin", "Web pages of other servers may not call this API.")
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return failure(403, "cross_origin", "Web pages of other servers may not call this API.")
@@ -81,6 +81,8 @@ class PublicApi:
 
     def _is_our_name(self, host: str) -> bool:
         """An address cannot be made to point at us by a stranger's name server; names can."""
+        if not host:  # no name at all, as in "[": a public URL that is not set has none either
+            return False
         if is_loopback_host(host):
             return True
         try:
@@ -123,6 +125,14 @@ def key_of(request: web.Request) -> str:
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     return request.headers.get("X-API-Key", "").strip()
+
+
+def _origin_host(origin: str) -> str:
+    """The host of an `Origin` header; "" when it is none, such as an unclosed bracket."""
+    try:
+        return _name_of(urlsplit(origin).netloc)
+    except ValueError:
+        return ""
 
 
 def _name_of(netloc: str) -> str:

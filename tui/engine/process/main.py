@@ -16,6 +16,7 @@ from typing import Final, Literal
 from tui.client.engine_process import IDLE_SECONDS
 from tui.engine.engine import Engine
 from tui.engine.http_api.app import public_api
+from tui.engine.process.engine_log import set_up_log
 from tui.engine.process.socket_server import serve_control, shut_down
 from tui.settings import PRIVATE_UMASK, Home, SettingsError, load_settings
 from tui.store.schema import StoreError
@@ -46,13 +47,8 @@ def run_engine(
         The process's exit status.
     """
     os.umask(PRIVATE_UMASK)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        set_up_log(home.engine_log)
         watch = partial(
             _stop_when_unneeded, until_eof=until_eof, idle_seconds=idle_seconds if agent else None
         )

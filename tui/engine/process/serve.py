@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from tui.client.client import ControlClient, ControlError
 from tui.client.engine_process import session_of
 from tui.engine.engine import Engine
 from tui.engine.http_api.app import public_api
+from tui.engine.process.engine_log import set_up_log
 from tui.engine.process.main import prepare_loop
 from tui.engine.process.socket_server import serve_control, shut_down
 from tui.settings import API_BASE_VARIABLE, PRIVATE_UMASK, Home, load_settings
@@ -50,12 +50,7 @@ def serve(
     """
     os.umask(PRIVATE_UMASK)
     home.create()
-    logging.basicConfig(
-        filename=home.engine_log,
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    set_up_log(home.engine_log)
     asyncio.run(_serve(home, environ, overrides, emit))
 
 
