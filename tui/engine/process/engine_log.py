@@ -14,9 +14,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -75,7 +76,7 @@ class EngineLogHandler(RotatingFileHandler):
         self._kinds: OrderedDict[tuple[object, ...], _Kind] = OrderedDict()
         super().__init__(path, maxBytes=most_bytes, backupCount=_FILES_KEPT, encoding="utf-8")
 
-    def _open(self) -> IO[Any]:
+    def _open(self) -> TextIOWrapper:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(self.baseFilename, flags, 0o600)
         return os.fdopen(descriptor, "a", encoding=self.encoding, errors="backslashreplace")
