@@ -244,13 +244,14 @@ async def test_the_api_is_restricted_by_address_and_streams_are_not_buffered(
             assert (await stranger.get("/api/cloud/jobs")).status_code == 403
         async with client_from(OFFICE, certificates) as nobody:
             assert (await nobody.get("/api/cloud/jobs")).status_code == 401
-        job_id = await world.submit(steps=1500)
+        world.fault("stall=100")
+        job_id = await world.submit(steps=200)
         await world.until(job_id, JobStatus.RUNNING)
         async with client_from(OFFICE, certificates, headers=headers) as office:
             assert (await office.get("/api/cloud/jobs")).json()["total"] == 1
             seen = 0
             path = f"/api/cloud/jobs/{job_id}/logs/stream"
-            async with asyncio.timeout(20), office.stream("GET", path) as stream:
+            async with asyncio.timeout(60), office.stream("GET", path) as stream:
                 async for line in stream.aiter_lines():
                     seen += line.startswith("data: ")
                     if seen >= 5:

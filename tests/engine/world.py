@@ -145,6 +145,12 @@ class World:
         """Switch off all faults."""
         self.sandbox.core.faults.clear()
 
+    def go_on(self, job_id: str) -> None:
+        """Let a run go on that the fault `stall` holds."""
+        folder = self.sandbox.core.config.work_dir
+        assert folder is not None
+        (folder / "runs" / self.job(job_id).prediction_id / "go-on").touch()
+
     def prediction_of(self, job: JobRecord) -> Record:
         """The sandbox's record of a job's prediction."""
         return self.sandbox.core.jobs.by_id[job.prediction_id]

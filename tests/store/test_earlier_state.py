@@ -92,11 +92,13 @@ async def test_a_job_that_ran_then_is_followed_to_its_end(
 ) -> None:
     earlier, now = homes
     async with running_world(earlier, tmp_path / "project") as world:
-        job = await world.until(await world.submit(200), JobStatus.RUNNING)
+        world.fault("stall=5")
+        job = await world.until(await world.submit(), JobStatus.RUNNING)
         restore(state, now, world.sandbox.base_url, job.prediction_id)
         async with running_engine(now):
             client = ControlClient(now.socket, world.sandbox.base_url)
             await client.set_session({"replicate_token": world.sandbox.token})
+            world.go_on(job.job_id)
             reader = StoreReader(now.database)
 
             def status_of(job_id: str) -> JobStatus | None:

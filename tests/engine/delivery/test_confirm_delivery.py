@@ -110,15 +110,17 @@ async def test_failed_uploads_to_this_machine_are_reported(world: World) -> None
 async def test_a_missing_last_checkpoint_is_named(world: World) -> None:
     """Uploads fail from some time on, so the later files are missing."""
     edit_config(world.config, checkpoint_step_interval=20)
-    job_id = await world.submit(steps=400)
+    world.fault("stall=30")
+    job_id = await world.submit(steps=60)
     await eventually(lambda: any("checkpoint-20/" in path for path in here(world, job_id)))
     # As a defect of the container has it: from now on nothing comes through.
     lost = Fault.parse("lost-upload")
     world.prediction_of(world.job(job_id)).faults[lost.kind] = lost
+    world.go_on(job_id)
     job = await confirmed(world, job_id, "yes", "no", "partly", "unknown")
     delivered = job.submit["delivered"]
     assert delivered["state"] == "partly", delivered
-    assert "checkpoint-400" in delivered["missing"]
+    assert "checkpoint-60" in delivered["missing"]
     assert job.stage.startswith("delivered: partly · checkpoint-")
     assert "not all of it" not in delivered["words"]
 
@@ -156,10 +158,12 @@ async def test_a_full_disk_is_recorded_in_the_job(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = shutil.disk_usage
-    job_id = await world.submit(steps=200)
+    world.fault("stall=5")
+    job_id = await world.submit()
     await world.until(job_id, JobStatus.RUNNING)
     async with notices(world) as published:
         monkeypatch.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=0))
+        world.go_on(job_id)
         job = await confirmed(world, job_id, "yes", "no", "partly", "unknown")
     assert job.submit["delivered"]["state"] == "no"
     assert "The disk has 0 bytes free" in job.submit["delivered"]["advice"]
@@ -175,7 +179,8 @@ async def test_a_refused_file_that_comes_again_is_no_longer_refused(
 ) -> None:
     """The refusal is on the job at once, while it runs; the retry finds the room."""
     real = shutil.disk_usage
-    job_id = await world.submit(steps=1500)
+    world.fault("stall=5")
+    job_id = await world.submit()
     job = await world.until(job_id, JobStatus.RUNNING)
     with monkeypatch.context() as full:
         full.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=0))
@@ -357,7 +362,8 @@ async def test_a_file_that_arrives_after_the_verdict_changes_it(world: World) ->
 
 async def test_a_refused_hidden_file_that_arrives_later_counts(world: World) -> None:
     """Our receiver stores `.notes` as `_.notes`; the refusal names it as the trainer does."""
-    job_id = await world.submit(steps=400)
+    world.fault("stall=5")
+    job_id = await world.submit()
     job = await world.until(job_id, JobStatus.RUNNING)
     key = "simpletuner/cog-1/.notes/a.txt"
     refused = {key: {"code": "InsufficientStorage", "why": "The disk is full."}}
@@ -365,6 +371,7 @@ async def test_a_refused_hidden_file_that_arrives_later_counts(world: World) -> 
         job_id, Change(values={"submit": {**job.submit, "refused": refused}})
     )
     await asyncio.to_thread(send, world, job, ".notes/a.txt", b"now there is room")
+    world.go_on(job_id)
     job = await confirmed(world, job_id, "yes", "no", "partly", "unknown")
     assert job.submit["delivered"]["state"] == "yes", job.submit["delivered"]
 

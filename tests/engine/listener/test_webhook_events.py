@@ -95,6 +95,7 @@ async def test_polling_takes_over_when_webhooks_stop(
 
 
 async def test_polling_is_slow_while_webhooks_flow(world: World) -> None:
+    world.fault("stall=50")
     job_id = await world.submit(steps=400)
     job = await world.until(job_id, JobStatus.RUNNING)
     await eventually(lambda: "logs" in history(world, job_id, "webhook"))
@@ -137,7 +138,8 @@ async def test_an_unknown_prediction_of_a_trainer_is_brought_in(world: World) ->
 
 
 async def test_a_body_of_another_job_is_rejected(world: World) -> None:
-    first, second = await world.submit(steps=300), await world.submit(steps=300, name="two")
+    world.fault("stall=5")
+    first, second = await world.submit(), await world.submit(name="two")
     await world.until(first, JobStatus.RUNNING)
     await world.until(second, JobStatus.RUNNING)
     other = world.job(second).prediction_id

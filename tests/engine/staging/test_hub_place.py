@@ -170,7 +170,8 @@ async def test_staged_data_are_removed_after_the_last_reader(world: World) -> No
 
 async def test_what_a_job_reads_is_never_removed(world: World) -> None:
     await world.use_hub()
-    job_id = await world.submit(steps=2000, data="staged")
+    world.fault("stall=5*1")  # it runs until it is cancelled
+    job_id = await world.submit(data="staged")
     await world.until(job_id, JobStatus.RUNNING)
     (row,) = await world.client.staged()
     assert row["readers"] == [job_id]

@@ -38,7 +38,8 @@ async def with_problem(world: World) -> StagedData:
 
 async def test_data_whose_list_cannot_be_read_stay_listed_until_it_can(world: World) -> None:
     await world.use_hub()
-    job_id = await world.submit(steps=2000, data="staged")
+    world.fault("stall=5")  # it runs until it is cancelled
+    job_id = await world.submit(data="staged")
     await world.until(job_id, JobStatus.RUNNING)
     (row,) = await world.client.staged()
     listed = world.home.root / "staged" / f"{row['key']}.manifest.json"
@@ -62,7 +63,8 @@ async def test_a_removal_that_failed_is_tried_again_by_the_timer(world: World) -
     watch.start()
     try:
         await world.use_hub()
-        job_id = await world.submit(steps=2000, data="staged")
+        world.fault("stall=5")  # it runs until it is cancelled
+        job_id = await world.submit(data="staged")
         await world.until(job_id, JobStatus.RUNNING)
         assert world.sandbox.hub is not None
         faults = world.sandbox.hub.hub.faults
@@ -93,7 +95,8 @@ async def test_data_of_a_job_that_was_lost_sight_of_go_after_a_day(
     watch.start()
     try:
         await world.use_hub()
-        job_id = await world.submit(steps=2000, data="staged")
+        world.fault("stall=5")  # it never ends
+        job_id = await world.submit(data="staged")
         await world.until(job_id, JobStatus.RUNNING)
         world.engine.recorder.note(
             job_id, "local", "state", "Lost.", status=JobStatus.FAILED, provider_status=LOST,

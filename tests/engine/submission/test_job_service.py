@@ -144,7 +144,8 @@ async def test_cancel_in_the_queue_and_while_running(world: World) -> None:
     await world.until(queued, JobStatus.QUEUED)
     await world.client.cancel(queued)
     assert (await world.ended(queued)).status is JobStatus.CANCELLED
-    running = await world.submit(steps=4000)
+    world.fault("stall=5")
+    running = await world.submit()
     await eventually(lambda: (world.job(running).step or 0) > 3)
     await world.client.cancel(running)
     job = await world.ended(running)
@@ -382,24 +383,27 @@ async def test_a_failed_run_has_a_diagnosis(world: World) -> None:
 
 
 async def test_data_removed_at_the_end_does_not_erase_the_log(world: World) -> None:
-    world.fault("data-removed*1")
-    job_id = await world.submit(steps=300)
+    world.fault("data-removed*1", "stall=9")
+    job_id = await world.submit()
     await eventually(lambda: (world.job(job_id).step or 0) > 5)
+    world.go_on(job_id)
     job = await world.ended(job_id)
     assert job.data_removed
     assert job.status is JobStatus.COMPLETED
     assert world.log(job_id)
     assert (job.step or 0) > 5
-    assert job.inputs["max_train_steps"] == 300
+    assert job.inputs["max_train_steps"] == 12
     assert world.reader.files(job_id)
 
 
 async def test_a_log_truncated_at_its_start_stays_complete(world: World) -> None:
-    job_id = await world.submit(steps=1000)
+    world.fault("stall=80")
+    job_id = await world.submit(steps=200)
     await eventually(lambda: (world.job(job_id).step or 0) > 20)
     record = world.prediction_of(world.job(job_id))
     before, held = record.logs, world.log(job_id)
     record.rewrite_log()
+    world.go_on(job_id)
     job = await world.ended(job_id)
     assert job.status is JobStatus.COMPLETED
     text, theirs = world.log(job_id), record.logs
@@ -407,7 +411,7 @@ async def test_a_log_truncated_at_its_start_stays_complete(world: World) -> None
     assert text.startswith(held)
     assert text.endswith(theirs)
     assert len(text) > len(theirs)
-    assert world.steps_of(job_id) == list(range(1, 1001))
+    assert world.steps_of(job_id) == list(range(1, 201))
 
 
 async def test_an_unknown_status_changes_nothing(world: World) -> None:

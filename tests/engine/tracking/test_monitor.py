@@ -128,11 +128,12 @@ async def test_one_error_does_not_stop_polling(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "FIRST_BACKOFF", 0.2)
-    world.fault("webhook-lost")
-    job_id = await world.submit(steps=200)
+    world.fault("webhook-lost", "stall=5")
+    job_id = await world.submit()
     await world.until(job_id, JobStatus.RUNNING)
     world.fault("expired-token*1@GET /v1/predictions/")
     await eventually(lambda: "trouble" in world.kinds(job_id))
+    world.go_on(job_id)
     assert (await world.ended(job_id)).status is JobStatus.COMPLETED
 
 
@@ -299,8 +300,8 @@ def test_the_latest_end_is_never_too_early() -> None:
 
 
 async def test_cancelling_a_job_that_is_not_found_ends_it(world: World) -> None:
-    world.fault("webhook-lost")
-    job_id = await world.submit(steps=4000)
+    world.fault("webhook-lost", "stall=5")
+    job_id = await world.submit()
     record = world.prediction_of(await world.until(job_id, JobStatus.RUNNING))
     del world.sandbox.core.jobs.by_id[record.id]
     await eventually(lambda: world.engine.monitor._not_found_counts.get(job_id, 0) >= MAX_NOT_FOUND)
