@@ -41,9 +41,17 @@ def python_client(environments: Path, release: str) -> Path:
     # Without pip in the environment, because installing pip takes longer than all the rest.
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin/python"
+    # What the client builds on is installed here already: pip finds it, and fetches the client.
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "shared.pth").write_text("\n".join(site_folders()) + "\n")
     pip = [sys.executable, "-m", "pip", "--python", str(python)]
     install([*pip, "install", "-q", "--no-compile", f"replicate=={release}"], environments)
     return python
+
+
+def site_folders() -> list[str]:
+    """The folders that this interpreter finds installed packages in."""
+    return [path for path in sys.path if Path(path).name == "site-packages"]
 
 
 def node_client(environments: Path, release: str) -> Path:
