@@ -18,7 +18,10 @@ def environment(folder: Path) -> dict[str, str]:
     return {"HOME": str(folder), "TERM": "xterm-256color", "TMPDIR": str(folder)}
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+@pytest.mark.parametrize(
+    "size",
+    [(120, 40), pytest.param((80, 24), marks=pytest.mark.release)],  # test_ssh.py has this size
+)
 def test_two_keys_run_a_job_to_its_files(tmp_path: Path, size: tuple[int, int]) -> None:
     with Screen(DEMO, environment(tmp_path), tmp_path, size) as screen:
         assert "SANDBOX" in screen.wait("Press n to start one")

@@ -21,6 +21,7 @@ import pytest
 
 from tests.canary import MARK, OUTSIDE, assert_clean
 from tests.cli.shell import end_engine, engine_of
+from tests.conftest import TIER
 from tests.destinations.hosting import Loop
 from tests.e2e.screen import Screen, needs
 from tests.e2e.sshd import ssh_server
@@ -37,7 +38,10 @@ pytestmark = [
     pytest.mark.xdist_group("new-user"),
     pytest.mark.timeout(400),
 ]
-SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+SMALL = pytest.param((80, 24), id="80x24")
+LARGE = pytest.param((120, 40), id="120x40")
+SMALL_OF_RELEASE = pytest.param((80, 24), id="80x24", marks=pytest.mark.release)
+LARGE_OF_RELEASE = pytest.param((120, 40), id="120x40", marks=pytest.mark.release)
 HUB_TOKEN = f"hf_{MARK}abcdefghijklmnopqrstuvwx"
 LOGIN = f"alice:{MARK}-word"
 TWO_MINUTES = 120.0
@@ -228,12 +232,15 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @contextlib.contextmanager
 def within_two_minutes(what: str) -> Iterator[None]:
-    """Print the duration, and fail when it is above two minutes."""
+    """Print the duration; before a release, fail when it is above two minutes.
+
+    Other runs share their machine, and no bound of time holds there.
+    """
     begin = time.monotonic()
     yield
     spent = time.monotonic() - begin
     print(f"{what}: {spent:.1f} s")
-    assert spent < TWO_MINUTES
+    assert spent < TWO_MINUTES or os.environ.get(TIER) != "release"
 
 
 def proxy_environment(proxy: Squid, place: ProxiedHosts) -> dict[str, str]:
@@ -241,7 +248,7 @@ def proxy_environment(proxy: Squid, place: ProxiedHosts) -> dict[str, str]:
     return {"HTTPS_PROXY": proxy.address, "SSL_CERT_FILE": str(place.bundle)}
 
 
-@SIZES
+@pytest.mark.parametrize("size", [SMALL, LARGE_OF_RELEASE])
 def test_setup_from_an_empty_home_with_a_keyring(world: World, size: tuple[int, int]) -> None:
     needs("dbus-run-session")
     needs("gnome-keyring-daemon")
@@ -263,7 +270,7 @@ def test_setup_from_an_empty_home_with_a_keyring(world: World, size: tuple[int, 
         assert list(session.home.rglob("*.keyring"))
 
 
-@SIZES
+@pytest.mark.parametrize("size", [SMALL_OF_RELEASE, LARGE])
 def test_setup_from_an_empty_home_without_a_keyring(world: World, size: tuple[int, int]) -> None:
     with (
         squid(world.town.hosts) as proxy,
@@ -282,7 +289,7 @@ def test_setup_from_an_empty_home_without_a_keyring(world: World, size: tuple[in
         assert not list(session.home.rglob("*.keyring"))
 
 
-@SIZES
+@pytest.mark.parametrize("size", [SMALL, LARGE_OF_RELEASE])
 def test_setup_from_an_empty_home_behind_a_mandatory_proxy(
     world: World, size: tuple[int, int]
 ) -> None:

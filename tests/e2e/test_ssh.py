@@ -23,7 +23,8 @@ def ssh(tmp_path: Path) -> Iterator[SshServer]:
 def test_a_job_from_first_key_to_files_over_ssh(ssh: SshServer, tmp_path: Path) -> None:
     demo = f"env HOME={tmp_path} TMPDIR={tmp_path} {sys.executable} -m tui demo"
     command = [*ssh.arguments, f"cd {tmp_path} && exec {demo}"]
-    with Screen(command, {"HOME": str(tmp_path), "TERM": "xterm-256color"}, tmp_path) as screen:
+    environment = {"HOME": str(tmp_path), "TERM": "xterm-256color"}
+    with Screen(command, environment, tmp_path, (80, 24)) as screen:
         screen.wait("SANDBOX", within=60)
         screen.press("n")
         screen.wait("cat-lora", within=60)
