@@ -16,6 +16,7 @@ MOST_FLAT_MODULES = 12
 """Modules that may lie directly in `tui/engine` and in `tui/app`."""
 _API_PATH = re.compile(r"""["']/api/(?!v\d/)""")
 """A path of our API; `/api/v2/` is that of status pages."""
+_TEST_IMPORT = re.compile(r"^(?:from|import) (tests(?:\.\w+)*\.test_\w+)", re.MULTILINE)
 _API_PLACES = (
     "client", "engine/http_api", "listener", "api", "sandbox", "engine/listener",
     "base/listener_address.py",  # the two paths that are cut off and put behind a public address
@@ -25,6 +26,22 @@ _API_PLACES = (
 def import_graph() -> grimp.ImportGraph:
     """Every import between modules of `tui`, those for type checkers alone included."""
     return grimp.build_graph("tui", exclude_type_checking_imports=False, cache_dir=None)
+
+
+def imports_between_tests(folder: Path = ROOT / "tests") -> dict[str, set[str]]:
+    """The test modules from which another module takes something, and those that do so.
+
+    What several tests need belongs into a module that is no test: importing a test module runs it
+    twice, and binds two tests together.
+    """
+    imports: dict[str, set[str]] = {}
+    for path in sorted(folder.rglob("*.py")):
+        name = path.relative_to(folder).as_posix()
+        own = f"tests.{name.removesuffix('.py').replace('/', '.')}"  # in the text of a script
+        for imported in _TEST_IMPORT.findall(path.read_text("utf-8")):
+            if imported != own:
+                imports.setdefault(imported, set()).add(name)
+    return imports
 
 
 def import_cycles(graph: grimp.ImportGraph) -> list[list[str]]:

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.new_job.check_answer import answer
-from tests.app.new_job.test_screen import CHECK, CONFIG, asked, open_form
+from tests.app.new_job.steps import CHECK, CONFIG, asked, open_form
 from tests.app.stand_in_engine import StandInEngine
 from tui.app.new_job.publish_sheet import PublishSheet
 from tui.settings import Home

@@ -12,6 +12,7 @@ import pytest
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.job.world import RUNNING, fill_jobs
 from tests.app.new_job.check_answer import answer
+from tests.app.new_job.steps import CHECK, CONFIG, SUBMIT, asked, open_form
 from tests.app.stand_in_engine import StandInEngine
 from tui.app.job.screen import JobScreen
 from tui.app.new_job.form import fields_of
@@ -20,10 +21,6 @@ from tui.base.job_status import JobStatus
 from tui.settings import CloudSettings, Home, Settings
 from tui.store.writer import Change, StoreWriter
 
-CHECK = ("POST", "/api/cloud/check")
-SUBMIT = ("POST", "/api/cloud/jobs/submit")
-CONFIG = "/data/config/cat-lora/config.json"
-
 
 @pytest.fixture
 def ready(home: Home, engine: StandInEngine) -> StandInEngine:
@@ -31,19 +28,6 @@ def ready(home: Home, engine: StandInEngine) -> StandInEngine:
     engine.answers[CHECK] = (200, answer())
     engine.answers[SUBMIT] = (201, {"job_id": RUNNING, "status": "pending"})
     return engine
-
-
-async def open_form(app: Any, pilot: Any, draft: dict[str, Any] | None = None) -> NewJobScreen:
-    screen = NewJobScreen({"config": CONFIG} if draft is None else draft)
-    app.push_screen(screen)
-    await wait_for(pilot, lambda: screen.is_mounted and hasattr(screen, "flow"))
-    await wait_for(pilot, lambda: not screen.flow.checking)
-    await pilot.pause()
-    return screen
-
-
-def asked(engine: StandInEngine, call: tuple[str, str]) -> list[Any]:
-    return [body for method, path, body in engine.asked if (method, path) == call]
 
 
 def said(app: Any) -> str:

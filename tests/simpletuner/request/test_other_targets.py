@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.simpletuner.projects import write_project
-from tests.simpletuner.request.test_inputs import HUB, LOCAL, build, options
+from tests.simpletuner.request.building import HUB, LOCAL, build, options
 from tui.simpletuner.config.load import load_config
 from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.inputs import PredictorInputs
