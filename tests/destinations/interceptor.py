@@ -6,11 +6,13 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
+Kind = TypeVar("Kind", bound="Interceptor")
 _SKIPPED = {"transfer-encoding", "connection", "content-length", "server", "date"}
 
 
@@ -110,7 +112,13 @@ class Interceptor:
 @asynccontextmanager
 async def intercepting(upstream: str) -> AsyncIterator[Interceptor]:
     """Stand before `upstream`, the address of a server without a path."""
-    interceptor = Interceptor(upstream)
+    async with serve(Interceptor(upstream)) as interceptor:
+        yield interceptor
+
+
+@asynccontextmanager
+async def serve(interceptor: Kind) -> AsyncIterator[Kind]:
+    """Serve an interceptor at a free port."""
     app = web.Application(client_max_size=1 << 30)
     app.router.add_route("*", "/{rest:.*}", interceptor.handle)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=1)

@@ -21,8 +21,11 @@ from PIL import Image
 from safetensors import deserialize
 
 from tests.cli.shell import PROGRAM, Shell
+from tests.destinations.hosting import BUCKET
+from tests.e2e.session_bucket import session_bucket
+from tests.listener.conftest import ACCESS_KEY, SECRET
 from tests.sandbox.background import Background
-from tests.support import eventually_sync, free_port
+from tests.support import eventually_sync, free_port, needs_program
 from tui.sandbox.config import SandboxConfig
 
 STEPS = 8
@@ -133,6 +136,31 @@ def test_a_folder_ends_as_the_weights_of_the_last_step_on_disk(
     assert hashlib.sha256(last).hexdigest() in {
         hashlib.sha256(path.read_bytes()).hexdigest() for path in written
     }, "the same bytes as in the trainer's container"
+
+
+@needs_program("rclone")
+@SIZES
+def test_a_folder_in_a_bucket_ends_as_the_weights_of_the_last_step_on_disk(
+    shell: Shell, config: Path, tmp_path: Path, mib: int
+) -> None:
+    add_photographs(config, mib)
+    with session_bucket(tmp_path / "bucket") as (server, service):
+        shell.run(
+            "destinations", "add", f"mine-{mib}", "--kind", "s3", "--bucket", BUCKET, "--prefix", "runs",
+            "--endpoint", service.endpoint, "--session-only",
+            given=f"{ACCESS_KEY}\n{SECRET}\n",
+        )  # fmt: skip
+        status, out, err = ended(submit(
+            shell, config, "--data", f"staged:mine-{mib}", "--trainer-release", "4.10.1",
+            "--keep-staged", "--json",
+        ))  # fmt: skip
+        assert status == 0, (out, err)
+        assert service.asked, "the trainer reads with temporary keys"
+        pictures = [key for key in server.stored() if key.endswith((".jpg", ".png"))]
+        assert pictures, "the folder went into the bucket"
+        job = json.loads(out)
+        assert (job["status"], job["delivered"]["state"]) == ("completed", "yes")
+        assert f"checkpoint-{STEPS}" in weights_of(shell, job["job_id"])
 
 
 def test_a_validation_past_the_end_is_refused_and_mended_before_paying(
