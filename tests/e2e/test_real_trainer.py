@@ -144,20 +144,24 @@ def test_a_folder_in_a_bucket_ends_as_the_weights_of_the_last_step_on_disk(
     shell: Shell, config: Path, tmp_path: Path, mib: int
 ) -> None:
     add_photographs(config, mib)
+    name = f"mine-{mib}"
     with session_bucket(tmp_path / "bucket") as (server, service):
         shell.run(
-            "destinations", "add", f"mine-{mib}", "--kind", "s3", "--bucket", BUCKET, "--prefix", "runs",
+            "destinations", "add", name, "--kind", "s3", "--bucket", BUCKET, "--prefix", "runs",
             "--endpoint", service.endpoint, "--session-only",
             given=f"{ACCESS_KEY}\n{SECRET}\n",
         )  # fmt: skip
         status, out, err = ended(submit(
-            shell, config, "--data", f"staged:mine-{mib}", "--trainer-release", "4.10.1",
+            shell, config, "--data", f"staged:{name}", "--trainer-release", "4.10.1",
             "--keep-staged", "--json",
         ))  # fmt: skip
         assert status == 0, (out, err)
         assert service.asked, "the trainer reads with temporary keys"
-        pictures = [key for key in server.stored() if key.endswith((".jpg", ".png"))]
-        assert pictures, "the folder went into the bucket"
+        kept = {hashlib.sha256(content).hexdigest() for content in server.stored().values()}
+        folder = config.parents[2] / "datasets/photographs"
+        pictures = [path.read_bytes() for path in folder.glob("*.jpg")]
+        assert pictures
+        assert {hashlib.sha256(picture).hexdigest() for picture in pictures} <= kept
         job = json.loads(out)
         assert (job["status"], job["delivered"]["state"]) == ("completed", "yes")
         assert f"checkpoint-{STEPS}" in weights_of(shell, job["job_id"])
