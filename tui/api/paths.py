@@ -294,6 +294,17 @@ RERUN_JOB: Endpoint[submission.RerunRequest, None, submission.JobSubmitted] = En
     status=201,
     errors=(*_REPLICATE, 409, 422),
 )
+RERUN_PLAN: Endpoint[None, None, jobs.RerunPlan] = Endpoint(
+    "GET", f"{_JOB}/rerun", "How a job can be run again, and what is different today",
+    errors=(*_REPLICATE, 409),
+)  # fmt: skip
+RERUN_JOB: Endpoint[submission.RerunRequest, None, submission.JobSubmitted] = Endpoint(
+    "POST",
+    f"{_JOB}/rerun",
+    "Run a job again, as it ran or as it is today",
+    status=201,
+    errors=(*_REPLICATE, 409, 422),
+)
 COLLECT_JOB: Endpoint[None, None, jobs.Collected] = Endpoint(
     "POST", f"{_JOB}/collect", "Fetch and verify what a job produced", errors=_REPLICATE
 )
