@@ -29,6 +29,20 @@ class JobFile(TypedDict):
     sent_as: NotRequired[str]
 
 
+class NotFinite(TypedDict):
+    """A metric series with values that are infinite or not a number.
+
+    Attributes:
+        name: of the series, such as `loss`.
+        first_step: the first step with such a value.
+        last_step: the newest one.
+    """
+
+    name: str
+    first_step: int
+    last_step: int
+
+
 class JobProgress(TypedDict):
     """How far a job is, as its log tells.
 
@@ -40,9 +54,10 @@ class JobProgress(TypedDict):
         epochs: how many there will be.
         percent: 0 to 100.
         seconds_per_step: the present rate.
-        loss: of the last step.
-        learning_rate: of the last step.
+        loss: of the last step; null where it is not finite.
+        learning_rate: of the last step; null where it is not finite.
         eta_at: when the steps will be done at the present rate.
+        not_finite: series with values that are infinite or not a number.
     """
 
     stage: str | None
@@ -55,6 +70,7 @@ class JobProgress(TypedDict):
     loss: float | None
     learning_rate: float | None
     eta_at: Timestamp | None
+    not_finite: list[NotFinite]
 
 
 class JobMetadata(TypedDict):

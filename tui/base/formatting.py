@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Final
 
@@ -95,6 +96,18 @@ def number(value: float | None) -> str:
     if value is None:
         return "—"
     return f"{value:.4g}"
+
+
+def loss_text(value: float | None, not_finite: Collection[str] = ()) -> str:
+    """A job's loss: `0.1421`; `nan` where the store has none since it is not a number.
+
+    Args:
+        value: the newest one; the store keeps NaN as None.
+        not_finite: names of the series with values that are not finite.
+    """
+    if value is None and "loss" in not_finite:
+        return "nan"
+    return "" if value is None else f"{value:.4f}"[:6]
 
 
 def percent(value: float | None) -> str:

@@ -49,7 +49,7 @@ def _say_table(records: list[JobRecord]) -> None:
             record.stage,
             record.step,
             record.total_steps,
-            record.loss,
+            _loss(record),
             record.cost_micros,
             record.created_at,
         )
@@ -91,7 +91,7 @@ def _say_job(record: JobRecord, files: list[FileRecord]) -> None:
         ("trainer", f"{record.model}:{record.version[:12]}"),
         ("hardware", f"{record.hardware}  {formatting.rate(record.rate_micros)}"),
         ("step", f"{record.step or 0} of {record.total_steps or '?'}"),
-        ("loss", formatting.number(record.loss)),
+        ("loss", _loss_words(record)),
         ("cost", formatting.money(record.cost_micros)),
         ("created", formatting.stamp(record.created_at)),
         ("ended", formatting.stamp(record.completed_at)),
@@ -178,18 +178,41 @@ def _print_from(path: Path, position: int, write: Callable[[bytes], object]) -> 
     return position
 
 
+def _loss(record: JobRecord) -> float | str | None:
+    marked = any(mark["name"] == "loss" for mark in record.submit.get("not_finite") or ())
+    return "nan" if record.loss is None and marked else record.loss
+
+
+def _loss_words(record: JobRecord) -> str:
+    """The newest loss, and which series have values that are not finite."""
+    from tui.base import formatting
+
+    loss = _loss(record)
+    words = [loss if isinstance(loss, str) else formatting.number(loss)]
+    words += [
+        f"{mark['name']} is not finite at steps {mark['first_step']}-{mark['last_step']}"
+        for mark in record.submit.get("not_finite") or ()
+    ]
+    return " · ".join(words)
+
+
 def metrics(options: argparse.Namespace) -> int:
-    """Print metric series: CSV `name,step,value`, or JSON by name."""
+    """Print metric series: CSV `name,step,value`, or JSON by name.
+
+    A value that is not finite is `nan`, `inf` or `-inf` in CSV. JSON has no such numbers: it is
+    null there, and named under `not_finite`.
+    """
     store = context.reader()
     record = store.find(options.id)
     names = store.metric_names(record.job_id)
     if options.json:
-        data = {}
+        data, odd = {}, {}
         for name in names:
-            steps, values = store.metrics(record.job_id, name)
-            points = zip(steps, values, strict=True)
+            points = list(zip(*store.metrics(record.job_id, name), strict=True))
             data[name] = [[step, value if math.isfinite(value) else None] for step, value in points]
-        say_json({"job_id": record.job_id, "metrics": data})
+            if marks := [[step, str(value)] for step, value in points if not math.isfinite(value)]:
+                odd[name] = marks
+        say_json({"job_id": record.job_id, "metrics": data, "not_finite": odd})
         return exit_codes.FINE
     say("name,step,value")
     for name in names:

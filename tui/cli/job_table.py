@@ -14,7 +14,7 @@ from tui.cli.output import table
 
 
 class JobRow(NamedTuple):
-    """The values of one row; `status` is the value of a `JobStatus`."""
+    """The values of one row; `status` is the value of a `JobStatus`, a loss of NaN is a text."""
 
     job_id: str
     name: str
@@ -23,7 +23,7 @@ class JobRow(NamedTuple):
     stage: str
     step: int | None
     total_steps: int | None
-    loss: float | None
+    loss: float | str | None
     cost_micros: int | None
     created_at: datetime
 
@@ -43,7 +43,7 @@ def job_table(rows: Iterable[JobRow]) -> list[str]:
             row.model,
             _state(JobStatus(row.status), row.stage),
             f"{row.step}/{row.total_steps}" if row.step is not None else "",
-            "" if row.loss is None else number(row.loss),
+            row.loss if isinstance(row.loss, str) else "" if row.loss is None else number(row.loss),
             money(row.cost_micros),
             stamp(row.created_at),
         ]

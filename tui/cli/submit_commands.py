@@ -233,7 +233,9 @@ def _ended(job: JobRecord | None) -> bool:
 def _line(job: JobRecord) -> str:
     if job.status is JobStatus.RUNNING and job.step is not None:
         done = f"{job.step}/{job.total_steps}"
-        return f"{status_label(job.status)}  {done}  loss {formatting.number(job.loss)}"
+        names = [mark["name"] for mark in job.submit.get("not_finite") or ()]
+        loss = "nan" if job.loss is None and "loss" in names else formatting.number(job.loss)
+        return f"{status_label(job.status)}  {done}  loss {loss}"
     return f"{formatting.ended(job.status, job.stage)}  {job.stage}".rstrip()
 
 

@@ -75,6 +75,9 @@ class FaultKind(StrEnum):
     training goes on."""
     NAN_LOSS = "nan-loss"
     """The loss is no longer a number at step `value` (default 12), which ends the run."""
+    NAN_RUNS_ON = "nan-runs-on"
+    """The loss is no longer a number from step `value` (default 12) on, and the run goes on, as
+    with releases before 4.10.1."""
     DATA_REMOVED = "data-removed"
     """Replicate deletes logs, input and output as soon as the prediction ends."""
 
@@ -103,6 +106,7 @@ JOB_FAULTS = frozenset(
         FaultKind.LATE_UPLOAD,
         FaultKind.LOST_VALIDATION,
         FaultKind.NAN_LOSS,
+        FaultKind.NAN_RUNS_ON,
         FaultKind.DATA_REMOVED,
         FaultKind.WEBHOOK_DUPLICATE,
         FaultKind.WEBHOOK_REORDER,

@@ -37,6 +37,7 @@ ROW_COLUMNS: Final = (
     "total_steps", "loss", "seconds_per_step", "eta_at", "hardware", "rate_micros", "cost_micros",
     "estimate_micros", "created_at", "queued_at", "started_at", "completed_at", "file_count",
     "file_bytes", "data_expires_at", "api_base", "rev",
+    """CASE WHEN instr(submit, '"not_finite"') THEN json_extract(submit, '$.not_finite') END""",
 )  # fmt: skip
 
 
@@ -97,8 +98,12 @@ def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
         rate_micros=row[13], cost_micros=row[14], estimate_micros=row[15],
         created_at=from_micros(row[16]), queued_at=_moment(row[17]), started_at=_moment(row[18]),
         completed_at=_moment(row[19]), file_count=row[20], file_bytes=row[21],
-        data_expires_at=_moment(row[22]), sandbox=sandbox, rev=row[24],
+        data_expires_at=_moment(row[22]), sandbox=sandbox, rev=row[24], not_finite=_names(row[25]),
     )  # fmt: skip
+
+
+def _names(marks: str | None) -> tuple[str, ...]:
+    return tuple(str(mark["name"]) for mark in json.loads(marks)) if marks else ()
 
 
 def file_record(row: tuple[Any, ...]) -> FileRecord:

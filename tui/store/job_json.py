@@ -60,6 +60,7 @@ def job_json(
             "loss": _finite(job.loss),
             "learning_rate": _finite(job.learning_rate),
             "eta_at": _iso(job.eta_at),
+            "not_finite": job.submit.get("not_finite") or [],
         },
         "metadata": {
             "prediction_id": job.prediction_id or None,

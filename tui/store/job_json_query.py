@@ -39,7 +39,9 @@ _PROGRESS = f"""json_object(
     'epochs', epochs, 'percent', {_number("percent")},
     'seconds_per_step', {_number("seconds_per_step")},
     'loss', {_number("loss")}, 'learning_rate', {_number("learning_rate")},
-    'eta_at', {_iso("eta_at")})"""
+    'eta_at', {_iso("eta_at")},
+    'not_finite', CASE WHEN instr(submit, '"not_finite"')
+        THEN json(json_extract(submit, '$.not_finite')) ELSE json('[]') END)"""
 _METADATA = """json_object(
     'prediction_id', NULLIF(prediction_id, ''), 'model', model, 'version', version,
     'hardware_profile', hardware, 'tracker_run_name', name, 'model_family', model_family,
@@ -75,7 +77,9 @@ FROM jobs
 
 _COLUMNS = f"""
 SELECT {_ENDED}, job_id, name, trim(model_family || ' ' || model_flavour), status, stage, step,
-    total_steps, loss, cost_micros, created_at FROM jobs
+    total_steps, CASE WHEN loss IS NULL AND instr(submit, '"not_finite"')
+        AND json_extract(submit, '$.not_finite') LIKE '%"loss"%'
+        THEN 'nan' ELSE loss END, cost_micros, created_at FROM jobs
 """  # noqa: S608  built from constants
 _NEWEST = " ORDER BY created_at DESC, job_id LIMIT :limit"
 

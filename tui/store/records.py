@@ -47,6 +47,8 @@ class JobRow:
     """When Replicate deletes results that are not stored here; None when nothing is at risk."""
     sandbox: bool
     rev: int
+    not_finite: tuple[str, ...] = ()
+    """Names of metric series with values that are infinite or not a number."""
 
 
 @dataclass(frozen=True, slots=True)

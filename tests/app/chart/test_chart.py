@@ -96,6 +96,20 @@ async def test_empty_and_invalid_series_are_drawn() -> None:
         assert len(rows(chart)) == chart.content_size.height
 
 
+async def test_a_gap_is_marked_below_the_curve_and_named_in_the_legend() -> None:
+    app = ChartApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        chart = app.query_one("#big", MetricChart)
+        values = [1.0] * 10 + [math.nan] * 5 + [1.0] * 10
+        chart.show([Series("grad_norm", range(25), values)])
+        await pilot.pause()
+        assert "✗ not finite: steps 10–14" in rows(chart)[0]
+        assert rows(chart)[-3].count("✗") == 5
+        chart.show([Series("grad_norm", range(20), [1.0] * 20)])
+        await pilot.pause()
+        assert "✗" not in "".join(rows(chart))
+
+
 async def test_every_row_has_the_width_of_the_widget() -> None:
     app = ChartApp()
     async with app.run_test(size=(83, 30)) as pilot:

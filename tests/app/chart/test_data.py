@@ -73,7 +73,28 @@ def test_smoothing_stays_within_the_values(values: list[float], weight: float) -
 
 def test_smoothing_skips_values_that_are_not_finite() -> None:
     smooth = Series("loss", range(4), [1.0, math.nan, math.inf, 3.0]).smoothed(0.5)
-    assert list(smooth.values) == [1.0, 1.0, 1.0, 2.0]
+    assert [str(value) for value in smooth.values] == ["1.0", "nan", "nan", "2.0"]
+
+
+def test_a_value_that_is_not_finite_is_a_gap_and_never_a_line() -> None:
+    values = [1.0, 2.0, math.nan, math.inf, 3.0, 3.0]
+    series = Series("loss", range(6), values)
+    columns = series.broken(0, 5, 60)
+    assert columns == {24, 36}
+    canvas = Canvas(60, 1, 1, ascii_only=True)
+    canvas.curve(0, series.spans(0, 5, 60), 1.0, 3.0, broken=columns)
+    row = "".join(part for part, _ in canvas.row(0))
+    assert row[13:48].isspace()
+    assert "" not in (row[:12].strip(), row[48:].strip())
+    grown = Series("loss", range(7), [*values, math.nan])
+    grown.take_over(series)
+    assert grown.broken(0, 6, 7) == {2, 3, 6}
+
+
+def test_a_million_gaps_cost_a_screenful() -> None:
+    series = Series("loss", range(1_000_000), [math.nan] * 1_000_000)
+    assert series.broken(0, 999_999, 200) == set(range(200))
+    assert series.broken(10, 10, 1) == {0}
 
 
 def test_smoothing_of_a_very_long_series_follows_its_level() -> None:

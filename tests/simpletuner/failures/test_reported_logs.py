@@ -144,6 +144,28 @@ def test_several_bars_on_one_line_end_at_the_last() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Non-finite training loss detected (loss=nan, filepaths=['/cats/a b.png', '/c.jpg'], x={}).",
+         ["is not a number in the step after 102 of 1,000", "The batch held /cats/a b.png, /c.jpg."]),
+        ("Non-finite training loss detected at step 103 (a.png)",
+         ["at step 103", "The batch held a.png"]),
+        ("Non-finite training loss detected (loss=inf, filepaths=None, loss_logs={}).",
+         ["is infinite in the step after 102", "ended the run."]),
+    ],
+)  # fmt: skip
+def test_a_loss_that_is_not_a_number_names_step_and_sample(line: str, words: list[str]) -> None:
+    bar = "Epoch 1/5, Steps:  10%|█         | 102/1000 [00:06<05:00,  3.0s/it, step_loss=0.4]\n"
+    found = diagnose(
+        f'{bar}Traceback (most recent call last):\n  File "/src/t.py", line 1\nValueError: {line}'
+    )
+    assert found.rule == "loss-not-finite"
+    for word in words:
+        assert word in found.what
+    assert "None" not in found.what
+
+
+@pytest.mark.parametrize(
     ("log", "error", "rule"),
     [
         # A validation that failed and was survived is not the cause of a later failure.

@@ -63,11 +63,12 @@ class MetricChart(Widget, can_focus=True):
     MetricChart > .chart--series-2 { color: $success; }
     MetricChart > .chart--raw { color: $text-disabled; }
     MetricChart > .chart--cursor { background: $boost; text-style: bold; }
+    MetricChart > .chart--bad { color: $error; text-style: bold; }
     MetricChart > .chart--read-out { color: $foreground; text-style: bold; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "chart--axis", "chart--label", "chart--series-0", "chart--series-1", "chart--series-2",
-        "chart--raw", "chart--cursor", "chart--read-out",
+        "chart--raw", "chart--cursor", "chart--read-out", "chart--bad",
     }  # fmt: skip
     BINDINGS: ClassVar = bindings(CHART)
 
@@ -253,6 +254,7 @@ class MetricChart(Widget, can_focus=True):
             label=look("chart--label"),
             cursor=look("chart--cursor"),
             read_out=look("chart--read-out"),
+            bad=look("chart--bad"),
         )
         if not any(len(one) for one in self._series):
             return empty_chart(width, height, tones)

@@ -43,9 +43,12 @@ class Series:
         steps: x values, rising.
         values: y values.
         style: a Rich style for the curve, or empty for the theme's.
+        gaps: the steps whose value is not finite, rising; complete after `prepare`.
     """
 
-    __slots__ = ("_highs", "_lows", "_means", "name", "steps", "style", "values")
+    __slots__ = (
+        "_highs", "_looked_at", "_lows", "_means", "gaps", "name", "steps", "style", "values",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -58,6 +61,8 @@ class Series:
         self.steps = steps if isinstance(steps, array) else array("q", steps)
         self.values = values if isinstance(values, array) else array("d", values)
         self.style = style
+        self.gaps: array[int] = array("q")
+        self._looked_at = 0
         self._lows = array("d")
         self._highs = array("d")
         self._means = array("d")
@@ -77,6 +82,15 @@ class Series:
             lows.append(min(part, default=math.nan))
             highs.append(max(part, default=math.nan))
             means.append(total / len(part) if part else math.nan)
+        for start in range(self._looked_at, len(values), BLOCK):
+            part = values[start : start + BLOCK].tolist()
+            if not math.isfinite(sum(part)):
+                self.gaps.extend(
+                    self.steps[start + at]
+                    for at, value in enumerate(part)
+                    if not math.isfinite(value)
+                )
+        self._looked_at = len(values)
 
     def take_over(self, older: Series) -> None:
         """Takes over the sums of an older version, if this series only adds points to it."""
@@ -89,6 +103,7 @@ class Series:
             for at in ends
         ):
             self._lows, self._highs, self._means = older._lows, older._highs, older._means
+            self.gaps, self._looked_at = older.gaps, older._looked_at
 
     def spans(self, start: float, end: float, columns: int) -> list[Span | None]:
         """Returns a span for each column from `start` to `end`; None for an empty column."""
@@ -105,6 +120,20 @@ class Series:
             spans.append(self._span(left, right) if right > left else None)
             left = right
         return spans
+
+    def broken(self, start: float, end: float, columns: int) -> set[int]:
+        """Returns the columns from `start` to `end` that hold a value which is not finite."""
+        self.prepare()
+        gaps, found = self.gaps, set[int]()
+        width = (end - start) / columns or 1.0
+        at, limit = bisect_left(gaps, start), bisect_left(gaps, math.floor(end) + 1)
+        while at < limit:  # from column to column: there may be a million of them
+            column = min(columns - 1, int((gaps[at] - start) / width))
+            found.add(column)
+            if column == columns - 1:
+                break
+            at = bisect_left(gaps, start + (column + 1) * width, at + 1)
+        return found
 
     def _span(self, left: int, right: int) -> Span | None:
         first_block = -(-left // BLOCK)
@@ -164,5 +193,7 @@ def _ema(values: Iterable[float], weight: float) -> array[float]:
     for value in values:
         if value - value == 0.0:
             average = value if average != average else average * weight + value * rest  # noqa: PLR0124  nan is the only value unlike itself
-        averages.append(average)
+            averages.append(average)
+        else:  # the curve has a gap there, not a straight line
+            averages.append(math.nan)
     return averages

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +46,7 @@ class Tones:
     label: Style
     cursor: Style
     read_out: Style
+    bad: Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +103,16 @@ def paint_chart(picture: Picture, width: int, height: int, left: int) -> Painted
     canvas = Canvas(width - margin - 1, rows, len(picture.layers), picture.ascii_only)
     if canvas.columns != columns:
         curves = _curves(picture, canvas.columns)
+    marked = _marked_cells(picture, canvas.width)
     canvas.faint_from = sum(not layer.faint for layer in picture.layers)
     for at, (layer, spans) in enumerate(zip(picture.layers, curves, strict=True)):
-        canvas.curve(at, spans, scale.low, scale.high, dotted=layer.dotted)
+        broken = layer.series.broken(picture.start, picture.end, canvas.columns)
+        canvas.curve(at, spans, scale.low, scale.high, dotted=layer.dotted, broken=broken)
     strips = [] if picture.mini else [_legend(picture, width)]
     strips += [_row(picture, canvas, row, ticks.get(row, "").rjust(margin - 1))
-               for row in range(rows)]  # fmt: skip
+               for row in range(rows - 1)]  # fmt: skip
+    last = _row(picture, canvas, rows - 1, ticks.get(rows - 1, "").rjust(margin - 1))
+    strips.append(_with_marks(picture, last, margin + 1, marked))
     strips += _axis(picture, margin, canvas.width)
     return Painted(strips, margin + 1, canvas.width)
 
@@ -149,6 +154,33 @@ def _with_name(picture: Picture, strip: Strip, room: int) -> Strip:
     return Strip.join([strip.crop(0, keep), Strip([Segment(name, picture.tones.label)], len(name))])
 
 
+def _marked_cells(picture: Picture, width: int) -> list[int]:
+    """Returns the cells of the last row that are marked: values there are not finite."""
+    cells: set[int] = set()
+    for layer in picture.layers:
+        cells |= layer.series.broken(picture.start, picture.end, width)
+    return sorted(cells)
+
+
+def _with_marks(picture: Picture, strip: Strip, left: int, cells: Sequence[int]) -> Strip:
+    """Puts a cross into the marked cells of a row, whatever is drawn there."""
+    mark = Strip([Segment("x" if picture.ascii_only else "✗", picture.tones.bad)], 1)
+    for cell in cells:
+        at = left + cell
+        strip = Strip.join([strip.crop(0, at), mark, strip.crop(at + 1)])
+    return strip
+
+
+def _gap_words(series: Series) -> str:
+    """Returns which steps of a series have no finite value; "" for none."""
+    series.prepare()
+    if not series.gaps:
+        return ""
+    first, last = series.gaps[0], series.gaps[-1]
+    steps = f"step {first:,}" if first == last else f"steps {first:,}–{last:,}"
+    return f"✗ not finite: {steps}"
+
+
 def _cursor_column(picture: Picture, width: int) -> int | None:
     if picture.cursor is None or not picture.start <= picture.cursor <= picture.end:
         return None
@@ -172,6 +204,9 @@ def _legend(picture: Picture, width: int) -> Strip:
             mark = "⠄⠄⠄" if layer.dotted else "⠤⠤⠤"
         segments.append(Segment(f"{mark} ", layer.style))
         segments.append(Segment(f"{layer.series.name} {value}   ", tones.read_out))
+        if words := _gap_words(layer.series):
+            words = words.replace("✗", "x").replace("–", "-") if picture.ascii_only else words
+            segments.append(Segment(f"{words}   ", tones.bad))
     segments.append(Segment(picture.notes, tones.label))
     return Strip(segments).adjust_cell_length(width, tones.base)
 
@@ -263,10 +298,12 @@ class Canvas:
         high: float,
         *,
         dotted: bool = False,
+        broken: Set[int] = frozenset(),
     ) -> None:
         """Draw a curve, one span for each column of dots, scaled so that `low` is the bottom.
 
-        Columns without a value are bridged by a straight line from the last one that has some.
+        Columns without a value are bridged by a straight line from the last one that has some. A
+        column with a value that is not finite, one of `broken`, is never bridged.
         """
         scale = (self.rows - 1) / (high - low)
         base = self.rows - 1
@@ -275,7 +312,9 @@ class Canvas:
             if span is None:
                 continue
             enter = base - (span.first - low) * scale
-            if before is not None:
+            if before is not None and not (
+                broken and any(at in broken for at in range(before[0], column + 1))
+            ):
                 self._bridge(layer, before, (column, enter), dotted)
             if not dotted or not column & 1:
                 top = base - (span.high - low) * scale

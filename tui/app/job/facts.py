@@ -58,6 +58,8 @@ def head(
         pieces.append((f"{job.stage or 'waiting for a GPU'} · {waited}", "base"))
     elif job.stage and job.status is not JobStatus.COMPLETED:
         pieces.append((plain(job.stage), "base"))
+    if job.submit.get("not_finite"):
+        pieces.append((not_finite_words(job), "bad"))
     delivered = job.submit.get("delivered") or {}
     if delivered.get("state") in _DELIVERED:
         words, tone = _DELIVERED[delivered["state"]]
@@ -85,6 +87,20 @@ def head(
     if job.seconds_per_step and job.status is JobStatus.RUNNING:
         pieces.append((formatting.speed(job.seconds_per_step), "dim"))
     return pieces
+
+
+def not_finite_words(job: JobRecord) -> str:
+    """Returns which series are not finite: `✗ loss not finite since step 12`."""
+    marks = job.submit.get("not_finite") or ()
+    parts = []
+    for mark in marks:
+        over = job.step is not None and mark["last_step"] < job.step - 1
+        steps = f"{mark['first_step']:,}"
+        when = f"at steps {steps}–{mark['last_step']:,}" if over else f"since step {steps}"
+        if over and mark["first_step"] == mark["last_step"]:
+            when = f"at step {steps}"
+        parts.append(f"{plain(str(mark['name']))} not finite {when}")
+    return f"✗ {', '.join(parts)}"
 
 
 def upload_words(upload: UploadProgress) -> str:

@@ -282,7 +282,10 @@ class JobList(VirtualList):
         if sort == "state":
             doubt = formatting.in_doubt(row.status, row.stage)
             tone = colors.warn if doubt else colors.status(row.status)
-            return [(fit(formatting.ended(row.status, row.stage), width), tone)]
+            state = formatting.ended(row.status, row.stage)
+            if row.not_finite:  # a series is not finite: the curve has a gap
+                return [(fit(f"{state} ✗", width), colors.bad)]
+            return [(fit(state, width), tone)]
         if sort == "progress":
             return self._progress(row, width, colors)
         return [(fit(self._figure(sort, row), width, right=right), self._tone(sort, colors))]
@@ -300,7 +303,7 @@ class JobList(VirtualList):
                 return ""
             return f"{row.step}/{row.total_steps}" if row.total_steps else str(row.step)
         if sort == "loss":
-            return "" if row.loss is None else f"{row.loss:.4f}"[:6]
+            return formatting.loss_text(row.loss, row.not_finite)
         if sort == "eta":
             if row.eta_at is None or not row.status.is_active:
                 return ""

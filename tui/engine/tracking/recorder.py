@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
+from math import isnan
 from typing import Any, Final
 
 from tui.base.clock import Clock, utc_now
@@ -21,6 +22,7 @@ from tui.engine.tracking.job_log import (
     former_logs,
     former_paths,
 )
+from tui.engine.tracking.not_finite import new_names, notice_words, with_points
 from tui.engine.tracking.reconcile import (
     Known,
     Snapshot,
@@ -127,6 +129,7 @@ class JobRecorder:
             values["queued_at"] = record.queued_at or known.created_at or now
         elif status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and ended:
             values["stage"] = ""
+        alarm = self._mark_not_finite(record, facts, values)
         values = {name: value for name, value in values.items() if getattr(record, name) != value}
         change = Change(
             values=values,
@@ -145,9 +148,29 @@ class JobRecorder:
             raise
         if known.is_terminal:
             self._logs.pop(job_id, None)
+        elif alarm:
+            message, advice = notice_words(record.name, values["submit"]["not_finite"], alarm)
+            self._bus.publish("notice", level="warn", message=message, advice=advice,
+                              job_id=job_id)  # fmt: skip
         if ended:
             self.on_end(written)
         return written
+
+    def _mark_not_finite(
+        self, record: JobRecord, facts: LogFacts | None, values: dict[str, Any]
+    ) -> list[str]:
+        """Add the marks of values that are not finite; returns the series that are new."""
+        if facts is None:
+            return []
+        before = () if facts.replaced else record.submit.get("not_finite") or ()
+        after = with_points(before, facts.update.metrics)
+        if after == list(record.submit.get("not_finite") or ()):
+            return []
+        submit = {**values.get("submit", record.submit), "not_finite": after}
+        if not after:
+            submit.pop("not_finite")
+        values["submit"] = submit
+        return new_names(record.submit.get("not_finite") or (), after)
 
     def write(self, job_id: str, change: Change) -> JobRecord:
         """Apply a change to the store and publish it; returns the updated record."""
@@ -375,14 +398,19 @@ def _from_log(
         "epochs": progress.epochs,
         "percent": progress.percent,
         "seconds_per_step": progress.seconds_per_step,
-        "loss": progress.loss,
-        "learning_rate": progress.lr,
+        "loss": _number(progress.loss),
+        "learning_rate": _number(progress.lr),
     }
     if status is JobStatus.RUNNING:
         values["stage"] = progress.stage
         eta = progress.eta_seconds
         values["eta_at"] = None if eta is None else now + timedelta(seconds=eta)
     return values
+
+
+def _number(value: float | None) -> float | None:
+    """A value as the store returns it: SQLite has no NaN, and one would differ from itself."""
+    return None if value is None or isnan(value) else value
 
 
 def _stages(facts: LogFacts | None) -> list[StageRecord]:

@@ -80,6 +80,9 @@ class Loop:
         self._run.pause(self._run.config.step_seconds * self._plan.batch)
         self._apply_faults(step)
         loss = self._loss(step)
+        fault = self._run.fault(FaultKind.NAN_RUNS_ON)
+        if fault and step >= int(fault.number(12)):
+            loss = math.nan
         self._sum += loss
         rate = self._plan.rate_at(step, schedule.steps)
         head = f"Epoch {schedule.epoch_at(step)}/{schedule.epochs}, Steps"

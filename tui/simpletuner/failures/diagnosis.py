@@ -302,6 +302,8 @@ def _what(rule: Rule, failure: Failure) -> str:
     bar = failure.bar
     if rule.id == "out-of-memory" and bar is not None:
         return f"The GPU ran out of memory after step {bar.step} of {bar.total}."
+    if rule.id == "loss-not-finite":
+        return _diverged(failure)
     text = rule.what
     groups = failure.match.groups() if failure.match else ()
     values = [value for value in groups if value]
@@ -309,6 +311,34 @@ def _what(rule: Rule, failure: Failure) -> str:
         value = values[number - 1].strip()[:120] if len(values) >= number else "it"
         text = text.replace(f"{{{number}}}", value)
     return text
+
+
+_LOSS: Final = re.compile(r"\bloss(?:=|: ?)([-+]?(?:nan|inf(?:inity)?))", re.IGNORECASE)
+_AT_STEP: Final = re.compile(r"\bat step (\d+)")
+_SUFFIX: Final = r"\.(?:png|jpe?g|webp|bmp|gif|tiff?|avif|jxl|mp4|mov|webm|wav|flac|mp3)"
+_SAMPLE: Final = re.compile(
+    rf"'([^']+{_SUFFIX})'|\"([^\"]+{_SUFFIX})\"|([^\s'\"\[\](),=]+{_SUFFIX})\b", re.IGNORECASE
+)
+"""A path that the trainer prints for a sample of the batch."""
+
+
+def _diverged(failure: Failure) -> str:
+    """Where the loss was lost, and with which samples, as far as the trainer printed it."""
+    loss, at, bar = _LOSS.search(failure.text), _AT_STEP.search(failure.text), failure.bar
+    kind = loss[1].lower().lstrip("+-") if loss else ""
+    became = {"nan": "is not a number", "": "is infinite or not a number"}.get(kind, "is infinite")
+    if at:
+        where = f"at step {int(at[1]):,}"
+    elif bar is not None and bar.step is not None:
+        where = f"in the step after {bar.step:,} of {bar.total:,}"
+    else:
+        where = "in the first step"
+    samples = list(dict.fromkeys("".join(groups) for groups in _SAMPLE.findall(failure.text)))
+    words = f"The loss {became} {where}, and the trainer ended the run."
+    if samples:
+        more = f" and {len(samples) - _EVIDENCE} more" if len(samples) > _EVIDENCE else ""
+        words += f" The batch held {', '.join(samples[:_EVIDENCE])}{more}."
+    return words
 
 
 def _title(rule: Rule, bar: TrainingBar | None) -> str:
