@@ -21,7 +21,7 @@ from tui.app.new_job.command import command_line
 from tui.app.new_job.publish_sheet import PublishSheet
 from tui.app.new_job.screen import NewJobScreen
 from tui.base.job_status import JobStatus
-from tui.settings import Home, Settings
+from tui.settings import Home, Settings, SpendingSettings
 from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
@@ -49,6 +49,22 @@ async def test_the_head_says_state_step_cost_and_eta(jobs: Home) -> None:
                       "L40S $3.51/h", "epoch 13/20", "1.89 s/it"):  # fmt: skip
             assert words in head
         assert "cat-lora-0" in lines_of(app)[1]
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_limit_that_ends_running_jobs_stands_on_each_of_them(
+    jobs: Home, size: tuple[int, int]
+) -> None:
+    limit = SpendingSettings(
+        enabled=True, amount_micros=50_000_000, period="weekly", stop_running=True
+    )
+    settings = Settings(spending=limit)
+    async with opened(jobs, settings=settings, size=size) as (app, pilot):
+        await open_job(app, pilot, RUNNING)
+        assert "cancelled at $50 / 7 d" in lines_of(app)[1]
+        await pilot.press("escape")
+        await open_job(app, pilot, DONE)
+        assert "cancelled at" not in text_of(app)
 
 
 async def test_every_tab_opens_and_is_made_only_then(jobs: Home) -> None:

@@ -75,6 +75,20 @@ def test_running_jobs_count_with_what_they_will_cost(spending_world: SpendingWor
     assert verdict.projected_micros == 31_200_000 + 10_000_000 + 4_000_000 + 3_700_000
 
 
+def test_a_job_that_costs_more_than_was_expected_makes_no_room_for_others(
+    spending_world: SpendingWorld,
+) -> None:
+    spending_world.limit(amount_micros=5_000_000)
+    spending_world.writer.insert(
+        job("over", status=JobStatus.RUNNING, started_at=NOW - timedelta(seconds=2000),
+            estimate_micros=100_000)
+    )  # fmt: skip
+    spending_world.writer.insert(job("q", status=JobStatus.QUEUED, estimate_micros=3_000_000))
+    verdict = spending_world.service.verdict(REAL, 1_000_000)
+    assert (verdict.spent_micros, verdict.running_micros) == (1_950_000, 3_000_000)
+    assert (verdict.blocks, verdict.over_micros) == (True, 950_000)
+
+
 @pytest.mark.parametrize(
     ("spent", "level"), [(30_000_000, "ok"), (36_300_000, "warn"), (46_300_001, "error")]
 )
@@ -301,6 +315,19 @@ async def test_a_ceiling_is_sent_to_replicate(world: World) -> None:
     with pytest.raises(ControlError) as caught:
         await world.submit(cost_ceiling_micros=1)
     assert "cost_ceiling_micros" in caught.value.details["fields"]
+
+
+async def test_replicate_ends_a_job_at_its_ceiling(home: Home, project: Path) -> None:
+    # The run goes no further, so that nothing but the time given with the POST ends it.
+    async with running_world(home, project, faults=["stall=2"], speed=400.0) as world:
+        job_id = await world.submit(steps=12, hardware="l40s", cost_ceiling_micros=97_500)
+        job = await world.ended(job_id)
+        record = world.prediction_of(job)
+        assert record.deadline is not None
+        given = (record.deadline - record.created_at).total_seconds() * 400.0
+        assert given == pytest.approx(100)  # what the ceiling buys, in the sandbox's time
+        assert (job.status, record.status) == (JobStatus.CANCELLED, "canceled")
+        assert not job.cancel_requested
 
 
 async def test_the_spending_watch_does_not_keep_the_engine_running(home: Home) -> None:

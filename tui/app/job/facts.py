@@ -16,6 +16,7 @@ from tui.base import formatting
 from tui.base.job_status import LOST, JobStatus
 from tui.base.json_types import JsonObject
 from tui.base.money import running_cost
+from tui.settings import SpendingSettings
 from tui.simpletuner.config.overrides import OVERRIDES
 from tui.store.billing import cost_so_far
 from tui.store.lost_contact import LostContact
@@ -87,6 +88,14 @@ def head(
     if job.seconds_per_step and job.status is JobStatus.RUNNING:
         pieces.append((formatting.speed(job.seconds_per_step), "dim"))
     return pieces
+
+
+def stopping_limit(spending: SpendingSettings) -> str:
+    """Returns the cost limit that ends running jobs, `$50 / 7 d`; empty where none does."""
+    if not (spending.enabled and spending.stop_running):
+        return ""
+    window = {"daily": "24 h", "weekly": "7 d"}.get(spending.period, "30 d")
+    return f"{formatting.dollars(spending.amount_micros)} / {window}"
 
 
 def not_finite_words(job: JobRecord) -> str:

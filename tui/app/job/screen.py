@@ -174,7 +174,10 @@ class JobScreen(AppScreen):
         if job is None:
             return
         family = " ".join(part for part in (job.model_family, job.model_flavour) if part)
-        self.title_line.set((job.name, family), (job.job_id,))
+        # In the title, where the narrowest screen has room for it.
+        stops_at = facts.stopping_limit(self.context.settings.spending)
+        marks = (f"cancelled at {stops_at}",) if stops_at and job.status.is_active else ()
+        self.title_line.set((job.name, family), (*marks, job.job_id))
         unheard = self.context.model.unheard.get(self.job_id)
         self.head.set(facts.head(job, self.context.clock(), self._upload, unheard))
 
