@@ -90,6 +90,10 @@ def head(
     return pieces
 
 
+_LAG: Final = 3
+"""Steps by which the newest value of a series may be behind the step of the job."""
+
+
 def stopping_limit(spending: SpendingSettings) -> str:
     """Returns the cost limit that ends running jobs, `$50 / 7 d`; empty where none does."""
     if not (spending.enabled and spending.stop_running):
@@ -103,7 +107,9 @@ def not_finite_words(job: JobRecord) -> str:
     marks = job.submit.get("not_finite") or ()
     parts = []
     for mark in marks:
-        over = job.step is not None and mark["last_step"] < job.step - 1
+        # The newest steps of a log have no values yet, so the mark may lag a little.
+        over = job.step is not None and mark["last_step"] < job.step - _LAG
+        over = over and (mark["name"] != "loss" or job.loss is not None)
         steps = f"{mark['first_step']:,}"
         when = f"at steps {steps}–{mark['last_step']:,}" if over else f"since step {steps}"
         if over and mark["first_step"] == mark["last_step"]:
