@@ -1,9 +1,9 @@
-"""Runs the tests: `python -m tests fast | all | ui | release`; pytest gets further arguments.
+"""Runs the tests: `python -m tests fast | all | ui | attacks | release`; the rest is pytest's.
 
 `fast` runs the tests that start no server, process or screen, with few generated examples. `all` is
 required for every change; the README's command runs it. `ui` runs the tests of the app. `release`
 adds what takes too long for every change: more examples, more kills, larger files. `all` has a
-shorter version of each.
+shorter version of each. `attacks` runs the attacks alone, in full.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ TIERS: dict[str, tuple[str, list[str]]] = {
     "fast": ("what starts no server, process or screen", ["-m", "quick and not release"]),
     "all": ("what every change has to pass", []),
     "ui": ("the app's screens and their snapshots", ["tests/app"]),
+    "attacks": (
+        "attacks with fixed seeds and counts; prints what got through",
+        ["-m", "", "-s", "-n", "0", "tests/attacks"],
+    ),
     "release": ("everything, and what is too long for every change", ["-m", ""]),
 }
 

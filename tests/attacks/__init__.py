@@ -1,0 +1,1 @@
+"""Attacks with fixed seeds and counts; `python -m tests attacks` runs all of them."""
