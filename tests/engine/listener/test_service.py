@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from tests.support import eventually, free_port, needs_program
 from tui.base.errors import RefusedError
 from tui.base.listener_address import bind_for, public_base
 from tui.engine.engine import Engine
+from tui.engine.listener import sockets
 from tui.engine.listener.service import stats_row
 from tui.listener.stats import ListenerStats
 from tui.listener.webhooks import WEBHOOK_PATH
@@ -288,3 +290,17 @@ def test_counters_that_cannot_be_read_begin_at_zero(stored: object) -> None:
     stats = ListenerStats()
     stats.restore(stored)
     assert stats_row(stats) == stats_row(ListenerStats())
+
+
+@needs_program("openssl")
+async def test_who_begins_no_handshake_is_soon_hung_up_on(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "_HANDSHAKE_SECONDS", 0.2)
+    certificate, key = await make_certificate(tmp_path)
+    await engine.listening.binding.change({"tls_cert": str(certificate), "tls_key": str(key)})
+    port = engine.listening.binding.sockets.port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(30):
+        assert await reader.read() == b""
+    writer.close()

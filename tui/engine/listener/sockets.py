@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-
-from aiohttp import web
+from typing import Final, cast
 
 from tui.listener.app import Part, PublicRunner, build_app
 
@@ -20,6 +17,8 @@ LOG = logging.getLogger(__name__)
 
 _LOCAL_HOST: Final = "127.0.0.1"
 _RESOLVE_SECONDS: Final = 10.0
+_HANDSHAKE_SECONDS: Final = 5.0
+_BACKLOG: Final = 128
 
 
 class BindError(Exception):
@@ -38,7 +37,7 @@ class BindError(Exception):
 
 @dataclass(slots=True)
 class _OpenAddress:
-    """The address that was asked for, and the sites that serve it.
+    """The address that was asked for, and the servers of its sockets.
 
     Attributes:
         bound_port: the port that the system gave; equals `port` unless that is 0.
@@ -51,7 +50,7 @@ class _OpenAddress:
     address: str = ""
     bound_port: int = 0
     plain_port: int = 0
-    sites: list[web.TCPSite] = field(default_factory=list)
+    servers: list[asyncio.Server] = field(default_factory=list)
 
 
 class Sockets:
@@ -71,6 +70,7 @@ class Sockets:
 
     async def aclose(self) -> None:
         """Close all sockets; request bodies in progress get a moment to finish."""
+        await self.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -160,26 +160,25 @@ class Sockets:
         return opened
 
     async def _close(self, opened: _OpenAddress) -> None:
-        for site in opened.sites:
-            with contextlib.suppress(RuntimeError):
-                await site.stop()
-        opened.sites.clear()
+        for server in opened.servers:
+            server.close()
+        opened.servers.clear()
 
 
 async def _serve(
     runner: PublicRunner, opened: _OpenAddress, host: str, port: int, tls: ssl.SSLContext | None
 ) -> tuple[str, int]:
     """Listen on one more address; returns the bound host and port."""
-    known = list(runner.addresses)
-    site = web.TCPSite(runner, host, port, ssl_context=tls)
-    try:
-        async with asyncio.timeout(_RESOLVE_SECONDS):
-            await site.start()
-    except BaseException:
-        await site.stop()
-        raise
-    opened.sites.append(site)
-    bound = next(address for address in runner.addresses if address not in known)
+    factory = runner.server
+    assert factory is not None  # noqa: S101 - for the type checker; `start` has set it up
+    # Not web.TCPSite: it leaves strangers 60 seconds for the handshake.
+    async with asyncio.timeout(_RESOLVE_SECONDS):
+        server = await asyncio.get_running_loop().create_server(
+            cast("Callable[[], asyncio.Protocol]", factory), host, port, ssl=tls,
+            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_SECONDS, backlog=_BACKLOG,
+        )  # fmt: skip
+    opened.servers.append(server)
+    bound = server.sockets[0].getsockname()
     return str(bound[0]), int(bound[1])
 
 
