@@ -181,7 +181,9 @@ async def _about_jobs(call: Caller, world: World) -> str:
     await call(paths.GIT_STATE, query={"config_name": str(world.config)})
     await call(paths.COST_ESTIMATE, [{"instance_data_dir": str(world.config.parent)}])
     await call(paths.RECOMMEND, {"config": str(world.config)})
-    await call(paths.CHECK_JOB, world.draft())
+    checked = await call(paths.CHECK_JOB, world.draft(), {"proofs": "later"})
+    assert checked["asking"]
+    await call(paths.CHECK_LATER, query={"after": checked["rev"]}, check_id=checked["check_id"])
     job_id: str = (await call(paths.SUBMIT_JOB, world.draft()))["job_id"]
     await call(paths.SET_FOCUS, {"job_id": job_id})
     await world.ended(job_id)

@@ -33,6 +33,8 @@ class StandInEngine:
         socket.parent.mkdir(parents=True, exist_ok=True)
         self.asked: list[tuple[str, str, Any]] = []
         self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
+        self.hold: dict[tuple[str, str], threading.Event] = {}
+        """By method and path without its query: what an answer waits for."""
         self.listeners: list[queue.Queue[bytes | None]] = []
         self.before_stream: Callable[[], object] = lambda: None
         self._socket = socket
@@ -59,6 +61,8 @@ class StandInEngine:
 
     def close(self) -> None:
         """Hang up on everybody."""
+        for held in self.hold.values():
+            held.set()
         for listener in self.listeners:
             listener.put(None)
         self._server.shutdown()
@@ -81,7 +85,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         engine.asked.append((self.command, self.path, body))
-        without_query = engine.answers.get((self.command, self.path.partition("?")[0]), (200, {}))
+        plain = (self.command, self.path.partition("?")[0])
+        if plain in engine.hold:
+            engine.hold[plain].wait()
+        without_query = engine.answers.get(plain, (200, {}))
         status, data = engine.answers.get((self.command, self.path), without_query)
         content = json.dumps(data).encode()
         self.send_response(status)

@@ -232,10 +232,16 @@ _JOB: Final = "/api/cloud/jobs/{job_id}"
 JOBS: Endpoint[None, jobs.JobsQuery, jobs.JobList] = Endpoint(
     "GET", "/api/cloud/jobs", "Jobs, newest first"
 )
-CHECK_JOB: Endpoint[submission.Draft, None, submission.CheckReport] = Endpoint(
+CHECK_JOB: Endpoint[submission.Draft, submission.CheckQuery, submission.CheckReport] = Endpoint(
     "POST",
     "/api/cloud/check",
     "Everything that can be known about a job before it costs anything",
+    errors=(*_REPLICATE, 409, 422),
+)
+CHECK_LATER: Endpoint[None, submission.LaterQuery, submission.CheckReport] = Endpoint(
+    "GET",
+    "/api/cloud/check/{check_id}",
+    "A check once more of its proofs are known; it waits for them",
     errors=(*_REPLICATE, 409, 422),
 )
 SUBMIT_JOB: Endpoint[submission.SubmitRequest, submission.SubmitQuery, submission.JobSubmitted] = (
@@ -281,17 +287,6 @@ MOVE_JOB: Endpoint[jobs.MoveRequest, None, jobs.JobMoved] = Endpoint(
     "POST",
     f"{_JOB}/move",
     "Move a waiting job to other hardware: the next one is posted once the first is cancelled",
-    errors=(*_REPLICATE, 409, 422),
-)
-RERUN_PLAN: Endpoint[None, None, jobs.RerunPlan] = Endpoint(
-    "GET", f"{_JOB}/rerun", "How a job can be run again, and what is different today",
-    errors=(*_REPLICATE, 409),
-)  # fmt: skip
-RERUN_JOB: Endpoint[submission.RerunRequest, None, submission.JobSubmitted] = Endpoint(
-    "POST",
-    f"{_JOB}/rerun",
-    "Run a job again, as it ran or as it is today",
-    status=201,
     errors=(*_REPLICATE, 409, 422),
 )
 RERUN_PLAN: Endpoint[None, None, jobs.RerunPlan] = Endpoint(

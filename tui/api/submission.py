@@ -284,19 +284,37 @@ class SubmitQuery(TypedDict, total=False):
 # -- what is found out ---------------------------------------------------------------------------
 
 
+class CheckQuery(TypedDict, total=False):
+    """When a check answers.
+
+    Attributes:
+        proofs: `wait`, the usual one: when everything is proved that can be proved. `later`: at
+            once, with what is known on this machine; the answer's `asking` names the rest, and
+            `GET /api/cloud/check/{check_id}` answers when more is known.
+    """
+
+    proofs: Literal["wait", "later"]
+
+
+class LaterQuery(TypedDict, total=False):
+    """Which answer of a check is known already: the next one has a higher `rev` than `after`."""
+
+    after: Annotated[int, Bounds(ge=0)]
+
+
 class Check(TypedDict):
     """One line of the check list.
 
     Attributes:
         id: stable name for scripts.
-        level: fine, may waste the run, or cannot work.
+        level: fine, may waste the run, cannot work, or not proved yet: somebody is being asked.
         message: what was found.
         advice: what to do; empty for `ok`.
         changes: options for the draft's overrides that correct it; empty when none would.
     """
 
     id: str
-    level: CheckLevel
+    level: CheckLevel | Literal["asking"]
     message: str
     advice: str
     changes: JsonObject
@@ -680,10 +698,13 @@ class CheckReport(TypedDict):
     """Everything that can be known about a job before it costs anything.
 
     Attributes:
+        check_id: the check, for a second look.
+        rev: of the report; it grows as proofs arrive.
+        asking: ids of the findings that are not proved yet; empty when the report is complete.
         config: what the config asks for, the draft's overrides applied.
         datasets: what it trains on.
         checks: all findings, the worst first.
-        ok: whether the job could be started.
+        ok: whether the job could be started; false until all is proved.
         acceptable: whether only findings stand in the way that the user may override.
         accepts: the fields of the draft that would override them, such as `accept_delivery`.
         estimate: time and price.
@@ -698,6 +719,9 @@ class CheckReport(TypedDict):
         version: the trainer's version.
     """
 
+    check_id: str
+    rev: int
+    asking: list[str]
     config: CheckedConfig
     datasets: list[CheckedDataset]
     checks: list[Check]

@@ -22,7 +22,7 @@ from tui.store.job_json import job_json
 from tui.store.records import JobRecord
 
 if TYPE_CHECKING:
-    from tui.api.submission import CheckReport, CostEstimate, Draft
+    from tui.api.submission import Check, CheckReport, CostEstimate, Draft
     from tui.client.client import ControlClient
 
 _CHECK_SECONDS = 300.0
@@ -32,17 +32,38 @@ _UNSURE_SECONDS = 60.0
 """How long it waits when the place could not be asked; the engine asks again after 30 seconds."""
 _CHECKED = ("hub", "s3", "local")
 """The deliveries whose arrival the engine checks."""
-_MARKS = {"ok": "✓", "warn": "!", "error": "✗"}
+_MARKS = {"ok": "✓", "warn": "!", "error": "✗", "asking": "…"}
 
 
 def check(options: argparse.Namespace) -> int:
-    """Run all checks of a config."""
-    report = context.engine().check(draft_of(options)).result()
+    """Run all checks of a config: what is known here is printed first, then what is proved."""
+    control, draft = context.engine(), draft_of(options)
     if options.json:
+        report = control.check(draft).result()
         say_json(report)
     else:
-        _say_checks(report)
+        report = _say_as_proved(control, draft)
     return exit_codes.FINE if report["ok"] else exit_codes.FAILED
+
+
+def _say_as_proved(control: ControlClient, draft: Draft) -> CheckReport:
+    """Print each finding once it is known, and in the end the price; returns the last report."""
+    report = control.check_at_once(draft).result()
+    said: set[tuple[str, str, str]] = set()
+    while True:
+        for item in report["checks"]:
+            finding = (item["id"], item["level"], item["message"])
+            if finding not in said:
+                said.add(finding)
+                for line in _finding_lines(item):
+                    say(line)
+        sys.stdout.flush()
+        if not report["asking"]:
+            break
+        report = control.check_later(report).result()
+    for line in _consent_lines(report):
+        say(line)
+    return report
 
 
 def submit(options: argparse.Namespace) -> int:
@@ -317,10 +338,15 @@ def _basis_words(estimate: CostEstimate) -> list[str]:
 def _check_lines(report: CheckReport) -> list[str]:
     lines = []
     for item in report["checks"]:
-        lines.append(f"{_MARKS[item['level']]} {item['message']}")
-        if item["advice"] and item["level"] != "ok":
-            lines.append(f"    {item['advice']}")
+        lines += _finding_lines(item)
     return lines + _consent_lines(report)
+
+
+def _finding_lines(item: Check) -> list[str]:
+    lines = [f"{_MARKS[item['level']]} {item['message']}"]
+    if item["advice"] and item["level"] != "ok":
+        lines.append(f"    {item['advice']}")
+    return lines
 
 
 def _consent_lines(report: CheckReport) -> list[str]:

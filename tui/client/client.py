@@ -53,7 +53,14 @@ if TYPE_CHECKING:
     from tui.api.planning import AvailableConfig, ConfigsQuery
     from tui.api.providers import AccountValidation, ModelQuery, ModelVersions
     from tui.api.staging import StagedData, StagedRemoved
-    from tui.api.submission import CheckReport, Draft, JobSubmitted, RerunRequest
+    from tui.api.submission import (
+        CheckQuery,
+        CheckReport,
+        Draft,
+        JobSubmitted,
+        LaterQuery,
+        RerunRequest,
+    )
 
 __all__ = [
     "ControlClient",
@@ -316,6 +323,18 @@ class ControlClient:
     def check(self, draft: Draft) -> Call[CheckReport]:
         """Everything that can be known about a job before it costs anything."""
         return self.call(paths.CHECK_JOB, draft, timeout=_UPLOAD_SECONDS)
+
+    def check_at_once(self, draft: Draft) -> Call[CheckReport]:
+        """The same without waiting for the network; `asking` names what is not proved yet."""
+        query: CheckQuery = {"proofs": "later"}
+        return self.call(paths.CHECK_JOB, draft, query, timeout=_UPLOAD_SECONDS)
+
+    def check_later(self, report: CheckReport) -> Call[CheckReport]:
+        """A check once more is known than in an earlier report of it."""
+        query: LaterQuery = {"after": report["rev"]}
+        return self.call(
+            paths.CHECK_LATER, None, query, check_id=report["check_id"], timeout=_UPLOAD_SECONDS
+        )
 
     def submit(self, draft: Draft) -> Call[JobSubmitted]:
         """Start a job; packing, upload and the start go on after the answer, as events."""

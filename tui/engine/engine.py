@@ -30,6 +30,7 @@ from tui.engine.delivery.confirm_delivery import DeliveryConfirmation
 from tui.engine.delivery.gated_models import base_model_findings
 from tui.engine.delivery.hub_repositories import HubRepositories
 from tui.engine.delivery.local import LocalDelivery
+from tui.engine.delivery.proofs import JobProofs
 from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.delivery.result import DeliveryResult
 from tui.engine.delivery.s3 import S3Delivery
@@ -49,6 +50,7 @@ from tui.engine.spending.service import SpendingService
 from tui.engine.spending.watch import SpendingWatch
 from tui.engine.staging.places import staging_service
 from tui.engine.staging.watch import StagingWatch
+from tui.engine.submission.check_service import CheckService
 from tui.engine.submission.job_service import JobService
 from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
@@ -315,6 +317,13 @@ class Engine:
             tokens=self.tokens,
             writer=self._writer,
         )
+        self.checks = CheckService(
+            preparer=self.preparer,
+            proofs=JobProofs(self.delivery_check, self.hub_lookup),
+            spending=self.spending,
+            shown=self.jobs.shown,
+            tasks=self._tasks,
+        )
         self.onboarding = OnboardingService(self.live, self.reader, self._writer, self.bus)
 
     def _connect(self, claims: PredictionClaims) -> None:
@@ -367,6 +376,7 @@ class Engine:
     def request_stop(self) -> None:
         """End the engine soon."""
         self._stop.set()
+        self.checks.stop()
 
     @property
     def stopping(self) -> asyncio.Event:

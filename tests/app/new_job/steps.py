@@ -8,7 +8,9 @@ from tests.app.conftest import wait_for
 from tests.app.stand_in_engine import StandInEngine
 from tui.app.new_job.screen import NewJobScreen
 
-CHECK = ("POST", "/api/cloud/check")
+CHECK = ("POST", "/api/cloud/check?proofs=later")
+WHOLE_CHECK = ("POST", "/api/cloud/check")
+LATER = ("GET", "/api/cloud/check/c1")
 SUBMIT = ("POST", "/api/cloud/jobs/submit")
 CONFIG = "/data/config/cat-lora/config.json"
 

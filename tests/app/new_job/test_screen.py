@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ import pytest
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.job.world import RUNNING, fill_jobs
 from tests.app.new_job.check_answer import answer
-from tests.app.new_job.steps import CHECK, CONFIG, SUBMIT, asked, open_form
+from tests.app.new_job.steps import CHECK, CONFIG, LATER, SUBMIT, WHOLE_CHECK, asked, open_form
 from tests.app.stand_in_engine import StandInEngine
 from tui.app.job.screen import JobScreen
 from tui.app.new_job.form import fields_of
@@ -25,7 +26,7 @@ from tui.store.writer import Change, StoreWriter
 @pytest.fixture
 def ready(home: Home, engine: StandInEngine) -> StandInEngine:
     fill_jobs(home)
-    engine.answers[CHECK] = (200, answer())
+    engine.answers[CHECK] = engine.answers[WHOLE_CHECK] = (200, answer())
     engine.answers[SUBMIT] = (201, {"job_id": RUNNING, "status": "pending"})
     return engine
 
@@ -531,3 +532,74 @@ async def test_a_bucket_of_the_user_is_offered_as_the_place_of_the_data(
         assert (draft["data"], draft["staging"]) == ("staged", "bucket:mine")
         await wait_for(pilot, lambda: not screen.flow.checking)
         assert asked(ready, CHECK)[-1]["staging"] == "bucket:mine"
+
+
+def asking() -> dict[str, Any]:
+    """The first answer of a check, whose delivery is not proved yet."""
+    first = answer()
+    finding = {
+        "id": "delivery-proof", "level": "asking", "advice": "",
+        "message": "whether results reach the Hub is being tested",
+    }  # fmt: skip
+    checks = [*first["checks"], finding]
+    return {**first, "checks": checks, "check_id": "c1", "rev": 1, "asking": [finding["id"]],
+            "ok": False}  # fmt: skip
+
+
+def proved(level: str = "ok") -> dict[str, Any]:
+    """The last answer of the same check."""
+    last = answer()
+    finding = {
+        "id": "hub-write", "level": level, "advice": "", "message": "write access to the Hub",
+    }  # fmt: skip
+    more = {"check_id": "c1", "rev": 2, "asking": [], "ok": level == "ok"}
+    return {**last, "checks": [*last["checks"], finding], **more}
+
+
+async def test_proofs_fill_in_behind_the_first_answer(home: Home, ready: StandInEngine) -> None:
+    ready.answers[CHECK] = (200, asking())
+    ready.answers[LATER] = (200, proved())
+    ready.hold[LATER] = threading.Event()
+    async with opened(home, ready) as (app, pilot):
+        screen = await open_form(app, pilot)
+        await wait_for(pilot, lambda: "… whether results reach the Hub" in text_of(app))
+        assert "✓ whether results" not in text_of(app), "what is not proved has no tick"
+        assert "proving 1 thing…" in text_of(app)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: screen.flow.submit_waits)
+        assert "Start cat-lora-2?" not in text_of(app), "the consent waits for the proofs"
+        ready.hold[LATER].set()
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        assert not asked(ready, SUBMIT)
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: "✓ write access to the Hub" in text_of(app))
+
+
+async def test_a_proof_that_fails_keeps_the_job_from_its_start(
+    home: Home, ready: StandInEngine
+) -> None:
+    ready.answers[CHECK] = (200, asking())
+    ready.answers[LATER] = (200, proved("error"))
+    async with opened(home, ready) as (app, pilot):
+        screen = await open_form(app, pilot)
+        await wait_for(pilot, lambda: "✗ write access to the Hub" in text_of(app))
+        assert not screen.flow.ready
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert not asked(ready, SUBMIT)
+
+
+async def test_proofs_that_an_engine_does_not_know_are_asked_for_anew(
+    home: Home, ready: StandInEngine
+) -> None:
+    """The engine was started anew between a check and its proofs."""
+    ready.answers[CHECK] = (200, asking())
+    gone = {"error": "not_found", "message": "gone", "advice": "", "details": {}, "detail": "gone"}
+    ready.answers[LATER] = (404, gone)
+    ready.hold[LATER] = threading.Event()
+    async with opened(home, ready) as (app, pilot):
+        screen = await open_form(app, pilot)
+        ready.answers[CHECK] = (200, answer())
+        ready.hold[LATER].set()
+        await wait_for(pilot, lambda: screen.flow.ready)
+        assert len(asked(ready, CHECK)) == 2

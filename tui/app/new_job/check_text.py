@@ -13,7 +13,12 @@ from tui.base import formatting
 from tui.simpletuner.config.overrides import override_text
 
 Answer = Mapping[str, Any]
-GLYPHS: Final = {"ok": ("✓ ", "good"), "warn": ("! ", "warn"), "error": ("✗ ", "bad")}
+GLYPHS: Final = {
+    "ok": ("✓ ", "good"),
+    "warn": ("! ", "warn"),
+    "error": ("✗ ", "bad"),
+    "asking": ("… ", "dim"),
+}
 
 
 def check_entries(answer: Answer, width: int) -> list[Entry]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.timer import Timer
 
+    from tui.api.submission import CheckReport
     from tui.api.submission import Draft as JobDraft
     from tui.app.context import AppContext
     from tui.client.client import ControlClient
@@ -134,12 +135,22 @@ class DraftSubmission:
             if not self.draft.get("config"):
                 self.draft["config"] = await self._find_config(control)
             if self.draft.get("config"):
-                answer = await control.check(cast("JobDraft", self.draft))
+                answer = await control.check_at_once(cast("JobDraft", self.draft))
+            while answer is not None and answer.get("asking") and number == self._round:
+                self.checking = False
+                self.answer, self.problem = answer, None
+                self._changed()
+                answer = await control.check_later(cast("CheckReport", answer))
         except ControlError as error:
             problem = error
         if number != self._round:
             return  # the draft has changed since: a newer check is under way
+        if problem is not None and self.proving and problem.code == "not_found":
+            self._check_soon(at_once=True)  # another engine answers now
+            return
         self.checking = False
+        if problem is not None and answer is not None:
+            answer = {**answer, "asking": []}  # nobody answers any more
         self.answer, self.problem = answer, problem
         if problem is not None:
             self._refused(problem)
@@ -170,6 +181,11 @@ class DraftSubmission:
     # -- submitting ---------------------------------------------------------------------------
 
     @property
+    def proving(self) -> bool:
+        """Whether the check is there, and the network has yet to prove some of it."""
+        return not self.checking and bool((self.answer or {}).get("asking"))
+
+    @property
     def ready(self) -> bool:
         """Whether the newest check allows the submit."""
         return not self.checking and self.answer is not None and bool(self.answer.get("ok"))
@@ -177,7 +193,8 @@ class DraftSubmission:
     @property
     def only_acceptable_failed(self) -> bool:
         """Whether only findings stand in the way that the user may accept."""
-        answer = {} if self.checking or self.answer is None else self.answer
+        unknown = self.checking or self.proving or self.answer is None
+        answer = {} if unknown else self.answer or {}
         return not answer.get("ok") and bool(answer.get("acceptable"))
 
     def accept(self) -> None:
@@ -244,7 +261,7 @@ class DraftSubmission:
         """Submits the draft, once it is checked and agreed to; before that, the submit waits."""
         if self.submitting or self.job_id:
             return
-        if self.checking:
+        if self.checking or self.proving:
             self.submit_waits = True
             self._changed()
             return
@@ -403,7 +420,7 @@ def _no_submit(flow: DraftSubmission, *, forbidden: bool) -> str:
         return "Choose a config first."
     if forbidden and flow.answer and flow.needs_consent:
         return "Your settings forbid submitting (cloud.consent = never)."
-    if flow.checking:
+    if flow.checking or flow.proving:
         return ""
     if flow.answer is None:
         return flow.problem.message if flow.problem else "There is no check yet."
@@ -425,4 +442,6 @@ def state_words(flow: DraftSubmission, *, engine: bool) -> tuple[str, ...]:
     errors, warnings = levels.count("error"), levels.count("warn")
     if errors:
         return (f"{errors} to correct",)
+    if flow.proving:
+        return (f"proving {formatting.plural(levels.count('asking'), 'thing')}…",)
     return (f"ready · {formatting.plural(warnings, 'warning')}" if warnings else "ready",)

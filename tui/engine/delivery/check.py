@@ -73,6 +73,7 @@ class DeliveryCheck:
         self._tokens = tokens
         self._writer = writer
         self._cache: dict[tuple[object, ...], tuple[float, DeliveryResult]] = {}
+        self._testing: dict[tuple[object, ...], asyncio.Lock] = {}
 
     # -- for the screen -----------------------------------------------------------------------
 
@@ -151,39 +152,49 @@ class DeliveryCheck:
         Returns:
             The findings; without any where there is nothing to test.
         """
-        if delivery.kind == "none":  # chosen by the user; the checks of the config warn
+        if not self.is_testable(delivery):
             return DeliveryResult()
-        if (delivery.kind == "hub" and not delivery.hub_model_id) or (
-            delivery.kind == "s3" and not delivery.destination
-        ):
-            return DeliveryResult()  # nothing to test: the checks of the config refuse it
         key = await self._cache_key(api_base, delivery)
-        cached_at, cached = self._cache.get(key, (0.0, DeliveryResult()))
-        cache_seconds = (
-            _SUCCESS_CACHE_SECONDS
-            if cached.verdict == "works"
-            else _UNPROVED_CACHE_SECONDS
-            if cached.verdict == "unknown" and delivery.kind == "local" and not submit
-            else _SAME_SUBMIT_SECONDS
-            if cached.verdict == "unknown" and delivery.kind == "local"
-            else 0.0
-            if submit
-            else _FAILURE_CACHE_SECONDS
-        )
-        if (
-            cached_at
-            and time.monotonic() - cached_at < cache_seconds
-            and not (submit and delivery.kind == "hub")
-        ):
-            return cached
-        effort: Effort = "make" if submit else "look"
-        result = await self._test(api_base, delivery, _private(config), effort)
-        while len(self._cache) >= _MAX_CACHED:
-            self._cache.pop(next(iter(self._cache)))
-        self._cache[key] = (time.monotonic(), result)
+        # Two checks of one way wait for one test: it sends several MiB.
+        async with self._testing.setdefault(key, asyncio.Lock()):
+            cached = self._cached(key, delivery, submit=submit)
+            if cached is not None:
+                return cached
+            effort: Effort = "make" if submit else "look"
+            result = await self._test(api_base, delivery, _private(config), effort)
+            while len(self._cache) >= _MAX_CACHED:
+                oldest = next(iter(self._cache))
+                self._cache.pop(oldest)
+                self._testing.pop(oldest, None)
+            self._cache[key] = (time.monotonic(), result)
         if delivery.kind == "local":  # data that are staged here are read by the same way
             self._remember(api_base, "local", result)
         return result
+
+    @staticmethod
+    def is_testable(delivery: Delivery) -> bool:
+        """Whether a job's way can be tested; what is missing is a finding about the config."""
+        named = {"hub": delivery.hub_model_id, "s3": delivery.destination, "none": None}
+        return bool(named.get(delivery.kind, True))
+
+    async def known(self, api_base: str, delivery: Delivery) -> DeliveryResult | None:
+        """Return the findings of a moment ago; None when `for_job` would test the way."""
+        key = await self._cache_key(api_base, delivery)
+        return self._cached(key, delivery, submit=False)
+
+    def _cached(
+        self, key: tuple[object, ...], delivery: Delivery, *, submit: bool
+    ) -> DeliveryResult | None:
+        """Findings that still count: see the seconds above, by what was found."""
+        cached_at, cached = self._cache.get(key, (0.0, DeliveryResult()))
+        if not cached_at or (submit and delivery.kind == "hub"):
+            return None
+        seconds = 0.0 if submit else _FAILURE_CACHE_SECONDS
+        if cached.verdict == "works":
+            seconds = _SUCCESS_CACHE_SECONDS
+        elif cached.verdict == "unknown" and delivery.kind == "local":
+            seconds = _SAME_SUBMIT_SECONDS if submit else _UNPROVED_CACHE_SECONDS
+        return cached if time.monotonic() - cached_at < seconds else None
 
     async def _cache_key(self, api_base: str, delivery: Delivery) -> tuple[object, ...]:
         """The cache key: everything that the outcome depends on, the network settings included."""

@@ -17,6 +17,12 @@ _REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _BASE_MODEL: Final = "pretrained_model_name_or_path"
 
 
+def base_model(config: TrainingConfig) -> str:
+    """Return the repository of a config's base model; "" when it names none."""
+    repo = as_text(config.values.get(_BASE_MODEL)) or ""
+    return repo if _REPO.fullmatch(repo) and not repo.startswith((".", "/")) else ""
+
+
 async def base_model_findings(
     repositories: HubRepositories, api_base: str, config: TrainingConfig
 ) -> list[Check]:
@@ -24,8 +30,8 @@ async def base_model_findings(
 
     The sandbox's Hub holds no base models, so a missing one is none of its findings.
     """
-    repo = as_text(config.values.get(_BASE_MODEL)) or ""
-    if not _REPO.fullmatch(repo) or repo.startswith((".", "/")):
+    repo = base_model(config)
+    if not repo:
         return []
     try:
         await repositories.readable(api_base, repo)

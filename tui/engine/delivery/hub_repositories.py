@@ -106,6 +106,25 @@ class HubRepositories:
 
         return await self._cached(("readable", endpoint, token, repo), ask)
 
+    async def may_be_asked(self, api_base: str) -> bool:
+        """Whether there is a Hub and a token for it, so that a question can be asked."""
+        try:
+            await self._token(api_base)
+        except PublishError:
+            return False
+        return True
+
+    async def known_identity(self, api_base: str) -> Identity | None:
+        """The owner of the token, if that was asked within the last minute; asks nobody."""
+        token, endpoint = await self._token(api_base)
+        known: Identity | None = self._fresh(("identity", endpoint, token))
+        return known
+
+    async def knows_readable(self, api_base: str, repo: str) -> bool:
+        """Whether `readable` answers at once, from an answer of the last minute."""
+        token, endpoint = await self._token(api_base)
+        return self._fresh(("readable", endpoint, token, repo)) is not None
+
     async def namespaces(self, api_base: str) -> publishing.HubIdentity:
         """Where the token may publish: `{user, role, namespaces: [{name, kind, writable}]}`.
 
@@ -163,10 +182,14 @@ class HubRepositories:
             raise PublishError(*self._clients.no_hub_token(api_base), Trouble.CREDENTIALS)
         return token.secret, endpoint
 
-    async def _cached(self, key: tuple[object, ...], ask: Callable[[], T]) -> T:
+    def _fresh(self, key: tuple[object, ...]) -> Any:
+        """An answer that still counts; None without one."""
         cached_at, value = self._cache.get(key, (0.0, None))
-        if cached_at and time.monotonic() - cached_at < _CACHE_SECONDS:
-            known: T = value
+        return value if cached_at and time.monotonic() - cached_at < _CACHE_SECONDS else None
+
+    async def _cached(self, key: tuple[object, ...], ask: Callable[[], T]) -> T:
+        known: T | None = self._fresh(key)
+        if known is not None:
             return known
         try:
             async with asyncio.timeout(_TIMEOUT):

@@ -67,7 +67,13 @@ class JobDelivery:
     # -- before -------------------------------------------------------------------------------
 
     async def resolve(
-        self, api_base: str, wanted: DeliveryDraft, config: TrainingConfig, checks: list[Check]
+        self,
+        api_base: str,
+        wanted: DeliveryDraft,
+        config: TrainingConfig,
+        checks: list[Check],
+        *,
+        ask: bool = True,
     ) -> Delivery:
         """Resolve the delivery of a draft.
 
@@ -76,6 +82,7 @@ class JobDelivery:
             wanted: the draft's delivery.
             config: the job's config.
             checks: findings are appended to it.
+            ask: whether the Hub may be asked whose the token is; else only what is known counts.
         """
         kind = wanted.wanted or default_delivery_kind(config)
         if kind == "local":
@@ -83,7 +90,7 @@ class JobDelivery:
         if kind == "s3":
             return self._s3(wanted, config, checks)
         if kind == "hub":
-            return await self._hub(api_base, wanted, config, checks)
+            return await self._hub(api_base, wanted, config, checks, ask=ask)
         return Delivery("none")
 
     def secrets(self, api_base: str, delivery: Delivery) -> dict[str, Secret]:
@@ -112,13 +119,26 @@ class JobDelivery:
         )
 
     async def _hub(
-        self, api_base: str, wanted: DeliveryDraft, config: TrainingConfig, checks: list[Check]
+        self,
+        api_base: str,
+        wanted: DeliveryDraft,
+        config: TrainingConfig,
+        checks: list[Check],
+        *,
+        ask: bool,
     ) -> Delivery:
         given = wanted.hub_model_id or config.hub_model_id
         repo = clean_repo_id(given) if given else None
         if repo is not None and "/" not in repo:
+            lookup = self._repositories
             with contextlib.suppress(PublishError):  # the delivery check reports it
-                repo = f"{(await self._repositories.identity(api_base)).user}/{repo}"
+                owner = await (
+                    lookup.identity(api_base) if ask else lookup.known_identity(api_base)
+                )
+                if owner is None:
+                    checks.append(Check("hub", "asking", f"whose {repo} will be is being asked"))
+                else:
+                    repo = f"{owner.user}/{repo}"
         licence = licence_fields(config.family, config.flavour)
         if name := licence.get("license_name") or licence.get("license", "").replace("other", ""):
             message = f"licence of the base model, which the result inherits: {name}"

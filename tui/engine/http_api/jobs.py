@@ -28,6 +28,7 @@ class JobRoutes:
         """Add the group's operations."""
         operations.add(paths.JOBS, self._list)
         operations.add(paths.CHECK_JOB, self._check)
+        operations.add(paths.CHECK_LATER, self._check_later)
         operations.add(paths.SUBMIT_JOB, self._submit, form=_submit_form)
         operations.add(paths.SYNC_JOBS, self._sync)
         operations.add(paths.JOB, self._get)
@@ -59,8 +60,15 @@ class JobRoutes:
     async def _get(self, call: Call[None, None]) -> jobs.JobAnswer:
         return {"job": self._row(self._engine.jobs.find(call.part("job_id")))}
 
-    async def _check(self, call: Call[submission.Draft, None]) -> submission.CheckReport:
-        return await self._engine.jobs.check(call.api_base, call.body)
+    async def _check(
+        self, call: Call[submission.Draft, submission.CheckQuery]
+    ) -> submission.CheckReport:
+        wait = call.query.get("proofs", "wait") == "wait"
+        return await self._engine.checks.check(call.api_base, call.body, wait=wait)
+
+    async def _check_later(self, call: Call[None, submission.LaterQuery]) -> submission.CheckReport:
+        after = call.query.get("after", 0)
+        return await self._engine.checks.later(call.part("check_id"), after)
 
     async def _submit(
         self, call: Call[submission.SubmitRequest, submission.SubmitQuery]

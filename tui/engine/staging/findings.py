@@ -47,7 +47,12 @@ def staging_findings(plan: StagingPlan, *, prefix_respected: bool | None = None)
     refusal, advice = whole_bucket(prefix_respected=prefix_respected)
     if plan.place.kind == "bucket" and refusal:
         found.append(Check("staging", "error", refusal, advice))
-    if plan.missing is None or any(check.level == "error" for check in found):
+    if any(check.level == "error" for check in found):
+        return found
+    if plan.asking:
+        message = f"the pictures go to {plan.leaves.to}: what is there already is being asked"
+        return [*found, Check("staging", "asking", message)]
+    if plan.missing is None:
         return found
     left = plan.missing
     what = f"{formatting.size(left.bytes)} to send" if left.files else "all of it is there already"

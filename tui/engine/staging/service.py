@@ -61,6 +61,7 @@ class StagingPlan:
         dropped: keys that are not sent, with the reason.
         notes: refusals, and what was mended.
         kept: whether it is a copy that is there already, of files that are others today.
+        asking: the place was not asked yet what it holds, nor whether it can be used.
     """
 
     place: StagingPlace
@@ -71,6 +72,11 @@ class StagingPlan:
     dropped: tuple[str, ...]
     notes: tuple[Note, ...]
     kept: bool = False
+    asking: bool = False
+
+
+class PlaceNotAskedError(Exception):
+    """Which place works is not known without asking."""
 
 
 class StagingService:
@@ -98,6 +104,7 @@ class StagingService:
         self._secrets: dict[str, JobData] = {}
         self._removing: set[str] = set()
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._chosen: dict[tuple[str, bool | None], str] = {}
         self.moving: Callable[[], Sequence[str]] = lambda: ()
         """Returns the ids of the jobs that go on as another job, which reads the same data."""
 
@@ -177,6 +184,7 @@ class StagingService:
         prefix_respected: bool | None = None,
         leave_out_uncaptioned: bool = False,
         stored_key: str = "",
+        ask: bool = True,
     ) -> StagingPlan:
         """Plan the staging of a config's local datasets; problems become notes.
 
@@ -189,13 +197,23 @@ class StagingService:
             leave_out_uncaptioned: leave out pictures without a caption.
             stored_key: the record of data that an earlier job read. Where they are still complete
                 in their place, they are planned for, whatever the local files are now.
+            ask: whether the place may be asked what it holds; this machine always is.
 
         Raises:
             RefusedError: there is no such place.
+            PlaceNotAskedError: which place works has to be asked first.
         """
         others: list[str] = []
         if not place_name:
-            place_name, others = await self.best_place(api_base, prefix_respected=prefix_respected)
+            if not ask:
+                place_name = self._chosen.get((api_base, prefix_respected), "")
+                if not place_name:
+                    raise PlaceNotAskedError
+            else:
+                place_name, others = await self.best_place(
+                    api_base, prefix_respected=prefix_respected
+                )
+                self._chosen[api_base, prefix_respected] = place_name
         place = self.place(place_name, api_base)
         cancel = threading.Event()
         try:
@@ -215,8 +233,10 @@ class StagingService:
             built = Built(kept)
         notes = list(built.notes)
         missing = None
+        asking = not ask and place.kind != "here"
         try:
-            missing = await place.missing(built.manifest)
+            if not asking:
+                missing = await place.missing(built.manifest)
         except (PublishError, SimpleTunerError) as error:
             notes.append(Note("error", _clause(error.message), error.advice))
             # The first is the way that this error is about; the shortest one may be another.
@@ -230,7 +250,7 @@ class StagingService:
             reasons |= dict.fromkeys(sorted(lost), "made anew for the staged data")
             dropped += [f"{dataset.id}.{key}: {reason}" for key, reason in reasons.items()]
         staged = with_entries(config, entries)
-        if entries and missing is not None:
+        if entries and (asking or missing is not None):
             notes.append(cache_note(staged.dataloader, entries))
         return StagingPlan(
             place=place,
@@ -241,6 +261,7 @@ class StagingService:
             dropped=tuple(dropped),
             notes=tuple(notes),
             kept=kept is not None,
+            asking=asking,
         )
 
     async def _kept(self, key: str, place: StagingPlace, today: Manifest) -> Manifest | None:

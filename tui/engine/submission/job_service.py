@@ -1,4 +1,4 @@
-"""The operations on jobs behind the HTTP API: check, submit, cancel, collect, delete, sync."""
+"""The operations on jobs behind the HTTP API: submit, cancel, collect, delete, sync."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
 from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
 from tui.base.clock import utc_now
@@ -32,7 +32,6 @@ from tui.engine.submission.prepare import (
     accepting_field,
     apply_overrides,
     cancel_after_seconds,
-    ceiling_check,
 )
 from tui.engine.submission.report import leaving, report_of
 from tui.engine.submission.resume import CheckpointSharing
@@ -53,9 +52,6 @@ from tui.simpletuner.request.delivery import JOB_ID, Delivery
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
-
-if TYPE_CHECKING:
-    from tui.api.submission import CheckReport
 
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -96,25 +92,11 @@ class JobService:
         self._spending = spending
         self._submitter = submitter
         self._tasks = tasks
-        self._shown = ShownPlaces()
+        self.shown = ShownPlaces()
 
     @property
     def _writer(self) -> StoreWriter:
         return self._recorder.writer
-
-    async def check(self, api_base: str, body: Mapping[str, Any]) -> CheckReport:
-        """Prepare a draft and report the findings, without starting or storing anything.
-
-        Raises:
-            RefusedError: the draft is not valid, or names unknown hardware.
-            ConfigError: the config cannot be read.
-        """
-        prepared = await self._preparer.prepare(api_base, read_draft(body))
-        prepared = await self._with_delivery_check(api_base, prepared, submit=False)
-        cost = self._spending.check(api_base, prepared.estimate.micros)
-        report = report_of(prepared.with_checks(cost, *ceiling_check(prepared)), api_base)
-        self._shown.show(api_base, prepared.draft, report["leaves"]["place"])
-        return cast("CheckReport", report)
 
     async def submit(self, api_base: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Check a draft, store its job and start the submission as a background task.
@@ -174,7 +156,7 @@ class JobService:
         prepared = await self._preparer.prepare(api_base, draft)
         prepared = apply_overrides(await self._with_reading_proof(api_base, prepared))
         self._allow(prepared, api_base)
-        prepared = await self._with_delivery_check(api_base, prepared, submit=True)
+        prepared = await self._with_delivery_check(api_base, prepared)
         self._allow(prepared, api_base)
         self._resume.check(
             prepared.delivery.kind, prepared.config.values.get("resume_from_checkpoint")
@@ -225,13 +207,11 @@ class JobService:
         except ReplicateError:
             return ""
 
-    async def _with_delivery_check(
-        self, api_base: str, prepared: Prepared, *, submit: bool
-    ) -> Prepared:
+    async def _with_delivery_check(self, api_base: str, prepared: Prepared) -> Prepared:
         """Add the findings of the delivery check; it is skipped when the job cannot work."""
         if prepared.ok or accepted_by(prepared):
             job_args = (api_base, prepared.delivery, prepared.config)
-            result = await self._check_delivery(*job_args, submit=submit)
+            result = await self._check_delivery(*job_args, submit=True)
             prepared = prepared.with_checks(*result.steps)
         return apply_overrides(prepared)
 
@@ -283,7 +263,7 @@ class JobService:
                 details={name: report[name] for name in ("checks", "acceptable", "accepts")},
             )
         leaves = leaving(prepared, api_base)
-        self._shown.require_agreed(api_base, prepared.draft, leaves)
+        self.shown.require_agreed(api_base, prepared.draft, leaves)
         stays = not leaves["images"] or leaves["stays_here"]
         if is_loopback(api_base) and stays:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -100,13 +101,7 @@ class ModelCatalog:
             RefusedError: there is no model or version to run.
             ReplicateError: Replicate could not be asked.
         """
-        name, _, inside = (model or profile.model or "").partition(":")
-        if not name:
-            raise RefusedError(
-                f"No public trainer runs on {profile.label}.",
-                "Name a model of your own (owner/name), or choose other hardware.",
-                code="no_model",
-            )
+        name, inside = _named_model(profile, model)
         try:
             versions = await self.versions(api_base, name)
         except NotFoundError:
@@ -120,13 +115,34 @@ class ModelCatalog:
             raise RefusedError(
                 f"The model {name} has no versions.", "Choose other hardware.", code="no_version"
             )
-        if not wanted:
-            return version_choice(name, versions[0])
-        for candidate in versions:
-            if candidate.id.startswith(wanted):
-                return version_choice(name, candidate)
+        if chosen := _chosen(name, versions, wanted):
+            return chosen
         client = await self._clients.get(api_base)
         return version_choice(name, await client.version(name, wanted))
+
+    def known(
+        self,
+        api_base: str,
+        profile: HardwareProfile,
+        model: str | None = None,
+        version: str | None = None,
+    ) -> tuple[Choice | None, bool]:
+        """Choose as `choose` does, from the lists that are in memory; asks nobody.
+
+        Returns:
+            The version, None when no list has it, and whether its list is still fresh.
+
+        Raises:
+            RefusedError: there is no model to run.
+        """
+        name, inside = _named_model(profile, model)
+        read_at, versions = self._known.get((api_base, name), (0.0, []))
+        if not versions and not model and profile.id == DEFAULT_PROFILE:
+            name = LEGACY_MODEL
+            read_at, versions = self._known.get((api_base, name), (0.0, []))
+        wanted = version or inside or self._live.now.cloud.pinned_versions.get(name, "")
+        fresh = time.monotonic() - read_at < _FRESH_SECONDS
+        return _chosen(name, versions, wanted), fresh
 
 
 def version_row(model: str, version: Version) -> ModelVersion:
@@ -138,6 +154,25 @@ def version_row(model: str, version: Version) -> ModelVersion:
         "full_version": f"{model}:{version.id}",
         "cog_version": version.cog_version,
     }
+
+
+def _named_model(profile: HardwareProfile, model: str | None) -> tuple[str, str]:
+    """The model of a job, and the version in its name; "" for none."""
+    name, _, inside = (model or profile.model or "").partition(":")
+    if not name:
+        raise RefusedError(
+            f"No public trainer runs on {profile.label}.",
+            "Name a model of your own (owner/name), or choose other hardware.",
+            code="no_model",
+        )
+    return name, inside
+
+
+def _chosen(name: str, versions: Sequence[Version], wanted: str) -> Choice | None:
+    """The newest version whose id begins with `wanted`; None when there is none."""
+    matching = (version for version in versions if version.id.startswith(wanted))
+    version = next(matching, None)
+    return None if version is None else version_choice(name, version)
 
 
 def version_choice(model: str, version: Version) -> Choice:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
@@ -21,7 +22,7 @@ from tui.engine.delivery.room import room_check
 from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
 from tui.engine.staging.findings import place_for, staging_findings
-from tui.engine.staging.service import StagingPlan, StagingService
+from tui.engine.staging.service import PlaceNotAskedError, StagingPlan, StagingService
 from tui.engine.submission.draft import DeliveryDraft, Draft
 from tui.engine.submission.history import History, history_of
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
@@ -30,6 +31,7 @@ from tui.engine.submission.release_profiles import ReleaseProfiles
 from tui.engine.submission.same_data import DataVerdict, SameData
 from tui.engine.submission.stored_run import request_differences, stored_config
 from tui.replicate.errors import AuthenticationError, ReplicateError
+from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.checks.estimate import Estimate, estimate
@@ -48,6 +50,11 @@ from tui.simpletuner.staging.trained import staged_report
 from tui.store.filter import JobFilter
 from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
+
+Scanned: TypeAlias = tuple[TrainingConfig, DataReport]
+"""A config with its overrides applied, and the scan of its datasets."""
+TOKEN_PROVED_SECONDS: Final = 30.0
+"""Seconds for which a check that does not ask counts a token as valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,8 @@ class Prepared:
         outlook: which weights leave the trainer, and what would help.
         mended: the change that was applied because the draft asks for it.
         same_data: whether the data are those of the job that is run again; None for other drafts.
+        place_asked: whether local datasets are staged to a place that has to be asked first, so
+            that `staging` is None all the same.
     """
 
     draft: Draft
@@ -95,11 +104,22 @@ class Prepared:
     mended: Mend | None = None
     staging: StagingPlan | None = None
     same_data: DataVerdict | None = None
+    place_asked: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether no check is an error."""
-        return all(check.level != "error" for check in self.checks)
+        """Whether no check is an error, and all is proved."""
+        return not self.failed and not self.asking
+
+    @property
+    def failed(self) -> bool:
+        """Whether a check is an error."""
+        return any(check.level == "error" for check in self.checks)
+
+    @property
+    def asking(self) -> list[str]:
+        """Ids of the findings that are not proved yet."""
+        return [check.id for check in self.checks if check.level == "asking"]
 
     def with_checks(self, *more: Check) -> Prepared:
         """A copy with further findings, sorted by level."""
@@ -147,6 +167,7 @@ class Preparer:
         self._home = home
         self._reader = reader
         self._releases = releases
+        self._proved_tokens: dict[str, tuple[float, tuple[Secret, str] | None]] = {}
 
     def config_roots(self, cwd: str | None = None) -> list[Path]:
         """Folders to search for configs: of the settings, of the caller, of SimpleTuner."""
@@ -155,46 +176,72 @@ class Preparer:
             roots.append(Path(cwd))
         return [*roots, Path("~/.simpletuner").expanduser(), Path("~/SimpleTuner").expanduser()]
 
-    async def prepare(self, api_base: str, draft: Draft) -> Prepared:
+    async def prepare(
+        self,
+        api_base: str,
+        draft: Draft,
+        *,
+        ask: bool = True,
+        scanned: Scanned | None = None,
+    ) -> Prepared:
         """Prepare a draft; most problems become findings in `Prepared.checks`.
 
         A draft that asks for it is mended, and prepared again with the change. A mend that sends
         the results to another receiver is only offered: the user names receivers.
 
+        Args:
+            api_base: the API that would run the job.
+            draft: the request.
+            ask: whether the network is asked; else what is not known becomes an `asking` finding.
+            scanned: the config and the scan of a preparation of the same draft a moment ago.
+
         Raises:
             ConfigError: the config cannot be read at all.
             RefusedError: the hardware is unknown.
         """
-        prepared = await self._prepare(api_base, draft)
+        prepared = await self._prepare(api_base, draft, ask=ask, scanned=scanned)
         mend = next((mend for mend in prepared.outlook.mends if not mend.delivery), None)
         if not draft.fix_delivery or mend is None:
             return prepared
-        mended = await self._prepare(api_base, with_mend(draft, mend))
+        mended = await self._prepare(api_base, with_mend(draft, mend), ask=ask)
         note = Check("delivery-mended", "ok", f"changed for the delivery: {mend.words}")
         return replace(mended, mended=mend).with_checks(note)
 
-    async def _prepare(self, api_base: str, draft: Draft) -> Prepared:
+    async def _prepare(
+        self, api_base: str, draft: Draft, *, ask: bool, scanned: Scanned | None = None
+    ) -> Prepared:
         earlier = self._earlier(api_base, draft)
-        config = await asyncio.to_thread(self._load, draft, earlier)
         profile = self._profile(draft)
-        report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
+        if scanned is None:
+            config = await asyncio.to_thread(self._load, draft, earlier)
+            cache = self._home.root / "scan-cache.json"
+            report = await asyncio.to_thread(scan, config, cache=cache)
+        else:
+            config, report = scanned
         findings: list[Check] = []
-        choice = await self._ask_replicate(api_base, draft, profile, findings)
+        choice = await self._ask_replicate(api_base, draft, profile, findings, ask=ask)
         message, advice = self._clients.tokens.environment_advice("huggingface", api_base)
         if message:
             findings.append(Check("hf-token", "warn", message.rstrip("."), advice))
         release = self._releases.choose(api_base, choice, draft)
-        delivery = await self._delivery.resolve(api_base, draft.delivery, config, findings)
-        staging = await self._plan_staging(
-            api_base,
-            draft,
-            config,
-            report,
-            release=release if choice else None,
-            findings=findings,
-            earlier=earlier,
-        )
-        mode = "staged" if staging is not None else _mode(draft, config)
+        delivery = await self._delivery.resolve(api_base, draft.delivery, config, findings, ask=ask)
+        place_asked = False
+        try:
+            staging = await self._plan_staging(
+                api_base,
+                draft,
+                config,
+                report,
+                release=release if choice else None,
+                findings=findings,
+                earlier=earlier,
+                ask=ask,
+            )
+        except PlaceNotAskedError:
+            staging, place_asked = None, True
+            message = "which place the pictures can be staged to is being asked"
+            findings.append(Check("staging", "asking", message))
+        mode = "staged" if staging is not None or place_asked else _mode(draft, config)
         trained = staged_report(report, staging.manifest) if staging is not None else report
         inputs = build_inputs(
             staging.config if staging is not None else config,
@@ -230,6 +277,11 @@ class Preparer:
         )
         if delivery.kind == "local":
             findings.append(self._check_room(api_base, config, outlook))
+        asked = {check.id for check in findings if check.level == "asking"}
+        # A repository without an owner is no finding about the config while its owner is asked.
+        config_findings = [
+            check for check in config_findings if check.id not in asked or check.level != "warn"
+        ]
         rate = self._live.now.rates_micros.get(profile.id, profile.micros_per_second)
         uploads = "images" in inputs.values and draft.data != "hosted"
         same_data = None
@@ -256,6 +308,7 @@ class Preparer:
             outlook=outlook,
             staging=staging,
             same_data=same_data,
+            place_asked=place_asked,
         )
 
     def _earlier(self, api_base: str, draft: Draft) -> JobRecord | None:
@@ -290,6 +343,7 @@ class Preparer:
         release: ReleaseProfile | None,
         findings: list[Check],
         earlier: JobRecord | None = None,
+        ask: bool,
     ) -> StagingPlan | None:
         unpacks = None if release is None else release.archive == "unpacks"
         place = place_for(draft.data, draft.staging, config, unpacks=unpacks)
@@ -307,6 +361,7 @@ class Preparer:
                 prefix_respected=respected,
                 leave_out_uncaptioned=draft.leave_out_uncaptioned,
                 stored_key=staged_key(earlier),
+                ask=ask,
             )
         except RefusedError as error:
             findings.append(Check("staging", "error", error.message.rstrip("."), error.advice))
@@ -379,13 +434,33 @@ class Preparer:
             return None
 
     async def _ask_replicate(
-        self, api_base: str, draft: Draft, profile: HardwareProfile, findings: list[Check]
+        self,
+        api_base: str,
+        draft: Draft,
+        profile: HardwareProfile,
+        findings: list[Check],
+        *,
+        ask: bool,
     ) -> Choice | None:
+        choice: Choice | None
+        fresh = True
         try:
             client = await self._clients.get(api_base)
-            account = await client.account()
-            findings.append(Check("token", "ok", f"token valid, @{account.username}", ""))
-            choice = await self._catalog.choose(api_base, profile, draft.model, draft.version)
+            token = (await self._clients.token(api_base)).secret
+            proved_at, owner = self._proved_tokens.get(api_base, (0.0, None))
+            if ask:
+                username = (await client.account()).username
+                self._proved_tokens[api_base] = (time.monotonic(), (token, username))
+                findings.append(Check("token", "ok", f"token valid, @{username}", ""))
+                choice = await self._catalog.choose(api_base, profile, draft.model, draft.version)
+            else:
+                recent = proved_at and time.monotonic() - proved_at < TOKEN_PROVED_SECONDS
+                if recent and owner is not None and owner[0] == token:
+                    findings.append(Check("token", "ok", f"token valid, @{owner[1]}", ""))
+                else:
+                    message = "whether Replicate takes the token is being asked"
+                    findings.append(Check("token", "asking", message))
+                choice, fresh = self._catalog.known(api_base, profile, draft.model, draft.version)
         except AuthenticationError as error:
             findings.append(Check("token", "error", error.message, error.advice))
             return None
@@ -395,10 +470,14 @@ class Preparer:
         except RefusedError as error:
             findings.append(Check("model", "error", error.message, error.advice))
             return None
+        if choice is None:
+            message = "which version of the trainer runs is being asked"
+            findings.append(Check("version", "asking", message))
+            return None
         date = f" of {choice.created_at:%Y-%m-%d}" if choice.created_at else ""
         release = self._releases.choose(api_base, choice, draft)
         message = f"{choice.model}, version {choice.version[:8]}{date} · {release.title}"
-        findings.append(Check("version", "ok", message, ""))
+        findings.append(Check("version", "ok" if fresh else "asking", message, ""))
         return choice
 
     def _has_hub_token(self, api_base: str) -> bool | None:
@@ -411,7 +490,7 @@ class Preparer:
 _DELIVER_HERE: Final = JobFilter(
     where="delivery = 'local' AND status IN ('pending', 'uploading', 'queued', 'running')"
 )
-_ORDER: Final = {"error": 0, "warn": 1, "ok": 2}
+_ORDER: Final = {"error": 0, "asking": 1, "warn": 2, "ok": 3}
 
 
 def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:

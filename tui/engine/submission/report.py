@@ -113,6 +113,17 @@ def _leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
             else plan.leaves.token,
             "missing_bytes": plan.missing.bytes if plan.missing else manifest.bytes,
         }
+    if prepared.place_asked:
+        return {
+            "images": report.images,
+            "captions": report.captions,
+            "bytes": report.bytes,
+            "destination": "the place that can be used, which is being asked",
+            "stays_here": False,
+            "until": "",
+            "token": "",
+            "missing_bytes": report.bytes,
+        }
     size = report.bytes if prepared.uploads else 0
     return {
         "images": report.images if prepared.uploads else 0,

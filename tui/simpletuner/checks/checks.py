@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from tui.base.formatting import plural
 from tui.simpletuner.checks.buckets import bucket_checks
@@ -38,20 +38,24 @@ RUN_LIMIT_SECONDS = 30 * 60
 """Replicate's default limit of one run; a model's owner can have it raised."""
 
 
+State: TypeAlias = Level | Literal["asking"]
+"""How a finding stands; `asking`: it is not proved yet, and somebody is being asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One line of the check list.
 
     Attributes:
         id: stable name for scripts.
-        level: `ok`, `warn` (may waste the run) or `error` (cannot work).
+        level: `ok`, `warn` (may waste the run), `error` (cannot work) or `asking`.
         message: the finding, for the screen.
         advice: what the user can do; empty for `ok`.
         changes: options (plain names) that correct the problem; a form can apply them.
     """
 
     id: str
-    level: Level
+    level: State
     message: str
     advice: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
