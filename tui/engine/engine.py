@@ -239,7 +239,6 @@ class Engine:
             tasks=self._tasks,
             staging=self.staging,
         )
-        self.reruns = RerunService(jobs=self.jobs, preparer=self.preparer, names=self.reader.names)
         self.arrivals = DeliveryConfirmation(
             recorder=self.recorder,
             clients=self.clients,
@@ -323,6 +322,9 @@ class Engine:
             spending=self.spending,
             shown=self.jobs.shown,
             tasks=self._tasks,
+        )
+        self.reruns = RerunService(
+            jobs=self.jobs, checks=self.checks, preparer=self.preparer, names=self.reader.names
         )
         self.onboarding = OnboardingService(self.live, self.reader, self._writer, self.bus)
 

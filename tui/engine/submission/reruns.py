@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base import formatting
 from tui.base.errors import RefusedError
+from tui.engine.submission.check_service import CheckService
 from tui.engine.submission.draft import Draft, read_draft
 from tui.engine.submission.job_service import JobService
 from tui.engine.submission.prepare import Prepared, Preparer
@@ -35,16 +36,23 @@ class RerunService:
     """Plans and starts reruns."""
 
     def __init__(
-        self, *, jobs: JobService, preparer: Preparer, names: Callable[[str], set[str]]
+        self,
+        *,
+        jobs: JobService,
+        checks: CheckService,
+        preparer: Preparer,
+        names: Callable[[str], set[str]],
     ) -> None:
         """Take the services it works with.
 
         Args:
             jobs: finds and submits jobs.
+            checks: states the price of a draft.
             preparer: prepares drafts.
             names: returns the names of jobs that begin with a text.
         """
         self._jobs = jobs
+        self._checks = checks
         self._preparer = preparer
         self._names = names
 
@@ -107,7 +115,7 @@ class RerunService:
         earlier = self._jobs.job_of_draft(job.api_base, read_draft(draft))
         if earlier is not None:
             return earlier
-        report = await self._jobs.check(job.api_base, draft)
+        report = await self._checks.check(job.api_base, draft)
         price = int(report["estimate"]["micros"])
         most = body.get("most_micros")
         if not body.get("consent") or (most is not None and price > most):
