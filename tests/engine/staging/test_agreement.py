@@ -101,6 +101,22 @@ async def test_an_account_that_changes_after_the_submit_gets_nothing(world: Worl
     assert hub.repos.get("dataset", name.replace("sandbox/", "other/")) is None
 
 
+async def test_an_archive_with_another_picture_of_the_same_size_is_asked_about(
+    world: World,
+) -> None:
+    """Counts and bytes are the same, and what would leave is not what was shown."""
+    draft = world.draft(data="upload")
+    leaves = (await world.client.check(draft))["leaves"]
+    assert (await world.client.check(draft))["leaves"]["digest"] == leaves["digest"]
+    image = next(world.config.parents[2].rglob("*.png"))
+    content = bytearray(image.read_bytes())
+    content[-1] ^= 1
+    image.write_bytes(content)
+    with pytest.raises(ControlError) as caught:
+        await world.client.submit(draft | {"agreed": leaves["digest"]})
+    assert caught.value.code == "consent_required"
+
+
 async def test_the_way_of_the_data_is_agreed_to_as_well(world: World) -> None:
     remote = await world.client.check(world.draft(data="remote"))
     assert (remote["leaves"]["place"], remote["leaves"]["images"]) == ("", 0)

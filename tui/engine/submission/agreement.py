@@ -13,6 +13,7 @@ from tui.engine.submission.draft import Draft
 
 if TYPE_CHECKING:
     from tui.engine.staging.service import StagingPlan
+    from tui.simpletuner.datasets.scan import DataReport
 
 UPLOAD: Final = "upload"
 """The place of an archive, which goes to the API itself."""
@@ -21,22 +22,35 @@ _UNBOUND: Final = frozenset({"consent", "agreed", "idempotency_key"})
 """Fields of a draft that do not change what its check shows."""
 
 
-def with_agreement(leaves: dict[str, Any], plan: StagingPlan | None) -> dict[str, Any]:
+def with_agreement(
+    leaves: dict[str, Any], plan: StagingPlan | None, report: DataReport
+) -> dict[str, Any]:
     """Add the place and the digest to what leaves this machine.
 
     The digest covers the receiver with its account or address, the content, and the token that
-    travels. The words about temporary keys are left out: their life follows from the queue.
+    travels. The words about temporary keys are left out: their life follows from the queue. An
+    archive's content is known by the name, size and times of each file, without reading them.
     """
     if plan is not None:
         place, content = plan.place.name, plan.manifest.digest
         token = "" if plan.place.kind == "bucket" else leaves["token"]
     else:
         place = UPLOAD if leaves["images"] else ""
-        content = f"{leaves['images']} {leaves['captions']} {leaves['bytes']}"
+        content = _archive_state(report) if leaves["images"] else ""
         token = ""
     rows = [place, leaves["destination"] if place else "", content, token]
     digest = hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
     return {**leaves, "place": place, "digest": digest}
+
+
+def _archive_state(report: DataReport) -> str:
+    """SHA-256 over the files of an archive; another one once a file was written."""
+    digest = hashlib.sha256()
+    for dataset in report.local:
+        for file in sorted(dataset.files):
+            row = [dataset.id, file.name, file.size, file.mtime_ns, file.ctime_ns]
+            digest.update(json.dumps(row, ensure_ascii=False).encode())
+    return digest.hexdigest()
 
 
 class ShownPlaces:

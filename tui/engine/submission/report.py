@@ -92,7 +92,7 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
 
 def leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
     """What leaves this machine: the archive's content, or the staged data."""
-    return with_agreement(_leaving(prepared, api_base), prepared.staging)
+    return with_agreement(_leaving(prepared, api_base), prepared.staging, prepared.report)
 
 
 def _leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
