@@ -17,6 +17,7 @@ def test_staged_data_are_listed_and_removed(shell: Shell) -> None:
     assert "the private dataset sandbox/staged-" in shown
     assert "it stays there until the last job that reads it has ended; your" in shown
     assert '\\"type\\":\\"huggingface\\"' in shown
+    assert "as the trainer reads it" not in shown, "a dry run shows it once, in the request"
     asked = ("check", str(shell.config), "--delivery", "local")
     read = shell.run(*asked, "--data", "staged:hub", status=None, **environ).stdout
     lines = read.partition("  the dataloader, as the trainer reads it:\n")[2]

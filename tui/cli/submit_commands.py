@@ -271,7 +271,8 @@ def _dry_run(options: argparse.Namespace, report: CheckReport) -> int:
     if options.json:
         say_json(report)
     else:
-        _say_checks(report)
+        for line in _check_lines(report, dataloader=False):  # the request has it
+            say(line)
         say(json.dumps(report["request"], ensure_ascii=False, indent=2))
     return exit_codes.FINE if report["ok"] else _status_of(report)
 
@@ -311,11 +312,6 @@ def _failure(report: CheckReport) -> dict[str, Any]:
     return {"error": code, "message": message, "advice": advice, "detail": detail, "details": {}}
 
 
-def _say_checks(report: CheckReport) -> None:
-    for line in _check_lines(report):
-        say(line)
-
-
 def _tell_checks(report: CheckReport) -> None:
     for line in _check_lines(report):
         tell(line)
@@ -335,11 +331,11 @@ def _basis_words(estimate: CostEstimate) -> list[str]:
     return lines
 
 
-def _check_lines(report: CheckReport) -> list[str]:
+def _check_lines(report: CheckReport, *, dataloader: bool = True) -> list[str]:
     lines = []
     for item in report["checks"]:
         lines += _finding_lines(item)
-    return lines + _consent_lines(report)
+    return lines + _consent_lines(report, dataloader=dataloader)
 
 
 def _finding_lines(item: Check) -> list[str]:
@@ -349,7 +345,7 @@ def _finding_lines(item: Check) -> list[str]:
     return lines
 
 
-def _consent_lines(report: CheckReport) -> list[str]:
+def _consent_lines(report: CheckReport, *, dataloader: bool = True) -> list[str]:
     """What a yes agrees to: the price, and what leaves this machine."""
     lines = []
     estimate, leaves = report["estimate"], report["leaves"]
@@ -368,7 +364,7 @@ def _consent_lines(report: CheckReport) -> list[str]:
         )
         if leaves["until"]:
             lines.append(f"    it stays there {leaves['until']}; {leaves['token']}".rstrip("; "))
-            lines += _dataloader_lines(report)
+            lines += _dataloader_lines(report) if dataloader else []
     return lines
 
 
