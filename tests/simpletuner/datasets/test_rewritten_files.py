@@ -1,0 +1,37 @@
+"""A file that is written anew at its size while it is packed is noticed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.simpletuner.datasets.test_pack import report_of
+from tests.simpletuner.projects import write_dataset, write_image
+from tui.simpletuner.datasets.pack import pack
+from tui.simpletuner.errors import PackError
+
+
+def test_a_file_rewritten_at_the_same_size_while_it_is_read_is_changed(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "cats", ["a.png"])
+    big = folder / "z.bmp"
+    write_image(big, (1500, 1500))
+    report = report_of(tmp_path, folder)
+    content = bytearray(big.read_bytes())
+    reads = 0
+
+    def rewrite(done: int, total: int) -> None:
+        nonlocal reads
+        reads += 1
+        content[-1] ^= 1
+        if done < total:
+            time = big.stat().st_mtime_ns + 1_000_000_000
+            with big.open("r+b") as file:
+                file.write(content)
+            os.utime(big, ns=(time, time))
+
+    with pytest.raises(PackError, match=r"z\.bmp changed"):
+        pack(report, tmp_path / "out.zip", progress=rewrite)
+    assert reads > 1
+    assert not list(tmp_path.glob("out.zip*"))
