@@ -52,3 +52,9 @@ async def test_an_output_from_https_is_not_followed_to_an_api_by_http() -> None:
 
 async def test_a_redirect_that_stays_with_the_api_is_followed() -> None:
     assert await redirected(f"{BASE}/a", "/v1/b", BASE, output=False) == f"{BASE}/b"
+
+
+@pytest.mark.parametrize("output", [False, True])
+async def test_a_redirect_to_an_unknown_host_is_refused(*, output: bool) -> None:
+    with pytest.raises(BadAnswerError, match="do not follow"):
+        await redirected(f"{BASE}/a", "https://10.0.0.1/v1/b", BASE, output=output)
