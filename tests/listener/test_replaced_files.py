@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.listener.conftest import Storage
+from tests.listener.conftest import Storage, grant
 from tests.listener.wire import request
 
 
@@ -24,4 +24,5 @@ async def test_a_replaced_file_is_unknown(storage: Storage, change: str) -> None
     else:
         path.rename(path.with_name("b.bin"))
         path.symlink_to(path.with_name("b.bin"))
+    assert not list(await storage.receiver.delivered(grant()))
     assert (await request(storage, "GET", "/outputs/a.bin")).status == 404
