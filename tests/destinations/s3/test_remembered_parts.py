@@ -39,5 +39,5 @@ def test_parts_of_other_content_are_not_kept(
     resume.on_change = lambda data: kept.append(str(data.get("upload_id")))
     destination.send(item, resume=resume)
     assert server.stored()[item.target] == file.path.read_bytes()
-    assert (set(kept) == {upload_id}) is (trap == "another part")
+    assert (set(kept) - {"None"} == {upload_id}) is (trap == "another part")
     assert (upload_id in kept) is (trap == "another part")
