@@ -3,7 +3,8 @@
 `fast` runs the tests that start no server, process or screen, with few generated examples. `all` is
 required for every change; the README's command runs it. `ui` runs the tests of the app. `release`
 adds what takes too long for every change: more examples, more kills, larger files. `all` has a
-shorter version of each. `attacks` runs the attacks alone, in full.
+shorter version of each. `attacks` runs the attacks alone, in full. `release faults [TRIES]` prints
+the table of faults (see `tests/faults`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ TIERS: dict[str, tuple[str, list[str]]] = {
 
 def command(tier: str, more: list[str]) -> list[str]:
     """The command that runs a tier; the caller's arguments come last, so they take precedence."""
+    if tier == "release" and more[:1] == ["faults"]:
+        return [sys.executable, "-m", "tests.faults", *more[1:]]
     return [sys.executable, "-m", "pytest", *TIERS[tier][1], *more]
 
 

@@ -1,0 +1,23 @@
+"""Prints the table; its exit status is 1 if anything was lost, doubled or hung."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from tests.faults import delivery, submit, webhooks
+from tests.faults.table import run, text
+
+PARTS = (submit.PART, delivery.PART, webhooks.PART)
+TRIES = 30
+
+
+def main(tries: int = TRIES) -> int:
+    """Run all rows."""
+    rows = asyncio.run(run(PARTS, tries))
+    print(text(rows))
+    return 0 if all(row.is_clean for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(int(argument) for argument in sys.argv[1:2])))
