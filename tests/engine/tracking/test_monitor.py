@@ -24,7 +24,18 @@ from tui.engine.tracking import monitor
 from tui.engine.tracking.monitor import MAX_NOT_FOUND, Monitor, failure_backoff
 from tui.engine.tracking.reconcile import latest_end
 from tui.engine.tracking.recorder import JobRecorder
+from tui.engine.tracking.silence import reason
 from tui.replicate.client import ReplicateClient
+from tui.replicate.errors import (
+    BadAnswerError,
+    CircuitOpenError,
+    ForbiddenError,
+    NoAnswerError,
+    NotSentError,
+    RateLimitedError,
+    ReplicateError,
+    ServiceError,
+)
 from tui.settings import Home, Settings
 from tui.store.lost_contact import FACT, LostContact, read_unheard
 from tui.store.records import JobRecord
@@ -333,6 +344,45 @@ async def test_a_failed_webhook_is_polled_at_once_even_with_polling_off(
         assert followed.pauses == [3600]
         followed.monitor.webhook_failed("j")
         assert (await followed.ended()).status is JobStatus.COMPLETED
+
+
+BROKEN = reply({"detail": "no"}, status=403)
+"""A failure that the client does not repeat by itself, so that each poll meets one."""
+
+
+async def test_a_broken_service_is_polled_less_often_with_each_failure(home: Home) -> None:
+    async with following(home) as followed:
+        followed.follow(RUNS, *[BROKEN] * 5, RUNS, BROKEN, DONE)
+        await followed.ended()
+        assert followed.pauses[1:6] == [5, 10, 20, 40, 60]
+        assert followed.pauses[7] == 5  # an answer in between starts anew
+
+
+async def test_a_silent_service_is_marked_after_three_intervals(home: Home) -> None:
+    marks: list[dict[str, LostContact]] = []
+    async with following(home) as followed:
+        followed.before_wait = lambda: marks.append(followed.lost_contact())
+        followed.follow(RUNS, *[BROKEN] * 5, RUNS, DONE)
+        await followed.ended()
+        assert marks[:2] == [{}, {}]  # one failed poll is no silence yet
+        assert marks[5] == {"j": LostContact("api answers 403", T0)}
+        assert marks[6] == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ServiceError("x", status=502), "api answers 502"),
+        (RateLimitedError("x", status=429), "api answers 429"),
+        (ForbiddenError("x", status=403), "api answers 403"),
+        (BadAnswerError("x", status=200), "api answers what cannot be read"),
+        (CircuitOpenError("x"), "api does not answer"),
+        (NotSentError("x"), "api cannot be reached"),
+        (NoAnswerError("x"), "api does not answer"),
+    ],
+)
+def test_the_reason_of_a_silence_names_the_kind_of_trouble(error: ReplicateError, why: str) -> None:
+    assert reason(error) == why
 
 
 def test_backoff_doubles_up_to_a_minute() -> None:

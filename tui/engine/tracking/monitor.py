@@ -26,6 +26,7 @@ from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking.reconcile import Snapshot, latest_end, lost_values
 from tui.engine.tracking.recorder import JobRecorder
+from tui.engine.tracking.silence import is_silent, reason
 from tui.replicate.errors import (
     AuthenticationError,
     CircuitOpenError,
@@ -53,6 +54,8 @@ _WEBHOOKS_ONLY_SECONDS: Final = 3600.0
 """Seconds between two looks at a job that is not polled because the user turned polling off."""
 _JITTER: Final = 0.15
 _RETRY_SECONDS: Final = 5.0
+_CIRCUIT_SECONDS: Final = 30.0
+"""Seconds until the next poll while the client sends nothing, after failures of other calls."""
 FIRST_BACKOFF: Final = 5.0
 LONGEST_BACKOFF: Final = 60.0
 MAX_NOT_FOUND: Final = 5
@@ -120,6 +123,7 @@ class Monitor:
         self._wait = wait
         self._not_found_counts: dict[str, int] = {}
         self._refusals: dict[str, int] = {}
+        self._failures: dict[str, int] = {}
         self._last_webhook: dict[str, float] = {}
         self._last_contact: dict[str, datetime] = {}
         self._lost_contact = read_unheard(recorder.writer.fact(FACT))
@@ -152,6 +156,7 @@ class Monitor:
         if job_id is None:  # refusals of another token or network do not count any more
             self._not_found_counts.clear()
             self._refusals.clear()
+            self._failures.clear()
         for name, followed in self._followed.items():
             if job_id in (None, name):
                 followed.wake_event.set()
@@ -209,6 +214,7 @@ class Monitor:
             self._troubles.pop(job_id, None)
             self._not_found_counts.pop(job_id, None)
             self._refusals.pop(job_id, None)
+            self._failures.pop(job_id, None)
             self._last_webhook.pop(job_id, None)
             self._last_contact.pop(job_id, None)
 
@@ -233,15 +239,27 @@ class Monitor:
         except NotFoundError as error:
             return self._not_found(job, error)
         except ReplicateError as error:
-            self._not_found_counts.pop(job_id, None)
-            self._report_trouble(job, error.message, error.advice)
-            pause = error.retry_after or (30.0 if isinstance(error, CircuitOpenError) else 5.0)
-            return max(pause, self._interval(job))
+            return self._failed(job, error)
         self._troubles.pop(job.job_id, None)
         self._not_found_counts.pop(job.job_id, None)
         self._refusals.pop(job.job_id, None)
+        self._failures.pop(job.job_id, None)
         self._clear_lost_contact(job_id)
         return None if job.status.is_terminal else self._interval(job)
+
+    def _failed(self, job: JobRecord, error: ReplicateError) -> float:
+        """Handle an API that fails or is silent; returns seconds until the next poll.
+
+        The pause grows with each failure in a row, and is never shorter than `Retry-After`.
+        """
+        self._not_found_counts.pop(job.job_id, None)
+        failures = self._failures[job.job_id] = self._failures.get(job.job_id, 0) + 1
+        interval = self._interval(job)
+        if is_silent(self._last_contact.get(job.job_id), self._now(), interval):
+            self._mark_lost_contact(job.job_id, reason(error))
+        self._report_trouble(job, error.message, error.advice)
+        least = _CIRCUIT_SECONDS if isinstance(error, CircuitOpenError) else 0.0
+        return max(error.retry_after or 0.0, least, failure_backoff(failures), interval)
 
     def _unauthorized(self, job: JobRecord, why: str, message: str, advice: str) -> float:
         """Handle a missing or refused token; returns seconds until the next poll.
