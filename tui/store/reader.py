@@ -366,6 +366,7 @@ class StoreReader:
 def _unreadable(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(
         f"The job database {path} cannot be read: {error}.",
-        "Close other programs that use it; if it stays so, move the file away and run again "
+        "Close other programs that use it; if it stays so, stop the engine first, then move the "
+        "file away and run again "
         "(logs and delivered files are kept, jobs come back with a sync).",
     )

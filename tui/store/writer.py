@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from tui.settings import Home, SettingsError
 from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
+from tui.store.database_file import DatabaseFile
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import DuplicateError, StoreError, migrate
 from tui.store.transfers import TransferTables
@@ -87,6 +88,7 @@ class StoreWriter:
         except BaseException:
             os.close(self._lock)
             raise
+        self._file = DatabaseFile(home.database, self._db)
         access = (
             self._db.execute, self._transaction, lambda sql, values: self._read(sql, *values)
         )  # fmt: skip
@@ -103,9 +105,12 @@ class StoreWriter:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
+            self._file.check()
             self._db.execute("BEGIN IMMEDIATE")
             yield
+            self._file.check()  # it may have been taken away meanwhile
             self._db.execute("COMMIT")
+            self._file.written()
         except sqlite3.Error as error:
             self._rollback()
             if getattr(error, "sqlite_errorcode", None) in _DUPLICATE:
@@ -388,8 +393,8 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int]:
 def _cannot_open(path: Path, error: Exception) -> StoreError:
     return StoreError(
         f"The job database {path} cannot be opened: {error}.",
-        "Is the disk full or read-only? If the file is damaged, move it away: logs and "
-        "delivered files are kept, and a sync brings the jobs back.",
+        "Is the disk full or read-only? If the file is damaged, stop the engine first, then move "
+        "the file away: logs and delivered files are kept, and a sync brings the jobs back.",
     )
 
 
