@@ -77,7 +77,7 @@ class DatabaseFile:
 def _identity(path: Path) -> tuple[int, int] | None:
     """Device and inode of a file; None when there is none."""
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -86,6 +86,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _modified(path: Path) -> int | None:
     """Time of the last modification in nanoseconds; None when there is no file."""
     try:
-        return os.stat(path).st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
         return None
