@@ -71,13 +71,14 @@ def head(
     if job.step is not None and job.total_steps:
         words = f"Step {job.step:,} of {job.total_steps:,}"
         pieces.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))
-    if job.status is JobStatus.RUNNING and job.eta_at is not None:
+    silent = unheard is not None and job.status.is_active  # its ETA and cost are not known
+    if job.status is JobStatus.RUNNING and job.eta_at is not None and not silent:
         left = max(0.0, (job.eta_at - now).total_seconds())
         pieces.append((f"ETA {formatting.duration(left)}", "base"))
-    cost = cost_so_far(job, now)
+    cost = cost_so_far(job, unheard.since if unheard is not None and silent else now)
     if cost is not None:
-        so_far = " so far" if job.status.is_active else ""
-        most = "at most " if job.provider_status == LOST else ""
+        so_far = " so far" if job.status.is_active and not silent else ""
+        most = "at most " if job.provider_status == LOST else "at least " if silent else ""
         pieces.append((f"{most}{formatting.money(cost)}{so_far}", "base"))
     elif job.estimate_micros is not None:
         pieces.append((f"about {formatting.money(job.estimate_micros)}", "dim"))
