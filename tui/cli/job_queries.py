@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from tui.base.formatting import plain
-from tui.base.job_status import JobStatus
+from tui.base.job_status import LOST, JobStatus
 from tui.cli import context, exit_codes
 from tui.cli.job_table import JobRow, job_table, prints_utf8
 from tui.cli.output import say, say_json, tell
 from tui.simpletuner.log.grammar import clean
 from tui.store.filter import parse_filter
 from tui.store.job_json import job_json
+from tui.store.lost_contact import FACT, LostContact, read_unheard
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 
@@ -67,7 +68,8 @@ def job(options: argparse.Namespace) -> int:
     if options.json:
         say_json(job_json(record, files, context.outputs()))
     else:
-        _say_job(record, files)
+        marks = store.fact(FACT)
+        _say_job(record, files, read_unheard(marks.value if marks else None).get(record.job_id))
     _wake_engine([record])
     return exit_codes.FINE
 
@@ -79,20 +81,25 @@ _AGAIN = {
 }
 
 
-def _say_job(record: JobRecord, files: list[FileRecord]) -> None:
+def _say_job(
+    record: JobRecord, files: list[FileRecord], unheard: LostContact | None = None
+) -> None:
     from tui.base import formatting
 
     model = f"{record.model_family} {record.model_flavour} {record.model_type}".strip()
     state = formatting.ended(record.status, record.stage, ascii_only=not prints_utf8())
+    cost = formatting.money(record.cost_micros)
+    silent = unheard is not None and record.status.is_active
     lines = [
         ("job", f"{record.job_id}  {record.name}"),
         ("state", f"{state}  {record.stage}".rstrip()),
+        ("contact", formatting.unheard(unheard.why, unheard.since) if unheard and silent else ""),
         ("model", model),
         ("trainer", f"{record.model}:{record.version[:12]}"),
         ("hardware", f"{record.hardware}  {formatting.rate(record.rate_micros)}"),
         ("step", f"{record.step or 0} of {record.total_steps or '?'}"),
         ("loss", _loss_words(record)),
-        ("cost", formatting.money(record.cost_micros)),
+        ("cost", f"{'at most ' if record.provider_status == LOST else ''}{cost}"),
         ("created", formatting.stamp(record.created_at)),
         ("ended", formatting.stamp(record.completed_at)),
         ("prediction", f"{record.prediction_id}  {record.web_url}".rstrip()),
