@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tui.base.formatting import size
 from tui.base.hosts import is_loopback
@@ -20,6 +22,10 @@ from tui.settings import Home
 if TYPE_CHECKING:
     from tui.api import credentials, diagnostics, network
     from tui.api.engine import ListenerState
+
+LOG = logging.getLogger(__name__)
+
+FoundT = TypeVar("FoundT")
 
 _LITTLE_SPACE: Final = 2 * 1024**3  # bytes, less than a checkpoint
 _NO_SPACE: Final = 100 * 1024**2
@@ -53,21 +59,47 @@ async def examine(
 ) -> list[DoctorLine]:
     """Check everything but the terminal, which the caller checks. Never raises."""
     states, network_report, delivery = await asyncio.gather(
-        tokens.states(api_base), network.run(api_base), deliveries.run(api_base, {})
+        tokens.states(api_base),
+        network.run(api_base),
+        deliveries.run(api_base, {}),
+        return_exceptions=True,
     )
+
+    def listener() -> list[DoctorLine]:
+        proved = is_loopback(api_base) or listening.sightings.last("webhook") is not None
+        return [listener_line(listening.state(), proved=proved)]
+
     return [
-        keyring_line(states["replicate"]),
-        token_line(states["replicate"]),
-        *hub_token_lines(states["huggingface"]),
-        *network_lines(network_report),
-        proxy_line(network_report),
-        listener_line(
-            listening.state(),
-            proved=is_loopback(api_base) or listening.sightings.last("webhook") is not None,
+        *_lines("keyring", lambda: [keyring_line(_found(states)["replicate"])]),
+        *_lines("token", lambda: [token_line(_found(states)["replicate"])]),
+        *_lines("hub-token", lambda: hub_token_lines(_found(states)["huggingface"])),
+        *_lines("network", lambda: network_lines(_found(network_report))),
+        *_lines("proxy", lambda: [proxy_line(_found(network_report))]),
+        *_lines("listener", listener),
+        *_lines(
+            "delivery",
+            lambda: [delivery_line(_found(delivery), has_public_url=bool(listening.public_url))],
         ),
-        delivery_line(delivery, has_public_url=bool(listening.public_url)),
-        disk_line(home, listening.outputs),
+        *_lines("disk", lambda: [disk_line(home, listening.outputs)]),
     ]
+
+
+def _found(result: FoundT | BaseException) -> FoundT:
+    """Return what a probe found; raises what it raised."""
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _lines(name: str, probe: Callable[[], list[DoctorLine]]) -> list[DoctorLine]:
+    """Return the lines of a probe; one error line when it raises, so that the others are shown."""
+    try:
+        return probe()
+    except Exception as error:
+        LOG.exception("doctor: %s could not be examined", name)
+        message = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
+        advice = getattr(error, "advice", "") or "The engine's log has the details."
+        return [DoctorLine(name, "error", f"could not be examined: {message}", advice)]
 
 
 def keyring_line(state: credentials.TokenState) -> DoctorLine:

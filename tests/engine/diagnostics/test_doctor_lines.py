@@ -1,0 +1,41 @@
+"""`doctor` shows all its lines when probes of it raise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from tests.app.world import home_at
+from tui.engine.diagnostics.doctor import examine
+from tui.store.schema import StoreError
+
+
+class Raising:
+    """A service whose every call raises."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise StoreError("The job database cannot be written.", "Free some disk space.")
+
+
+async def _raise(*_: Any) -> Any:
+    raise StoreError("The job database cannot be written.", "Free some disk space.")
+
+
+class RaisingProbes(Raising):
+    """Probes that raise when they run."""
+
+    run = states = staticmethod(_raise)
+
+
+async def test_doctor_shows_a_line_for_each_probe_that_raises(tmp_path: Path) -> None:
+    broken = cast("Any", RaisingProbes())
+    lines = await examine(
+        "https://api.example.test", home_at(tmp_path / "home"),
+        listening=cast("Any", Raising()), network=broken, tokens=broken, deliveries=broken,
+    )  # fmt: skip
+    assert [line.id for line in lines] == [
+        "keyring", "token", "hub-token", "network", "proxy", "listener", "delivery", "disk",
+    ]  # fmt: skip
+    assert all(line.level == "error" for line in lines)
+    assert "cannot be written" in lines[0].message
+    assert lines[0].advice == "Free some disk space."
