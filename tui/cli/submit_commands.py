@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tui.base import formatting
-from tui.base.job_status import UNDELIVERED, JobStatus, status_label
+from tui.base.job_status import CONFIRMED_DELIVERIES, UNDELIVERED, JobStatus, status_label
 from tui.cli import context, exit_codes
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
@@ -30,7 +30,6 @@ _CHECK_SECONDS = 300.0
 is asked again within two minutes."""
 _UNSURE_SECONDS = 60.0
 """How long it waits when the place could not be asked; the engine asks again after 30 seconds."""
-_CHECKED = ("hub", "s3", "local")
 """The deliveries whose arrival the engine checks."""
 _MARKS = {"ok": "✓", "warn": "!", "error": "✗", "asking": "…"}
 
@@ -188,7 +187,7 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
 
 def delivery_status(job: JobRecord) -> int:
     """Return the exit status of a completed job, and say what is not proved of its delivery."""
-    if job.delivery not in _CHECKED:
+    if job.delivery not in CONFIRMED_DELIVERIES:
         tell(f"{job.name}: it has no delivery, so nothing had to arrive; its log is kept.")
         return exit_codes.FINE
     delivered = job.submit.get("delivered") or {}
@@ -212,7 +211,7 @@ def _until_delivery_is_known(control: ControlClient, job: JobRecord) -> JobRecor
 
     def known() -> bool:
         now = store.job(job.job_id)
-        if now is None or now.delivery not in _CHECKED or time.monotonic() > deadline:
+        if now is None or now.delivery not in CONFIRMED_DELIVERIES or time.monotonic() > deadline:
             return True
         state = (now.submit.get("delivered") or {}).get("state")
         return bool(state) and (state != "unknown" or time.monotonic() > unsure_until)

@@ -40,7 +40,6 @@ from tui.engine.transfers.destinations import Destinations
 from tui.simpletuner.log.delivery import upload_facts
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
-from tui.store.writer import Change
 
 DUE: Final = "arrivals_due"
 """Name of the fact that lists the ended jobs whose delivery is not confirmed yet."""
@@ -110,7 +109,6 @@ class DeliveryConfirmation:
         """Start to confirm the delivery of a job that has just completed."""
         if job.status is not JobStatus.COMPLETED or job.delivery not in _DESTINATION_NAMES:
             return
-        self._recorder.write(job.job_id, Change(values={"stage": f"{UNDELIVERED}not known yet"}))
         due = self._due()
         self._recorder.writer.set_fact(
             DUE, [*(due_id for due_id in due if due_id != job.job_id), job.job_id]

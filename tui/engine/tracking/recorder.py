@@ -12,7 +12,7 @@ from math import isnan
 from typing import Any, Final
 
 from tui.base.clock import Clock, utc_now
-from tui.base.job_status import JobStatus
+from tui.base.job_status import CONFIRMED_DELIVERIES, DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.base.money import billed_cost
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.tracking.job_log import (
@@ -128,7 +128,7 @@ class JobRecorder:
             values["stage"] = "waiting for a GPU"
             values["queued_at"] = record.queued_at or known.created_at or now
         elif status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and ended:
-            values["stage"] = ""
+            values["stage"] = _stage_of_ended(record, status)
         alarm = self._mark_not_finite(record, facts, values)
         values = {name: value for name, value in values.items() if getattr(record, name) != value}
         change = Change(
@@ -411,6 +411,16 @@ def _from_log(
 def _number(value: float | None) -> float | None:
     """A value as the store returns it: SQLite has no NaN, and one would differ from itself."""
     return None if value is None or isnan(value) else value
+
+
+def _stage_of_ended(record: JobRecord, status: JobStatus) -> str:
+    """The stage of a job that has just ended well or was cancelled.
+
+    It has to be written with the end itself: a bare end is shown with a tick, which results that
+    are not confirmed must not get.
+    """
+    confirmed = status is JobStatus.COMPLETED and record.delivery in CONFIRMED_DELIVERIES
+    return DELIVERY_NOT_KNOWN_YET if confirmed else ""
 
 
 def _stages(facts: LogFacts | None) -> list[StageRecord]:
