@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.engine.staging.folders import entries_of, picture, use_datasets
 from tests.engine.world import World
+from tui.base.errors import RefusedError
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
+from tui.engine.staging.place import StagingPlace
 from tui.sandbox.hub.accounts import HubToken
 from tui.simpletuner.errors import SimpleTunerError
 
@@ -128,3 +131,18 @@ async def test_the_way_of_the_data_is_agreed_to_as_well(world: World) -> None:
     assert caught.value.code == "consent_required"
     right = world.draft(data="upload", agreed=archive["leaves"]["digest"])
     assert (await world.client.submit(right))["success"]
+
+
+async def test_a_place_that_is_refused_when_staging_begins_ends_the_job(world: World) -> None:
+    """Its destination may be gone by then, as after a restart: nothing is posted nor paid."""
+
+    def gone(_base: str, _rest: str) -> StagingPlace:
+        raise RefusedError("There is no such destination.", "Add it again.")
+
+    service = world.engine.staging
+    service.add_place("hub", gone)
+    await world.use_hub()
+    job = await world.ended(await world.submit(data="staged", staging="here", keep_staged=True))
+    lost = replace(job, submit=job.submit | {"staging": job.submit["staging"] | {"place": "hub"}})
+    with pytest.raises(SimpleTunerError, match="There is no such destination"):
+        await service.stage(lost, threading.Event())

@@ -338,7 +338,8 @@ class StagingService:
             SimpleTunerError: it failed; nothing was started.
             CancelledByUser: `cancel` was set.
         """
-        record, manifest, place = self._of(job)
+        with _translated():
+            record, manifest, place = self._of(job)
         self._recorder.note(
             job.job_id, "local", "state", f"Staging the datasets to {record.where}.",
             status=JobStatus.UPLOADING, stage="staging",
@@ -362,8 +363,8 @@ class StagingService:
         if not job.submit.get("staging") or job.prediction_id:
             return {}
         if job.job_id not in self._secrets:  # the engine was started anew
-            _, manifest, place = self._of(job)
             with _translated():
+                _, manifest, place = self._of(job)
                 self._secrets[job.job_id] = await place.prepare_job(manifest, job)
         data = self._secrets[job.job_id]
         carried = job.submit.get("secret_names", ())
@@ -585,7 +586,7 @@ def _translated() -> Any:
         yield
     except TransferCancelledError:
         raise CancelledByUser("the staging was stopped") from None
-    except PublishError as error:
+    except (PublishError, RefusedError) as error:
         raise SimpleTunerError(
             f"the datasets could not be staged: {error.message}",
             f"{error.advice} Nothing was started; what is there already is not sent again.",
