@@ -242,6 +242,18 @@ async def hub_owner(endpoint: str, token: Secret, network: Network) -> credentia
         return _invalid(failure.message, advice, "unreachable")
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return _invalid("The Hub asks to wait.", "Try again in a minute.", "rate_limited")
+    is_json = response.headers.get("content-type", "").partition(";")[0].endswith("json")
+    if (
+        response.status_code != httpx.codes.UNAUTHORIZED
+        and not (response.status_code == httpx.codes.FORBIDDEN and is_json)
+        and not (isinstance(user, dict) and user.get("name"))
+    ):
+        # A server in trouble, or a page of something in front of it, did not judge the token.
+        return _invalid(
+            f"The Hub could not be asked about the token (HTTP {response.status_code}).",
+            "Try again later. The token itself may be fine.",
+            "unreachable",
+        )
     if not isinstance(user, dict) or not user.get("name"):
         return _invalid(
             f"The Hub does not accept the token (HTTP {response.status_code}).",
