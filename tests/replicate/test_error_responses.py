@@ -222,3 +222,19 @@ def test_any_answer_is_an_error_that_can_be_shown(status, body):
 def test_any_page_is_an_error_that_can_be_shown(text):
     error = error_for(502, text.encode("utf-8", "surrogatepass"))
     assert error.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ('"api";r=0;t=42', 42),
+        ('"a"; r=5; t=90, "b"; r=0; t=7, "c";r=0;t=9', 9),
+        ('"api";r=1;t=42', None),
+        ('"api";r=0;t=soon', None),
+        ("", None),
+    ],
+)
+def test_a_used_up_window_is_a_pause(header: str, seconds: float | None) -> None:
+    headers = {"ratelimit": header}
+    assert read_refusal(429, headers, b"").retry_after == seconds
+    assert read_refusal(429, headers | {"retry-after": "3"}, b"").retry_after == 3

@@ -27,7 +27,7 @@ from tui.replicate.errors import (
 )
 from tui.replicate.redact import redact_text
 from tui.replicate.secret import Secret
-from tui.replicate.values import load_json, parse_http_date
+from tui.replicate.values import load_json, parse_http_date, window_pause
 
 _LONGEST_WORDS = 600
 _LONGEST_PAUSE = 3600.0
@@ -87,7 +87,11 @@ def read_refusal(
         or (_plain(text) if data is None else "")
     )
     pause = _header_pause(headers.get("retry-after"), now or datetime.now(UTC))
-    for candidate in (_number(problem.get("retry_after")), _text_pause(explanation)):
+    for candidate in (
+        window_pause(headers.get("ratelimit", "")),
+        _number(problem.get("retry_after")),
+        _text_pause(explanation),
+    ):
         pause = candidate if pause is None else pause
     fields = tuple(
         FieldProblem(f.field, f.kind, _tidy(f.message, known))

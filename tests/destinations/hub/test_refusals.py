@@ -181,6 +181,7 @@ SAID = [
      Trouble.QUOTA),
     (Answer(413, body=b"<html>too large</html>"), Trouble.REFUSED),
     (Answer(429, headers={"Retry-After": "7"}), Trouble.BUSY),
+    (Answer(429, headers={"RateLimit": '"api";r=0;t=7'}), Trouble.BUSY),
     (Answer(502, body=b"<html>Bad Gateway</html>"), Trouble.BUSY),
     (Answer(200, body=b"<html>Welcome! Please log in.</html>"), Trouble.REFUSED),
 ]  # fmt: skip

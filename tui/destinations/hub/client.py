@@ -10,6 +10,7 @@ import httpx
 
 from tui.replicate.secret import Secret
 from tui.replicate.transport_errors import unreached
+from tui.replicate.values import window_pause
 from tui.settings import NetworkSettings
 from tui.settings.network import network_of
 
@@ -156,4 +157,6 @@ def _to_httpx_error(error: Exception) -> httpx.TransportError:
 
 def _retry_after(response: httpx2.Response) -> float | None:
     text = str(response.headers.get("retry-after", ""))
-    return float(text) if text.isdecimal() else None
+    if text.isdecimal():
+        return float(text)
+    return window_pause(str(response.headers.get("ratelimit", "")))
