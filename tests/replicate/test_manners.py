@@ -536,3 +536,15 @@ async def test_the_clock_offset_is_measured(server):
         await client.account()
         assert client.clock_offset is not None
         assert client.clock_offset.days > 300
+
+
+def test_a_failure_of_an_earlier_era_does_not_count():
+    budget = RateBudget(failures_to_open=2)
+    budget.failed(era=budget.era)
+    old_era = budget.era
+    budget.forgive()
+    for _ in range(5):
+        budget.failed(era=old_era)
+    assert budget.circuit.failures == 0
+    budget.failed(era=budget.era)
+    assert budget.circuit.failures == 1
