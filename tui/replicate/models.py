@@ -234,4 +234,8 @@ class File(Answer):
 def _seconds(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    try:
+        seconds = float(value)
+    except OverflowError:  # JSON has integers of any size
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
