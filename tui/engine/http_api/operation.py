@@ -166,6 +166,9 @@ def api_base_of(request: web.Request, default: Callable[[], str]) -> str:
     except ValueError:
         fits = False
     plain = text.isascii() and text.isprintable() and " " not in text
+    if fits and "@" in parts.netloc:  # the base is stored with jobs and shown in answers
+        words = "must not hold a user name or a password; store the token with token set"
+        raise RefusedError(f"{API_BASE} {words}.", details={"fields": {API_BASE: words}})
     if not fits or not plain or len(text) > _LONGEST:
         words = "must be an address such as https://api.replicate.com/v1"
         raise RefusedError(f"{API_BASE} {words}.", details={"fields": {API_BASE: words}})
