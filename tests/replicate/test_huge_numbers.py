@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tui.engine.tracking.monitor import snapshot_of
 from tui.replicate.models import Prediction
 
 
@@ -14,3 +15,4 @@ def test_a_duration_that_cannot_be_one_is_unknown(value: object) -> None:
     metrics = {"predict_time": value, "total_time": value}
     prediction = Prediction.read({"id": "a", "metrics": metrics})
     assert (prediction.predict_time, prediction.total_time) == (None, None)
+    assert snapshot_of(prediction).predict_seconds is None

@@ -375,7 +375,6 @@ class Monitor:
 
 def snapshot_of(prediction: Prediction) -> Snapshot:
     """The part of a prediction that a job's record is made from."""
-    seconds = prediction.metrics.get("predict_time")
     return Snapshot(
         status=prediction.status,
         model=prediction.model,
@@ -386,7 +385,7 @@ def snapshot_of(prediction: Prediction) -> Snapshot:
         created_at=prediction.created_at,
         started_at=prediction.started_at,
         completed_at=prediction.completed_at,
-        predict_seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        predict_seconds=prediction.predict_time,
         data_removed=prediction.data_removed,
         web_url=prediction.urls.get("web", ""),
     )
