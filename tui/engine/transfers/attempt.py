@@ -202,7 +202,7 @@ class Attempt:
                 came = await self._copy(item) or await self._send(seq, item)
             self._sources[item.store, item.sha256] = item.target
             self.progress.set_done(seq, item.size)
-            self.progress.arrived += 1
+            self.progress.file_arrived(item.target, item.sha256)
             plan = replace(item, came=came, damaged=False).to_dict()
             self.tables.update_item(
                 self.record.transfer_id, seq, state="sent", resume={}, plan=plan

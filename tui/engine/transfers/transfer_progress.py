@@ -39,6 +39,7 @@ class TransferProgress:
         self._changed: set[int] = set()
         self._sent: set[int] = set()
         self.arrived = 0
+        self._arrived_files: set[tuple[str, str]] = set()
         self._present_bytes = 0
         self._samples: deque[tuple[float, int]] = deque()
         self.cancel = threading.Event()
@@ -52,6 +53,16 @@ class TransferProgress:
             self.reason = reason if reason == "cancelled" else self.reason or reason
         self.cancel.set()
         self.stop_event.set()
+
+    def file_arrived(self, target: str, sha256: str) -> None:
+        """Count a file that arrived, once.
+
+        What is sent again after a failure is no progress: files of the Hub travel with a commit,
+        and one that always fails would be tried for ever without a longer pause.
+        """
+        if (target, sha256) not in self._arrived_files:
+            self._arrived_files.add((target, sha256))
+            self.arrived += 1
 
     def set_done(self, seq: int, done: int) -> None:
         """Set the bytes of a file that are done.
