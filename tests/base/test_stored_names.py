@@ -93,7 +93,7 @@ def test_every_stored_path_is_inert_inside_and_readable(path: str) -> None:
     assert inert_path(stored) == stored  # what is stored is published under the same name
     parts = stored.split("/")
     assert len(parts) == len(path.split("/"))
-    assert os.path.normpath(f"/root/{stored}") == f"/root/{stored}"
+    assert os.path.normpath(f"/base/{stored}") == f"/base/{stored}"
     for part in parts:
         assert 0 < len(part.encode()) <= MAX_STORED_BYTES
         assert not part.startswith(".")
