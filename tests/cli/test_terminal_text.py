@@ -129,3 +129,19 @@ def test_errors_and_tables_print_no_control_sequences(capsys: pytest.CaptureFixt
     lines = table([["NAME", "STATE"], [f"{HOSTILE}\n", "done"]])
     assert all(line.isprintable() for line in lines)
     assert lines[0].index("STATE") == lines[1].index("done")
+
+
+@pytest.mark.parametrize("opening", [b"\x1b]0;title", b"\x1bPq", b"\x1b_x", b"\x1b^y", b"\x1bXz"])
+@pytest.mark.parametrize("end", [b"", b"\x07", b"\x1b\\"])
+def test_a_sequence_that_does_not_end_in_its_line_swallows_no_line(
+    opening: bytes, end: bytes
+) -> None:
+    log = b"before\n" + opening + b" rest\nstep 1\nstep 2 " + end + b"\nafter\n"
+    whole = LogText().feed(log)
+    pieces = LogText()
+    assert "".join(pieces.feed(log[at : at + 1]) for at in range(len(log))) == whole
+    lines = whole.split("\n")
+    assert [lines[0], *lines[2:5]] == ["before", "step 1", lines[3], "after"]
+    assert lines[3].startswith("step 2 ")
+    assert lines[1].endswith(" rest")
+    assert not {"\x1b", "\x07"} & set(whole)

@@ -248,7 +248,7 @@ _FOLLOWED = frozenset(status for status in JobStatus if status.is_active)
 
 
 _KEPT: Final = re.compile(r"([\r\n\t])")
-_BEGUN: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4000}\x1b?|[ -/]*)\Z")
+_BEGUN: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\r\n]{0,4000}\x1b?|[ -/]*)\Z")
 """An escape sequence whose end has not been read yet; longer ones are shown as text."""
 
 

@@ -23,7 +23,7 @@ RESULT_PREFIXES: Final = (
 
 # Escape sequences (CSI, OSC, two-byte ones) and bytes that never carry meaning in a log.
 _NOISE: Final = re.compile(
-    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])"
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[ -/]*[0-~])"
     rb"|[\x00\x07\x08\x1b]"
 )
 
