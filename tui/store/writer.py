@@ -330,7 +330,8 @@ class StoreWriter:
         """Return the job of a prediction, or None."""
         rows = self._read(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs "  # noqa: S608  constants
-            "WHERE api_base = ? AND prediction_id = ?",
+            # SQLite uses the index jobs_prediction only if its own condition is repeated.
+            "WHERE api_base = ? AND prediction_id = ? AND prediction_id <> ''",
             api_base,
             prediction_id,
         )
