@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-
 INTERRUPTED = 130
 """As in `tui.cli.exit_codes`, which may not be imported yet when a signal comes."""
 
