@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 
-INTERRUPTED = 130
-"""As in `tui.cli.exit_codes`, which may not be imported yet when a signal comes."""
-
 
 def main() -> int:
     """Run what the command line asks for; returns the exit status."""
     try:
         return _run()
     except KeyboardInterrupt:  # while modules are still imported, for example
+        from tui.cli.exit_codes import INTERRUPTED
+
         return INTERRUPTED
 
 

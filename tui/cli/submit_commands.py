@@ -30,7 +30,6 @@ _CHECK_SECONDS = 300.0
 is asked again within two minutes."""
 _UNSURE_SECONDS = 60.0
 """How long it waits when the place could not be asked; the engine asks again after 30 seconds."""
-"""The deliveries whose arrival the engine checks."""
 _MARKS = {"ok": "✓", "warn": "!", "error": "✗", "asking": "…"}
 
 

@@ -575,6 +575,33 @@ async def test_proofs_fill_in_behind_the_first_answer(home: Home, ready: StandIn
         await wait_for(pilot, lambda: "✓ write access to the Hub" in text_of(app))
 
 
+@pytest.mark.parametrize("micros", [3_744_000, 99_000_000])
+async def test_a_price_that_came_after_the_key_is_asked_even_where_nothing_is(
+    home: Home, ready: StandInEngine, micros: int
+) -> None:
+    """`cloud.consent = "allow"` covers the price that the key showed."""
+    settings = Settings(cloud=CloudSettings(consent="allow"))
+    first = asking()
+    ready.answers[CHECK] = (200, first)
+    last = proved()
+    estimate = {**last["estimate"], "micros": micros}
+    same = micros == first["estimate"]["micros"]
+    ready.answers[LATER] = (200, {**last, "estimate": estimate})
+    ready.hold[LATER] = threading.Event()
+    async with opened(home, ready, settings=settings) as (app, pilot):
+        screen = await open_form(app, pilot)
+        await wait_for(pilot, lambda: "proving 1 thing…" in text_of(app))
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: screen.flow.submit_waits)
+        ready.hold[LATER].set()
+        if same:
+            await wait_for(pilot, lambda: isinstance(app.screen, JobScreen))
+            assert asked(ready, SUBMIT)
+        else:
+            await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+            assert not asked(ready, SUBMIT)
+
+
 async def test_a_proof_that_fails_keeps_the_job_from_its_start(
     home: Home, ready: StandInEngine
 ) -> None:

@@ -68,6 +68,7 @@ class DraftSubmission:
         self.problem: ControlError | None = None
         self.checking = False
         self.submit_waits = False
+        self._seen: Answer | None = None  # the check that was shown when the submit key was pressed
         self.submitting = False
         self.job_id = ""
         self.refused_field = ""
@@ -157,7 +158,7 @@ class DraftSubmission:
         self._changed()
         if self.submit_waits:
             self.submit_waits = False
-            self.submit()
+            self._submit(self._seen)
 
     async def _find_config(self, control: ControlClient) -> str | None:
         """Returns the only config there is; in the demo, its example."""
@@ -253,25 +254,32 @@ class DraftSubmission:
     @property
     def needs_consent(self) -> bool:
         """Whether the user must agree: something leaves the machine, or it costs money."""
-        answer = self.answer
-        harmless = answer is not None and is_free(answer) and stays_here(answer)
-        return not harmless and self._context.settings.cloud.consent != "allow"
+        return not is_harmless(self.answer) and self._context.settings.cloud.consent != "allow"
 
     def submit(self) -> None:
         """Submits the draft, once it is checked and agreed to; before that, the submit waits."""
         if self.submitting or self.job_id:
             return
         if self.checking or self.proving:
-            self.submit_waits = True
+            self.submit_waits, self._seen = True, self.answer
             self._changed()
             return
+        self._submit(self.answer)
+
+    def _submit(self, seen: Answer | None) -> None:
+        """Asks where it must, and sends the draft.
+
+        Args:
+            seen: the check that was shown when the user pressed the key.
+        """
         if self.only_acceptable_failed:
             ask_acceptance(self._context, self.answer or {}, self.accept)
             return
         if not self.ready:
             return
         shown = self.answer or {}
-        if not self.needs_consent:
+        # A setting that asks for no yes covers the offer on the screen, not one that came after it.
+        if not self.needs_consent and (is_harmless(shown) or offer(seen) == offer(shown)):
             self.send(shown)
             return
 
@@ -315,6 +323,18 @@ class DraftSubmission:
         else:
             self.job_id = str(answer.get("job_id") or "")
         self._changed()
+
+
+def is_harmless(answer: Answer | None) -> bool:
+    """Whether a check shows a job that costs nothing and sends nothing away."""
+    return answer is not None and is_free(answer) and stays_here(answer)
+
+
+def offer(answer: Answer | None) -> tuple[object, ...]:
+    """What a yes to a check would agree to: the price, and what leaves this machine for where."""
+    shown = answer or {}
+    leaves = shown.get("leaves") or {}
+    return ((shown.get("estimate") or {}).get("micros"), leaves.get("digest"))
 
 
 def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None]) -> None:
