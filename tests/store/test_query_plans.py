@@ -74,7 +74,9 @@ WRITE: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "delete": (("b",), {}),
 }  # fmt: skip
 """Methods of the writer, all of which run in the engine's event loop."""
-WRITE_ALL: Mapping[str, str] = {"at_risk": "once, when the engine starts"}
+WRITE_ALL: Mapping[str, str] = dict.fromkeys(
+    ("at_risk", "unconfirmed"), "once, when the engine starts"
+)
 """Methods of the writer that read the whole list, and why they may."""
 
 Statement = tuple[str, Any]

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.job_status import DELIVERY_NOT_KNOWN_YET
 from tui.settings import Home, SettingsError
 from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
 from tui.store.database_file import DatabaseFile
@@ -297,6 +298,14 @@ class StoreWriter:
             to_micros(now),
         )
         return [job_record(row) for row in rows]
+
+    def unconfirmed(self) -> list[str]:
+        """Return the ids of completed jobs of whose delivery nothing is known yet."""
+        rows = self._read(
+            "SELECT job_id FROM jobs WHERE status = 'completed' AND stage = ?",
+            DELIVERY_NOT_KNOWN_YET,
+        )
+        return [str(row[0]) for row in rows]
 
     def ended_since(self, since: datetime) -> list[JobRecord]:
         """Return jobs that ended at or after a time, oldest first."""

@@ -18,7 +18,7 @@ from huggingface_hub import HfApi
 
 from tests.engine.world import World, edit_config, running_world
 from tests.support import eventually
-from tui.base.job_status import JobStatus
+from tui.base.job_status import DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.base.listener_address import STORAGE_PATH
 from tui.destinations.s3.client import make_client
 from tui.destinations.s3.profile import S3Keys, S3Profile
@@ -269,6 +269,19 @@ async def test_due_confirmations_resume_after_a_restart(
         arrivals.resume()  # as a new engine does
         job = await confirmed(world, job_id, "yes")
         assert (job.submit["delivered"]["state"], bool(url)) == ("yes", True)
+
+
+async def test_an_end_that_was_the_last_thing_written_is_confirmed_by_the_next_engine(
+    home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_world(home, project) as world:
+        monkeypatch.setattr(world.engine.recorder, "on_end", lambda _job: None)  # killed before it
+        job_id = await world.submit(delivery={"kind": "local"})
+        job = await world.until(job_id, JobStatus.COMPLETED)
+        assert (job.stage, world.engine.recorder.writer.fact(DUE)) == (DELIVERY_NOT_KNOWN_YET, None)
+        world.engine.arrivals.resume()  # as a new engine does
+        job = await confirmed(world, job_id, "yes")
+        assert job.stage == ""
 
 
 async def bucket(world: World) -> None:

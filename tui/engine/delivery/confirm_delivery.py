@@ -116,8 +116,11 @@ class DeliveryConfirmation:
         self._tasks.start(self._confirm(job.job_id), f"arrival {job.job_id}")
 
     def resume(self) -> None:
-        """Resume the confirmations that were due when the engine ended."""
-        for job_id in self._due():
+        """Resume the confirmations that were due when the engine ended.
+
+        An engine that was killed right after a job's end has not noted that one as due.
+        """
+        for job_id in dict.fromkeys([*self._due(), *self._recorder.writer.unconfirmed()]):
             self._tasks.start(self._confirm(job_id), f"arrival {job_id}")
 
     def _due(self) -> list[str]:
