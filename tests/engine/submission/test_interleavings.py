@@ -187,15 +187,7 @@ async def script_world(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    ("webhooks", "first"),
-    [
-        (True, 0),
-        pytest.param(True, 50, marks=pytest.mark.release),
-        (False, 100),
-        pytest.param(False, 150, marks=pytest.mark.release),
-    ],
-)
+@pytest.mark.parametrize(("webhooks", "first"), [(True, 0), (True, 50), (False, 100), (False, 150)])
 async def test_random_interleavings_keep_one_prediction_per_submit(
     script_world: ScriptWorld, monkeypatch: pytest.MonkeyPatch, *, webhooks: bool, first: int
 ) -> None:
