@@ -21,13 +21,13 @@ from tui.listener.storage.checksums import (
     element_name,
     encode,
 )
-from tui.listener.storage.errors import S3Error
+from tui.listener.storage.errors import S3Error, read_document
 from tui.listener.storage.folder import StoredObject
 from tui.listener.storage.grants import MIB
 from tui.listener.storage.multipart import DATA, MAX_PARTS, Part, Upload, no_such_upload
 from tui.listener.storage.request import StorageRequest, xml_response
 from tui.listener.storage.writes import check_conditions, publish
-from tui.listener.storage.xml import DECLARATION, Node, XmlError, element, parse
+from tui.listener.storage.xml import DECLARATION, Node, element
 
 _MAX_DOCUMENT = 4 * MIB  # 10 000 parts with a checksum each
 # After this time S3 answers 200 and sends spaces while it works, so that no client or proxy times
@@ -80,12 +80,7 @@ def _result(answer: dict[str, str]) -> bytes:
 
 
 def _read_list(data: bytes) -> list[Node]:
-    try:
-        root = parse(data)
-    except XmlError as problem:
-        raise S3Error(
-            "MalformedXML", f"The XML you provided was not well-formed: {problem}"
-        ) from None
+    root = read_document(data)
     listed = root.all("Part")
     if root.name != "CompleteMultipartUpload" or not 1 <= len(listed) <= MAX_PARTS:
         raise S3Error("MalformedXML", f"The list must have between 1 and {MAX_PARTS} parts.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.listener.storage.xml import document
+from tui.listener.storage.xml import Node, XmlError, document, parse
 
 # Codes and statuses: "List of error codes" of the Amazon S3 API reference. QuotaExceeded is Ceph's.
 # InsufficientStorage has no code in S3; 507 is HTTP's status for a full disk, which clients do not
@@ -69,3 +69,17 @@ class S3Error(Exception):
         fields += self.details.items()
         fields += [("Resource", resource), ("RequestId", request_id)]
         return document("Error", fields, namespace=False)
+
+
+def read_document(data: bytes) -> Node:
+    """Return the root of a request's XML document.
+
+    Raises:
+        S3Error: it is no document that is accepted.
+    """
+    try:
+        return parse(data)
+    except XmlError as problem:
+        raise S3Error(
+            "MalformedXML", f"The XML you provided was not well-formed: {problem}"
+        ) from None

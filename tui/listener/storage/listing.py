@@ -13,13 +13,13 @@ from urllib.parse import quote
 from aiohttp import web
 
 from tui.listener.storage.checksums import element_name
-from tui.listener.storage.errors import S3Error
+from tui.listener.storage.errors import S3Error, read_document
 from tui.listener.storage.folder import StoredObject
 from tui.listener.storage.grants import MIB
 from tui.listener.storage.keys import check_key
 from tui.listener.storage.multipart import MAX_PARTS
 from tui.listener.storage.request import StorageRequest, xml_response
-from tui.listener.storage.xml import Field, XmlError, document, parse
+from tui.listener.storage.xml import Field, document
 
 _MOST = 1000
 _OWNER: Field = ("Owner", [("ID", "simpletuner-tui"), ("DisplayName", "simpletuner-tui")])
@@ -287,12 +287,7 @@ async def delete_many(request: StorageRequest) -> web.Response:
 
 def _read_keys(data: bytes) -> tuple[list[str], bool]:
     """Return the keys of a list of objects to delete, and whether the answer names errors only."""
-    try:
-        root = parse(data)
-    except XmlError as problem:
-        raise S3Error(
-            "MalformedXML", f"The XML you provided was not well-formed: {problem}"
-        ) from None
+    root = read_document(data)
     keys = [node.get("Key") for node in root.all("Object")]
     named = [key for key in keys if key is not None]
     if root.name != "Delete" or not 1 <= len(keys) <= _MOST or len(named) < len(keys):
