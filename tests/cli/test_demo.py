@@ -63,6 +63,9 @@ def test_delivered_files_of_the_demo_are_removed_after_a_yes_alone(
     weights = root / "cloud_outputs/cat/weights.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"12345")
+    record = root / "cloud_outputs/.incoming/record.json"
+    record.parent.mkdir()
+    record.write_bytes(b"1")
     monkeypatch.setattr("sys.stdin", stdin)
     leave(root)
     assert weights.exists() is root.exists() is stays

@@ -165,7 +165,9 @@ def leave(root: Path) -> None:
     They stay without a clear yes: when the terminal is gone, nobody answers.
     """
     outputs = root / "cloud_outputs"
-    files = [path for path in outputs.rglob("*") if path.is_file()]
+    inside = (path for path in outputs.rglob("*") if path.is_file())
+    # The receiver's own records are hidden, and no result.
+    files = [path for path in inside if not path.relative_to(outputs).parts[0].startswith(".")]
     if not any(path.suffix == ".safetensors" for path in files):
         shutil.rmtree(root, ignore_errors=True)
         return

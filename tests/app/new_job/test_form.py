@@ -161,6 +161,8 @@ def test_the_consent_says_where_staged_data_go_for_how_long_and_which_token_trav
     assert token.startswith("Your Hugging Face token travels")
     found["leaves"]["missing_bytes"] = 0
     assert check_text.staged_words(found)[0] == "It is there already."
+    found["leaves"]["stays_here"] = True
+    assert not [words for words in check_text.staged_words(found) if "there" in words]
 
 
 def test_the_request_shows_the_dataloader_as_the_trainer_reads_it() -> None:

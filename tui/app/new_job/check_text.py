@@ -138,7 +138,9 @@ def staged_words(answer: Answer) -> list[str]:
     if missing >= total > 0:
         left = "All of it is sent now"
     token = str(leaves.get("token") or "")
-    return [f"{left}.", *([f"{token[:1].upper()}{token[1:]}."] if token else [])]
+    # Nothing is sent to a sandbox that reads the copy on this machine.
+    lines = [] if stays_here(answer) else [f"{left}."]
+    return [*lines, *([f"{token[:1].upper()}{token[1:]}."] if token else [])]
 
 
 def skipped_words(answer: Answer) -> str:
