@@ -47,6 +47,7 @@ LOGIN = f"alice:{MARK}-word"
 TWO_MINUTES = 120.0
 STEP = 90.0
 """Timeout of one step in seconds, for a busy machine; `within_two_minutes` limits the sum."""
+_SESSION_ONLY = r"for this session only\?"
 _CURSOR = r"▸ (?:  |✗ ) *(\w+(?: \w+)*)"
 _OWNED = (
     "dbus-send --session --print-reply --dest=org.freedesktop.DBus / "
@@ -160,13 +161,21 @@ class Session:
 
     def enter_token(self, *, kept: str) -> None:
         """Type the token on its page."""
+        self._type_token()
+        if "session" in kept:
+            self.wait_for(_SESSION_ONLY)
+            self.screen.press("y")
+        elif re.search(_SESSION_ONLY, self.wait_for(rf"The token is kept|{_SESSION_ONLY}")):
+            # On a busy machine the keyring may not answer in time, and the program asks: try again.
+            self.screen.press("n")
+            self.wait_until_gone(_SESSION_ONLY)
+            self._type_token()
+        self.wait_for(f"The token is kept {kept}")
+
+    def _type_token(self) -> None:
         self.screen.press("Enter")
         self.wait_for("paste it")
         self.type(self.world.sandbox.token)
-        if "session" in kept:
-            self.wait_for("for this session only\\?")
-            self.screen.press("y")
-        self.wait_for(f"The token is kept {kept}")
 
     def set_limit(self) -> None:
         """Confirm the pages of the cost limit and of the summary."""
@@ -182,7 +191,7 @@ class Session:
         self.open_form("Account & token")
         self.fill_in("Hub token", HUB_TOKEN)
         if session:
-            self.wait_for("for this session only\\?")
+            self.wait_for(_SESSION_ONLY)
             self.screen.press("y")
         self.wait_for("Hugging Face: valid")
         self.close_form()
