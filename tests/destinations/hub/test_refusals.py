@@ -6,8 +6,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented, not in __all__
+    hf_raise_for_status,
+)
 
 from tests.destinations.conftest import make_files, publish
 from tests.destinations.hosting import Loop
@@ -16,6 +21,7 @@ from tests.destinations.interceptor import Answer, Interceptor, intercepting
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import PublishError, SourceChangedError, Trouble
 from tui.destinations.hub.destination import HubDestination
+from tui.destinations.hub.errors import explain
 from tui.destinations.hub.names import HubTarget
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, HubRepo, RunningHub
@@ -179,6 +185,7 @@ SAID = [
     (Answer(403, body=b'{"error": "no"}'), Trouble.PERMISSION),
     (Answer(403, headers={"X-Error-Message": "Private repository storage limit reached"}),
      Trouble.QUOTA),
+    (Answer(409, body=b'{"error": "Another commit is in progress"}'), Trouble.BUSY),
     (Answer(413, body=b"<html>too large</html>"), Trouble.REFUSED),
     (Answer(429, headers={"Retry-After": "7"}), Trouble.BUSY),
     (Answer(429, headers={"RateLimit": '"api";r=0;t=7'}), Trouble.BUSY),
@@ -218,6 +225,60 @@ def test_what_may_be_answered(
     interceptor.answer = None
     items = publish(destination, files)
     assert all(destination.verify(item, deep=True) for item in items)
+
+
+OWN_SENTENCES = [
+    (403, "Private repository storage limit reached, please upgrade your plan.", Trouble.QUOTA,
+     "Delete something"),
+    (403, "You have exceeded your LFS storage quota.", Trouble.QUOTA, "Delete something"),
+    (403, "You don't have the rights to create a model under the namespace storage-limit.",
+     Trouble.PERMISSION, "write access to storage-limit"),
+    (403, "storage-limit requires two-factor authentication.", Trouble.PERMISSION, "write access"),
+    (403, "Please verify your e-mail address before creating a repository.", Trouble.PERMISSION,
+     "settings/account"),
+    (403, "Your email is not confirmed yet.", Trouble.PERMISSION, "settings/account"),
+    (403, "This repository is locked.", Trouble.PERMISSION, "write access"),
+    (409, "You already created this model repo", Trouble.TAKEN, "another name"),
+    (409, "Reference update conflicts with a running job", Trouble.BUSY, "tried again"),
+    (507, "No space.", Trouble.QUOTA, "Delete something"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "sentence", "kind", "advice"), OWN_SENTENCES)
+@pytest.mark.parametrize("where", ["body", "header"])
+def test_a_refusal_keeps_the_sentence_of_the_hub(
+    status: int, sentence: str, kind: Trouble, advice: str, where: str
+) -> None:
+    """It alone says what is missing; an owner's name is no quota."""
+    headers = {"X-Error-Message": sentence} if where == "header" else {}
+    body = {"json": {"error": sentence}} if where == "body" else {}
+    request = httpx2.Request("POST", "https://huggingface.co/api/models/storage-limit/cat/commit")
+    response = httpx2.Response(status, headers=headers, request=request, **body)
+    with pytest.raises(HfHubHTTPError) as caught:
+        hf_raise_for_status(response)
+    problem = explain(caught.value, "storage-limit/cat", "https://huggingface.co")
+    assert sentence in problem.message
+    assert (problem.kind, advice in problem.advice) == (kind, True), problem.advice
+
+
+def test_a_page_that_forbids_is_no_verdict_about_the_token(
+    loop_thread: Loop, hub: RunningHub, tmp_path: Path
+) -> None:
+    interceptor = intercepted(loop_thread, hub)
+    interceptor.answer = Answer(403, body=b"<html>Attention Required! | Cloudflare</html>")
+    problem = refusal(opened(hub), make_files(tmp_path, a=10))
+    assert problem.kind is Trouble.REFUSED
+    assert "in front of the Hub" in problem.message
+
+
+def test_a_conflict_in_creating_ends(loop_thread: Loop, hub: RunningHub, tmp_path: Path) -> None:
+    """The library repeats this answer at once, for ever."""
+    interceptor = intercepted(loop_thread, hub)
+    said = "Cannot create repo: another conflicting operation is in progress"
+    interceptor.answer = Answer(409, body=json.dumps({"error": said}).encode(), times=20)
+    problem = refusal(opened(hub), make_files(tmp_path, a=10))
+    assert (problem.kind, problem.retryable) == (Trouble.BUSY, True)
+    assert interceptor.seen == ["POST"]
 
 
 def test_messages_of_the_hub_are_cleaned(

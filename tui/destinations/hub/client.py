@@ -114,7 +114,7 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
                     _to_httpx_error(error), str(request.url), network_config, what="a file"
                 )
                 raise TemporaryHubError(failure.message, advice=failure.advice) from error
-            if response.status_code in _TEMPORARY:
+            if response.status_code in _TEMPORARY or _is_concurrent_create(response):
                 response.close()
                 raise TemporaryHubError(
                     f"HTTP {response.status_code}", response.status_code, _retry_after(response)
@@ -145,6 +145,14 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
     return httpx2.Client(
         transport=RoutedTransport(), follow_redirects=True, timeout=limits, trust_env=False
     )
+
+
+def _is_concurrent_create(response: httpx2.Response) -> bool:
+    """Whether it is the 409 that the library's `create_repo` repeats at once, for ever."""
+    if response.status_code != httpx.codes.CONFLICT:
+        return False
+    response.read()
+    return "conflicting operation" in response.text
 
 
 def _to_httpx_error(error: Exception) -> httpx.TransportError:

@@ -26,7 +26,7 @@ from tui.destinations.common.errors import (
 from tui.destinations.common.meter import Meter, Throttle, check_names, describe_source, pieces
 from tui.destinations.hub import download, upload
 from tui.destinations.hub.client import open_api
-from tui.destinations.hub.errors import explain
+from tui.destinations.hub.errors import explain, is_taken
 from tui.destinations.hub.names import HubTarget, check_repo_id
 from tui.destinations.hub.upload import CountingReader
 from tui.replicate.secret import Secret
@@ -99,7 +99,7 @@ class HubDestination:
                 # The library's `exist_ok` does not check that, and only knows the public Hub.
                 if error.response.status_code == 403:
                     self._check_write_access(error)
-                elif error.response.status_code != 409:
+                elif not is_taken(error):
                     raise
 
     def _check_write_access(self, refusal: Exception) -> None:

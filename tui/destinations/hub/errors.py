@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from tui.destinations.common.errors import PublishError, Trouble, clean_line
 from tui.destinations.hub.client import TemporaryHubError
 from tui.replicate.network import BundleError
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
+_ACCOUNT_PAGE: Final = "https://huggingface.co/settings/account"
+_FULL: Final = re.compile(
+    r"\bquota\b|\bstorage\b.{0,40}\b(?:limit|full|exceed\w*|reached|used up)"
+    r"|\b(?:limit|exceed\w*|out of|not enough|no more)\b.{0,40}\bstorage\b",
+    re.IGNORECASE,
+)
+_TAKEN: Final = re.compile(r"\balready\b|\btaken\b", re.IGNORECASE)
+_UNVERIFIED: Final = re.compile(
+    r"\b(?:verif|confirm|validat)\w*\b.{0,60}\be-?mail\b"
+    r"|\be-?mail\b.{0,60}\b(?:un)?(?:verif|confirm|validat)",
+    re.IGNORECASE,
+)
 
 
 def explain(error: BaseException, repo_id: str, endpoint: str) -> PublishError:
@@ -25,8 +40,8 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> PublishError:
     if status is not None:
         return _refused(error, int(status), repo_id)
     text = clean_line(error) or type(error).__name__
-    if "quota" in text.lower() or "storage limit" in text.lower():
-        return _quota(repo_id)
+    if _says_full(text, repo_id):
+        return _quota(repo_id, text)
     if isinstance(error, OSError):
         return PublishError(
             f"The Hub cannot be used: {text}.", "Check the network settings.", Trouble.NETWORK
@@ -38,6 +53,13 @@ def _temporary(error: TemporaryHubError) -> PublishError:
     if error.status == 429:
         return PublishError(
             "The Hub asks us to slow down.",
+            "It will be tried again.",
+            Trouble.BUSY,
+            retry_after=error.retry_after,
+        )
+    if error.status == 409:
+        return PublishError(
+            "The Hub makes another repository of this account at the moment.",
             "It will be tried again.",
             Trouble.BUSY,
             retry_after=error.retry_after,
@@ -54,18 +76,65 @@ def _temporary(error: TemporaryHubError) -> PublishError:
     return PublishError(text, error.advice, kind)
 
 
-def _quota(repo_id: str) -> PublishError:
+def _says_full(sentence: str, repo_id: str) -> bool:
+    """Whether a sentence is about used-up storage; an owner may be called `storage-limit`."""
+    for name in filter(None, (repo_id, *repo_id.split("/"))):
+        sentence = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "…", sentence)
+    return bool(_FULL.search(sentence))
+
+
+def _quota(repo_id: str, sentence: str) -> PublishError:
+    owner = repo_id.partition("/")[0]
+    full = f"The storage of {owner} on the Hub is full"
     return PublishError(
-        f"The storage of {repo_id.partition('/')[0]} on the Hub is full.",
+        f"{full}: {sentence}" if sentence else f"{full}.",
         "Delete something there, make the repository public, or get more storage.",
         Trouble.QUOTA,
+    )
+
+
+def _forbidden(repo_id: str, sentence: str, *, is_page: bool) -> PublishError:
+    """Explain a 403: the Hub's sentence says which right or condition is missing."""
+    owner = repo_id.partition("/")[0]
+    if is_page:
+        return PublishError(
+            "Something in front of the Hub refused the request with a web page (HTTP 403).",
+            "The token may be fine. Check the proxy and the network, or try again later.",
+            Trouble.REFUSED,
+        )
+    if _UNVERIFIED.search(sentence):
+        advice = f"Confirm the e-mail address of the account at {_ACCOUNT_PAGE}."
+    else:
+        advice = f"Give it write access to {owner} at {TOKENS_PAGE}, or choose another owner."
+    told = f": {sentence}" if sentence else "."
+    return PublishError(f"The token may not write to {repo_id}{told}", advice, Trouble.PERMISSION)
+
+
+def is_taken(error: BaseException) -> bool:
+    """Whether a refused creation says that the repository exists; a plain 409 means that too."""
+    sentence = clean_line(getattr(error, "server_message", "") or "")
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status == 409 and (not sentence or bool(_TAKEN.search(sentence)))
+
+
+def _conflict(repo_id: str, sentence: str) -> PublishError:
+    """Explain a 409: a name that is taken, or something else that happens there at this moment."""
+    if _TAKEN.search(sentence):
+        return PublishError(
+            f"{repo_id} is taken: {sentence}", "Choose another name.", Trouble.TAKEN
+        )
+    return PublishError(
+        f"The Hub has a conflict at {repo_id}: {sentence or 'it does not say which'}",
+        "Something else changes it now; it will be tried again.",
+        Trouble.BUSY,
     )
 
 
 def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    message = clean_line(getattr(error, "server_message", "") or "") or f"HTTP {status}"
+    sentence = clean_line(getattr(error, "server_message", "") or "")
+    message = sentence or f"HTTP {status}"
     if isinstance(error, GatedRepoError):
         return PublishError(
             f"{repo_id} is gated and its conditions are not accepted yet.",
@@ -84,17 +153,12 @@ def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
             f"Make a new one at {TOKENS_PAGE}.",
             Trouble.CREDENTIALS,
         )
-    if "quota" in message.lower() or "storage" in message.lower() or status in {402, 507}:
-        return _quota(repo_id)
+    if status in {402, 507} or _says_full(sentence, repo_id):
+        return _quota(repo_id, sentence)
     if status == 403:
-        return PublishError(
-            f"The token may not write to {repo_id}.",
-            f"Give it write access to {repo_id.partition('/')[0]} at {TOKENS_PAGE}, or choose "
-            "another owner.",
-            Trouble.PERMISSION,
-        )
+        return _forbidden(repo_id, sentence, is_page=is_page(error))
     if status == 409:
-        return PublishError(f"{repo_id} is taken.", "Choose another name.", Trouble.TAKEN)
+        return _conflict(repo_id, sentence)
     if status in {412, 404}:
         return PublishError(
             f"{repo_id} changed meanwhile.", "It will be tried again.", Trouble.BUSY
@@ -106,3 +170,11 @@ def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
     return PublishError(
         f"The Hub refused: {message}.", "Check the names and settings.", Trouble.REFUSED
     )
+
+
+def is_page(error: BaseException) -> bool:
+    """Whether an error answer is a web page: the Hub's API answers with JSON or plain text."""
+    if getattr(error, "server_message", ""):
+        return False
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    return "html" in str(headers.get("content-type", "")).lower()
