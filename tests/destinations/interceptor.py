@@ -52,6 +52,7 @@ class Interceptor:
         swallow: whether bodies of PUT are lost although the client gets a success.
         damage: how many bodies of PUT get a wrong byte.
         lie: headers, in lower case, that are added to every answer to HEAD.
+        added: headers, in lower case, that are added to every forwarded answer.
         seen: methods of the requests.
         before: is called with method and path of a request before it is answered.
         headers: headers of the requests, with their methods; names in lower case.
@@ -63,6 +64,7 @@ class Interceptor:
     swallow: bool = False
     damage: int = 0
     lie: dict[str, str] = field(default_factory=dict)
+    added: dict[str, str] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     before: Callable[[str, str], Awaitable[None]] | None = None
     headers: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -104,6 +106,7 @@ class Interceptor:
             ) as answer,
         ):  # fmt: skip
             kept = {k.lower(): v for k, v in answer.headers.items() if k.lower() not in _SKIPPED}
+            kept |= self.added
             if request.method == "HEAD":
                 kept |= {"content-length": answer.headers.get("Content-Length", "0"), **self.lie}
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)

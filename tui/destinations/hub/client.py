@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 
@@ -18,8 +21,12 @@ if TYPE_CHECKING:
     import httpx2
     from huggingface_hub import HfApi
 
+WindowKey: TypeAlias = tuple[str, str, str]
+"""Host, kind of request, and hash of the token."""
 _lock = threading.Lock()
 _used: list[NetworkSettings] = []
+_LONGEST_WINDOW = 3600.0
+"""Seconds of a window that are obeyed; the Hub's windows are five minutes long."""
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -63,6 +70,44 @@ def open_api(endpoint: str, token: Secret | None, network: NetworkSettings) -> H
         token=token.reveal() if token else False,
         library_name="simpletuner-tui",
     )
+
+
+class Windows:
+    """Used-up windows of rate limits: until one opens again, the Hub would refuse each request.
+
+    An answer that succeeds may say already that it was the last one of its window. Thread-safe.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._until: dict[WindowKey, float] = {}
+
+    def note(self, key: WindowKey, ratelimit: str) -> None:
+        """Note the `RateLimit` header of an answer."""
+        pause = window_pause(ratelimit)
+        if pause is None:
+            return
+        now = self._clock()
+        with self._lock:
+            self._until = {known: until for known, until in self._until.items() if until > now}
+            self._until[key] = now + min(pause, _LONGEST_WINDOW)
+
+    def left(self, key: WindowKey) -> float:
+        """Return the seconds until the window opens; 0 when it is open."""
+        with self._lock:
+            return max(0.0, self._until.get(key, 0.0) - self._clock())
+
+
+def _window_key(request: httpx2.Request) -> WindowKey:
+    """What shares a limit: a token's requests to the API, to files, or to pages of a host.
+
+    https://huggingface.co/docs/hub/rate-limits
+    """
+    path = request.url.path
+    kind = "resolvers" if "/resolve/" in path else "api" if path.startswith("/api/") else "pages"
+    token = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()
+    return request.url.netloc.decode(), kind, token
 
 
 def _set_up(network: NetworkSettings) -> None:
@@ -127,8 +172,13 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
         def __init__(self) -> None:
             self._transports: dict[str | None, TranslatingTransport] = {}
             self._guard = threading.Lock()
+            self._windows = Windows()
 
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            key = _window_key(request)
+            left = self._windows.left(key)
+            if left > 0:
+                raise TemporaryHubError("HTTP 429", 429, left)
             proxy = network_config.proxy_for(httpx.URL(str(request.url)))
             with self._guard:
                 if proxy not in self._transports:
@@ -136,7 +186,9 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
                         verify=context, trust_env=False, **proxy_options(proxy)
                     )
                 transport = self._transports[proxy]
-            return transport.handle_request(request)
+            response = transport.handle_request(request)
+            self._windows.note(key, str(response.headers.get("ratelimit", "")))
+            return response
 
         def close(self) -> None:
             for item in self._transports.values():
