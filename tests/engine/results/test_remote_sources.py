@@ -22,7 +22,7 @@ from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import MismatchError
 from tui.destinations.s3.destination import S3Destination
 from tui.destinations.s3.profile import S3Keys, S3Profile
-from tui.engine.results.download import PART, Download
+from tui.engine.results.download import PART, Download, retry_pause
 from tui.engine.results.remote_sources import Bucket, Repo
 from tui.engine.results.source import Source
 from tui.replicate.secret import Secret
@@ -161,3 +161,9 @@ async def test_a_name_as_long_as_a_disk_takes(tmp_path: Path) -> None:
         target = tmp_path / "here" / file.name
         await fetch(source, target, {})
         assert [path.name for path in target.parent.iterdir()] == [file.name]
+
+
+def test_a_requested_pause_is_waited_for_up_to_a_minute() -> None:
+    pauses = [retry_pause(failures, asked) for failures, asked in
+              ((0, None), (2, None), (0, 7.0), (2, 0.1), (1, 3600.0))]  # fmt: skip
+    assert pauses == [0.5, 2.0, 7.0, 2.0, 60.0]

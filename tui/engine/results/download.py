@@ -28,6 +28,8 @@ PART: Final = 8 * 1024 * 1024
 _RESERVE_BYTES: Final = PART
 """Bytes between two checks of the free space, for a file of unknown size."""
 _MAX_TRIES: Final = 3
+_LONGEST_PAUSE: Final = 60.0
+"""Seconds that a file waits between two tries, however long the far end asks to wait."""
 _FIRST_PAUSE: Final = 0.5
 _SAVE_SECONDS: Final = 0.5
 """Seconds between two saves of the notes; what came after the last is fetched again on a crash."""
@@ -89,6 +91,11 @@ class Downloaded:
 
     size: int
     sha256: str
+
+
+def retry_pause(failures: int, retry_after: float | None) -> float:
+    """Return the seconds before the next try, after so many failures in a row."""
+    return max(_FIRST_PAUSE * 2**failures, min(retry_after or 0.0, _LONGEST_PAUSE))
 
 
 @dataclass(slots=True)
@@ -211,7 +218,7 @@ class Download:
                 tries_left = _MAX_TRIES if self._done(number) > done else tries_left - 1
                 if not error.retryable or isinstance(error, ContentChangedError) or not tries_left:
                     raise
-                await asyncio.sleep(_FIRST_PAUSE * 2 ** (_MAX_TRIES - tries_left))
+                await asyncio.sleep(retry_pause(_MAX_TRIES - tries_left, error.retry_after))
         if time.monotonic() - self._last_saved >= _SAVE_SECONDS:
             self._last_saved = time.monotonic()
             await finish_in_thread(os.fdatasync, file)

@@ -218,7 +218,6 @@ class Attempt:
 
     async def _send(self, seq: int, item: Item) -> Came:
         name, loop = self.record.transfer_id, asyncio.get_running_loop()
-        kept_calls: list[int] = []
 
         def keep(data: Mapping[str, Any]) -> None:
             """Store the resume data. Called by the sending thread, which waits for the store."""
@@ -228,9 +227,7 @@ class Attempt:
             def write() -> None:
                 try:
                     self.tables.update_item(name, seq, resume=copy)
-                    kept_calls.append(seq)
-                    # The first call only marks the start: nothing has arrived yet.
-                    self.progress.arrived += len(kept_calls) > 1
+                    self.progress.part_kept(item.target, item.sha256, kept_amount(copy))
                     written.set_result(None)
                 except Exception as error:  # noqa: BLE001  handed to the thread that sends
                     written.set_exception(error)
@@ -275,6 +272,11 @@ def _replaced_note(destination: Destination, names: Sequence[str]) -> list[str]:
     if destination.keeps_history:
         return [f"{message} replaced there; what was there stays in the repository's history."]
     return [f"{message} replaced there, as was said."]
+
+
+def kept_amount(resume: Mapping[str, Any]) -> int:
+    """How much of a file has arrived for good by its resume data: parts, or bytes of a folder."""
+    return len(resume.get("parts", ())) or int(resume.get("synced", 0))
 
 
 def _known_hash(record: TransferItem) -> str | None:

@@ -40,6 +40,7 @@ class TransferProgress:
         self._sent: set[int] = set()
         self.arrived = 0
         self._arrived_files: set[tuple[str, str]] = set()
+        self._most_kept: dict[tuple[str, str], int] = {}
         self._present_bytes = 0
         self._samples: deque[tuple[float, int]] = deque()
         self.cancel = threading.Event()
@@ -62,6 +63,17 @@ class TransferProgress:
         """
         if (target, sha256) not in self._arrived_files:
             self._arrived_files.add((target, sha256))
+            self.arrived += 1
+
+    def part_kept(self, target: str, sha256: str, amount: int) -> None:
+        """Count a part that arrived, when more of the file is there than ever before.
+
+        A server that forgets a half-done upload each time gets the same parts again and again:
+        they are no progress.
+        """
+        key = (target, sha256)
+        if amount > self._most_kept.get(key, 0):
+            self._most_kept[key] = amount
             self.arrived += 1
 
     def set_done(self, seq: int, done: int) -> None:
