@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,13 @@ def test_ended_transfers_are_taken_off_the_list(
     assert "No transfers yet" in shell.run("transfers").stdout
     places = shell.json("artifacts", jobs[0])["jobs"][0]["files"][0]["published"]
     assert f"dir:{tmp_path}/x" in [place["target"] for place in places]
+
+
+def test_a_wait_says_what_for_and_until_when(shell: Shell, jobs: tuple[str, str]) -> None:
+    hub = shell.world.sandbox.hub
+    assert hub is not None
+    hub.hub.faults.failures["/commit/"] = 1
+    env = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_write"}
+    answer = shell.run("publish", jobs[0], "--to", "hub:sandbox/late", "--wait", **env)
+    assert re.search(r"The Hub has a problem .*Tried again at \d\d:\d\d:\d\d\.", answer.stderr)
+    assert "done" in answer.stdout

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypeAlias
 
-from tui.api.base import Empty, TypedDict
+from tui.api.base import Empty, Timestamp, TypedDict
 from tui.api.jobs import JobStatus
 from tui.api.transfers import TransferState
 
@@ -71,6 +71,7 @@ class TransferEvent(TypedDict):
         bytes_per_second: the present speed; 0 where nothing moves.
         eta_seconds: until it is done; null where that is not known.
         message: what went wrong or is being waited for.
+        retry_at: when the next try begins; null where none is waited for.
         position: its place in the order of all transfers.
         files: bytes that are done of the files that have moved since the last message, by the
             file's number in the transfer, from 0.
@@ -84,6 +85,7 @@ class TransferEvent(TypedDict):
     bytes_per_second: int
     eta_seconds: int | None
     message: str
+    retry_at: Timestamp | None
     position: int
     files: dict[str, int]
 

@@ -81,6 +81,11 @@ def clock(moment: datetime | None) -> str:
     return "—" if moment is None else moment.astimezone().strftime("%H:%M")
 
 
+def second(moment: datetime | None) -> str:
+    """A time of day to the second in the user's zone: `14:02:10`."""
+    return "—" if moment is None else moment.astimezone().strftime("%H:%M:%S")
+
+
 def unheard(why: str, since: datetime) -> str:
     """The state of a job without contact: `token refused, not heard from since 21:04`."""
     return f"{why}, not heard from since {clock(since)}"

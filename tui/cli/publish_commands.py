@@ -117,10 +117,16 @@ def _tell_public(engine: ControlClient, target: str) -> None:
 
 
 def _wait(engine: ControlClient, transfer_id: str) -> Transfer:
-    """Follow the engine's events to the end of a transfer, with a bar on a terminal."""
+    """Follow the engine's events to the end of a transfer.
+
+    A terminal gets a bar, a log gets a line for each thing that is waited for.
+    """
     transfer = _transfer(engine, transfer_id)
     stream = engine.events_blocking()
     shown = sys.stderr.isatty()
+    told = ""
+    if ahead := transfer.get("ahead"):
+        tell(f"{formatting.plural(ahead, 'transfer')} before it in the queue.")
     try:
         for event in stream:
             if event.kind == "transfer" and event.data["transfer_id"] == transfer_id:
@@ -129,6 +135,13 @@ def _wait(engine: ControlClient, transfer_id: str) -> Transfer:
                     sys.stderr.write(f"\r\x1b[2K{formatting.plain(_bar(progress))}")
                     sys.stderr.flush()
                 if progress["state"] not in _ENDS:
+                    if (
+                        not shown
+                        and progress["message"]
+                        and (words := _waits_for(progress)) != told
+                    ):
+                        told = words
+                        tell(words)
                     continue
             elif event.kind not in ("resync", "beat"):
                 continue
@@ -150,14 +163,23 @@ def _transfer(engine: ControlClient, transfer_id: str) -> Transfer:
 def _bar(progress: TransferEvent) -> str:
     done, total = progress["done"], progress["total"]
     if not total:
-        return progress["message"] or f"{_state_label(progress['state'])} …"
+        return _waits_for(progress)
     full = min(_BAR_WIDTH, _BAR_WIDTH * done // total)
     line = f"{formatting.size(done)} of {formatting.size(total)}"
     if progress["bytes_per_second"]:
         line += f", {formatting.size(progress['bytes_per_second'])}/s"
     if progress["eta_seconds"] is not None:
         line += f", {formatting.duration(progress['eta_seconds'])} left"
-    return f"[{'#' * full}{'.' * (_BAR_WIDTH - full)}] {line} {progress['message']}".rstrip()
+    trouble = _waits_for(progress) if progress["message"] else ""
+    return f"[{'#' * full}{'.' * (_BAR_WIDTH - full)}] {line} {trouble}".rstrip()
+
+
+def _waits_for(progress: TransferEvent) -> str:
+    """What a transfer waits for, and until when."""
+    if progress["retry_at"] is not None:
+        again = formatting.second(datetime.fromisoformat(progress["retry_at"]))
+        return f"{progress['message']} Tried again at {again}."
+    return progress["message"] or f"{_state_label(progress['state'])} …"
 
 
 def _line(transfer: Transfer) -> str:

@@ -8,6 +8,7 @@ import json
 import secrets
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,11 +20,13 @@ from tui.cli.output import say, say_json, tell
 from tui.client.agreement import with_consent
 from tui.client.errors import ControlError
 from tui.store.job_json import job_json
+from tui.store.lost_contact import FACT, LostContact, read_unheard
 from tui.store.records import JobRecord
 
 if TYPE_CHECKING:
     from tui.api.submission import Check, CheckReport, CostEstimate, Draft
     from tui.client.client import ControlClient
+    from tui.store.reader import StoreReader
 
 _CHECK_SECONDS = 300.0
 """How long `submit --wait` waits for the check of the delivery; a place whose listing lags behind
@@ -165,9 +168,11 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
         tell(f"The job goes on. Follow it with: simpletuner-tui logs {job_id} -f")
         return exit_codes.INTERRUPTED
     if job.status is JobStatus.COMPLETED:
+        if not options.json:
+            tell("It has ended. Its results are fetched and verified.")
         for item in control.collect(job_id).result()["missing"]:
             tell(f"missing: {item['what']}: {item['why']}. {item['advice']}".rstrip())
-        job = _until_delivery_is_known(control, job)
+        job = _until_delivery_is_known(control, job, quiet=options.json)
     files = context.reader().files(job_id)
     if options.json:
         say_json(job_json(job, files, context.outputs()))
@@ -201,11 +206,10 @@ def delivery_status(job: JobRecord) -> int:
     return exit_codes.FAILED
 
 
-def _until_delivery_is_known(control: ControlClient, job: JobRecord) -> JobRecord:
+def _until_delivery_is_known(control: ControlClient, job: JobRecord, *, quiet: bool) -> JobRecord:
     """Wait until the engine has checked whether the results arrived."""
     store = context.reader()
     deadline = time.monotonic() + _CHECK_SECONDS
-
     unsure_until = time.monotonic() + _UNSURE_SECONDS
 
     def known() -> bool:
@@ -215,6 +219,9 @@ def _until_delivery_is_known(control: ControlClient, job: JobRecord) -> JobRecor
         state = (now.submit.get("delivered") or {}).get("state")
         return bool(state) and (state != "unknown" or time.monotonic() > unsure_until)
 
+    if not known() and not quiet:
+        until = formatting.second(datetime.now(UTC) + timedelta(seconds=_CHECK_SECONDS))
+        tell(f"Whether its results have arrived is being checked, until {until} at most.")
     while not known():
         with contextlib.suppress(ControlError):
             for _event in control.events_until(known):
@@ -226,16 +233,20 @@ def _until_delivery_is_known(control: ControlClient, job: JobRecord) -> JobRecor
 
 def _until_ended(options: argparse.Namespace, control: ControlClient, job_id: str) -> JobRecord:
     store = context.reader()
-    shown = ""
+    shown, seen = "", 0
     control.focus(job_id).result()
     while True:
         try:
             for _event in control.events_until(lambda: _ended(store.job(job_id))):
                 job = store.job(job_id)
-                line = "" if job is None else _line(job)
+                line = "" if job is None else waiting_line(job, unheard_of(store, job_id))
                 if line != shown and not options.json:
                     tell(line)
                 shown = line
+                for event in store.events(job_id, seen):
+                    seen = event.seq
+                    if event.kind == "trouble" and not options.json:
+                        tell(f"  {event.message}")
         except ControlError:  # the engine went away: start it again, the job goes on
             control = context.engine()
             continue
@@ -247,6 +258,23 @@ def _until_ended(options: argparse.Namespace, control: ControlClient, job_id: st
 
 def _ended(job: JobRecord | None) -> bool:
     return job is None or job.status.is_terminal
+
+
+def unheard_of(store: StoreReader, job_id: str) -> LostContact | None:
+    """Since when a job has not been heard of, and why; None where it is."""
+    fact = store.fact(FACT)
+    return read_unheard(fact.value if fact else None).get(job_id)
+
+
+def waiting_line(job: JobRecord, unheard: LostContact | None) -> str:
+    """What a wait for a job waits for, and until when its run is stopped at the latest."""
+    if unheard is not None and job.status.is_active:
+        return formatting.unheard(unheard.why, unheard.since)
+    line, limit = _line(job), job.submit.get("cancel_after")
+    if job.step is None and job.queued_at is not None and isinstance(limit, int):
+        stopped = formatting.clock(job.queued_at + timedelta(seconds=limit))
+        return f"{line}; stopped at {stopped} at the latest"
+    return line
 
 
 def _line(job: JobRecord) -> str:

@@ -104,8 +104,8 @@ def _window_key(request: httpx2.Request) -> WindowKey:
 
     https://huggingface.co/docs/hub/rate-limits
     """
-    path = request.url.path
-    kind = "resolvers" if "/resolve/" in path else "api" if path.startswith("/api/") else "pages"
+    parts = request.url.path.split("/")
+    kind = "resolvers" if "resolve" in parts else "api" if parts[1:2] == ["api"] else "pages"
     token = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()
     return request.url.netloc.decode(), kind, token
 

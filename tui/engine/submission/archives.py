@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from tui.base.formatting import plural
+from tui.base.formatting import duration, plural
 from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.runtime.event_bus import EventBus
@@ -144,9 +144,11 @@ class Archives:
             except (NoAnswerError, NotSentError, RateLimitedError, ServiceError) as error:
                 if tries_left <= 0:
                     raise
-                message = f"The upload broke off: {error.message} Trying again."
+                pause = max(next(pauses), error.retry_after or 0)
+                again = f"Trying again in {duration(pause)}."
+                message = f"The upload broke off: {error.message} {again}"
                 self._recorder.note(job.job_id, "local", "trouble", message)
-                await asyncio.sleep(max(next(pauses), error.retry_after or 0))
+                await asyncio.sleep(pause)
             except DamagedUploadError as error:
                 if damaged:
                     raise

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from tui.base.clock import Clock
+from tui.base.formatting import duration
 from tui.base.hosts import is_loopback
 from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
@@ -217,8 +218,10 @@ class PredictionPoster:
                 message = f"It is not known yet whether Replicate took the job. {error.message}"
                 prediction_id = self._recorder.writer.job(job.job_id).prediction_id
                 stage = {} if prediction_id else {"stage": "looking for it at Replicate"}
+                pause = max(next(pauses), error.retry_after or 0)
+                message += f" Asked again in {duration(pause)}."
                 self._recorder.note(job.job_id, "local", "trouble", message, **stage)
-                await asyncio.sleep(max(next(pauses), error.retry_after or 0))
+                await asyncio.sleep(pause)
 
     async def require_account(self, job: JobRecord) -> None:
         """Check that the token in use is of the account that a job was submitted for.

@@ -234,6 +234,7 @@ class TransferWorker:
             transfer_id=record.transfer_id, job_id=record.job_id, state=record.state.value,
             done=record.done_bytes, total=record.total_bytes, bytes_per_second=int(speed),
             eta_seconds=int(remaining / speed) if speed > 0 else None, message=record.message,
+            retry_at=record.retry_at.isoformat() if record.retry_at else None,
             position=record.position, files=progress.take_changed() if progress is not None else {},
         )  # fmt: skip
 
