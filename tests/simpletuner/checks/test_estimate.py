@@ -1,0 +1,197 @@
+"""Each factor of the estimates, one at a time: what doubles, what counts once, what does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tui.simpletuner.checks.estimate import (
+    estimate,
+    guess_memory,
+    step_guess,
+    steps_per_epoch,
+    total_steps,
+)
+from tui.simpletuner.config.training_config import TrainingConfig, read_entries
+from tui.simpletuner.datasets.scan import DataReport
+from tui.simpletuner.request.hardware import PROFILES
+
+L40S = PROFILES["l40s"]
+DATA = {"id": "x", "type": "local", "resolution": 1024, "resolution_type": "pixel"}
+
+
+def config(*entries: dict[str, Any], **values: Any) -> TrainingConfig:
+    known = {"model_family": "flux", "model_type": "lora", "train_batch_size": 1} | values
+    data = read_entries([DATA | entry for entry in entries or ({},)], [])
+    return TrainingConfig("x", Path("x"), known, datasets=data)
+
+
+def data(images: int) -> DataReport:
+    class Counted(DataReport):
+        @property
+        def images(self) -> int:
+            return images
+
+    return Counted(())
+
+
+def step(*entries: dict[str, Any], **values: Any) -> float:
+    return step_guess(config(*entries, **values), L40S)
+
+
+def test_a_step_grows_with_the_square_of_the_resolution() -> None:
+    assert step({"resolution": 512}) == pytest.approx(step() / 4)
+    assert step({"resolution": 2048}) == pytest.approx(step() * 4)
+
+
+def test_a_step_of_a_video_does_not_depend_on_the_resolution_of_pictures() -> None:
+    assert step({"resolution": 512}, model_family="wan") == step(model_family="wan")
+
+
+@pytest.mark.parametrize(
+    ("option", "factor"),
+    [
+        ({"train_batch_size": 4}, 4**0.9),
+        ({"gradient_accumulation_steps": 3}, 3),
+        ({"model_type": "full"}, 1.4),
+        ({"gradient_checkpointing": False}, 0.8),
+        ({"base_model_precision": "int8-quanto"}, 1.1),
+        ({"base_model_precision": "int8-torchao"}, 1),
+    ],
+)
+def test_an_option_makes_a_step_longer_or_shorter(option: dict[str, Any], factor: float) -> None:
+    assert step(**option) == pytest.approx(step() * factor)
+
+
+def test_a_faster_card_makes_a_step_shorter() -> None:
+    assert step_guess(config(), PROFILES["h100"]) == pytest.approx(step() / 2.3)
+    assert step_guess(config(), PROFILES["a100"]) == pytest.approx(step() / 1.35)
+
+
+def test_the_largest_repeats_count_and_no_image_gives_no_step() -> None:
+    several = config({"repeats": 1}, {"id": "y", "repeats": 4}, {"id": "z"})
+    assert steps_per_epoch(several, 10) == 50
+    assert steps_per_epoch(several, 0) == 0
+    assert steps_per_epoch(several, 10, gpus=2) == 25
+    assert steps_per_epoch(config(train_batch_size=64), 1) == 1
+    assert total_steps(config(max_train_steps=7, num_train_epochs=3), 10) == 7
+
+
+def test_no_more_cards_count_than_the_run_has_processes() -> None:
+    eight = PROFILES["h100-x8"]
+    one = estimate(config(num_train_epochs=1), eight, data(64))
+    two = estimate(config(num_train_epochs=1, num_processes=2), eight, data(64))
+    many = estimate(config(num_train_epochs=1, num_processes=99), eight, data(64))
+    assert (one.steps, two.steps, many.steps) == (64, 32, 8)
+
+
+def seconds(report: DataReport | None = None, **values: Any) -> int:
+    return estimate(config(**values), L40S, report, step_seconds=3.0).seconds
+
+
+QUIET = {"max_train_steps": 100, "validation_disable": True}
+VALIDATED = {"max_train_steps": 100, "validation_prompt": "a cat"}
+
+
+def test_the_validation_before_the_first_step_counts() -> None:
+    """30 steps of inference at a third of a training step, and 5 s, for each round."""
+    alone = seconds(**QUIET)
+    assert seconds(**VALIDATED, validation_step_interval=0) == alone + 35
+    assert seconds(**VALIDATED, validation_step_interval=200) == alone + 35
+    assert seconds(**VALIDATED, validation_step_interval=50) == alone + 3 * 35
+    assert seconds(**QUIET, validation_prompt="a cat", validation_step_interval=50) == alone
+    few = seconds(**VALIDATED, validation_step_interval=50, validation_num_inference_steps=6)
+    assert few == alone + 3 * 11
+
+
+def test_a_run_whose_steps_are_not_known_counts_no_validation() -> None:
+    unknown = estimate(config(validation_prompt="a cat", num_train_epochs=2), L40S)
+    assert unknown.steps == 0
+    assert (unknown.seconds_low, unknown.seconds, unknown.seconds_high) == (60, 180, 480)
+
+
+def test_pictures_are_cached_once_whatever_the_steps() -> None:
+    assert seconds(data(1000), **QUIET) == seconds(**QUIET) + 350
+
+
+def test_the_rate_of_the_user_takes_the_place_of_the_profiles() -> None:
+    own = estimate(config(**QUIET), L40S, micros_per_second=7)
+    usual = estimate(config(**QUIET), L40S)
+    assert (own.micros_low, own.micros, own.micros_high) == (
+        own.seconds_low * 7, own.seconds * 7, own.seconds_high * 7,
+    )  # fmt: skip
+    assert usual.micros_high == usual.seconds_high * L40S.micros_per_second
+
+
+def memory(**values: Any) -> tuple[float, float]:
+    guess = guess_memory(config(**values))
+    assert guess is not None
+    assert guess.total_gb == guess.weights_gb + guess.activations_gb + 1.5
+    return guess.weights_gb, guess.activations_gb
+
+
+def test_activations_grow_with_the_batch_and_without_checkpointing() -> None:
+    weights, activations = memory()
+    assert memory(train_batch_size=3) == (weights, pytest.approx(activations * 3))
+    assert memory(gradient_checkpointing=False) == (weights, pytest.approx(activations * 6))
+    small = guess_memory(config({"resolution": 512}))
+    assert small is not None
+    assert small.activations_gb == pytest.approx(activations / 4)
+
+
+def test_activations_of_a_video_do_not_depend_on_the_resolution_of_pictures() -> None:
+    small, usual = (
+        guess_memory(config({"resolution": size}, model_family="wan")) for size in (512, 1024)
+    )
+    assert small == usual
+
+
+def adapter(**lycoris: Any) -> float:
+    """Weights of an adapter as a part of those of the base model."""
+    small = replace(config(lora_type="lycoris"), lycoris=lycoris)
+    bare = replace(small, lycoris={"algo": "lokr", "factor": 10**6, "full_matrix": True})
+    with_it, without = guess_memory(small), guess_memory(bare)
+    assert with_it is not None
+    assert without is not None
+    return (with_it.weights_gb - without.weights_gb) / (12 * 16)
+
+
+def test_the_adapter_grows_with_its_rank_and_adds_no_more_than_the_base_has() -> None:
+    assert adapter(algo="lora", linear_dim=32) == pytest.approx(2 * adapter(algo="lora"))
+    assert adapter(algo="lora", linear_dim=10**9) == pytest.approx(1)
+    assert adapter(algo="loha", linear_dim=10**9) == pytest.approx(1)
+    assert adapter(algo="loha", linear_dim=32) == pytest.approx(
+        2 * adapter(algo="lora", linear_dim=32)
+    )
+    assert adapter(algo="full") == pytest.approx(1)
+
+
+def test_a_kronecker_adapter_adds_no_more_than_its_large_factor() -> None:
+    assert adapter(algo="lokr", factor=16, linear_dim=10**9) == pytest.approx(1 / 256)
+    assert adapter(algo="lokr", factor=16, full_matrix=True) == pytest.approx(1 / 256)
+    assert adapter(algo="lokr", factor=4, linear_dim=16) == pytest.approx(16 * 97e-6 / 4)
+    assert adapter(algo="lokr", linear_dim=10**9) == pytest.approx(1 / 48**2)
+    assert adapter(algo="lokr", factor=0, linear_dim=10**9) == pytest.approx(1 / 48**2)
+
+
+@pytest.mark.parametrize(
+    ("precision", "size"),
+    [
+        ("no_change", 2.0),
+        ("int8-quanto", 1.1),
+        ("nf4-bnb", 0.65),
+        ("int2-quanto", 0.35),
+        ("fp8-torchao", 1.1),
+    ],
+)
+def test_the_frozen_base_is_smaller_when_it_is_quantised(precision: str, size: float) -> None:
+    base = memory(base_model_precision=precision)[0] - memory(base_model_precision="no_change")[0]
+    assert base == pytest.approx(12 * (size - 2.0))
+
+
+def test_a_full_training_keeps_the_optimiser_of_every_weight() -> None:
+    assert memory(model_type="full")[0] == pytest.approx(12 * 8)
+    assert memory(model_type="full", mixed_precision="fp32")[0] == pytest.approx(12 * 16)
