@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.cli.output import tell
-from tui.settings import Home, Settings, load_settings
+from tui.settings import Home, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from tui.client.client import ControlClient
@@ -44,10 +44,56 @@ def reader() -> StoreReader:
 
 
 def engine() -> ControlClient:
-    """A client of the engine, which is started if need be."""
+    """A client of the engine, which is started if need be, and waited for if it is silent."""
     from tui.client.engine_process import attach_blocking
 
-    return attach_blocking(home(), settings(), os.environ)
+    return attach_blocking(
+        home(),
+        settings(),
+        os.environ,
+        lambda error: _tell_once(f"{error.message} Waiting for it. {error.advice}"),
+    )
+
+
+def answering_engine() -> ControlClient | None:
+    """A client of the engine if one answers; for what the store can tell as well.
+
+    That there is one that does not answer is said.
+    """
+    from tui.client.engine_process import attach_blocking
+    from tui.client.presence import ANSWERS, SILENT, presence, silent_words
+
+    state, pid = presence(str(home().socket))
+    if state == SILENT:
+        message, advice = silent_words(pid)
+        _tell_once(f"{message} This is what the store holds. {advice}")
+    return attach_blocking(home(), settings(), os.environ) if state == ANSWERS else None
+
+
+def wake_engine(*, needed: bool) -> None:
+    """Start the engine where jobs are active, so that the next command shows their true state.
+
+    Called when the answer has been given, so that nobody waits for this and no failure spoils it.
+
+    Args:
+        needed: whether a job is active.
+    """
+    if not needed:
+        return
+    import sys
+
+    from tui.client.engine_process import attach_blocking
+    from tui.client.errors import ControlError
+
+    sys.stdout.flush()
+    try:
+        attach_blocking(home(), settings(), os.environ)
+    except (ControlError, SettingsError) as error:
+        tell(f"simpletuner-tui: {error.message} Active jobs are shown as last seen.")
+        if error.advice:
+            tell(f"  {error.advice}")
+    except OSError as error:
+        tell(f"simpletuner-tui: The engine cannot be started: {error.strerror or error}.")
 
 
 def outputs() -> Path:

@@ -24,8 +24,9 @@ def run_fast_path(arguments: Sequence[str]) -> int | None:
     moved = os.environ.get("SIMPLETUNER_TUI_HOME", "").strip()
     base = os.path.abspath(os.path.expanduser(moved or "~/.simpletuner"))  # noqa: PTH100, PTH111
     root = base if moved else f"{base}/tui"
+    active = False
     if arguments[:1] in (["jobs"], ["job"]):
-        text = _jobs(arguments, root, f"{base}/cloud_outputs")
+        text, active = _jobs(arguments, root, f"{base}/cloud_outputs") or (None, False)
     else:
         text = _setting(arguments, root)
     if text is None:
@@ -35,11 +36,13 @@ def run_fast_path(arguments: Sequence[str]) -> int | None:
         sys.stdout.flush()
     except (BrokenPipeError, UnicodeError):
         return None
+    if active:
+        _look_for_engine(f"{root}/engine.sock")
     return 0
 
 
-def _jobs(arguments: Sequence[str], root: str, outputs: str) -> str | None:
-    """The answer of `jobs` or `job`; None also when a job's state may be out of date."""
+def _jobs(arguments: Sequence[str], root: str, outputs: str) -> tuple[str, bool] | None:
+    """The answer of `jobs` or `job`, and whether a job in it is active."""
     words = [word for word in arguments[1:] if word != "--json"]
     as_json = "--json" in arguments
     database = f"{root}/state.db"
@@ -49,18 +52,14 @@ def _jobs(arguments: Sequence[str], root: str, outputs: str) -> str | None:
     if text is None or "outputs_dir" in text:
         return None
     if arguments[0] == "job":
-        answer = _job(database, outputs, words) if as_json else None
-    elif (limit := _limit(words)) is None:
-        answer = None
-    elif as_json:
+        return _job(database, outputs, words) if as_json else None
+    if (limit := _limit(words)) is None:
+        return None
+    if as_json:
         from tui.store.job_json_query import jobs_json
 
-        answer = jobs_json(database, outputs, limit)
-    else:
-        answer = _table(database, limit)
-    if answer is None or (answer[1] and not _answers(f"{root}/engine.sock")):
-        return None
-    return answer[0]
+        return jobs_json(database, outputs, limit)
+    return _table(database, limit)
 
 
 def _job(database: str, outputs: str, words: Sequence[str]) -> tuple[str, bool] | None:
@@ -138,16 +137,12 @@ def _limit(words: Sequence[str]) -> int | None:
     return None
 
 
-def _answers(path: str) -> bool:
-    """Whether an engine listens, so that the state of active jobs is up to date."""
-    if len(os.fsencode(path)) > _LONGEST_SOCKET:
-        return False
-    import socket
+def _look_for_engine(path: str) -> None:
+    """Have an engine follow the active jobs; where that cannot be, say so, the answer given."""
+    from tui.client.presence import ANSWERS, presence
 
-    with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(1.0)
-        try:
-            line.connect(path)
-        except OSError:
-            return False
-    return True
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET and presence(path)[0] == ANSWERS:
+        return
+    from tui.cli.context import wake_engine
+
+    wake_engine(needed=True)

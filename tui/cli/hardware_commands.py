@@ -207,7 +207,9 @@ def rates(options: argparse.Namespace) -> int:
 
 def spending(options: argparse.Namespace) -> int:
     """Print what was spent, by day."""
-    data = context.engine().cloud.spending(options.days).result()
+    from tui.cli.store_answers import spending_summary
+
+    data = spending_summary(options.days)
     if options.json:
         say_json(data)
         return exit_codes.FINE

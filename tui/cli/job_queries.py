@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from tui.base.formatting import plain
-from tui.base.job_status import LOST, JobStatus
+from tui.base.job_status import LOST
 from tui.cli import context, exit_codes
 from tui.cli.job_table import JobRow, job_table, prints_utf8
-from tui.cli.output import say, say_json, tell
+from tui.cli.output import say, say_json
 from tui.simpletuner.log.grammar import clean
 from tui.store.filter import parse_filter
 from tui.store.job_json import job_json
@@ -36,7 +36,7 @@ def jobs(options: argparse.Namespace) -> int:
         say("No jobs yet. Start one with: simpletuner-tui submit CONFIG")
     else:
         _say_table(records)
-    _wake_engine(records)
+    context.wake_engine(needed=any(record.status.is_active for record in records))
     return exit_codes.FINE
 
 
@@ -70,7 +70,7 @@ def job(options: argparse.Namespace) -> int:
     else:
         marks = store.fact(FACT)
         _say_job(record, files, read_unheard(marks.value if marks else None).get(record.job_id))
-    _wake_engine([record])
+    context.wake_engine(needed=record.status.is_active)
     return exit_codes.FINE
 
 
@@ -154,7 +154,7 @@ def _follow(
     position: int,
     write: Callable[[bytes], object],
 ) -> None:
-    from tui.client.errors import ControlError
+    from tui.client.errors import ControlError, EngineSilentError
 
     def ended() -> bool:
         nonlocal position
@@ -163,7 +163,10 @@ def _follow(
         return current is None or current.status.is_terminal
 
     while not ended():
-        control = context.engine()  # started again when it went away: the job goes on
+        try:
+            control = context.engine()  # started again when it went away: the job goes on
+        except EngineSilentError:  # said while it was waited for; it may go on yet
+            continue
         try:
             control.focus(record.job_id).result()
             for _event in control.events_until(ended):
@@ -226,25 +229,6 @@ def metrics(options: argparse.Namespace) -> int:
         for step, value in zip(*store.metrics(record.job_id, name), strict=True):
             say(f"{name},{step},{value!r}")
     return exit_codes.FINE
-
-
-def _wake_engine(records: list[JobRecord]) -> None:
-    """Start the engine where jobs are active, so that the next command shows their true state.
-
-    The answer has been given already, so that nobody waits for this and no failure spoils it.
-    """
-    if not any(job.status in _FOLLOWED for job in records):
-        return
-    from tui.client.errors import ControlError
-
-    sys.stdout.flush()
-    try:
-        context.engine()
-    except ControlError as error:
-        tell(f"simpletuner-tui: {error.message} Active jobs are shown as last seen.")
-
-
-_FOLLOWED = frozenset(status for status in JobStatus if status.is_active)
 
 
 _KEPT: Final = re.compile(r"([\r\n\t])")

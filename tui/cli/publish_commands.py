@@ -241,9 +241,9 @@ def _clear(options: argparse.Namespace) -> int:
 
 def artifacts(options: argparse.Namespace) -> int:
     """List what jobs produced, and where it is published."""
-    engine = context.engine()
-    job_id = context.reader().find(options.id).job_id if options.id else ""
-    jobs = engine.publishing.artifacts(job_id).result()
+    from tui.cli.store_answers import artifacts_of_jobs
+
+    jobs = artifacts_of_jobs(options.id or "")
     if options.json:
         say_json({"jobs": jobs})
         return exit_codes.FINE

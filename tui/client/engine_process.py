@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tui.client.client import ControlClient
-from tui.client.errors import ControlError, EngineGoneError
+from tui.client.errors import ControlError, EngineGoneError, EngineSilentError
+from tui.client.presence import SILENT, presence, silent_words
 from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -218,15 +219,33 @@ def _expect_ready(process: subprocess.Popen[bytes], home: Home) -> None:
         raise EngineStartError(reason, home)
 
 
-def attach_blocking(home: Home, settings: Settings, environ: Mapping[str, str]) -> ControlClient:
+def refuse_silence(error: EngineSilentError) -> None:
+    """The answer to a silent engine of callers that do not wait for it."""
+    raise error
+
+
+def attach_blocking(
+    home: Home,
+    settings: Settings,
+    environ: Mapping[str, str],
+    on_silence: Callable[[EngineSilentError], object] = refuse_silence,
+) -> ControlClient:
     """A client of this home's engine, started if need be, with this environment's tokens.
 
     Two callers at once may both start one; the second engine finds the store locked and ends, and
     its starter waits for the first. An engine that is just ending is waited for in the same way.
 
+    Args:
+        home: whose engine.
+        settings: the user's.
+        environ: the caller's.
+        on_silence: called each time that an engine is there and does not answer. It is waited for
+            until this raises, or for half a minute.
+
     Raises:
         EngineStartError: it could not be started, or not in time, or another user controls the
             state folder.
+        EngineSilentError: there is one, and it does not answer.
         StrangerError: another user listens on the socket.
     """
     _claim(home)
@@ -234,6 +253,13 @@ def attach_blocking(home: Home, settings: Settings, environ: Mapping[str, str]) 
     session = session_of(environ)
     deadline = time.monotonic() + _START_LIMIT
     while True:
+        state, pid = presence(str(home.socket))
+        if state == SILENT:
+            silence = EngineSilentError(*silent_words(pid))
+            on_silence(silence)
+            if time.monotonic() >= deadline:
+                raise silence
+            continue
         try:
             client.set_session(session, timeout=_SESSION_LIMIT).result()
         except EngineGoneError:

@@ -22,6 +22,13 @@ class EngineGoneError(ControlError):
         )
 
 
+class EngineSilentError(ControlError):
+    """An engine holds the socket and does not answer: it is stopped, stuck or very busy."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message, advice, status=503, code="engine_gone")
+
+
 class StrangerError(ControlError):
     """Another user controls the socket, or answers on it; nothing has been sent."""
 

@@ -47,6 +47,24 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifact
     }
 
 
+def artifacts_in_store(
+    reader: StoreReader, job: str, outputs: Path
+) -> list[artifacts.JobArtifacts]:
+    """Those of one job, or of every job that produced something. Blocking.
+
+    Args:
+        reader: of the store.
+        job: the beginning of a job's id; "" for all jobs.
+        outputs: the folder of results.
+
+    Raises:
+        UnknownJobError: there is no such job.
+    """
+    jobs = [reader.find(job)] if job else reader.records()
+    rows = [artifacts_of(reader, record, outputs) for record in jobs]
+    return rows if job else [row for row in rows if row["files"] or row["unfetched"]]
+
+
 def name_of(job: JobRecord, file: FileRecord) -> str:
     """A file's path relative to its job's folder."""
     return file.path.removeprefix(f"{folder_of(job)}/")

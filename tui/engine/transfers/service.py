@@ -18,7 +18,7 @@ from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.transfers.artifacts import artifacts_of
+from tui.engine.transfers.artifacts import artifacts_in_store
 from tui.engine.transfers.card import ModelCards
 from tui.engine.transfers.destination_options import read_speed, wrong
 from tui.engine.transfers.destinations import Destinations, Target
@@ -280,9 +280,7 @@ class TransferService:
         """
 
         def look(reader: StoreReader) -> list[artifacts.JobArtifacts]:
-            jobs = [reader.find(job)] if job else reader.records()
-            rows = [artifacts_of(reader, record, self._outputs) for record in jobs]
-            return rows if job else [row for row in rows if row["files"] or row["unfetched"]]
+            return artifacts_in_store(reader, job, self._outputs)
 
         return await asyncio.to_thread(self._with_reader, look)
 
