@@ -57,6 +57,7 @@ class EngineLink:
         self._sent_at = 0.0
         self._waiting = False
         self._following = False
+        self._client: ControlClient | None = None
 
     def start(self) -> None:
         """Attaches, and keeps attached until the app ends."""
@@ -64,20 +65,23 @@ class EngineLink:
 
     async def _run(self) -> None:
         """Attaches, follows, and attaches again when the connection breaks, until cancelled."""
-        from tui.client.client import ControlError
+        from tui.client.errors import ControlError, EngineSilentError
 
         failures = 0
         while True:
             try:
-                self.control = await self._attach()
+                self.control = self._client = await self._attach()
                 self._following = False
                 self._change_state(EngineState("ready"))
                 self._attached(self.control)
                 self._jobs_changed()
                 async for event in self.control.events():
                     failures = 0
-                    self._handle(event)
+                    self._hear(event)
                 self._change_state(EngineState("gone", "The engine has stopped."))
+            except EngineSilentError as error:
+                self._change_state(EngineState("silent", error.message, error.advice))
+                failures = 0  # asking again costs it nothing
             except ControlError as error:
                 self._change_state(EngineState("gone", error.message, error.advice))
             except OSError as error:
@@ -88,8 +92,8 @@ class EngineLink:
             await asyncio.sleep(delay)
 
     def _change_state(self, state: EngineState) -> None:
-        """Shows whether the engine is there; why it is gone is told once, not at each attempt."""
-        if state.state == "gone":
+        """Shows whether the engine is there; why it is not is told once, not at each attempt."""
+        if state.state in ("gone", "silent"):
             self.control = None
             if state.message and self.state != state:
                 self._context.tell(state.message, state.advice, "error")
@@ -98,6 +102,18 @@ class EngineLink:
         self._context.signals.engine_changed.publish(state)
 
     # -- events -------------------------------------------------------------------------------
+
+    def _hear(self, event: ControlEvent) -> None:
+        """Takes an event, or the engine's silence, which ends with the next event."""
+        if event.kind == "silence":
+            words = (str(event.data.get(name, "")) for name in ("message", "advice"))
+            self._change_state(EngineState("silent", *words))
+            return
+        if self.state.state == "silent":
+            self.control = self._client
+            self._following = False  # much may have happened before it went on
+            self._change_state(EngineState("ready"))
+        self._handle(event)
 
     def _handle(self, event: ControlEvent) -> None:
         if not self._following:
@@ -162,7 +178,7 @@ class EngineLink:
 
         control = self.control
         if control is None:
-            self._context.tell("The engine is still starting; try again in a moment.")
+            self._context.tell(self.state.refusal)
             return
 
         async def work() -> None:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.api import paths
 from tui.base.json_types import JsonObject
-from tui.client.call import CALL_SECONDS, AnswerT, BodyT, Call, QueryT
+from tui.client.call import CALL_SECONDS, AnswerT, BodyT, Call, QueryT, run_in_thread
 from tui.client.cloud import CloudCalls
 from tui.client.connection import UnixConnection
 from tui.client.errors import ControlError, EngineGoneError, StrangerError
+from tui.client.presence import SILENT, presence, silent_words
 from tui.client.publishing import PublishingCalls
 from tui.client.session_headers import to_headers
 
@@ -78,7 +79,12 @@ _UPLOAD_SECONDS: Final = 600.0
 """The limit of calls that read datasets or a long list of jobs."""
 _DOWNLOAD_SECONDS: Final = 3600.0
 """The limit of calls that fetch a job's results."""
-_SILENCE: Final = 45.0  # the engine sends a comment every 15 s, so this much silence is a dead line
+_SILENCE: Final = 45.0
+"""Seconds without a byte after which a command takes its event stream to be dead."""
+_QUIET: Final = 2.5
+"""Seconds after which a window asks whether the engine is silent; it sends a sign each second."""
+_LAST_CHANCE: Final = 0.3
+_ONE_DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,11 @@ class ControlEvent:
     """One message of the engine's event stream.
 
     Attributes:
-        kind: one of `tui.api.events.EventKind`, or `beat`: first when the stream stands, then
-            every 15 s.
-        data: its content; `tui.api.events.EVENTS` has the shape for each kind.
+        kind: one of `tui.api.events.EventKind`; `beat`, first when the stream stands and then each
+            second in which nothing else comes; or, in `events` alone, `silence`: the engine is
+            there and does not answer.
+        data: its content; `tui.api.events.EVENTS` has the shape for each kind, and `silence` has
+            `message` and `advice`.
     """
 
     kind: str
@@ -197,9 +205,9 @@ class ControlClient:
 
     # -- events -------------------------------------------------------------------------------
 
-    def events_blocking(self) -> Generator[ControlEvent, None, None]:
-        """The event stream; ends when the engine goes."""
-        connection = UnixConnection(self._path, _SILENCE)
+    def events_blocking(self, limit: float = _SILENCE) -> Generator[ControlEvent, None, None]:
+        """The event stream; ends when the engine goes, or with an error `limit` seconds silent."""
+        connection = UnixConnection(self._path, limit)
         try:
             events, headers = paths.EVENTS, {"Accept": paths.EVENTS.content}
             connection.request(events.method, events.path, headers=headers)
@@ -231,8 +239,21 @@ class ControlClient:
         finally:
             stream.close()
 
+    async def _silence(self) -> ControlEvent | None:
+        """The event of an engine that does not answer; None where it does, or has gone."""
+        state, pid = await run_in_thread(
+            lambda: presence(str(self._path), _LAST_CHANCE), "engine presence"
+        )
+        if state != SILENT:
+            return None
+        message, advice = silent_words(pid)
+        return ControlEvent("silence", {"message": message, "advice": advice})
+
     async def events(self) -> AsyncIterator[ControlEvent]:
-        """The event stream for an event loop; raises `EngineGoneError` when the line breaks."""
+        """The event stream for an event loop; raises `EngineGoneError` when the line breaks.
+
+        A silent engine does not end it: that it is silent comes as an event of its own.
+        """
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[ControlEvent | ControlError | None] = asyncio.Queue()
         stopped = threading.Event()
@@ -244,7 +265,7 @@ class ControlClient:
 
         def read() -> None:
             try:
-                for event in self.events_blocking():
+                for event in self.events_blocking(_ONE_DAY):
                     if stopped.is_set():
                         return
                     hand_over(event)
@@ -254,7 +275,16 @@ class ControlClient:
 
         threading.Thread(target=read, name="engine-events", daemon=True).start()
         try:
-            while (item := await queue.get()) is not None:
+            while True:
+                try:
+                    async with asyncio.timeout(_QUIET):
+                        item = await queue.get()
+                except TimeoutError:
+                    if silence := await self._silence():
+                        yield silence
+                    continue
+                if item is None:
+                    break
                 if isinstance(item, ControlError):
                     raise item
                 yield item

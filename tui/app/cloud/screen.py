@@ -160,7 +160,7 @@ class CloudScreen(AppScreen):
         if action.group != "cloud":
             return super().why_not(action)
         if action.name in ("check", "check_all", "days", "edit") and self.context.control is None:
-            return "The engine is not running; this is possible when it is."
+            return self.context.engine.refusal
         if action.name == "edit" and not self.view.card.items():
             return "There is nothing to change on this card."
         if action.name == "days" and not isinstance(self.view.card, SpendingCard):

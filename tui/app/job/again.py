@@ -23,7 +23,7 @@ def run_again(context: AppContext, job: JobRecord) -> None:
     """Asks which run is meant where today differs, then for the price, then starts it."""
     control = context.control
     if control is None:
-        context.tell("The engine is still starting; try again in a moment.")
+        context.tell(context.engine.refusal)
     else:
         context.tell(f"Comparing {job.name} with today…")
         context.run_worker(_plan(context, control, job), group="rerun", exclusive=True)

@@ -24,6 +24,7 @@ class PageState:
         desktop: whether there is a desktop to show a folder on.
         files: whether files of the job are here.
         resumable: whether a later job can go on from a checkpoint of it.
+        no_engine: what to say while no engine is there.
     """
 
     engine: bool
@@ -35,6 +36,7 @@ class PageState:
     desktop: bool
     files: bool
     resumable: bool = False
+    no_engine: str = _NO_ENGINE
 
 
 def why_not(name: str, job: JobRecord, page: PageState) -> str:
@@ -48,14 +50,14 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
     if name == "publish":
         if not page.files:
             return "This job has no files on this machine yet; f fetches what there is."
-        return "" if page.engine else _NO_ENGINE
+        return "" if page.engine else page.no_engine
     if name in ("edit", "rerun"):
         if not (job.submit.get("draft") or job.config_path):
             return "This job was started elsewhere; its config is not here."
         if name == "rerun" and job.diagnosis.get("again") == "no" and not page.resumable:
             return "The same run would fail again; e opens the form to change it."
         needs_engine = name == "rerun" and not page.resumable
-        return _NO_ENGINE if needs_engine and not page.engine else ""
+        return page.no_engine if needs_engine and not page.engine else ""
     if name == "compare":
         if page.tab not in ("Metrics", "Config"):
             return "Metrics and Config can be compared."
@@ -77,7 +79,7 @@ def _cancel(job: JobRecord, page: PageState) -> str:
         return f"The job is over already: {STATUS_WORDS[job.status]}."
     if job.cancel_requested:
         return "Cancelling was asked for already."
-    return "" if page.engine else _NO_ENGINE
+    return "" if page.engine else page.no_engine
 
 
 def _move(job: JobRecord, page: PageState) -> str:
@@ -88,7 +90,7 @@ def _move(job: JobRecord, page: PageState) -> str:
         return "This job was started elsewhere; its config is not here."
     if job.cancel_requested:
         return "Cancelling was asked for already."
-    return "" if page.engine else _NO_ENGINE
+    return "" if page.engine else page.no_engine
 
 
 def _collect(job: JobRecord, page: PageState) -> str:
@@ -96,4 +98,4 @@ def _collect(job: JobRecord, page: PageState) -> str:
         return f"There are no files to fetch yet; the job is {STATUS_WORDS[job.status]}."
     if not job.prediction_id:
         return "The job never reached Replicate, so there is nothing to fetch."
-    return "" if page.engine else _NO_ENGINE
+    return "" if page.engine else page.no_engine

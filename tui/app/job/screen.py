@@ -218,6 +218,7 @@ class JobScreen(AppScreen):
             return "The job is gone."
         page = PageState(
             engine=self.context.control is not None,
+            no_engine=self.context.engine.refusal,
             tab=self.tabs.tab,
             comparing=self.tabs.compared is not None,
             comparable=name == "compare" and self._other() is not None,

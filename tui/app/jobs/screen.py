@@ -194,7 +194,7 @@ class JobsScreen(AppScreen):
             return "There is no job here yet. Press n to start one."
         marks = self.context.model.marks
         if name in ("cancel", "collect", "publish", "delete", "sync") and not self.context.control:
-            return "The engine is still starting; try again in a moment."
+            return self.context.engine.refusal
         if name == "cancel" and not marks and row is not None and row.status.is_terminal:
             return f"{row.name} is over already: {STATUS_WORDS[row.status]}."
         if name == "delete" and not marks and row is not None and row.status.is_active:

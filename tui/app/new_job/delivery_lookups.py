@@ -129,7 +129,7 @@ class DeliveryLookups:
 
         control = self._context.control
         if control is None:
-            self._context.tell("The engine is still starting; try again in a moment.")
+            self._context.tell(self._context.engine.refusal)
             return
         try:
             rows = await control.publishing.destinations()
@@ -186,7 +186,7 @@ class DeliveryLookups:
     async def _recommend(self) -> None:
         control, flow = self._context.control, self._flow
         if control is None:
-            self._context.tell("The engine is still starting; try again in a moment.")
+            self._context.tell(self._context.engine.refusal)
             return
         before = repr(flow.draft)
         try:

@@ -279,7 +279,7 @@ class NewJobScreen(AppScreen):
 
         control = self.context.control
         if control is None:
-            self.context.tell("The engine is still starting; try again in a moment.")
+            self.context.tell(self.context.engine.refusal)
             return
         try:
             answer = await control.check(cast("JobDraft", self.flow.draft))

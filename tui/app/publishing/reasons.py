@@ -10,7 +10,7 @@ from tui.app.publishing.artifact_list import Row
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
 NO_CHECKPOINTS: Final = "This job has no checkpoints to compare."
-_NO_ENGINE: Final = "The engine is not running; this is possible when it is."
+_NO_ENGINE: Final = "The engine does not answer; this is possible when it does."
 _NEEDS_ENGINE: Final = frozenset({
     "publish", "best", "pause", "cancel", "retry", "sooner", "later", "limit", "add", "edit",
     "test", "test_all", "delete", "fetch", "clear", "clear_all",

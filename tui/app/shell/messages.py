@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.signal import Signal
 
@@ -47,14 +47,25 @@ class EngineState:
     """Whether the engine is there.
 
     Attributes:
-        state: `starting`, `ready` or `gone`.
-        message: why it is gone; empty otherwise.
+        state: `starting`, `ready`, `silent` (it is there and does not answer) or `gone`.
+        message: why it is gone or silent; empty otherwise.
         advice: what to do about it.
     """
 
     state: str
     message: str = ""
     advice: str = ""
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing can be asked of the engine; meaningless when it is ready."""
+        return _REFUSALS.get(self.state, "The engine is still starting; try again in a moment.")
+
+
+_REFUSALS: Final = {
+    "gone": "The engine is not running; this is possible when it is.",
+    "silent": "The engine does not answer; this is possible when it does.",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,8 @@ def _api(account: Mapping[str, Any], engine: EngineState) -> Indicator:
         return Indicator("wait", "engine: starting…")
     if engine.state == "gone":
         return Indicator("bad", "engine: not running")
+    if engine.state == "silent":
+        return Indicator("bad", "engine: does not answer", "engine silent")
     if not account:
         return Indicator("wait", "api")
     if account.get("valid"):

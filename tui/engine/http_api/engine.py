@@ -18,8 +18,8 @@ from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
 
-_HEARTBEAT: Final = 15.0
-_LOOK: Final = 1.5
+_HEARTBEAT: Final = 1.0
+"""Seconds without an event after which a window gets a sign of life."""
 _USUAL_TTL: Final = 3600
 _REGION: Final = "us-east-1"
 
@@ -66,20 +66,15 @@ class EngineRoutes:
         await response.prepare(request)
         with self._engine.bus.subscribe() as queue, contextlib.suppress(ConnectionResetError):
             await response.write(b": attached\n\n")
-            quiet = 0.0
             while True:
                 try:
-                    async with asyncio.timeout(_LOOK):
+                    async with asyncio.timeout(_HEARTBEAT):
                         kind, data = await queue.get()
                 except TimeoutError:
                     if request.transport is None or request.transport.is_closing():
                         break  # the window has gone; an idle agent shall not wait for it
-                    quiet += _LOOK
-                    if quiet >= _HEARTBEAT:
-                        quiet = 0.0
-                        await response.write(b": still here\n\n")
+                    await response.write(b": still here\n\n")
                     continue
-                quiet = 0.0
                 text = f"event: {kind}\ndata: {json.dumps(data, default=str)}\n\n"
                 await response.write(text.encode())
                 if kind == "bye":
