@@ -97,8 +97,17 @@ async def test_an_account_that_changes_after_the_submit_gets_nothing(world: Worl
     world.engine.clients.tokens.give(
         "huggingface", world.sandbox.base_url, "hf_other", "environment"
     )
-    with pytest.raises(SimpleTunerError, match="is not in a dataset of other"):
+    with pytest.raises(SimpleTunerError, match=r"datasets of sandbox .* datasets of other"):
         await world.engine.staging.stage(job, threading.Event())
+    kept = {
+        name: job.submit["staging"][name] for name in job.submit["staging"].keys() - {"receiver"}
+    }
+    earlier = replace(job, submit=job.submit | {"staging": kept})  # a version that kept no receiver
+    with pytest.raises(
+        SimpleTunerError, match=r"is not in a dataset of other .* but in one of"
+    ) as no:
+        await world.engine.staging.stage(earlier, threading.Event())
+    assert name in no.value.message
     assert hub.received_bytes == sent
     assert hub.repos.get("dataset", name) is not None
     assert hub.repos.get("dataset", name.replace("sandbox/", "other/")) is None

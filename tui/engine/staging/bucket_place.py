@@ -27,6 +27,7 @@ from tui.engine.credentials.storage_keys import data_label
 from tui.engine.staging.bucket_objects import BucketObjects
 from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progress
 from tui.engine.staging.reading_time import needed_life
+from tui.engine.staging.receiver import Receiver, receiver_of, require_same
 from tui.engine.staging.threads import run_until_cancelled
 from tui.engine.transfers.destinations import Destinations
 from tui.replicate.secret import Secret
@@ -101,8 +102,24 @@ class BucketPlace:
             absent = await asyncio.to_thread(look)
         return Missing(len(absent), sum(file.size for file in absent))
 
+    def receiver(self, manifest: Manifest) -> Receiver:  # noqa: ARG002  all go to one bucket
+        """See `StagingPlace.receiver`: the bucket that the destination leads to now."""
+        profile = self._profile()
+        server, folder = profile.endpoint or "Amazon S3", profile.key("")
+        keys = profile.data_role and f"the role {profile.data_role}"
+        parts = {
+            "endpoint": server,
+            "bucket": profile.bucket,
+            "prefix": folder,
+            "keys": keys or "a session of your keys",
+        }
+        words = f"the bucket {profile.bucket} at {server}" + (f" below {folder}" if folder else "")
+        home = "\n".join((server, profile.bucket, folder))
+        return Receiver(f"{words}, read with {parts['keys']}", parts, home)
+
     async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
-        """Do nothing: the destination has no accounts."""
+        """See `StagingPlace.require_receiver`: the destination may have been edited since."""
+        require_same(receiver_of(job), self.receiver(manifest))
 
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """See `StagingPlace.send`."""
@@ -139,6 +156,7 @@ class BucketPlace:
 
     async def prepare_job(self, manifest: Manifest, job: JobRecord) -> JobData:
         """See `StagingPlace.prepare_job`: fills the job's folder, and gets keys for it."""
+        await self.require_receiver(manifest, job)  # nothing is awaited until it is opened
         life = needed_life(self._waits(), manifest)
         async with self._opened() as (objects, keys):
             network = self._network()

@@ -28,7 +28,9 @@ from tui.engine.credentials.storage_keys import StorageKeys, data_bucket, data_l
 from tui.engine.delivery.resolve import REGION
 from tui.engine.listener.sightings import Sighting
 from tui.engine.staging.content import disk_problem, sent_blocks
+from tui.engine.staging.moved_address import endpoint_of
 from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progress
+from tui.engine.staging.receiver import Receiver, receiver_of, require_same
 from tui.listener.storage.overlay import StagedView
 from tui.listener.storage.staged import ContentChangedError, StagedFolder, ViewedObject
 from tui.replicate.secret import Secret
@@ -163,8 +165,22 @@ class HerePlace:
         absent = await asyncio.to_thread(lambda: list(self._absent(manifest)))
         return Missing(len(absent), sum(file.size for file in absent), proof.doubt)
 
+    def receiver(self, manifest: Manifest) -> Receiver:  # noqa: ARG002  all are read from here
+        """See `StagingPlace.receiver`: the address that trainers elsewhere read from."""
+        address = self._endpoint() or "an address that is not set"
+        words = f"let them be read over {address}"
+        # A trainer on this machine gets whatever address this machine has when it is filled in.
+        parts = {} if is_loopback(self._api_base) else {"public URL": address}
+        return Receiver(words, parts)
+
     async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
-        """Do nothing: there are no accounts here."""
+        """See `StagingPlace.require_receiver`: the public URL may have been changed since."""
+        now = self.receiver(manifest)
+        require_same(receiver_of(job), now)
+        if named := endpoint_of(job):
+            address = self._endpoint() or "an address that is not set"
+            asked = Receiver(f"let them be read over {named}", {"public URL": named})
+            require_same(asked, Receiver(now.words, {"public URL": address}))
 
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """See `StagingPlace.send`: here it copies, and verifies what it wrote."""
@@ -188,6 +204,7 @@ class HerePlace:
 
     async def prepare_job(self, manifest: Manifest, job: JobRecord) -> JobData:
         """See `StagingPlace.prepare_job`: writes the views, and derives the keys."""
+        await self.require_receiver(manifest, job)
         endpoint = self._require_endpoint()
         await asyncio.to_thread(self._write_views, manifest, job)
         values: dict[str, str] = {_ENDPOINT: endpoint}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.engine.credentials.token_store import DEFAULT_HUB, Token
 from tui.engine.delivery.hub_repositories import HubRepositories
 from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progress
+from tui.engine.staging.receiver import Receiver, receiver_of, require_same
 from tui.engine.staging.records import StagedRecords
 from tui.engine.staging.threads import run_until_cancelled
 from tui.simpletuner.datasets.safety import folder_names
@@ -124,6 +125,12 @@ class HubPlace:
             stays_here=here,
         )
 
+    def receiver(self, manifest: Manifest) -> Receiver:  # noqa: ARG002  one account has them all
+        """See `StagingPlace.receiver`: the owner of the datasets, and the token that travels."""
+        if self._account is None:
+            return Receiver("the datasets of an account that is not known", {})
+        return _receiver(self._account)
+
     def entry(
         self,
         dataset: StagedDataset,
@@ -138,11 +145,14 @@ class HubPlace:
 
     async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
         """See `StagingPlace.require_receiver`: another token may be in use since the consent."""
-        account = await self._choose_tokens(patient=True)
+        self._require(await self._choose_tokens(patient=True), manifest, job)
+
+    def _require(self, account: _Account, manifest: Manifest, job: JobRecord) -> None:
+        require_same(receiver_of(job), _receiver(account, carries_writer=job.delivery == "hub"))
         named = dataset_names(str(job.inputs.get("dataloader_json") or ""))
         for dataset in manifest.datasets:
             if self._name(account, dataset) not in named:
-                raise _not_of(account, dataset)
+                raise _not_of(account, dataset, named)
 
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """See `StagingPlace.send`."""
@@ -166,12 +176,12 @@ class HubPlace:
     async def prepare_job(self, manifest: Manifest, job: JobRecord) -> JobData:
         """See `StagingPlace.prepare_job`: the commits, which only grow, are all a job needs."""
         account = await self._choose_tokens(patient=True)
+        self._require(account, manifest, job)
         values: dict[str, str] = {}
-        named = dataset_names(str(job.inputs.get("dataloader_json") or ""))
         for dataset in manifest.datasets:
             commit = self._known_commit(account, dataset)
-            if not commit or self._name(account, dataset) not in named:
-                raise _not_of(account, dataset)
+            if not commit:
+                raise _not_of(account, dataset, ())
             values[_placeholder(dataset)] = commit
         inputs = {"hf_token": account.reader.secret} if account.reader else {}
         return JobData(values, inputs=inputs)
@@ -276,9 +286,28 @@ class HubPlace:
                 self._records.change(record.key, facts={**record.facts, name: commit})
 
 
-def _not_of(account: _Account, dataset: StagedDataset) -> PublishError:
+def _receiver(account: _Account, *, carries_writer: bool = False) -> Receiver:
+    """Who gets the data.
+
+    Args:
+        account: the account.
+        carries_writer: the job carries a token that may write whatever the data need.
+    """
+    parts = {"Hub": account.endpoint, "account": account.user}
+    reads = account.reader is not None
+    if reads or carries_writer:  # one that may read only is never worse than what was agreed to
+        parts["right of the token"] = "read"
+    rights = "may only read" if reads else "may write"
+    return Receiver(
+        f"the private datasets of {account.user} at {account.endpoint}, with a token that {rights}",
+        parts,
+    )
+
+
+def _not_of(account: _Account, dataset: StagedDataset, named: Collection[str]) -> PublishError:
+    wanted = f" but in one of {', '.join(sorted(named))}" if named else ""
     return PublishError(
-        f"{dataset.id} is not in a dataset of {account.user} on the Hub.",
+        f"{dataset.id} is not in a dataset of {account.user} on the Hub{wanted}.",
         "Is another Hugging Face token in use now? Run the job again.",
         Trouble.MISSING,
     )

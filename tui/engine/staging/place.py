@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from tui.engine.staging.receiver import Receiver
 from tui.replicate.secret import Secret
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset
 from tui.store.records import JobRecord
@@ -95,8 +96,14 @@ class StagingPlace(Protocol):
         Raises when the place cannot be used (token without the right, name taken by others).
         """
 
+    def receiver(self, manifest: Manifest) -> Receiver:
+        """Return who gets the data as things are now; after `missing`.
+
+        Raises when the place does not exist any more.
+        """
+
     async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
-        """Raise when data would now go to another account than the job's entries name."""
+        """Raise when data, or the job, would now go elsewhere than the consent and request name."""
 
     async def send(self, manifest: Manifest, progress: Progress, cancel: threading.Event) -> None:
         """Send what is missing, and verify at the far end that everything is there.

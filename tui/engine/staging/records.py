@@ -41,6 +41,7 @@ class StagedRecord:
         where: what the place calls it, for the screen.
         facts: what the place has to remember, such as commits; no secrets.
         problem: why it could not be removed when it was last tried; "" if it was not tried.
+        home: in which of the homes of a place's data it lies; see `Receiver.home`.
     """
 
     key: str
@@ -57,11 +58,13 @@ class StagedRecord:
     where: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
+    home: str = ""
 
 
-def record_key(place: str, api_base: str, digest: str) -> str:
-    """Return the key of a manifest in a place."""
-    return hashlib.sha256(f"{place}\n{api_base}\n{digest}".encode()).hexdigest()[:16]
+def record_key(place: str, api_base: str, digest: str, home: str = "") -> str:
+    """Return the key of a manifest in a place, and in the home of its data that it lies in."""
+    name = "\n".join((place, api_base, digest, *([home] if home else [])))
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 class StagedRecords:

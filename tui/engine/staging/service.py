@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.base.job_status import LOST, JobStatus
-from tui.destinations.common.errors import PublishError, TransferCancelledError
+from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.staging.place import JobData, Leaves, Missing, Progress, StagingPlace
+from tui.engine.staging.receiver import Receiver
 from tui.engine.staging.records import StagedRecord, StagedRecords, record_key
 from tui.engine.staging.whole_bucket import whole_bucket
 from tui.engine.tracking.recorder import JobRecorder
@@ -57,6 +58,7 @@ class StagingPlan:
         manifest: what.
         missing: what has to be sent; None when the place cannot be used.
         leaves: what leaves this machine, to whom, for how long, and with which token.
+        receiver: whom a consent to it names.
         config: the config with the rewritten entries.
         dropped: keys that are not sent, with the reason.
         notes: refusals, and what was mended.
@@ -68,11 +70,16 @@ class StagingPlan:
     manifest: Manifest
     missing: Missing | None
     leaves: Leaves
+    receiver: Receiver
     config: TrainingConfig
     dropped: tuple[str, ...]
     notes: tuple[Note, ...]
     kept: bool = False
     asking: bool = False
+
+    def key(self, api_base: str) -> str:
+        """The key of its record."""
+        return record_key(self.place.name, api_base, self.manifest.digest, self.receiver.home)
 
 
 class PlaceNotAskedError(Exception):
@@ -257,6 +264,7 @@ class StagingService:
             manifest=built.manifest,
             missing=missing,
             leaves=place.describe(built.manifest),
+            receiver=place.receiver(built.manifest),
             config=staged,
             dropped=tuple(dropped),
             notes=tuple(notes),
@@ -292,9 +300,8 @@ class StagingService:
         Raises:
             RefusedError: it cannot be written.
         """
-        place, manifest = plan.place, plan.manifest
-        key = record_key(place.name, api_base, manifest.digest)
-        async with self._lock_of(place.name, api_base):
+        key = plan.key(api_base)
+        async with self._lock_of(plan.place.name, api_base):
             await self._write_down(key, api_base, plan, keep=keep)
         return key
 
@@ -321,6 +328,7 @@ class StagingService:
                     created_at=self._now().isoformat(),
                     keep=keep,
                     where=plan.leaves.to,
+                    home=plan.receiver.home,
                 )
             )
         except OSError as error:
@@ -366,6 +374,10 @@ class StagingService:
             with _translated():
                 _, manifest, place = self._of(job)
                 self._secrets[job.job_id] = await place.prepare_job(manifest, job)
+        else:
+            with _translated():
+                _, manifest, place = self._of(job)
+                await place.require_receiver(manifest, job)
         data = self._secrets[job.job_id]
         carried = job.submit.get("secret_names", ())
         inputs = {name: secret for name, secret in data.inputs.items() if name in carried}
@@ -549,7 +561,9 @@ class StagingService:
                         raise _unreadable_list(record)
                     read = [one.key for one in self._records.all() if self.readers(one.key)]
                     others = await asyncio.to_thread(self._others, record, read)
-                    await self.place(record.place, record.api_base).remove(manifest, others)
+                    place = self.place(record.place, record.api_base)
+                    _require_home(record, place.receiver(manifest))
+                    await place.remove(manifest, others)
                 self._records.drop(record.key)
         finally:
             self._removing.discard(record.key)
@@ -563,8 +577,7 @@ class StagingService:
         """
         found = []
         for one in self._records.all():
-            where = (one.place, one.api_base)
-            if one.key == record.key or where != (record.place, record.api_base):
+            if one.key == record.key or not _share_home(one, record):
                 continue
             manifest = self._records.manifest(one.key)
             if manifest is not None:
@@ -591,6 +604,27 @@ def _translated() -> Any:
             f"the datasets could not be staged: {error.message}",
             f"{error.advice} Nothing was started; what is there already is not sent again.",
         ) from error
+
+
+def _share_home(one: StagedRecord, other: StagedRecord) -> bool:
+    """Whether two records may share contents: one bucket may be two destinations."""
+    if one.home and other.home:
+        return one.home == other.home
+    return (one.place, one.api_base) == (other.place, other.api_base)
+
+
+def _require_home(record: StagedRecord, now: Receiver) -> None:
+    """Refuse to look for data where they never were.
+
+    Raises:
+        PublishError: the place leads elsewhere since they were staged.
+    """
+    if record.home and record.home != now.home:
+        raise PublishError(
+            f"It lies in {record.where}, and {record.place} is {now.words} now.",
+            "Let the destination lead there again, or delete the files there yourself.",
+            Trouble.CHANGED,
+        )
 
 
 def _unreadable_list(record: StagedRecord) -> SimpleTunerError:

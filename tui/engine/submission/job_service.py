@@ -185,6 +185,7 @@ class JobService:
             more["staging"] = {
                 "key": staged_as,
                 "place": prepared.staging.place.name,
+                "receiver": prepared.staging.receiver.stored(),
                 "images": prepared.staging.manifest.images,
                 "bytes": prepared.staging.manifest.bytes,
             }

@@ -147,7 +147,8 @@ class SameData:
 def _staged_verdict(job: JobRecord, key: str, plan: StagingPlan | None) -> DataVerdict:
     if plan is None:
         return DataVerdict("gone", "its staged data cannot be planned for", _TODAY)
-    if record_key(plan.place.name, job.api_base, plan.manifest.digest) != key:
+    bare = record_key(plan.place.name, job.api_base, plan.manifest.digest)  # of earlier versions
+    if key not in (plan.key(job.api_base), bare):
         return DataVerdict(
             "gone",
             f"the images or captions are not those that {job.name} ran with, "
