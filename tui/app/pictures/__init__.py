@@ -1,0 +1,1 @@
+"""Pictures of validations as cells of the terminal."""
