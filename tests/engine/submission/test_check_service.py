@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,3 +131,19 @@ async def test_a_check_that_cannot_be_finished_says_why(world: World) -> None:
     world.engine.checks.stop()
     with pytest.raises(ControlError, match="not kept"):
         await world.client.check_later(second)
+
+
+async def test_a_warm_check_sees_an_edit_in_place(world: World) -> None:
+    """The same text size and times: what is agreed to is bound to the new content all the same."""
+    datasets = (await world.client.check(world.draft()))["datasets"]
+    caption = next(Path(str(datasets[0]["path"])).rglob("*.txt"))
+    drafts = [world.draft(data="upload"), world.draft(data="staged", staging="here")]
+    before = [(await world.client.check(draft))["leaves"]["digest"] for draft in drafts]
+    again = [(await world.client.check(draft))["leaves"]["digest"] for draft in drafts]
+    assert again == before
+    facts = caption.stat()
+    with caption.open("r+") as file:
+        file.write("X")
+    os.utime(caption, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    after = [(await world.client.check(draft))["leaves"]["digest"] for draft in drafts]
+    assert not set(after) & set(before)

@@ -25,7 +25,7 @@ from tests.simpletuner.projects import (
     write_project,
 )
 from tui.simpletuner.config.load import load_config
-from tui.simpletuner.datasets.pack import MANIFEST_NAME, pack, stored_size
+from tui.simpletuner.datasets.pack import MANIFEST_NAME, pack
 from tui.simpletuner.datasets.scan import DataReport, scan
 from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
 
@@ -135,7 +135,7 @@ def test_the_limit_is_on_the_finished_archive_to_the_byte(tmp_path: Path) -> Non
 
 def test_an_archive_above_the_limit_is_refused_before_packing(tmp_path: Path) -> None:
     report = report_of(tmp_path, write_dataset(tmp_path / "cats"))
-    assert stored_size(report.archive_files) <= pack(report, tmp_path / "out.zip").size
+    assert report.archive_size <= pack(report, tmp_path / "out.zip").size
     read: list[int] = []
     with pytest.raises(ArchiveTooLargeError):
         pack(report, tmp_path / "o.zip", limit=500, progress=lambda done, _: read.append(done))

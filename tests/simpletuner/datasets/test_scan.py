@@ -19,6 +19,7 @@ from tests.simpletuner.projects import (
     write_project,
 )
 from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets import walk
 from tui.simpletuner.datasets.safety import folder_names, refused_folder
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport, scan
 from tui.simpletuner.errors import CancelledByUser
@@ -290,6 +291,7 @@ def test_folder_names_never_collide() -> None:
 def test_the_cache_is_used_and_detects_every_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(walk, "_TICK_NS", -(10**10))  # else files written just now are read again
     folder = write_dataset(tmp_path / "cats")
     cache = tmp_path / "state" / "cache.json"
     first = look(tmp_path, local_entry(folder), cache=cache)

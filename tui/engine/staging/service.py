@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.base.job_status import LOST, JobStatus
+from tui.base.newest import Newest
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
@@ -44,6 +45,7 @@ PlaceMaker = Callable[[str, str], StagingPlace]
 """Makes the place of an API base; the second argument is what follows `:` in its name."""
 
 _EVENTS_PER_SECOND: Final = 5
+_REMEMBERED_MANIFESTS: Final = 4
 _UNCERTAIN: Final = timedelta(days=1)
 """How long a job that was lost sight of may still read its data, and how long data of a staging
 that failed wait for a second try."""
@@ -112,6 +114,7 @@ class StagingService:
         self._removing: set[str] = set()
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
         self._chosen: dict[tuple[str, bool | None], str] = {}
+        self._built: Newest[Built] = Newest(_REMEMBERED_MANIFESTS)
         self.moving: Callable[[], Sequence[str]] = lambda: ()
         """Returns the ids of the jobs that go on as another job, which reads the same data."""
 
@@ -222,19 +225,9 @@ class StagingService:
                 )
                 self._chosen[api_base, prefix_respected] = place_name
         place = self.place(place_name, api_base)
-        cancel = threading.Event()
-        try:
-            built = await asyncio.to_thread(
-                build_manifest,
-                config,
-                report,
-                cache=self._home.root / "staging-cache.json",
-                leave_out_uncaptioned=leave_out_uncaptioned,
-                cancel=cancel,
-            )
-        except asyncio.CancelledError:
-            cancel.set()
-            raise
+        built = self._built.get(report, leave_out_uncaptioned)
+        if built is None:
+            built = await self._build(config, report, leave_out_uncaptioned=leave_out_uncaptioned)
         kept = await self._kept(stored_key, place, built.manifest)
         if kept is not None:
             built = Built(kept)
@@ -271,6 +264,32 @@ class StagingService:
             kept=kept is not None,
             asking=asking,
         )
+
+    async def _build(
+        self, config: TrainingConfig, report: DataReport, *, leave_out_uncaptioned: bool
+    ) -> Built:
+        """Build the manifest; one without errors is kept for as long as the scan is the same."""
+        cancel = threading.Event()
+
+        def build() -> Built:
+            built = build_manifest(
+                config,
+                report,
+                cache=self._home.root / "staging-cache.json",
+                leave_out_uncaptioned=leave_out_uncaptioned,
+                cancel=cancel,
+            )
+            _ = built.manifest.digest, built.manifest.bytes
+            return built
+
+        try:
+            built = await asyncio.to_thread(build)
+        except asyncio.CancelledError:
+            cancel.set()
+            raise
+        if any(note.level == "error" for note in built.notes):
+            return built  # a file that could not be read may be readable next time
+        return self._built.keep(built, report, leave_out_uncaptioned)
 
     async def _kept(self, key: str, place: StagingPlace, today: Manifest) -> Manifest | None:
         """Return the manifest of an earlier job's data that are complete in their place.

@@ -36,21 +36,11 @@ def with_agreement(
         token = "" if plan.place.kind == "bucket" else leaves["token"]
     else:
         place = UPLOAD if leaves["images"] else ""
-        content = _archive_state(report) if leaves["images"] else ""
+        content = report.state if leaves["images"] else ""
         token = ""
     rows = [place, leaves["destination"] if place else "", content, token]
     digest = hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
     return {**leaves, "place": place, "digest": digest}
-
-
-def _archive_state(report: DataReport) -> str:
-    """SHA-256 over the files of an archive; another one once a file was written."""
-    digest = hashlib.sha256()
-    for dataset in report.local:
-        for file in sorted(dataset.files):
-            row = [dataset.id, file.name, file.size, file.mtime_ns, file.ctime_ns]
-            digest.update(json.dumps(row, ensure_ascii=False).encode())
-    return digest.hexdigest()
 
 
 class ShownPlaces:

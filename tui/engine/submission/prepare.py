@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
+from tui.base.newest import Newest
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.delivery.resolve import JobDelivery
@@ -37,7 +38,7 @@ from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.checks.estimate import Estimate, estimate
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
-from tui.simpletuner.datasets.scan import DataReport, scan
+from tui.simpletuner.datasets.scan import DataReport, ScanMemory, scan
 from tui.simpletuner.delivery_schedule.job import DeliveryOutlook, delivery_outlook
 from tui.simpletuner.delivery_schedule.mends import Mend
 from tui.simpletuner.delivery_schedule.sizes import delivery_size
@@ -46,6 +47,7 @@ from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.request.inputs import PredictorInputs, build_inputs
 from tui.simpletuner.request.modes import DatasetMode
+from tui.simpletuner.staging.manifest import Manifest
 from tui.simpletuner.staging.trained import staged_report
 from tui.store.filter import JobFilter
 from tui.store.reader import StoreReader
@@ -53,6 +55,7 @@ from tui.store.records import JobRecord
 
 Scanned: TypeAlias = tuple[TrainingConfig, DataReport]
 """A config with its overrides applied, and the scan of its datasets."""
+_REMEMBERED_REPORTS: Final = 8
 TOKEN_PROVED_SECONDS: Final = 30.0
 """Seconds for which a check that does not ask counts a token as valid."""
 
@@ -167,6 +170,8 @@ class Preparer:
         self._home = home
         self._reader = reader
         self._releases = releases
+        self._scans = ScanMemory(home.root / "scan-cache.json")
+        self._trained: Newest[DataReport] = Newest(_REMEMBERED_REPORTS)
         self._proved_tokens: dict[str, tuple[float, tuple[Secret, str] | None]] = {}
 
     def config_roots(self, cwd: str | None = None) -> list[Path]:
@@ -214,8 +219,7 @@ class Preparer:
         profile = self._profile(draft)
         if scanned is None:
             config = await asyncio.to_thread(self._load, draft, earlier)
-            cache = self._home.root / "scan-cache.json"
-            report = await asyncio.to_thread(scan, config, cache=cache)
+            report = await asyncio.to_thread(self._scan, config)
         else:
             config, report = scanned
         findings: list[Check] = []
@@ -242,7 +246,9 @@ class Preparer:
             message = "which place the pictures can be staged to is being asked"
             findings.append(Check("staging", "asking", message))
         mode = "staged" if staging is not None or place_asked else _mode(draft, config)
-        trained = staged_report(report, staging.manifest) if staging is not None else report
+        trained = report
+        if staging is not None:
+            trained = await self._trained_on(report, staging.manifest)
         inputs = build_inputs(
             staging.config if staging is not None else config,
             delivery=delivery,
@@ -401,6 +407,20 @@ class Preparer:
             path = Path(draft.cwd) / path
         config = load_config(path, roots=self.config_roots(draft.cwd))
         return with_options(config, draft.overrides.given())
+
+    def _scan(self, config: TrainingConfig) -> DataReport:
+        """Scan a config's datasets. Blocking, and so is what is derived from all files."""
+        report = scan(config, memory=self._scans)
+        _ = report.archive_size, report.state, report.bytes
+        return report
+
+    async def _trained_on(self, report: DataReport, manifest: Manifest) -> DataReport:
+        """The scan reduced to what is staged; the one of before for the very same data."""
+        known = self._trained.get(report, manifest)
+        if known is None:
+            made = await asyncio.to_thread(staged_report, report, manifest)
+            known = self._trained.keep(made, report, manifest)
+        return known
 
     def _load(self, draft: Draft, earlier: JobRecord | None) -> TrainingConfig:
         """The draft's config; that of the job that it runs again comes from the job's record."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.datasets import advice as data_advice
-from tui.simpletuner.datasets.pack import UPLOAD_LIMIT, stored_size
+from tui.simpletuner.datasets.pack import UPLOAD_LIMIT
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
 from tui.simpletuner.release.profile import ReleaseProfile
 from tui.simpletuner.request.modes import DatasetMode, archive_is_lost, mode_support
@@ -153,7 +153,7 @@ def _check_small_images(dataset: DatasetReport) -> CheckRow:
 
 
 def _check_archive(report: DataReport) -> Iterator[CheckRow]:
-    least = stored_size(report.archive_files)
+    least = report.archive_size
     mib = least / 2**20
     if least > UPLOAD_LIMIT:
         message = f"the archive needs {mib:.1f} MiB, Replicate takes 100 MiB at most"

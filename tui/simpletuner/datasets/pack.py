@@ -20,10 +20,11 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from tui.simpletuner.datasets import advice
+from tui.simpletuner.datasets.archive_size import is_deflated
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.datasets.scan_folder import SourceFile
 from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
@@ -34,13 +35,9 @@ UPLOAD_LIMIT = 100 * 1024 * 1024
 MANIFEST_NAME = "simpletuner-tui-manifest.json"
 """Last entry of the archive: size and SHA-256 of every other entry."""
 
-_DEFLATED = frozenset({".txt", ".json", ".jsonl", ".csv", ".bmp", ".tif", ".tiff", ".wav"})
 _PIECE = 1024 * 1024
 # The oldest time stamp that ZIP can hold; a real one would change the bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
-# Bytes of an entry beside its content and twice its name: local header and directory record.
-_ENTRY_OVERHEAD = 30 + 46
-_END_OVERHEAD = 22
 
 Progress = Callable[[int, int], None]
 """Called with (bytes read so far, bytes to read)."""
@@ -94,7 +91,8 @@ def pack(
             "there is nothing to pack: no local dataset has an image",
             "Correct instance_data_dir, or use a hosted dataset.",
         )
-    _check_limit(files, limit)
+    if report.archive_size > limit:
+        raise too_large(report.archive_size, limit)
     part = dest.with_name(dest.name + ".part")
     job = _ArchiveWriter(files, limit, progress, cancel)
     try:
@@ -109,14 +107,6 @@ def pack(
     return Archive(dest, size, sha256, len(files), folders)
 
 
-def stored_size(files: dict[str, SourceFile]) -> int:
-    """A lower bound of the archive's size in bytes: deflated text counts as nothing."""
-    return _END_OVERHEAD + sum(
-        _ENTRY_OVERHEAD + 2 * len(name.encode()) + (0 if _is_deflated(name) else file.size)
-        for name, file in files.items()
-    )
-
-
 def too_large(size: int, limit: int) -> ArchiveTooLargeError:
     """The error for an archive of at least `size` bytes, with the alternatives as advice."""
     return ArchiveTooLargeError(
@@ -126,11 +116,6 @@ def too_large(size: int, limit: int) -> ArchiveTooLargeError:
         size=size,
         limit=limit,
     )
-
-
-def _check_limit(files: dict[str, SourceFile], limit: int) -> None:
-    if (size := stored_size(files)) > limit:
-        raise too_large(size, limit)
 
 
 class _ArchiveWriter:
@@ -218,15 +203,11 @@ def _changed_error(file: SourceFile) -> PackError:
     return PackError(f"{file.name} changed while the archive was made", "Scan the dataset again.")
 
 
-def _is_deflated(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in _DEFLATED
-
-
 def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, _TIME)
     entry.create_system = 3  # always Unix: zipfile's default depends on the platform
     entry.external_attr = 0o100644 << 16
-    entry.compress_type = zipfile.ZIP_DEFLATED if _is_deflated(name) else zipfile.ZIP_STORED
+    entry.compress_type = zipfile.ZIP_DEFLATED if is_deflated(name) else zipfile.ZIP_STORED
     return entry
 
 

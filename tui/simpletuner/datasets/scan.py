@@ -6,26 +6,28 @@ Every file that is not sent is in `skipped` with the reason; what makes a datase
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from tui.simpletuner.config.training_config import DatasetSpec, Kind, TrainingConfig
+from tui.simpletuner.datasets.archive_size import stored_size
 from tui.simpletuner.datasets.safety import folder_names, refused_folder
-from tui.simpletuner.datasets.scan_folder import (
-    FolderScan,
-    FoundImage,
-    ScanCache,
-    Skipped,
-    SourceFile,
-    scan_folder,
-)
+from tui.simpletuner.datasets.scan_folder import FolderScan, FoundImage, Skipped, SourceFile
+from tui.simpletuner.datasets.scan_memory import FolderMemory
+from tui.simpletuner.datasets.walk import Walk
 from tui.simpletuner.errors import Note
 
 Progress = Callable[[int, int], None]
 """Called with (files looked at, files known so far)."""
+
+_MOST_REMEMBERED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,13 @@ class DatasetReport:
         return sum(item.secret for item in self.skipped)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DataReport:
-    """The result of scanning all datasets of a config."""
+    """The result of scanning all datasets of a config.
+
+    What is derived from all files is computed once: a check asks for it several times, and gets the
+    same report again while nothing changed.
+    """
 
     datasets: tuple[DatasetReport, ...]
     problems: tuple[Note, ...] = ()
@@ -100,7 +106,7 @@ class DataReport:
                 first.setdefault(dataset.archive_folder, dataset)
         return tuple(first.values())
 
-    @property
+    @cached_property
     def archive_files(self) -> dict[str, SourceFile]:
         """The files to pack by their names in the archive, sorted by name."""
         files = {
@@ -110,6 +116,23 @@ class DataReport:
             for file in dataset.files
         }
         return dict(sorted(files.items()))
+
+    @cached_property
+    def archive_size(self) -> int:
+        """A lower bound of the archive's size in bytes."""
+        return stored_size(self.archive_files)
+
+    @cached_property
+    def state(self) -> str:
+        """SHA-256 over names, sizes and times of the files; another one once a file was written."""
+        digest = hashlib.sha256()
+        for dataset in self.local:
+            rows = [
+                [file.name, file.size, file.mtime_ns, file.ctime_ns]
+                for file in sorted(dataset.files)
+            ]
+            digest.update(json.dumps([dataset.id, rows], ensure_ascii=False).encode())
+        return digest.hexdigest()
 
     @property
     def images(self) -> int:
@@ -121,15 +144,68 @@ class DataReport:
         """Number of captions to send."""
         return sum(dataset.captions for dataset in self.packed)
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Total size of the files to send, before packing."""
         return sum(file.size for file in self.archive_files.values())
 
-    @property
+    @cached_property
     def skipped(self) -> tuple[Skipped, ...]:
         """Files and folders that are not sent."""
         return tuple(item for dataset in self.packed for item in dataset.skipped)
+
+
+class ScanMemory:
+    """The results of the newest scans. Threads may share it.
+
+    The same report is returned while no file changed, so what is derived from it can be kept by its
+    identity (`tui.base.newest`). Reports of folders that are forgotten are forgotten too.
+    """
+
+    def __init__(self, cache: Path | None = None) -> None:
+        """Take a file with the results of earlier processes; see `ScanCache`."""
+        self.folders = FolderMemory(cache)
+        self._made: list[tuple[FolderScan, DatasetReport]] = []
+        self._reports: list[DataReport] = []
+        self._lock = threading.Lock()
+
+    def of_dataset(self, bare: DatasetReport, found: FolderScan) -> DatasetReport:
+        """The report of a dataset whose folder was scanned.
+
+        Args:
+            bare: the report without what was found.
+            found: what was found.
+        """
+        with self._lock:
+            for source, made in self._made:
+                at = (made.spec, made.archive_folder)
+                if source is found and at == (bare.spec, bare.archive_folder):
+                    return made
+        made = _summarise(bare, found)
+        with self._lock:
+            rows = [*self._made, (found, made)][-_MOST_REMEMBERED:]
+            self._made = [row for row in rows if self.folders.holds(row[0])]
+        return made
+
+    def of_all(self, datasets: tuple[DatasetReport, ...]) -> DataReport:
+        """The report of all datasets; the one of before for the very same ones."""
+        with self._lock:
+            for known in self._reports:
+                if _are_the_same(known.datasets, datasets):
+                    return known
+            report = DataReport(datasets)
+            made = {id(dataset) for _, dataset in self._made}
+            if all(id(dataset) in made for dataset in datasets if dataset.files):
+                self._reports = [*self._reports, report][-_MOST_REMEMBERED:]
+            return report
+
+
+def _are_the_same(one: tuple[DatasetReport, ...], other: tuple[DatasetReport, ...]) -> bool:
+    """Whether the datasets with files are the same objects, and those without are equal."""
+    return len(one) == len(other) and all(
+        left is right or (not left.files and not right.files and left == right)
+        for left, right in zip(one, other, strict=True)
+    )
 
 
 def scan(
@@ -138,6 +214,7 @@ def scan(
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
     cache: Path | None = None,
+    memory: ScanMemory | None = None,
 ) -> DataReport:
     """Scan all datasets of `config`. Blocking.
 
@@ -147,27 +224,31 @@ def scan(
         cancel: when set, the scan stops soon.
         cache: a file with the results of earlier scans (see `ScanCache`); it is created as needed
             and safe to delete.
+        memory: the results of earlier scans of this process, instead of `cache`. While no file
+            changed the same report is returned.
 
     Raises:
         CancelledByUser: `cancel` was set.
     """
-    memory = ScanCache.load(cache)
+    memory = memory or ScanMemory(cache)
     names = _archive_folders([spec for spec in config.datasets if spec.kind == "local"])
+    walks: dict[str, Walk] = {}
     reports = []
     for spec in config.datasets:
         report = DatasetReport(spec.id, spec.kind, spec)
         if spec.kind == "local":
-            report = _scan_local(report, memory, progress, cancel)
-            if spec.path is not None:
-                report = replace(report, archive_folder=names.get(_resolved(spec.path)))
+            folder = None if spec.path is None else names.get(_resolved(spec.path))
+            report = replace(report, archive_folder=folder)
+            report = _scan_local(report, memory, walks, progress, cancel)
         reports.append(report)
-    memory.save(cache)
-    return DataReport(tuple(_flag_duplicate_ids(reports)))
+    memory.folders.cache.save()
+    return memory.of_all(tuple(_flag_duplicate_ids(reports)))
 
 
 def _scan_local(
     report: DatasetReport,
-    memory: ScanCache,
+    memory: ScanMemory,
+    walks: dict[str, Walk],
     progress: Progress | None,
     cancel: threading.Event | None,
 ) -> DatasetReport:
@@ -182,7 +263,7 @@ def _scan_local(
         advice = "Copy the images into a folder of their own and name that one."
         return _with_problem(report, f"{spec.path} is refused: {reason}", advice)
     try:
-        folder = scan_folder(spec, memory, progress, cancel)
+        folder = memory.folders.scan(spec, walks, progress, cancel)
     except NotADirectoryError:
         return _with_problem(report, f"{spec.path} is not a folder", "Correct instance_data_dir.")
     except FileNotFoundError:
@@ -194,15 +275,18 @@ def _scan_local(
     except OSError as error:
         reason = error.strerror or "unknown reason"
         return _with_problem(report, f"{spec.path} cannot be read: {reason}", "Check the disk.")
-    return _summarise(report, folder)
+    return memory.of_dataset(report, folder)
 
 
 def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
     spec = report.spec
-    small = tuple(
-        image.name for image in folder.images if spec.is_too_small(image.width, image.height)
-    )
     sizes = Counter((image.width, image.height) for image in folder.images)
+    too_small = {size for size in sizes if spec.is_too_small(*size)}
+    small = tuple(
+        image.name
+        for image in (folder.images if too_small else ())
+        if (image.width, image.height) in too_small
+    )
     report = replace(
         report,
         images=len(folder.images),

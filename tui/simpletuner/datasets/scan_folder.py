@@ -1,14 +1,11 @@
 """Scans the folder of one dataset, with a cache of what earlier scans read.
 
-A scan lists all files first and then reads the headers of images and the captions. Only new or
+A scan takes the listing of a `walk` and reads the headers of images and the captions. Only new or
 changed files are read: `ScanCache` keeps the results by size and times.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import stat
 import threading
 from collections.abc import Callable
@@ -25,13 +22,15 @@ from tui.simpletuner.datasets.images import (
     probe_image,
 )
 from tui.simpletuner.datasets.safety import is_secret_name, skipped_folder, unsafe_name
+from tui.simpletuner.datasets.scan_cache import ScanCache
+from tui.simpletuner.datasets.walk import Folder, Listed, Walk
 from tui.simpletuner.errors import CancelledByUser
 
 _CAPTION_LIMIT = 1024 * 1024
 _REPORT_EVERY = 64
 _TABLE_SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
-_CACHE_VERSION = 3
-_CACHE_MAX_FOLDERS = 64
+_UNREAD = "cannot be read"
+"""Begins the reason of a failure that may pass, unlike damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,11 @@ class FoundImage(NamedTuple):
 
 @dataclass(slots=True)
 class FolderScan:
-    """The result of scanning one folder, sorted by name."""
+    """The result of scanning one folder, sorted by name.
+
+    `passing` is set when a file could not be read for a reason that may pass: then the result holds
+    for this moment only.
+    """
 
     images: list[FoundImage] = field(default_factory=list)
     files: list[SourceFile] = field(default_factory=list)
@@ -80,17 +83,19 @@ class FolderScan:
     empty_captions: list[str] = field(default_factory=list)
     corrupt: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    passing: bool = False
 
 
 class _Entry(NamedTuple):
     name: str
     path: str
     suffix: str
-    stat: os.stat_result
+    facts: Listed
 
 
 def scan_folder(
     spec: DatasetSpec,
+    listing: Walk,
     memory: ScanCache,
     progress: Callable[[int, int], None] | None,
     cancel: threading.Event | None,
@@ -99,18 +104,22 @@ def scan_folder(
 
     Args:
         spec: the dataset.
+        listing: the files of its folder.
         memory: results of earlier scans; it is updated.
         progress: called with (files read, files in all).
         cancel: when set, the scan stops soon.
 
     Raises:
-        OSError: the folder itself cannot be listed.
         CancelledByUser: `cancel` was set.
     """
-    if spec.path is None:
-        raise FileNotFoundError(spec.id)
-    base = Path(os.path.realpath(spec.path))
-    return _FolderScanner(base, spec, memory, progress, cancel).run()
+    return _FolderScanner(spec, listing, memory, progress, cancel).run()
+
+
+def caption_table(spec: DatasetSpec) -> str:
+    """Name of the file that a dataset names as its table of captions; "" for none."""
+    parquet = spec.raw.get("parquet")
+    named = parquet.get("path") if isinstance(parquet, dict) else None
+    return PurePosixPath(named).name if isinstance(named, str) else ""
 
 
 class _FolderScanner:
@@ -118,21 +127,24 @@ class _FolderScanner:
 
     def __init__(
         self,
-        base: Path,
         spec: DatasetSpec,
+        listing: Walk,
         memory: ScanCache,
         progress: Callable[[int, int], None] | None,
         cancel: threading.Event | None,
     ) -> None:
-        self._base = base
+        self._base = Path(listing.folders[0].path)
         self._spec = spec
+        self._listing = listing
         self._memory = memory
         self._progress = progress
         self._cancel = cancel
-        self._known = memory.folder(base)
+        self._known = memory.folder(self._base)
+        self._table = caption_table(spec)
         self._fresh: dict[str, list[Any]] = {}
         self._result = FolderScan()
         self._odd: list[_Entry] = []
+        self._present: set[str] = set()
         self._suffixes = {
             "video": VIDEO_SUFFIXES | IMAGE_SUFFIXES,
             "audio": AUDIO_SUFFIXES,
@@ -140,8 +152,9 @@ class _FolderScanner:
         }.get(spec.dataset_type, IMAGE_SUFFIXES)
 
     def run(self) -> FolderScan:
-        """List the files, which is fast, then read images and captions, slow when they are new."""
+        """Sort the files, which is fast, then read images and captions, slow when they are new."""
         entries = self._list()
+        self._present = {entry.name for entry in (*entries, *self._odd)}
         holds_images = self._spec.dataset_type != "caption"
         wants_captions = holds_images and self._spec.caption_strategy == "textfile"
         captions = {
@@ -159,48 +172,37 @@ class _FolderScanner:
             self._skip(name, "caption without an image of the same name")
         self._odd_names()
         self._report(len(entries), len(entries))
-        self._memory.replace_folder(self._base, self._fresh)
+        self._memory.replace_folder(self._base, self._fresh, self._present)
         self._result.files.sort(key=lambda file: file.name)
         self._result.skipped.sort(key=lambda item: item.path)
         return self._result
 
     def _list(self) -> list[_Entry]:
         entries: list[_Entry] = []
-        folders = [(str(self._base), "")]
-        while folders:
-            folder, prefix = folders.pop()
-            try:
-                listing = list(os.scandir(folder))
-            except OSError as error:
-                if not prefix:
-                    raise
-                self._skip(prefix.rstrip("/"), f"cannot be listed: {error.strerror}")
-                continue
-            if self._cancel is not None and self._cancel.is_set():
-                raise CancelledByUser("the scan was stopped")
-            for item in listing:
-                name = prefix + item.name
-                if item.is_dir(follow_symlinks=False):
+        for folder in self._listing.folders:
+            if folder.problem:
+                self._skip(folder.prefix.rstrip("/"), f"cannot be listed: {folder.problem}")
+            for item in folder.entries:
+                if item.target is None and stat.S_ISDIR(item.mode):
                     if reason := skipped_folder(item.name) or unsafe_name(item.name):
-                        self._skip(_printable(name) + "/", reason)
-                    else:
-                        folders.append((item.path, f"{name}/"))
-                elif entry := self._file(item, name):
+                        self._skip(_printable(folder.prefix + item.name) + "/", reason)
+                elif entry := self._file(item, folder):
                     entries.append(entry)
         entries.sort(key=lambda entry: entry.name)
         return entries
 
-    def _file(self, item: os.DirEntry[str], name: str) -> _Entry | None:
+    def _file(self, item: Listed, folder: Folder) -> _Entry | None:
+        name = folder.prefix + item.name
         if is_secret_name(item.name):
             self._skip(_printable(name), "looks like a key or password, never sent", secret=True)
         elif item.name.startswith("."):
             self._skip(_printable(name), "hidden file")
         elif reason := unsafe_name(item.name):
             self._skip(_printable(name), reason)
-            if _printable(name) == name and (odd := self._checked(item, name)):
+            if _printable(name) == name and (odd := self._checked(item, folder)):
                 self._odd.append(odd)
         else:
-            return self._checked(item, name)
+            return self._checked(item, folder)
         return None
 
     def _odd_names(self) -> None:
@@ -215,29 +217,29 @@ class _FolderScanner:
                 continue
             self._result.odd_files.append(_source_file(entry))
 
-    def _checked(self, item: os.DirEntry[str], name: str) -> _Entry | None:
-        try:
-            if item.is_symlink():
-                target = Path(os.path.realpath(item.path))
-                if not target.is_relative_to(self._base):
-                    self._skip(name, "link to a place outside the dataset folder")
-                    return None
-                inside = target.relative_to(self._base)
-                if target.is_dir():
-                    self._skip(name, "link to a folder")
-                    return None
-                if _is_private(inside):
-                    self._skip(name, "link to a hidden or private file", secret=True)
-                    return None
-            facts = item.stat()
-        except OSError as error:
-            self._skip(name, f"cannot be read: {error.strerror}")
+    def _checked(self, item: Listed, folder: Folder) -> _Entry | None:
+        name = folder.prefix + item.name
+        link = item.target
+        if link is not None and link.path:
+            target = Path(link.path)
+            if not target.is_relative_to(self._base):
+                self._skip(name, "link to a place outside the dataset folder")
+                return None
+            if stat.S_ISDIR(item.mode):
+                self._skip(name, "link to a folder")
+                return None
+            if _is_private(target.relative_to(self._base)):
+                self._skip(name, "link to a hidden or private file", secret=True)
+                return None
+        if link is not None and link.problem:
+            self._skip(name, f"cannot be read: {link.problem}")
             return None
-        if not stat.S_ISREG(facts.st_mode):
+        if not stat.S_ISREG(item.mode):
             self._skip(name, "not a regular file")
             return None
         dot = item.name.rfind(".")
-        return _Entry(name, item.path, item.name[dot:].lower() if dot > 0 else "", facts)
+        suffix = item.name[dot:].lower() if dot > 0 else ""
+        return _Entry(name, f"{folder.path}/{item.name}", suffix, item)
 
     def _image(self, entry: _Entry, captions: dict[str, _Entry] | None, used: set[str]) -> None:
         caption = None
@@ -269,7 +271,7 @@ class _FolderScanner:
             self._skip(caption.name, state)
 
     def _facts(self, entry: _Entry) -> tuple[int, int, str | None]:
-        if entry.stat.st_size == 0:
+        if entry.facts.size == 0:
             return 0, 0, "empty file (0 bytes)"
         if entry.suffix not in IMAGE_SUFFIXES:
             return 0, 0, None
@@ -277,28 +279,34 @@ class _FolderScanner:
         if len(facts) != 3:
             probed = probe_image(entry.path)
             facts = [probed.width, probed.height, probed.problem]
-            if probed.problem and probed.problem.startswith("cannot be read"):
+            if probed.problem and probed.problem.startswith(_UNREAD):
+                self._result.passing = True
                 return 0, 0, probed.problem  # not cached: the file may be readable next time
         self._remember(entry, facts)
         return facts[0], facts[1], facts[2]
 
     def _caption_state(self, entry: _Entry) -> str:
-        if entry.stat.st_size == 0:
+        if entry.facts.size == 0:
             return "blank"
         facts = self._remembered(entry)
         if len(facts) != 1:
-            facts = [_read_caption(entry)]
+            state = _read_caption(entry)
+            if state.startswith(_UNREAD):
+                self._result.passing = True
+                return state
+            facts = [state]
         self._remember(entry, facts)
         return str(facts[0])
 
     def _remembered(self, entry: _Entry) -> list[Any]:
         known = self._known.get(entry.name)
-        if known and known[:3] == _fingerprint(entry.stat):
+        if known and known[:3] == _fingerprint(entry.facts):
             return known[3:]
         return []
 
     def _remember(self, entry: _Entry, facts: list[Any]) -> None:
-        self._fresh[entry.name] = [*_fingerprint(entry.stat), *facts]
+        if self._listing.is_settled(entry.facts.ctime_ns):
+            self._fresh[entry.name] = [*_fingerprint(entry.facts), *facts]
 
     def _other(self, entry: _Entry) -> None:
         suffix = entry.suffix
@@ -319,9 +327,7 @@ class _FolderScanner:
         """Whether the dataset names this file as its table of captions."""
         if suffix not in _TABLE_SUFFIXES:
             return False
-        parquet = self._spec.raw.get("parquet")
-        named = parquet.get("path") if isinstance(parquet, dict) else None
-        return isinstance(named, str) and PurePosixPath(named).name == PurePosixPath(name).name
+        return PurePosixPath(name).name == self._table
 
     def _add_file(self, entry: _Entry) -> None:
         self._result.files.append(_source_file(entry))
@@ -337,23 +343,23 @@ class _FolderScanner:
 
 
 def _source_file(entry: _Entry) -> SourceFile:
-    state = entry.stat
-    return SourceFile(entry.name, entry.path, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    facts = entry.facts
+    return SourceFile(entry.name, entry.path, facts.size, facts.mtime_ns, facts.ctime_ns)
 
 
-def _fingerprint(facts: os.stat_result) -> list[int]:
-    return [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
+def _fingerprint(facts: Listed) -> list[int]:
+    return [facts.size, facts.mtime_ns, facts.ctime_ns]
 
 
 def _read_caption(entry: _Entry) -> str:
-    if entry.stat.st_size > _CAPTION_LIMIT:
+    if entry.facts.size > _CAPTION_LIMIT:
         return "longer than 1 MiB, not a caption"
     try:
         return "text" if Path(entry.path).read_bytes().decode("utf-8").strip() else "blank"
     except UnicodeDecodeError:
         return "not valid UTF-8 text"
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return f"{_UNREAD}: {error.strerror}"
 
 
 def _is_private(inside: Path) -> bool:
@@ -362,68 +368,3 @@ def _is_private(inside: Path) -> bool:
 
 def _printable(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
-
-
-class ScanCache:
-    """Results of earlier scans by folder and file, in a JSON file.
-
-    An entry is valid while the file has the same size, modification time and change time.
-    """
-
-    def __init__(self) -> None:
-        self._folders: dict[str, dict[str, list[Any]]] = {}
-        self._seen: set[str] = set()
-        self._changed = False
-
-    @classmethod
-    def load(cls, path: Path | None) -> ScanCache:
-        """Read the cache; a missing or damaged file, or another version, gives an empty cache."""
-        cache = cls()
-        if path is None:
-            return cache
-        try:
-            raw = json.loads(path.read_bytes())
-            if raw["version"] == _CACHE_VERSION and isinstance(raw["folders"], dict):
-                cache._folders = raw["folders"]
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return cache
-
-    def folder(self, folder: Path) -> dict[str, list[Any]]:
-        """The entries of one folder by file name.
-
-        Each is `[size, mtime_ns, ctime_ns, *facts]`: the facts are `width, height, problem` of an
-        image, or the state of a caption.
-        """
-        known = self._folders.get(str(folder))
-        return known if isinstance(known, dict) else {}
-
-    def replace_folder(self, folder: Path, entries: dict[str, list[Any]]) -> None:
-        """Replace the entries of a folder; entries of files that are gone are dropped."""
-        key = str(folder)
-        if key in self._seen:  # a second dataset over the same folder reads other files
-            entries = {**self._folders[key], **entries}
-        if self._folders.get(key) != entries:
-            self._changed = True
-        self._seen.add(key)
-        self._folders.pop(key, None)  # re-inserted below, so the most recently used is last
-        self._folders[key] = entries
-
-    def save(self, path: Path | None) -> None:
-        """Write the cache if it changed. An OSError is ignored: the next scan is only slower."""
-        if path is None or not self._changed:
-            return
-        for key in list(self._folders)[:-_CACHE_MAX_FOLDERS]:
-            del self._folders[key]
-        part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(
-                json.dumps(
-                    {"version": _CACHE_VERSION, "folders": self._folders}, separators=(",", ":")
-                )
-            )
-            part.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)

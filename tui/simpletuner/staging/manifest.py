@@ -114,7 +114,7 @@ class Manifest:
         """Number of files in all datasets."""
         return sum(len(dataset.files) for dataset in self.datasets)
 
-    @property
+    @cached_property
     def captions(self) -> int:
         """Number of files that have a caption."""
         return sum(bool(file.captions) for data in self.datasets for file in data.files)

@@ -37,7 +37,8 @@ def _reduced(dataset: DatasetReport, staged: StagedDataset) -> DatasetReport:
     shapes = {image.name: (image.width, image.height) for image in dataset.measured}
     # A size of 0 is an unknown one, as in the scan.
     sizes = Counter(shapes.get(name, (0, 0)) for name in rows)
-    small = [name for name in rows if dataset.spec.is_too_small(*shapes.get(name, (0, 0)))]
+    too_small = {shape for shape in sizes if dataset.spec.is_too_small(*shape)}
+    small = [name for name in rows if shapes.get(name, (0, 0)) in too_small]
     return replace(
         dataset,
         problems=(),  # of the local folder; the trainer reads what is staged
