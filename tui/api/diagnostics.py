@@ -77,7 +77,17 @@ class DoctorLine(TypedDict):
         advice: the fix; empty where nothing is broken.
     """
 
-    id: Literal["keyring", "token", "hub-token", "network", "proxy", "listener", "delivery", "disk"]
+    id: Literal[
+        "keyring",
+        "token",
+        "hub-token",
+        "network",
+        "proxy",
+        "listener",
+        "delivery",
+        "disk",
+        "staged",
+    ]
     level: CheckLevel
     message: str
     advice: str

@@ -10,7 +10,7 @@ class StagedData(TypedDict):
 
     Attributes:
         key: names it in calls.
-        place: `hub`, `here` or `bucket:<destination>`.
+        place: `hub`, `here` or `bucket:<destination>`; empty where `damage` has hidden it.
         where: the same for people.
         datasets: ids of the datasets.
         images: number of files.
@@ -20,6 +20,7 @@ class StagedData(TypedDict):
         keep: whether it stays after the last job that reads it.
         readers: ids of the jobs that read it or may still do so.
         problem: why its removal failed, which is tried again; empty when it did not fail.
+        damage: what is not known since its record could not be read; empty when it could.
     """
 
     key: str
@@ -33,6 +34,7 @@ class StagedData(TypedDict):
     keep: bool
     readers: list[str]
     problem: str
+    damage: str
 
 
 class StagedList(TypedDict):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from tui.base import formatting
 from tui.cli import context, exit_codes
 from tui.cli.output import say, say_json, tell
 from tui.client.errors import ControlError
+
+if TYPE_CHECKING:
+    from tui.api.staging import StagedData
 
 
 def staged(options: argparse.Namespace) -> int:
@@ -20,19 +24,29 @@ def staged(options: argparse.Namespace) -> int:
         say_json(rows)
         return exit_codes.FINE
     for row in rows:
-        state = "complete" if row["complete"] else "not complete"
-        if row["readers"]:
-            state += f", read by {', '.join(row['readers'])}"
-        if row["keep"]:
-            state += ", kept"
-        size = f"{formatting.plural(row['images'], 'file')}, {formatting.size(row['bytes'])}"
-        since = f"since {formatting.stamp(datetime.fromisoformat(row['created_at']))}"
-        say(f"{row['key']}  {row['place']}  {size}  {since}  {state}  {row['where']}")
-        if row["problem"]:
-            say(f"  not removed yet: {row['problem']}")
+        for line in lines_of(row):
+            say(line)
     if not rows:
         tell("Nothing is staged.")
     return exit_codes.FINE
+
+
+def lines_of(row: StagedData) -> list[str]:
+    """How a staged copy is listed."""
+    state = "complete" if row["complete"] else "not complete"
+    if row["readers"]:
+        state += f", read by {', '.join(row['readers'])}"
+    if row["keep"]:
+        state += ", kept"
+    size = f"{formatting.plural(row['images'], 'file')}, {formatting.size(row['bytes'])}"
+    since = f"since {formatting.stamp(datetime.fromisoformat(row['created_at']))}"
+    place = row["place"] or "unknown place"
+    lines = [f"{row['key']}  {place}  {size}  {since}  {state}  {row['where']}".rstrip()]
+    if row["problem"]:
+        lines.append(f"  not removed yet: {row['problem']}")
+    if row["damage"]:
+        lines.append(f"  damaged: {row['damage']}")
+    return lines
 
 
 def _remove(options: argparse.Namespace) -> int:

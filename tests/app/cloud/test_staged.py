@@ -20,7 +20,7 @@ STAGED = ("GET", "/api/cloud/staged")
 COPY = {
     "key": "abc123", "place": "hub", "where": "the private dataset alice/staged-cats on the Hub",
     "datasets": ["cats"], "images": 1, "bytes": 2048, "created_at": NOW.isoformat(),
-    "complete": True, "keep": False, "readers": ["job00001"], "problem": "",
+    "complete": True, "keep": False, "readers": ["job00001"], "problem": "", "damage": "",
 }  # fmt: skip
 
 
@@ -91,6 +91,14 @@ async def test_the_place_of_new_copies_is_chosen(world: Home, engine: StandInEng
         ({"readers": ["a", "b"]}, "removed when the last of them has ended"),
         ({"place": "here"}, "just now on this machine Read by"),
         ({"problem": "the Hub is away."}, "Not removed yet: the Hub is away."),
+        (
+            {"damage": "it was made again.", "keep": True},
+            "remove it: e. Damaged: it was made again.",
+        ),
+        (
+            {"damage": "unread.", "keep": True, "place": "", "where": "", "datasets": []},
+            "abc123: 1 file, 2.0 KiB, just now Read by",
+        ),
     ],
 )
 async def test_what_becomes_of_a_copy_is_said(

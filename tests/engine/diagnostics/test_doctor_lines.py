@@ -21,6 +21,10 @@ async def _raise(*_: Any) -> Any:
     raise StoreError("The job database cannot be written.", "Free some disk space.")
 
 
+def _raise_at_once() -> None:
+    raise StoreError("The job database cannot be written.", "Free some disk space.")
+
+
 class RaisingProbes(Raising):
     """Probes that raise when they run."""
 
@@ -32,9 +36,11 @@ async def test_doctor_shows_a_line_for_each_probe_that_raises(tmp_path: Path) ->
     lines = await examine(
         "https://api.example.test", home_at(tmp_path / "home"),
         listening=cast("Any", Raising()), network=broken, tokens=broken, deliveries=broken,
+        staged=cast("Any", _raise_at_once),
     )  # fmt: skip
     assert [line.id for line in lines] == [
         "keyring", "token", "hub-token", "network", "proxy", "listener", "delivery", "disk",
+        "staged",
     ]  # fmt: skip
     assert all(line.level == "error" for line in lines)
     assert "cannot be written" in lines[0].message

@@ -42,6 +42,8 @@ class StagedCard(Card):
         copies = self.copies_there
         if not copies:
             return ("none", "dim") if "staged" in self.data.known else ("", "dim")
+        if any(copy["damage"] for copy in copies):
+            return "a record was damaged", "warn"
         if any(copy["problem"] for copy in copies):
             return "not all removed", "warn"
         number = formatting.plural(len(copies), "copy", "copies")
@@ -70,8 +72,11 @@ class StagedCard(Card):
         size = f"{formatting.plural(copy['images'], 'file')}, {formatting.size(copy['bytes'])}"
         head = f"{_name(copy)}: {size}, {since}"
         lines: list[Words] = [((f"{mark} ", tone), (head, "base"))]
-        lines += wrapped(where_words(copy), "base", width, indent=2)
+        if copy["place"]:
+            lines += wrapped(where_words(copy), "base", width, indent=2)
         lines += wrapped(self._until(copy), "dim", width, indent=2)
+        if copy["damage"]:
+            lines += wrapped(f"Damaged: {copy['damage']}", "warn", width, indent=2)
         if copy["problem"]:
             words = f"Not removed yet: {copy['problem']}"
             lines += wrapped(words, "warn", width, indent=2)
@@ -116,6 +121,11 @@ class StagedCard(Card):
         if copy is None or copy["readers"]:
             return None
         files = formatting.plural(copy["images"], "file")
+        if not copy["place"]:
+            forgets = (
+                "Its record cannot be read, so only the record is removed: nothing is deleted."
+            )
+            return Question(f"Forget the staged copy {_name(copy)}?", (forgets,), "Forget it")
         details = (
             f"{files}, {formatting.size(copy['bytes'])}, {where_words(copy)}.",
             "Your own files stay. A later job with these images sends them again.",
@@ -145,6 +155,8 @@ def _place(name: str) -> tuple[str, str, str]:
 
 def where_words(copy: StagedData) -> str:
     """Returns where a copy lies: on this machine, else what its place calls it."""
+    if not copy["place"]:
+        return "where it lies is not known"
     return "on this machine" if copy["place"] == "here" else f"in {copy['where']}"
 
 

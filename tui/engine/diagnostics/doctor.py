@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -22,6 +22,7 @@ from tui.settings import Home
 if TYPE_CHECKING:
     from tui.api import credentials, diagnostics, network
     from tui.api.engine import ListenerState
+    from tui.api.staging import StagedData
 
 LOG = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ class DoctorLine:
     """One line of the report.
 
     Attributes:
-        id: `terminal`, `keyring`, `token`, `network`, `proxy`, `listener`, `delivery` or `disk`.
+        id: `terminal`, `keyring`, `token`, `network`, `proxy`, `listener`, `delivery`, `disk` or
+            `staged`.
         level: `ok`, `warn` or `error`.
         message: the state.
         advice: the fix; "" when nothing is wrong.
@@ -56,6 +58,7 @@ async def examine(
     network: NetworkCheck,
     tokens: TokenService,
     deliveries: DeliveryCheck,
+    staged: Callable[[], Sequence[StagedData]],
 ) -> list[DoctorLine]:
     """Check everything but the terminal, which the caller checks. Never raises."""
     states, network_report, delivery = await asyncio.gather(
@@ -81,6 +84,7 @@ async def examine(
             lambda: [delivery_line(_found(delivery), has_public_url=bool(listening.public_url))],
         ),
         *_lines("disk", lambda: [disk_line(home, listening.outputs)]),
+        *_lines("staged", lambda: staged_lines(staged())),
     ]
 
 
@@ -131,6 +135,20 @@ def hub_token_lines(state: credentials.TokenState) -> list[DoctorLine]:
         advice = "Correct HF_TOKEN, or unset it."
         return [DoctorLine("hub-token", "warn", problem.rstrip("."), advice)]
     return []
+
+
+def staged_lines(rows: Sequence[StagedData]) -> list[DoctorLine]:
+    """A line for each staged copy whose record could not be read."""
+    return [
+        DoctorLine(
+            "staged",
+            "warn",
+            f"the staged copy {row['key']}: {row['damage'].rstrip('.')}",
+            f"`simpletuner-tui staged remove {row['key']}` removes it once no job reads it.",
+        )
+        for row in rows
+        if row["damage"]
+    ]
 
 
 def network_lines(network_report: network.NetworkReport) -> list[DoctorLine]:

@@ -149,6 +149,7 @@ class CloudRoutes:
             network=engine.network,
             tokens=engine.tokens,
             deliveries=engine.delivery_check,
+            staged=engine.staging.rows,
         )
         return {"lines": [cast("diagnostics.DoctorLine", asdict(line)) for line in lines]}
 

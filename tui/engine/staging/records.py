@@ -13,6 +13,8 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ from tui.simpletuner.staging.manifest import Manifest
 
 _FACTS: Final = ".json"
 _MANIFEST: Final = ".manifest.json"
+_TYPES: Final = {"str": str, "int": int, "bool": bool, "tuple": tuple, "dict": dict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class StagedRecord:
         facts: what the place has to remember, such as commits; no secrets.
         problem: why it could not be removed when it was last tried; "" if it was not tried.
         home: in which of the homes of a place's data it lies; see `Receiver.home`.
+        damage: what was lost when the record could not be read; "" for one that never was.
     """
 
     key: str
@@ -59,6 +63,24 @@ class StagedRecord:
     facts: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
     home: str = ""
+    damage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """A record that cannot be read. What it was about may still lie in its place.
+
+    Attributes:
+        key: its name.
+        reason: why it cannot be read.
+        written_at: when its file was written.
+        fields: those that could be read.
+    """
+
+    key: str
+    reason: str
+    written_at: datetime
+    fields: dict[str, Any]
 
 
 def record_key(place: str, api_base: str, digest: str, home: str = "") -> str:
@@ -73,6 +95,7 @@ class StagedRecords:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._records: dict[str, StagedRecord] | None = None
+        self._damaged: dict[str, DamagedRecord] = {}
 
     def all(self) -> list[StagedRecord]:
         """All records, oldest first."""
@@ -81,6 +104,11 @@ class StagedRecords:
     def get(self, key: str) -> StagedRecord | None:
         """Return a record, or None."""
         return self._loaded().get(key)
+
+    def damaged(self) -> dict[str, DamagedRecord]:
+        """The records that cannot be read, by their keys; `put` repairs one, `drop` forgets it."""
+        self._loaded()
+        return dict(self._damaged)
 
     def put_manifest(self, key: str, manifest: Manifest) -> None:
         """Write the manifest of a record, which may be large; from any thread.
@@ -100,6 +128,7 @@ class StagedRecords:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(self._folder / f"{record.key}{_FACTS}", asdict(record))
         self._loaded()[record.key] = record
+        self._damaged.pop(record.key, None)
         return record
 
     def change(self, key: str, **values: Any) -> StagedRecord | None:
@@ -120,6 +149,7 @@ class StagedRecords:
             with contextlib.suppress(OSError):
                 (self._folder / f"{key}{suffix}").unlink(missing_ok=True)
         self._loaded().pop(key, None)
+        self._damaged.pop(key, None)
 
     def _loaded(self) -> dict[str, StagedRecord]:
         if self._records is None:
@@ -130,9 +160,45 @@ class StagedRecords:
         for path in self._folder.glob(f"*{_FACTS}"):
             if path.name.endswith(_MANIFEST):
                 continue
-            with contextlib.suppress(OSError, ValueError, TypeError):
-                raw = json.loads(path.read_bytes())
-                yield StagedRecord(**{**raw, "datasets": tuple(raw["datasets"])})
+            key = path.name.removesuffix(_FACTS)
+            fields: dict[str, Any] = {}
+            try:
+                fields, wrong = _known_fields(json.loads(path.read_bytes()))
+                yield _complete(fields, wrong, key)
+            except (OSError, ValueError, TypeError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                with contextlib.suppress(OSError):
+                    written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    self._damaged[key] = DamagedRecord(key, reason, written_at, fields)
+
+
+def _complete(fields: dict[str, Any], wrong: list[str], key: str) -> StagedRecord:
+    """Make a record of its fields.
+
+    Raises:
+        ValueError: some are wrong.
+        TypeError: some are missing.
+    """
+    if wrong or fields.get("key") != key:
+        raise ValueError(f"not what they should be: {', '.join(wrong) or 'key'}")
+    return StagedRecord(**fields)
+
+
+def _known_fields(raw: object) -> tuple[dict[str, Any], list[str]]:
+    """The fields of a record, and the names of those of a wrong type; later ones are left out."""
+    if not isinstance(raw, dict):
+        return {}, ["all"]
+    found: dict[str, Any] = {}
+    wrong = []
+    for one in dataclass_fields(StagedRecord):
+        value = raw.get(one.name)
+        if isinstance(value, list) and all(isinstance(name, str) for name in value):
+            value = tuple(value)
+        if type(value) is _TYPES[str(one.type).partition("[")[0]]:
+            found[one.name] = value
+        elif one.name in raw:
+            wrong.append(one.name)
+    return found, wrong
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.clock import Clock
@@ -22,6 +22,7 @@ from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.staging.place import JobData, Leaves, Missing, Progress, StagingPlace
 from tui.engine.staging.receiver import Receiver
 from tui.engine.staging.records import StagedRecord, StagedRecords, record_key
+from tui.engine.staging.repair import damaged_row, repair
 from tui.engine.staging.whole_bucket import whole_bucket
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.secret import Secret
@@ -410,6 +411,8 @@ class StagingService:
 
     def _of(self, job: JobRecord) -> tuple[StagedRecord, Manifest, StagingPlace]:
         staging = job.submit["staging"]
+        if staging["key"] in self._records.damaged():
+            repair(self._records, staging["key"], [job])
         record = self._records.get(staging["key"])
         manifest = self._records.manifest(staging["key"])
         if record is None or manifest is None:
@@ -453,9 +456,19 @@ class StagingService:
         await self.remove_unread()
 
     def resume(self) -> None:
-        """Remove what a former engine should have removed."""
-        if self._records.all():
-            self._tasks.start(self.remove_unread(), "remove staged data")
+        """Repair records that cannot be read; remove what a former engine should have removed."""
+        if self._records.all() or self._records.damaged():
+            self._tasks.start(self._take_up(), "remove staged data")
+
+    async def _take_up(self) -> None:
+        if self._records.damaged():
+            writer = self._recorder.writer
+            jobs = [*writer.active(), *writer.ended_since(datetime.fromtimestamp(0, UTC))]
+            for key in self._records.damaged():
+                with contextlib.suppress(OSError):  # a full disk: it stays listed as it is
+                    repair(self._records, key, jobs)
+            self._bus.publish("fact", name="staged")
+        await self.remove_unread()
 
     async def remove_unread(self) -> None:
         """Remove the data that no job reads any more and nobody wants to keep."""
@@ -515,8 +528,8 @@ class StagingService:
         ]
 
     def rows(self) -> list[api.StagedData]:
-        """What is staged, oldest first."""
-        return [
+        """What is staged, oldest first; what cannot be read comes last."""
+        rows: list[api.StagedData] = [
             {
                 "key": record.key,
                 "place": record.place,
@@ -529,9 +542,12 @@ class StagingService:
                 "keep": record.keep,
                 "readers": self.readers(record.key),
                 "problem": record.problem,
+                "damage": record.damage,
             }
             for record in self._records.all()
         ]
+        damaged = self._records.damaged().values()
+        return rows + [damaged_row(one, self.readers(one.key)) for one in damaged]
 
     async def remove(self, key: str) -> None:
         """Remove staged data at the user's wish.
@@ -540,7 +556,7 @@ class StagingService:
             RefusedError: there is no such record, a job reads it, or the place refuses.
         """
         record = self._records.get(key)
-        if record is None:
+        if record is None and key not in self._records.damaged():
             raise RefusedError(f"Nothing is staged under {key}.", status=404, code="not_found")
         if readers := self.readers(key):
             raise RefusedError(
@@ -549,6 +565,10 @@ class StagingService:
                 status=409,
                 code="in_use",
             )
+        if record is None:  # where they lie is not known: all that can be done is to forget them
+            self._records.drop(key)
+            self._bus.publish("fact", name="staged")
+            return
         try:
             await self._remove(record)
         except (PublishError, SimpleTunerError) as error:
@@ -577,8 +597,9 @@ class StagingService:
                 manifest = await asyncio.to_thread(self._records.manifest, record.key)
                 if record.started:
                     if manifest is None:
-                        raise _unreadable_list(record)
-                    read = [one.key for one in self._records.all() if self.readers(one.key)]
+                        raise _unreadable_list(record.key)
+                    known = [*(one.key for one in self._records.all()), *self._records.damaged()]
+                    read = [key for key in known if self.readers(key)]
                     others = await asyncio.to_thread(self._others, record, read)
                     place = self.place(record.place, record.api_base)
                     _require_home(record, place.receiver(manifest))
@@ -594,15 +615,18 @@ class StagingService:
         Raises:
             SimpleTunerError: that of a record among `read`, which a job reads, is not known.
         """
+        keys = [
+            one.key
+            for one in self._records.all()
+            if one.key != record.key and _share_home(one, record)
+        ]
         found = []
-        for one in self._records.all():
-            if one.key == record.key or not _share_home(one, record):
-                continue
-            manifest = self._records.manifest(one.key)
+        for key in (*keys, *self._records.damaged()):  # where a damaged one lies is not known
+            manifest = self._records.manifest(key)
             if manifest is not None:
                 found.append(manifest)
-            elif one.key in read:
-                raise _unreadable_list(one)
+            elif key in read:
+                raise _unreadable_list(key)
         return found
 
 
@@ -646,9 +670,9 @@ def _require_home(record: StagedRecord, now: Receiver) -> None:
         )
 
 
-def _unreadable_list(record: StagedRecord) -> SimpleTunerError:
+def _unreadable_list(key: str) -> SimpleTunerError:
     return SimpleTunerError(
-        f"the list of the files of {record.key} cannot be read, so what lies there is not known",
+        f"the list of the files of {key} cannot be read, so what lies there is not known",
         "A job with the same images writes the list again; or delete the files there yourself.",
     )
 
