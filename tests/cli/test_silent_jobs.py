@@ -1,22 +1,30 @@
-"""What `job` says about a job that is not heard of, and about the cost of a lost one."""
+"""What `job` and `spending` say of jobs that are not heard of, and of the cost of lost ones."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from tests.app.world import NOW, job
+from tests.app.world import NOW, home_at, job
 from tui.base.job_status import LOST, JobStatus
+from tui.cli import main
 from tui.cli.job_queries import _say_job
 from tui.store.lost_contact import LostContact
+from tui.store.writer import StoreWriter
 
 
 def test_job_says_why_a_running_job_is_not_heard_of(capsys: pytest.CaptureFixture[str]) -> None:
     _say_job(job(1, JobStatus.RUNNING), [], LostContact("api answers 503", NOW))
-    assert "contact     api answers 503, not heard from since " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "contact     not heard of for " in said
+    assert ": api answers 503\n" in said
+    assert "cost        at least $" in said
     _say_job(job(1, JobStatus.RUNNING), [])
-    assert "not heard from" not in capsys.readouterr().out
+    assert "not heard of" not in capsys.readouterr().out
 
 
 def test_job_says_that_the_cost_of_a_lost_job_is_its_upper_bound(
@@ -25,3 +33,26 @@ def test_job_says_that_the_cost_of_a_lost_job_is_its_upper_bound(
     lost = replace(job(1, JobStatus.FAILED), provider_status=LOST, cost_micros=1_800_000)
     _say_job(lost, [])
     assert "cost        at most $1.80" in capsys.readouterr().out
+
+
+def test_spending_says_what_lost_jobs_are_counted_with_and_needs_no_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
+    monkeypatch.delenv("SIMPLETUNER_TUI_API_BASE", raising=False)
+    now = datetime.now(UTC)
+    lost = replace(
+        job(1, JobStatus.FAILED, now=now), provider_status=LOST, cost_micros=1_800_000,
+        completed_at=now,
+    )  # fmt: skip
+    writer = StoreWriter(home_at(tmp_path))
+    writer.insert(lost)
+    writer.close()
+    assert main.run(["spending"]) == 0
+    said = capsys.readouterr().out
+    assert "lost   1 job unknown to Replicate, counted with at most $1.80" in said
+    assert main.run(["spending", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["lost_micros"] == 1_800_000
+    assert main.run(["artifacts", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"jobs": []}
+    assert not home_at(tmp_path).engine_log.exists()

@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,17 +45,6 @@ def reader(home: Home, writer: StoreWriter) -> Iterator[StoreReader]:
     reader = StoreReader(home.database)
     yield reader
     reader.close()
-
-
-def test_the_cost_so_far_is_exact_and_ends_with_the_job() -> None:
-    """0.29 s at 100 micro-dollars a second are 29 of them; with floats they were 28."""
-    running = job("a", status=JobStatus.RUNNING, started_at=T0, rate_micros=100)
-    assert billing.cost_so_far(running, T0 + timedelta(seconds=0.29)) == 29
-    assert billing.cost_so_far(running, T0 - timedelta(seconds=5)) == 0
-    assert billing.cost_so_far(replace(running, started_at=None), T0) is None
-    ended = replace(running, completed_at=T0 + timedelta(seconds=2))
-    assert billing.cost_so_far(ended, T0 + timedelta(hours=1)) == 200
-    assert billing.cost_so_far(replace(ended, cost_micros=7), T0) == 7
 
 
 def test_a_deleted_job_still_costs(writer: StoreWriter, reader: StoreReader) -> None:

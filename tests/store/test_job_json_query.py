@@ -14,10 +14,12 @@ import pytest
 from tests.app.world import NOW, home_at, job
 from tui.base import job_status
 from tui.base.job_status import JobStatus
-from tui.cli import main
-from tui.cli.fast_path import run_fast_path
+from tui.cli import context, main
+from tui.cli.fast_path import _table, run_fast_path
+from tui.cli.job_queries import _say_table
 from tui.store.job_json import job_json
-from tui.store.job_json_query import FORMAT, LOST, jobs_json
+from tui.store.job_json_query import _CONTACTS, _SILENT_AFTER, FORMAT, LOST, jobs_json
+from tui.store.lost_contact import FACT, NOT_RECORDED, SIGNS_OF_LIFE, SILENT_AFTER, LostContact
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
 from tui.store.schema import MIGRATIONS
@@ -29,9 +31,12 @@ def test_it_knows_the_newest_schema() -> None:
     assert job_status.LOST == LOST
 
 
-def test_both_lists_are_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unheard", [False, True])
+def test_both_lists_are_the_same(tmp_path: Path, unheard: bool) -> None:
     home = home_at(tmp_path / "a b%c?d#e")
     writer = StoreWriter(home)
+    if unheard:
+        lose_contact(writer)
     for number, status in enumerate(list(JobStatus) * 2):
         record = job(number, status)
         if number % 3 == 0:
@@ -52,9 +57,14 @@ def test_both_lists_are_the_same(tmp_path: Path) -> None:
             writer.apply(record.job_id, Change(files=files))
     writer.close()
     reader = StoreReader(home.database)
+    contacts = reader.contacts()
     slow = [
-        job_json(record, reader.files(record.job_id), home.outputs) for record in reader.records()
+        job_json(record, reader.files(record.job_id), home.outputs, contacts)
+        for record in reader.records()
     ]
+    lost = [row["unheard_reason"] for row in slow if row["unheard_since"]]
+    assert sorted(map(str, lost)) == (["api answers 503", NOT_RECORDED] if unheard else [])
+    assert all(row["progress"]["eta_at"] is None for row in slow if row["unheard_since"])
     answer = jobs_json(str(home.database), str(home.outputs))
     assert answer is not None
     fast = json.loads(answer[0])
@@ -71,6 +81,21 @@ def test_both_lists_are_the_same(tmp_path: Path) -> None:
     assert limited is not None
     assert [row["job_id"] for row in json.loads(limited[0])] == [o["job_id"] for o in slow[:3]]
     reader.close()
+
+
+def lose_contact(writer: StoreWriter) -> None:
+    """One of the running jobs is marked; of the other the engine has said nothing for long."""
+    silent = next(number for number, status in enumerate(JobStatus) if status is JobStatus.RUNNING)
+    mark = LostContact("api answers 503", NOW).row()
+    writer.set_fact(FACT, {job(silent, JobStatus.RUNNING).job_id: mark, "odd": 3})
+    for name in SIGNS_OF_LIFE:
+        writer.set_fact(name, {})
+    writer._db.execute("UPDATE facts SET at = at - 3600000000 WHERE name <> 'unheard'")
+
+
+def test_the_facts_about_contact_are_those_of_the_full_reader() -> None:
+    assert timedelta(microseconds=_SILENT_AFTER) == SILENT_AFTER
+    assert all(f"'{name}'" in _CONTACTS[0] for name in (FACT, *SIGNS_OF_LIFE))
 
 
 def test_one_job_and_the_table_are_those_of_the_full_reader(
@@ -102,6 +127,27 @@ def test_one_job_and_the_table_are_those_of_the_full_reader(
         slow = capsys.readouterr().out
         assert (json.loads(fast) == json.loads(slow)) if "--json" in arguments else fast == slow
     assert run_fast_path(["job", record.job_id[:-1], "--json"]) is None  # the full reader's affair
+
+
+def test_the_table_says_of_jobs_that_are_not_heard_of_what_the_full_reader_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = home_at(tmp_path)
+    writer = StoreWriter(home)
+    lose_contact(writer)
+    for number, status in enumerate(list(JobStatus) * 2):
+        writer.insert(replace(job(number, status), provider_status="lost" if number > 10 else ""))
+    writer.close()
+    fast = _table(str(home.database), -1)
+    reader = StoreReader(home.database)
+    _say_table(reader.records(), reader.contacts())
+    reader.close()
+    slow = capsys.readouterr().out
+    assert fast == (slow, True)
+    assert slow.count("not heard of for ") == 2
+    assert slow.count(f": {NOT_RECORDED}") == 1
+    assert "≥ $" in slow or ">= $" in slow
+    assert "≤ $" in slow or "<= $" in slow
 
 
 def test_a_newer_format_is_left_to_the_full_reader(tmp_path: Path) -> None:
@@ -140,7 +186,10 @@ def test_an_unusual_home_is_left_to_the_full_reader(
     assert run_fast_path(["jobs", "--json"]) is None
     home.settings_file.unlink()
     writer.insert(job(1, JobStatus.RUNNING))  # active, and no engine follows it
-    assert run_fast_path(["jobs", "--json"]) is None
+    woken: list[bool] = []
+    monkeypatch.setattr(context, "wake_engine", lambda *, needed: woken.append(needed))
+    assert run_fast_path(["jobs", "--json"]) == 0
+    assert woken == [True]
     writer.close()
     home.database.write_bytes(os.urandom(5000))
     assert run_fast_path(["jobs", "--json"]) is None

@@ -56,7 +56,7 @@ class JobProgress(TypedDict):
         seconds_per_step: the present rate.
         loss: of the last step; null where it is not finite.
         learning_rate: of the last step; null where it is not finite.
-        eta_at: when the steps will be done at the present rate.
+        eta_at: when the steps will be done at the present rate; null while it is not heard of.
         not_finite: series with values that are infinite or not a number.
     """
 
@@ -191,12 +191,17 @@ class Job(TypedDict):
         duration_seconds: from start to end, or until now; null before it started.
         cost_usd: what it cost, in dollars; null while that is not known.
         cost_is_upper_bound: the job was lost, so its cost is the most it can have been.
+        cost_at_least_usd: what it cost until it was last heard of, in dollars; null for a job that
+            is heard of, has ended or did not start.
         estimated_cost: what it was expected to cost, in dollars.
         hardware_type: a hardware profile; empty for an unknown trainer.
         error_message: why it failed.
         output_url: where its results are.
         is_terminal: whether nothing can follow.
         is_active: whether something still happens.
+        unheard_since: the last moment at which its state was known, where nothing can be learned of
+            it now; null for a job that is followed, or has ended. Its fields are those of then.
+        unheard_reason: why nothing can be learned of it, in a few words.
         progress: how far it is.
         metadata: what else is known.
         delivered: whether results arrived; null for jobs that were not looked at.
@@ -218,12 +223,15 @@ class Job(TypedDict):
     duration_seconds: float | None
     cost_usd: float | None
     cost_is_upper_bound: bool
+    cost_at_least_usd: float | None
     estimated_cost: float | None
     hardware_type: str
     error_message: str | None
     output_url: str | None
     is_terminal: bool
     is_active: bool
+    unheard_since: Timestamp | None
+    unheard_reason: str | None
     progress: JobProgress
     metadata: JobMetadata
     delivered: DeliveredState | None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.store.lost_contact import FACT as UNHEARD
+from tui.store.lost_contact import SIGNS_OF_LIFE
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
@@ -148,9 +149,9 @@ class EngineLink:
 
     def _fact_changed(self, name: str) -> None:
         self._context.refresh_status()
-        if name == UNHEARD:
+        if name == UNHEARD or name in SIGNS_OF_LIFE:
             with contextlib.suppress(StoreError):  # the list says so at its next look
-                changed = self._context.model.read_unheard()
+                changed = self._context.model.read_contacts()
                 self._context.signals.jobs_changed.publish(JobsChanged(changed, order_stale=False))
         self._context.signals.fact_changed.publish(name)
 

@@ -29,6 +29,21 @@ def money(micros: int | None) -> str:
     return f"{'-' if micros < 0 else ''}${cents // 100:,}.{cents % 100:02d}"
 
 
+_BOUNDS: Final = {"at least": ("≥ ", ">= "), "at most": ("≤ ", "<= ")}
+
+
+def bounded(micros: int | None, bound: str, ascii_only: bool = False) -> str:
+    """An amount in a column, with how sure it is: `≥ $0.35`, `≤ $1.80`, `$0.92`."""
+    return _BOUNDS.get(bound, ("", ""))[ascii_only] + money(micros)
+
+
+def cost_words(micros: int | None, bound: str = "") -> str:
+    """A job's cost with how sure it is: `at least $0.35`, `$0.35 so far`, `$0.92`."""
+    if bound in _BOUNDS:
+        return f"{bound} {money(micros)}"
+    return f"{money(micros)} {bound}".rstrip()
+
+
 def dollars(micros: int | None) -> str:
     """An amount in a sentence: `$31.20`, but `$50` for whole dollars."""
     return money(micros).removesuffix(".00")
@@ -86,9 +101,9 @@ def second(moment: datetime | None) -> str:
     return "—" if moment is None else moment.astimezone().strftime("%H:%M:%S")
 
 
-def unheard(why: str, since: datetime) -> str:
-    """The state of a job without contact: `token refused, not heard from since 21:04`."""
-    return f"{why}, not heard from since {clock(since)}"
+def unheard(why: str, since: datetime, now: datetime) -> str:
+    """The state of a job without contact: `not heard of for 4 m: token refused`."""
+    return f"not heard of for {duration((now - since).total_seconds())}: {why}"
 
 
 def stamp(moment: datetime | None) -> str:

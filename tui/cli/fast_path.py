@@ -83,8 +83,8 @@ def _table(database: str, limit: int) -> tuple[str, bool] | None:
     from tui.cli.job_table import JobRow, job_table
 
     rows = [
-        JobRow._make([*values, datetime.fromtimestamp(created // 1_000_000, UTC)])
-        for *values, created in found[0]
+        JobRow._make([*values, datetime.fromtimestamp(created // 1_000_000, UTC), cost, contact])
+        for *values, created, cost, contact in found[0]
     ]
     return "".join(f"{line}\n" for line in job_table(rows)), found[1]
 

@@ -225,6 +225,10 @@ def spending(options: argparse.Namespace) -> int:
         if day["cost_micros"] or day["jobs"]:
             states = ", ".join(f"{count} {state}" for state, count in sorted(day["jobs"].items()))
             say(f"{day['date']}  {formatting.money(day['cost_micros']):>9}  {states}".rstrip())
+    if data["lost_jobs"]:
+        lost = formatting.plural(data["lost_jobs"], "job")
+        most = formatting.cost_words(data["lost_micros"], "at most")
+        say(f"lost   {lost} unknown to Replicate, counted with {most}")
     if data["average_seconds"] is not None:
         say(f"average run  {formatting.duration(data['average_seconds'])}")
     tell(f"What Replicate billed: {data['billing_page']}")

@@ -8,20 +8,21 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from tui.base.formatting import plain
-from tui.base.job_status import LOST
 from tui.cli import context, exit_codes
 from tui.cli.job_table import JobRow, job_table, prints_utf8
 from tui.cli.output import say, say_json
 from tui.simpletuner.log.grammar import clean
 from tui.store.filter import parse_filter
 from tui.store.job_json import job_json
-from tui.store.lost_contact import FACT, LostContact, read_unheard
+from tui.store.lost_contact import Contacts, LostContact
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
+from tui.store.shown_cost import ShownCost, shown_cost
 
 
 def jobs(options: argparse.Namespace) -> int:
@@ -31,16 +32,19 @@ def jobs(options: argparse.Namespace) -> int:
     records = store.records(where, -1 if options.limit is None else options.limit)
     if options.json:
         folder, files = context.outputs(), store.all_files()
-        say_json([job_json(job, files.get(job.job_id, ()), folder) for job in records])
+        contacts = store.contacts()
+        say_json([job_json(job, files.get(job.job_id, ()), folder, contacts) for job in records])
     elif not records and not where.text:
         say("No jobs yet. Start one with: simpletuner-tui submit CONFIG")
     else:
-        _say_table(records)
+        _say_table(records, store.contacts())
     context.wake_engine(needed=any(record.status.is_active for record in records))
     return exit_codes.FINE
 
 
-def _say_table(records: list[JobRecord]) -> None:
+def _say_table(records: list[JobRecord], contacts: Contacts) -> None:
+    now = datetime.now(UTC)
+    heard = ((record, contacts.of(record, now)) for record in records)
     rows = (
         JobRow(
             record.job_id,
@@ -51,10 +55,11 @@ def _say_table(records: list[JobRecord]) -> None:
             record.step,
             record.total_steps,
             _loss(record),
-            record.cost_micros,
             record.created_at,
+            _cost(record, now, contact),
+            contact,
         )
-        for record in records
+        for record, contact in heard
     )
     for line in job_table(rows):
         say(line)
@@ -66,12 +71,18 @@ def job(options: argparse.Namespace) -> int:
     record = store.find(options.id)
     files = store.files(record.job_id)
     if options.json:
-        say_json(job_json(record, files, context.outputs()))
+        say_json(job_json(record, files, context.outputs(), store.contacts()))
     else:
-        marks = store.fact(FACT)
-        _say_job(record, files, read_unheard(marks.value if marks else None).get(record.job_id))
+        _say_job(record, files, store.contacts().of(record, datetime.now(UTC)))
     context.wake_engine(needed=record.status.is_active)
     return exit_codes.FINE
+
+
+def _cost(record: JobRecord, now: datetime, contact: LostContact | None) -> ShownCost | None:
+    """The cost for the table, where one that still grows has no place."""
+    if record.cost_micros is None and contact is None:
+        return None
+    return shown_cost(record, now, contact)
 
 
 _AGAIN = {
@@ -88,18 +99,18 @@ def _say_job(
 
     model = f"{record.model_family} {record.model_flavour} {record.model_type}".strip()
     state = formatting.ended(record.status, record.stage, ascii_only=not prints_utf8())
-    cost = formatting.money(record.cost_micros)
-    silent = unheard is not None and record.status.is_active
+    now = datetime.now(UTC)
+    cost = shown_cost(record, now, unheard)
     lines = [
         ("job", f"{record.job_id}  {record.name}"),
         ("state", f"{state}  {record.stage}".rstrip()),
-        ("contact", formatting.unheard(unheard.why, unheard.since) if unheard and silent else ""),
+        ("contact", formatting.unheard(unheard.why, unheard.since, now) if unheard else ""),
         ("model", model),
         ("trainer", f"{record.model}:{record.version[:12]}"),
         ("hardware", f"{record.hardware}  {formatting.rate(record.rate_micros)}"),
         ("step", f"{record.step or 0} of {record.total_steps or '?'}"),
         ("loss", _loss_words(record)),
-        ("cost", f"{'at most ' if record.provider_status == LOST else ''}{cost}"),
+        ("cost", formatting.cost_words(*cost) if cost else formatting.money(None)),
         ("created", formatting.stamp(record.created_at)),
         ("ended", formatting.stamp(record.completed_at)),
         ("prediction", f"{record.prediction_id}  {record.web_url}".rstrip()),

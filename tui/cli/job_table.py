@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
-from tui.base.formatting import ended, in_doubt, money, number, stamp
+from tui.base.formatting import bounded, ended, in_doubt, money, number, stamp, unheard
 from tui.base.job_status import JobStatus
 from tui.cli.output import table
 
+if TYPE_CHECKING:
+    from tui.store.lost_contact import LostContact
+
 
 class JobRow(NamedTuple):
-    """The values of one row; `status` is the value of a `JobStatus`, a loss of NaN is a text."""
+    """The values of one row.
+
+    Attributes:
+        status: the value of a `JobStatus`.
+        loss: a text where it is not a number.
+        cost: micro-dollars and how sure they are (`tui.store.shown_cost`).
+        contact: since when the job is not heard of; None for one that is.
+    """
 
     job_id: str
     name: str
@@ -24,8 +34,9 @@ class JobRow(NamedTuple):
     step: int | None
     total_steps: int | None
     loss: float | str | None
-    cost_micros: int | None
     created_at: datetime
+    cost: tuple[int, str] | None
+    contact: LostContact | None
 
 
 _HEADER = ["ID", "NAME", "MODEL", "STATE", "STEP", "LOSS", "COST", "CREATED"]
@@ -41,10 +52,10 @@ def job_table(rows: Iterable[JobRow]) -> list[str]:
             row.job_id,
             row.name,
             row.model,
-            _state(JobStatus(row.status), row.stage),
+            _state(JobStatus(row.status), row.stage, row.contact),
             f"{row.step}/{row.total_steps}" if row.step is not None else "",
             row.loss if isinstance(row.loss, str) else "" if row.loss is None else number(row.loss),
-            money(row.cost_micros),
+            money(None) if row.cost is None else bounded(*row.cost, ascii_only=not prints_utf8()),
             stamp(row.created_at),
         ]
         for row in rows
@@ -52,9 +63,11 @@ def job_table(rows: Iterable[JobRow]) -> list[str]:
     return table([_HEADER, *cells], right=_RIGHT)
 
 
-def _state(status: JobStatus, stage: str) -> str:
+def _state(status: JobStatus, stage: str, contact: LostContact | None) -> str:
     """A job's state, such as `✓ done`, or `! done, delivered: no` where results are missing."""
     label = ended(status, stage, ascii_only=not prints_utf8())
+    if contact is not None:
+        return f"{label}, {unheard(contact.why, contact.since, datetime.now(UTC))}"
     if in_doubt(status, stage):
         state, _, missing = stage.partition(" · ")
         label += f", {state}"

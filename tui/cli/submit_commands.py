@@ -178,7 +178,8 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
         say_json(job_json(job, files, context.outputs()))
     else:
         state = formatting.ended(job.status, job.stage)
-        say(f"{job.job_id}  {state}  {formatting.money(job.cost_micros)}")
+        cost = formatting.cost_words(job.cost_micros, "at most" if job.is_lost else "")
+        say(f"{job.job_id}  {state}  {cost}")
         for file in files:
             say(f"{file.sha256}  {context.outputs() / file.path}")
     if job.status is not JobStatus.COMPLETED:

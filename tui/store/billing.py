@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from tui.base.job_status import LOST
 from tui.base.money import running_cost
@@ -25,32 +25,6 @@ _UNENDED: Final = (
 _BEGIN: Final = "MIN(COALESCE(started_at, completed_at), completed_at)"
 
 Query = Callable[[str, Sequence[Any]], list[Any]]
-
-
-class Charged(Protocol):
-    """What the cost of a job follows from: a `JobRow` or a `JobRecord`."""
-
-    @property
-    def cost_micros(self) -> int | None: ...  # noqa: D102  see JobRow
-    @property
-    def rate_micros(self) -> int: ...  # noqa: D102
-    @property
-    def started_at(self) -> datetime | None: ...  # noqa: D102
-    @property
-    def completed_at(self) -> datetime | None: ...  # noqa: D102
-
-
-def cost_so_far(job: Charged, now: datetime) -> int | None:
-    """Return a job's cost in micro-dollars: the final one, else that of the time up to `now`.
-
-    Returns:
-        None for a job that has not started.
-    """
-    if job.cost_micros is not None:
-        return job.cost_micros
-    if job.started_at is None:
-        return None
-    return running_cost(job.rate_micros, job.started_at, job.completed_at or now)
 
 
 def read_billed(

@@ -13,7 +13,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tui.base.job_status import JobStatus
+from tui.base.job_status import LOST, JobStatus
 from tui.store.records import EventRecord, FileRecord, JobRecord, JobRow, StageRecord
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +38,7 @@ ROW_COLUMNS: Final = (
     "estimate_micros", "created_at", "queued_at", "started_at", "completed_at", "file_count",
     "file_bytes", "data_expires_at", "api_base", "rev",
     """CASE WHEN instr(submit, '"not_finite"') THEN json_extract(submit, '$.not_finite') END""",
+    "provider_status",
 )  # fmt: skip
 
 
@@ -99,6 +100,7 @@ def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
         created_at=from_micros(row[16]), queued_at=_moment(row[17]), started_at=_moment(row[18]),
         completed_at=_moment(row[19]), file_count=row[20], file_bytes=row[21],
         data_expires_at=_moment(row[22]), sandbox=sandbox, rev=row[24], not_finite=_names(row[25]),
+        is_lost=row[26] == LOST,
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from tui.base.job_status import LOST
+from tui.store.lost_contact import Contacts, LostContact
 from tui.store.records import FileRecord, JobRecord
+from tui.store.shown_cost import ShownCost, shown_cost
 from tui.store.transfer_records import FetchRecord, PublishedFile
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def job_json(
-    job: JobRecord, files: Sequence[FileRecord] | None = None, outputs: Path | None = None
+    job: JobRecord,
+    files: Sequence[FileRecord] | None = None,
+    outputs: Path | None = None,
+    contacts: Contacts | None = None,
 ) -> Job:
     """Return a job as JSON data; times are ISO 8601 in UTC, money is in US dollars.
 
@@ -27,6 +31,7 @@ def job_json(
         job: the record.
         files: its files; None leaves them out.
         outputs: the folder that their paths are relative to; None keeps relative paths.
+        contacts: which jobs are not heard of; None for a job that has just been asked about.
     """
     ended = job.completed_at or datetime.now(UTC)
     data: Job = {
@@ -42,13 +47,16 @@ def job_json(
         "completed_at": _iso(job.completed_at),
         "duration_seconds": (ended - job.started_at).total_seconds() if job.started_at else None,
         "cost_usd": None if job.cost_micros is None else job.cost_micros / 1e6,
-        "cost_is_upper_bound": job.provider_status == LOST,
+        "cost_is_upper_bound": job.is_lost,
+        "cost_at_least_usd": None,
         "estimated_cost": None if job.estimate_micros is None else job.estimate_micros / 1e6,
         "hardware_type": job.hardware,
         "error_message": job.error or None,
         "output_url": job.output_url or None,
         "is_terminal": job.status.is_terminal,
         "is_active": job.status.is_active,
+        "unheard_since": None,
+        "unheard_reason": None,
         "progress": {
             "stage": job.stage or None,
             "step": job.step,
@@ -80,6 +88,9 @@ def job_json(
         # Only the engine writes the column, and in this shape.
         "diagnosis": cast("Diagnosis", job.diagnosis) if job.diagnosis else None,
     }
+    now = datetime.now(UTC)
+    if contacts is not None and (contact := contacts.of(job, now)) is not None:
+        data = unheard_json(data, contact, shown_cost(job, now, contact))
     if files is not None:
         data["files"] = [
             {
@@ -91,6 +102,23 @@ def job_json(
             if not file.missing
         ]
     return data
+
+
+def unheard_json(data: Job, contact: LostContact, cost: ShownCost | None) -> Job:
+    """Return a job as JSON data with what is known of one that is not heard of.
+
+    Args:
+        data: the job as it was last seen.
+        contact: since when and why.
+        cost: what it cost until then.
+    """
+    return {
+        **data,
+        "cost_at_least_usd": cost.micros / 1e6 if cost and cost.bound == "at least" else None,
+        "unheard_since": _utc(contact.since),
+        "unheard_reason": contact.why,
+        "progress": {**data["progress"], "eta_at": None},
+    }
 
 
 def unfetched_json(record: FetchRecord) -> Unfetched:

@@ -13,6 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` takes longer to load than a row to read
     from typing import Any
 
+    from tui.store.lost_contact import Contacts, LostContact
+    from tui.store.shown_cost import ShownCost
+
 FORMAT = 5
 """The schema version that the query is written for. A test compares it with the newest one:
 importing `tui.store.schema` takes half as long as the query."""
@@ -61,16 +64,17 @@ SELECT {_ENDED}, json_object(
     'duration_seconds', {_number("((COALESCE(completed_at, :now) - started_at) / 1e6)")},
     'cost_usd', {_number("(cost_micros / 1e6)")},
     'cost_is_upper_bound', json(CASE provider_status WHEN '{LOST}' THEN 'true' ELSE 'false' END),
-    'estimated_cost', {_number("(estimate_micros / 1e6)")},
+    'cost_at_least_usd', NULL, 'estimated_cost', {_number("(estimate_micros / 1e6)")},
     'hardware_type', hardware, 'error_message', NULLIF(error, ''),
     'output_url', NULLIF(output_url, ''),
     'is_terminal', json(CASE WHEN {_ENDED} THEN 'true' ELSE 'false' END),
     'is_active', json(CASE WHEN {_ENDED} THEN 'false' ELSE 'true' END),
+    'unheard_since', NULL, 'unheard_reason', NULL,
     'progress', {_PROGRESS}, 'metadata', {_METADATA},
     'delivered',
     CASE WHEN instr(submit, '"delivered"') THEN json_extract(submit, '$.delivered') END,
     'diagnosis', CASE WHEN diagnosis <> '{{}}' THEN json(diagnosis) END),
-    -created_at, job_id
+    -created_at, job_id, rate_micros, started_at
 FROM jobs
 """  # noqa: S608  built from constants
 
@@ -79,8 +83,15 @@ _COLUMNS = f"""
 SELECT {_ENDED}, job_id, name, trim(model_family || ' ' || model_flavour), status, stage, step,
     total_steps, CASE WHEN loss IS NULL AND instr(submit, '"not_finite"')
         AND json_extract(submit, '$.not_finite') LIKE '%"loss"%'
-        THEN 'nan' ELSE loss END, cost_micros, created_at FROM jobs
+        THEN 'nan' ELSE loss END, cost_micros, created_at, rate_micros, started_at,
+    provider_status = '{LOST}' FROM jobs
 """  # noqa: S608  built from constants
+_CONTACTS: tuple[str, dict[str, Any]] = (
+    "SELECT name, value, at FROM facts WHERE name IN ('unheard', 'spending', 'spending:sandbox')",
+    {},
+)
+_SILENT_AFTER = 90_000_000
+"""`tui.store.lost_contact.SILENT_AFTER` in microseconds, and its facts above. A test compares."""
 _NEWEST = " ORDER BY created_at DESC, job_id LIMIT :limit"
 
 
@@ -101,12 +112,15 @@ def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] 
         database,
         (_JOBS + order, {"limit": limit, "now": time.time_ns() // 1000}),
         (_FILES.replace(":only", "1"), {"outputs": outputs}),
+        _CONTACTS,
     )
     if found is None:
         return None
-    rows, files = found[0], dict(found[1])
-    rows.sort(key=lambda row: row[2:])  # faster than ORDER BY, which looks rows up one by one
-    text = ",\n".join(f'{row[1][:-1]},"files":{files.get(row[3], "[]")}}}' for row in rows)
+    rows, files, contacts = found[0], dict(found[1]), _contacts(found[2])
+    rows.sort(key=lambda row: row[2:4])  # faster than ORDER BY, which looks rows up one by one
+    text = ",\n".join(
+        f'{_as_heard(row, contacts)[:-1]},"files":{files.get(row[3], "[]")}}}' for row in rows
+    )
     return f"[\n{text}\n]\n" if rows else "[]\n", not all(row[0] for row in rows)
 
 
@@ -123,24 +137,91 @@ def job_json(database: str, outputs: str, job_id: str) -> tuple[str, bool] | Non
         database,
         (f"{_JOBS} WHERE job_id = :id", values),
         (_FILES.replace(":only", "job_id = :id"), {"outputs": outputs, "id": job_id}),
+        _CONTACTS,
     )
     if found is None or not found[0]:
         return None
-    (ended, text, *_), files = found[0][0], dict(found[1])
-    return f'{text[:-1]},"files":{files.get(job_id, "[]")}}}\n', not ended
+    row, files = found[0][0], dict(found[1])
+    text = _as_heard(row, _contacts(found[2]))
+    return f'{text[:-1]},"files":{files.get(job_id, "[]")}}}\n', not row[0]
 
 
 def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], bool] | None:
     """Return the columns of `jobs`, newest job first.
 
     Returns:
-        Rows of id, name, model, status, stage, step, steps in all, loss, micro-dollars and
-        microseconds since 1970, and whether a job is active; None as in `jobs_json`.
+        Rows of id, name, model, status, stage, step, steps in all, loss, microseconds since 1970,
+        the cost as shown and the contact that was lost, and whether a job is active; None as in
+        `jobs_json`.
     """
-    found = _query(database, (_COLUMNS + _NEWEST, {"limit": limit}))
+    found = _query(database, (_COLUMNS + _NEWEST, {"limit": limit}), _CONTACTS)
     if found is None:
         return None
-    return [row[1:] for row in found[0]], not all(row[0] for row in found[0])
+    contacts, rows = _contacts(found[1]), []
+    for ended, *shown, cost, created, rate, started, lost in found[0]:
+        contact = least = None
+        if contacts is not None and not ended:
+            contact, least = _contact(contacts, _Seen(shown[0], shown[3], rate, started))
+        bounded = least if cost is None else (cost, "at most" if lost else "")
+        rows.append((*shown, created, bounded, contact))
+    return rows, not all(row[0] for row in found[0])
+
+
+def _contacts(facts: list[tuple[Any, ...]]) -> Contacts | None:
+    """What is known of jobs that are not heard of; None, without an import, while all are."""
+    rows = {name: (value, at) for name, value, at in facts}
+    marks = rows.pop("unheard", ("{}", 0))[0]
+    last = max((at for _, at in rows.values()), default=None)
+    silent = last is not None and time.time_ns() // 1000 - last > _SILENT_AFTER
+    if marks == "{}" and not silent:
+        return None
+    import json
+
+    from tui.store.columns import from_micros
+    from tui.store.lost_contact import Contacts, read_unheard
+
+    return Contacts(read_unheard(json.loads(marks)), None if last is None else from_micros(last))
+
+
+class _Seen:
+    """An active job, as far as its contact and its cost follow from it."""
+
+    cost_micros = completed_at = None
+    is_lost = False
+
+    def __init__(self, job_id: str, status: str, rate_micros: int, started: int | None) -> None:
+        from tui.base.job_status import JobStatus
+        from tui.store.columns import from_micros
+
+        self.job_id, self.status, self.rate_micros = job_id, JobStatus(status), rate_micros
+        self.started_at = None if started is None else from_micros(started)
+
+
+def _contact(contacts: Contacts, job: _Seen) -> tuple[LostContact | None, ShownCost | None]:
+    """Since when a job is not heard of, and what it cost until then."""
+    from datetime import UTC, datetime
+
+    from tui.store.shown_cost import shown_cost
+
+    now = datetime.now(UTC)
+    contact = contacts.of(job, now)
+    return contact, None if contact is None else shown_cost(job, now, contact)
+
+
+def _as_heard(row: tuple[Any, ...], contacts: Contacts | None) -> str:
+    """A job's JSON text, with what is known of it if it is not heard of."""
+    ended, text, _, job_id, rate, started = row
+    if contacts is None or ended:
+        return str(text)
+    import json
+
+    from tui.store.job_json import unheard_json
+
+    data = json.loads(text)
+    contact, cost = _contact(contacts, _Seen(job_id, data["status"], rate, started))
+    if contact is None:
+        return str(text)
+    return json.dumps(unheard_json(data, contact, cost), ensure_ascii=False, separators=(",", ":"))
 
 
 def _query(

@@ -29,6 +29,7 @@ from tui.store.columns import (
     stage_record,
 )
 from tui.store.filter import JobFilter
+from tui.store.lost_contact import FACT, SIGNS_OF_LIFE, Contacts, read_unheard
 from tui.store.past_runs import PastRun, read_past_runs
 from tui.store.records import Billed, EventRecord, Fact, FileRecord, JobRecord, JobRow, StageRecord
 from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
@@ -300,6 +301,16 @@ class StoreReader:
         """Return the last known value of something outside the store, such as `account`."""
         rows = self._all("SELECT value, at FROM facts WHERE name = ?", (name,))
         return Fact(json.loads(rows[0][0]), from_micros(rows[0][1])) if rows else None
+
+    def contacts(self) -> Contacts:
+        """Return which jobs are not heard of."""
+        names = (FACT, *SIGNS_OF_LIFE)
+        marks = ",".join("?" * len(names))
+        sql = f"SELECT name, value, at FROM facts WHERE name IN ({marks})"  # noqa: S608  constants
+        rows = {row[0]: row for row in self._all(sql, names)}
+        unheard = json.loads(rows.pop(FACT)[1]) if FACT in rows else None
+        last = max((row[2] for row in rows.values()), default=None)
+        return Contacts(read_unheard(unheard), None if last is None else from_micros(last))
 
     def queue_waits(self, api_base: str, most: int = 200) -> list[float]:
         """Return the seconds that the latest jobs of an API waited in the queue."""

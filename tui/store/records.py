@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tui.base.job_status import ACTIVE, JobStatus
+from tui.base.job_status import ACTIVE, LOST, JobStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class JobRow:
     rev: int
     not_finite: tuple[str, ...] = ()
     """Names of metric series with values that are infinite or not a number."""
+    is_lost: bool = False
+    """Whether Replicate does not know it any more; its cost is an upper bound then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,11 @@ class JobRecord:
     parser: dict[str, Any] = field(default_factory=dict)
     """State of the log parser, from which it continues after a restart."""
     rev: int = 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether Replicate does not know it any more; its cost is an upper bound then."""
+        return self.provider_status == LOST
 
 
 @dataclass(frozen=True, slots=True)

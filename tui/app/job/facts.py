@@ -13,15 +13,15 @@ from tui.app.shell.messages import UploadProgress
 from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
-from tui.base.job_status import LOST, JobStatus
+from tui.base.job_status import JobStatus
 from tui.base.json_types import JsonObject
 from tui.base.money import running_cost
 from tui.settings import SpendingSettings
 from tui.simpletuner.config.overrides import OVERRIDES
-from tui.store.billing import cost_so_far
 from tui.store.lost_contact import LostContact
 from tui.store.records import EventRecord, JobRecord, StageRecord
 from tui.store.resume_point import ResumePoint
+from tui.store.shown_cost import shown_cost
 
 _WAITING: Final = "Waiting for a GPU"
 _STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}
@@ -43,15 +43,15 @@ def head(
     job: JobRecord,
     now: datetime,
     upload: UploadProgress | None = None,
-    unheard: LostContact | None = None,
+    contact: LostContact | None = None,
 ) -> list[tuple[str, str]]:
     """Returns state and figures of a job with their tones, the most important first."""
     tone = _TONES.get(job.status, "accent")
     if formatting.in_doubt(job.status, job.stage):
         tone = "warn"
     pieces = [(formatting.ended(job.status, job.stage), tone)]
-    if unheard is not None and job.status.is_active:
-        pieces.append((formatting.unheard(unheard.why, unheard.since), "warn"))
+    if contact is not None:
+        pieces.append((formatting.unheard(contact.why, contact.since, now), "warn"))
     if upload is not None and job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
         pieces.append((upload_words(upload), "base"))
     elif job.status is JobStatus.QUEUED and job.queued_at is not None:
@@ -71,15 +71,12 @@ def head(
     if job.step is not None and job.total_steps:
         words = f"Step {job.step:,} of {job.total_steps:,}"
         pieces.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))
-    silent = unheard is not None and job.status.is_active  # its ETA and cost are not known
-    if job.status is JobStatus.RUNNING and job.eta_at is not None and not silent:
+    if job.status is JobStatus.RUNNING and job.eta_at is not None and contact is None:
         left = max(0.0, (job.eta_at - now).total_seconds())
         pieces.append((f"ETA {formatting.duration(left)}", "base"))
-    cost = cost_so_far(job, unheard.since if unheard is not None and silent else now)
+    cost = shown_cost(job, now, contact)
     if cost is not None:
-        so_far = " so far" if job.status.is_active and not silent else ""
-        most = "at most " if job.provider_status == LOST else "at least " if silent else ""
-        pieces.append((f"{most}{formatting.money(cost)}{so_far}", "base"))
+        pieces.append((formatting.cost_words(*cost), "base"))
     elif job.estimate_micros is not None:
         pieces.append((f"about {formatting.money(job.estimate_micros)}", "dim"))
     if job.hardware:

@@ -178,8 +178,9 @@ class JobScreen(AppScreen):
         stops_at = facts.stopping_limit(self.context.settings.spending)
         marks = (f"cancelled at {stops_at}",) if stops_at and job.status.is_active else ()
         self.title_line.set((job.name, family), (*marks, job.job_id))
-        unheard = self.context.model.unheard.get(self.job_id)
-        self.head.set(facts.head(job, self.context.clock(), self._upload, unheard))
+        now = self.context.clock()
+        contact = self.context.model.contacts.of(job, now)
+        self.head.set(facts.head(job, now, self._upload, contact))
 
     # -- what can be done ---------------------------------------------------------------------
 

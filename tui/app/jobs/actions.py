@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tui.base import formatting
 from tui.base.job_status import STATUS_WORDS
-from tui.store.billing import cost_so_far
 from tui.store.records import JobRow
+from tui.store.shown_cost import shown_cost
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext
@@ -30,13 +30,12 @@ class JobActions:
         return [rows[job_id] for job_id in job_ids if job_id in rows]
 
     def _line(self, row: JobRow) -> str:
-        cost = cost_so_far(row, self._context.clock())
+        now = self._context.clock()
+        cost = shown_cost(row, now, self._context.model.contacts.of(row, now))
         words = [row.name, STATUS_WORDS[row.status]]
         if row.step is not None and row.total_steps:
             words.append(f"step {row.step:,} of {row.total_steps:,}")
-        words.append(
-            f"{formatting.money(cost)} so far" if cost is not None else "nothing spent yet"
-        )
+        words.append(formatting.cost_words(*cost) if cost is not None else "nothing spent yet")
         return " · ".join(words)
 
     def cancel(self, job_ids: Sequence[str]) -> None:

@@ -15,8 +15,8 @@ from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
 from tui.base.clock import Clock, utc_now
 from tui.base.job_status import JobStatus
-from tui.store.billing import cost_so_far
 from tui.store.records import JobRow
+from tui.store.shown_cost import shown_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +236,8 @@ class JobList(VirtualList):
     def _words(self, row: JobRow, colors: Palette) -> tuple[str, Style]:
         """Returns the text of a job without a progress bar."""
         now = self._clock()
-        if row.status.is_active and (mark := self.model.unheard.get(row.job_id)) is not None:
-            return formatting.unheard(mark.why, mark.since), colors.warn
+        if (contact := self.model.contacts.of(row, now)) is not None:
+            return formatting.unheard(contact.why, contact.since, now), colors.warn
         if formatting.in_doubt(row.status, row.stage):
             return row.stage, colors.warn
         if row.status is JobStatus.COMPLETED:
@@ -288,7 +288,7 @@ class JobList(VirtualList):
             return [(fit(state, width), tone)]
         if sort == "progress":
             return self._progress(row, width, colors)
-        return [(fit(self._figure(sort, row), width, right=right), self._tone(sort, colors))]
+        return [(fit(self._figure(sort, row, width), width, right=right), self._tone(sort, colors))]
 
     def _progress(self, row: JobRow, width: int, colors: Palette) -> list[Piece]:
         percent = formatting.percent(row.percent)
@@ -297,7 +297,8 @@ class JobList(VirtualList):
     def _tone(self, sort: str, colors: Palette) -> Style:
         return colors.dim if sort in ("step", "created") else colors.base
 
-    def _figure(self, sort: str, row: JobRow) -> str:
+    def _figure(self, sort: str, row: JobRow, width: int) -> str:
+        now = self._clock()
         if sort == "step":
             if row.step is None:
                 return ""
@@ -307,7 +308,13 @@ class JobList(VirtualList):
         if sort == "eta":
             if row.eta_at is None or not row.status.is_active:
                 return ""
-            return formatting.duration((row.eta_at - self._clock()).total_seconds())
+            if self.model.contacts.of(row, now) is not None:
+                return ""
+            return formatting.duration((row.eta_at - now).total_seconds())
         if sort == "created":
-            return formatting.ago(row.created_at, self._clock())
-        return formatting.money(cost_so_far(row, self._clock()))
+            return formatting.ago(row.created_at, now)
+        cost = shown_cost(row, now, self.model.contacts.of(row, now))
+        if cost is None:
+            return formatting.money(None)
+        text = formatting.bounded(*cost)
+        return text if len(text) <= width else text.replace(" ", "")

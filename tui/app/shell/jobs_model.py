@@ -12,7 +12,7 @@ from typing import Final
 
 from tui.base.job_status import JobStatus
 from tui.store.filter import JobFilter, parse_filter
-from tui.store.lost_contact import FACT, LostContact, read_unheard
+from tui.store.lost_contact import Contacts
 from tui.store.reader import SORT_COLUMNS, StoreReader
 from tui.store.records import JobRow
 from tui.store.schema import StoreError
@@ -53,8 +53,8 @@ class JobsModel:
         self.counts: dict[JobStatus, int] = {}
         self.marks: set[str] = set()
         self.problem: StoreError | None = None
-        self.unheard: dict[str, LostContact] = {}
-        """Active jobs that cannot be followed at the moment, by id."""
+        self.contacts = Contacts()
+        """Which active jobs cannot be followed at the moment."""
         self._rev = 0
         self._rows: dict[str, JobRow] = {}
         self._index: dict[str, int] | None = None
@@ -67,7 +67,7 @@ class JobsModel:
             self._rev = self.reader.max_rev()
             self.ids = self.reader.job_ids(self.sort, self.descending, self.filter)
             self.counts = self.reader.counts()
-            self.read_unheard()
+            self.read_contacts()
             self.problem = None
         except StoreError as error:
             self.problem = error
@@ -127,16 +127,16 @@ class JobsModel:
         )
         return JobsUpdate(frozenset(row.job_id for row in rows), stale)
 
-    def read_unheard(self) -> frozenset[str]:
+    def read_contacts(self) -> frozenset[str]:
         """Read which jobs cannot be followed; returns the ids of which that has changed.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        before, fact = self.unheard, self.reader.fact(FACT)
-        self.unheard = read_unheard(fact.value if fact is not None else None)
-        ids = before.keys() | self.unheard.keys()
-        return frozenset(one for one in ids if before.get(one) != self.unheard.get(one))
+        before, self.contacts = self.contacts.marks, self.reader.contacts()
+        after = self.contacts.marks
+        ids = before.keys() | after.keys()
+        return frozenset(one for one in ids if before.get(one) != after.get(one))
 
     # -- lines --------------------------------------------------------------------------------
 

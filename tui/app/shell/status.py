@@ -14,8 +14,7 @@ from tui.base.json_types import JsonObject
 from tui.base.money import running_cost
 from tui.settings import Settings
 from tui.store.fact_names import scoped
-from tui.store.lost_contact import FACT as UNHEARD
-from tui.store.lost_contact import LostContact, read_unheard
+from tui.store.lost_contact import LostContact
 from tui.store.reader import StoreReader
 from tui.store.schema import StoreError
 
@@ -63,14 +62,14 @@ def read_status(
         account = _fact(reader, scoped("account", settings.cloud.api_base))
         listener = _fact(reader, "listener")
         spending = _fact(reader, "spending:sandbox" if sandbox else "spending")
-        unheard = read_unheard(_fact(reader, UNHEARD))
+        unheard = reader.contacts().marks
     except StoreError:
         return AppStatus(sandbox, api=_api({}, engine))
     return AppStatus(
         sandbox=sandbox,
         account=username(account),
         spending=_spending(spending, now),
-        api=(_unheard(unheard) if engine.state == "ready" else None) or _api(account, engine),
+        api=(_unheard(unheard, now) if engine.state == "ready" else None) or _api(account, engine),
         listener=_listener(listener) if engine.state == "ready" else None,
     )
 
@@ -122,14 +121,14 @@ def _api(account: Mapping[str, Any], engine: EngineState) -> Indicator:
     return Indicator("bad", "api")
 
 
-def _unheard(marks: Mapping[str, LostContact]) -> Indicator | None:
+def _unheard(marks: Mapping[str, LostContact], now: datetime) -> Indicator | None:
     """The job that was not heard from for the longest; None while all are followed."""
     mark = min(marks.values(), key=lambda one: one.since, default=None)
     if mark is None:
         return None
     return Indicator(
         "bad",
-        formatting.unheard(mark.why, mark.since),
+        formatting.unheard(mark.why, mark.since, now),
         f"{mark.why} since {formatting.clock(mark.since)}",
     )
 

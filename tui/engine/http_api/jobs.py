@@ -13,6 +13,7 @@ from tui.engine.http_api.operation import Answered, Call, Form, Operations
 from tui.engine.http_api.submit_body import draft_of, is_simpletuner_body
 from tui.store.filter import JobFilter
 from tui.store.job_json import job_json
+from tui.store.lost_contact import Contacts
 from tui.store.records import JobRecord
 
 _USUAL_LIMIT: Final = 50
@@ -48,7 +49,8 @@ class JobRoutes:
             return {"jobs": [], "total": 0}
         reader = self._engine.reader
         limit, offset = call.query.get("limit", _USUAL_LIMIT), call.query.get("offset", 0)
-        rows = [self._row(job) for job in reader.records(where, limit, offset)]
+        contacts = reader.contacts()
+        rows = [self._row(job, contacts) for job in reader.records(where, limit, offset)]
         return {"jobs": rows, "total": _total(reader.counts(), where)}
 
     def _refresh(self) -> None:
@@ -58,7 +60,8 @@ class JobRoutes:
                 self._engine.monitor.wake(job.job_id)
 
     async def _get(self, call: Call[None, None]) -> jobs.JobAnswer:
-        return {"job": self._row(self._engine.jobs.find(call.part("job_id")))}
+        job = self._engine.jobs.find(call.part("job_id"))
+        return {"job": self._row(job, self._engine.reader.contacts())}
 
     async def _check(
         self, call: Call[submission.Draft, submission.CheckQuery]
@@ -117,9 +120,9 @@ class JobRoutes:
     async def _delete(self, call: Call[None, None]) -> jobs.JobDeleted:
         return await self._engine.jobs.delete(call.part("job_id"))
 
-    def _row(self, job: JobRecord) -> jobs.Job:
+    def _row(self, job: JobRecord, contacts: Contacts) -> jobs.Job:
         files = self._engine.reader.files(job.job_id)
-        row = job_json(job, files, self._engine.listening.outputs)
+        row = job_json(job, files, self._engine.listening.outputs, contacts)
         row["sandbox"] = is_loopback(job.api_base)
         return row
 

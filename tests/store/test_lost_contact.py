@@ -1,0 +1,73 @@
+"""Which jobs are not heard of, and what is shown as their cost: one answer for all who show it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.app.world import NOW, job
+from tui.base.formatting import bounded, cost_words, unheard
+from tui.base.job_status import LOST, JobStatus
+from tui.store.lost_contact import NOT_RECORDED, SILENT_AFTER, Contacts, LostContact
+from tui.store.shown_cost import ShownCost, shown_cost
+
+RUNNING = replace(
+    job(1, JobStatus.RUNNING), started_at=NOW - timedelta(hours=1), rate_micros=100,
+)  # fmt: skip
+MARK = LostContact("api answers 503", NOW - timedelta(minutes=4))
+
+
+def test_a_marked_job_is_not_heard_of_until_it_ends() -> None:
+    contacts = Contacts({RUNNING.job_id: MARK}, NOW)
+    assert contacts.of(RUNNING, NOW) == MARK
+    assert contacts.of(replace(RUNNING, job_id="other"), NOW) is None
+    assert contacts.of(replace(RUNNING, status=JobStatus.FAILED), NOW) is None
+    assert unheard(MARK.why, MARK.since, NOW) == "not heard of for 4 m: api answers 503"
+
+
+def test_running_jobs_are_not_heard_of_while_the_engine_records_nothing() -> None:
+    last = NOW - SILENT_AFTER
+    assert Contacts({}, last).of(RUNNING, NOW) is None
+    last -= timedelta(seconds=1)
+    assert Contacts({}, last).of(RUNNING, NOW) == LostContact(NOT_RECORDED, last)
+    fresh = replace(RUNNING, started_at=NOW - timedelta(seconds=3))
+    assert Contacts({}, last).of(fresh, NOW) == LostContact(
+        NOT_RECORDED, NOW - timedelta(seconds=3)
+    )
+    for other in (
+        replace(RUNNING, status=JobStatus.QUEUED),
+        replace(RUNNING, rate_micros=0),  # nothing is renewed for it
+        replace(RUNNING, started_at=None),
+    ):
+        assert Contacts({}, last).of(other, NOW) is None
+    assert Contacts().of(RUNNING, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "contact", "cost"),
+    [
+        ({}, None, ShownCost(360_000, "so far")),
+        ({}, MARK, ShownCost(336_000, "at least")),
+        ({"started_at": None}, MARK, None),
+        ({"started_at": NOW - timedelta(seconds=0.29)}, None, ShownCost(29, "so far")),
+        ({"started_at": NOW + timedelta(seconds=5)}, None, ShownCost(0, "so far")),
+        ({"completed_at": NOW - timedelta(minutes=30)}, None, ShownCost(180_000)),
+        ({"cost_micros": 7}, None, ShownCost(7)),
+        ({"cost_micros": 7, "provider_status": LOST}, None, ShownCost(7, "at most")),
+    ],
+)
+def test_a_cost_says_how_sure_it_is(
+    changes: dict[str, object], contact: LostContact | None, cost: ShownCost | None
+) -> None:
+    assert shown_cost(replace(RUNNING, **changes), NOW, contact) == cost  # type: ignore[arg-type]
+
+
+def test_how_sure_a_cost_is_in_words() -> None:
+    assert cost_words(336_000, "at least") == "at least $0.34"
+    assert cost_words(336_000, "so far") == "$0.34 so far"
+    assert cost_words(336_000) == "$0.34"
+    assert bounded(336_000, "at least") == "≥ $0.34"
+    assert bounded(336_000, "at most", ascii_only=True) == "<= $0.34"
+    assert bounded(336_000, "so far") == "$0.34"
