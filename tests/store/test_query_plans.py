@@ -63,9 +63,12 @@ WRITE: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "unanswered": ((REAL,), {}),
     "by_prediction": ((REAL, "p-a"), {}),
     "was_deleted": ((REAL, "p-a"), {}),
+    "known": ((REAL, ["p-a", "p-b"]), {}),
+    "deleted": ((REAL, ["p-a", "p-b"]), {}),
     "set_fact": (("account", {}), {}),
     "fact": (("account",), {}),
     "insert": ((job("c"),), {}),
+    "add": ((job("f"), Change()), {}),
     "apply": (
         ("a", Change(values={"status": JobStatus.RUNNING}, events=[(T0, "local", "k", "m")],
                      files=[FileRecord("f/a", 1, "0", "hub", T0)])),
@@ -79,6 +82,9 @@ WRITE_ALL: Mapping[str, str] = dict.fromkeys(
     ("at_risk", "unconfirmed"), "once, when the engine starts"
 )
 """Methods of the writer that read the whole list, and why they may."""
+
+WITHOUT_STATEMENTS = {"batch"}
+"""Methods of the writer that only hold those of others together."""
 
 Statement = tuple[str, Any]
 
@@ -131,7 +137,8 @@ def public_methods(kind: type) -> set[str]:
 
 def test_no_statement_of_the_writer_scans_the_jobs(store: tuple[StoreWriter, StoreReader]) -> None:
     writer, _ = store
-    assert public_methods(StoreWriter) == set(WRITE) | set(WRITE_ALL), "drive the new method here"
+    driven = set(WRITE) | set(WRITE_ALL) | WITHOUT_STATEMENTS
+    assert public_methods(StoreWriter) == driven, "drive the new method here"
     database = writer._db
     assert isinstance(database, RecordingConnection)
     found: dict[str, list[str]] = {}

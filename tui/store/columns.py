@@ -30,6 +30,10 @@ JSON_COLUMNS: Final = frozenset(
 )
 BOOL_COLUMNS: Final = frozenset({"data_removed", "cancel_requested", "log_replaced"})
 
+_TO_JSON: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), default=str
+).encode  # `json.dumps` would make an encoder for each value
+
 JOB_COLUMNS: Final = tuple(item.name for item in fields(JobRecord))
 
 ROW_COLUMNS: Final = (
@@ -59,7 +63,7 @@ def _moment(value: int | None) -> datetime | None:
 def encode(name: str, value: Any) -> Any:
     """Return the SQLite value of a field."""
     if name in JSON_COLUMNS:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+        return _TO_JSON(value)
     if value is None:
         return None
     if name in TIME_COLUMNS:

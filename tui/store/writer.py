@@ -12,14 +12,14 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tui.base.job_status import DELIVERY_NOT_KNOWN_YET
+from tui.base.job_status import DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.settings import Home, SettingsError
 from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
 from tui.store.database_file import DatabaseFile
@@ -29,6 +29,11 @@ from tui.store.transfers import TransferTables
 from tui.store.unfetched_files import FetchTable
 
 _DUPLICATE: Final = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+_INSERT_JOB: Final = (
+    f"INSERT INTO jobs ({','.join(JOB_COLUMNS)}) VALUES ({','.join('?' * len(JOB_COLUMNS))})"  # noqa: S608  constants
+)
+MOST_IDS: Final = 500
+"""Predictions that one query may name; SQLite allows 999 values in a statement."""
 _OF_A_JOB: Final = ("metrics", "stages", "files", "fetches", "events", "transfers")
 """Tables whose rows belong to a job by `job_id`."""
 
@@ -90,6 +95,7 @@ class StoreWriter:
             os.close(self._lock)
             raise
         self._file = DatabaseFile(home.database, self._db)
+        self._in_batch = False
         access = (
             self._db.execute, self._transaction, lambda sql, values: self._read(sql, *values)
         )  # fmt: skip
@@ -104,11 +110,33 @@ class StoreWriter:
         os.close(self._lock)
 
     @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Make one transaction of all that is written inside; an error undoes all of it.
+
+        Each transaction waits for the disk, which is most of the time of a small change. Nothing
+        may be awaited inside, or changes of others would become part of it.
+
+        Raises:
+            StoreError: nothing of the batch is stored.
+        """
+        with self._transaction():
+            self._in_batch = True
+            try:
+                yield
+            finally:
+                self._in_batch = False
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
+            if self._in_batch:
+                self._require_whole()
+                yield
+                return
             self._file.check()
             self._db.execute("BEGIN IMMEDIATE")
             yield
+            self._require_whole()
             self._file.check()  # it may have been taken away meanwhile
             self._db.execute("COMMIT")
             self._file.written()
@@ -125,8 +153,20 @@ class StoreWriter:
                 "so far is lost.",
             ) from error
         except BaseException:
-            self._rollback()
+            self._rollback()  # in a batch: all of it, as a part must not become whole with it
             raise
+
+    def _require_whole(self) -> None:
+        """Refuse to go on with a batch of which an earlier part has failed.
+
+        Raises:
+            StoreError: the transaction has been undone.
+        """
+        if not self._db.in_transaction:
+            raise StoreError(
+                "A change of the job database was undone, as an earlier one of its batch failed.",
+                "Nothing recorded before is lost; the engine tries it again.",
+            )
 
     def _rollback(self) -> None:
         if self._db.in_transaction:
@@ -141,19 +181,22 @@ class StoreWriter:
         facts: Mapping[str, Any] | None = None,
     ) -> JobRecord:
         """Insert a job, with facts that must not exist without it; returns the stored record."""
+        self.add(record, change or Change(), facts)
+        return self.job(record.job_id)
+
+    def add(
+        self, record: JobRecord, change: Change, facts: Mapping[str, Any] | None = None
+    ) -> JobRecord:
+        """Insert a job as `insert`; returns the record as given, with the change and revision."""
+        record = replace(record, **change.values, rev=self._rev + 1)
         with self._transaction():
             self._rev += 1
-            values = [encode(name, getattr(record, name)) for name in JOB_COLUMNS[:-1]]
-            marks = ",".join("?" * len(JOB_COLUMNS))
-            self._db.execute(
-                f"INSERT INTO jobs ({','.join(JOB_COLUMNS)}) VALUES ({marks})",  # noqa: S608
-                (*values, self._rev),
-            )
-            if change is not None:
-                self._apply(record.job_id, change)
+            values = [encode(name, getattr(record, name)) for name in JOB_COLUMNS]
+            self._db.execute(_INSERT_JOB, values)
+            self._add_rows(record.job_id, change)
             for name, value in (facts or {}).items():
                 self._put_fact(name, value)
-        return self.job(record.job_id)
+        return record
 
     def apply(self, job_id: str, change: Change) -> None:
         """Apply a change to a job in one transaction.
@@ -178,21 +221,26 @@ class StoreWriter:
         if change.forget_log_facts:
             self._db.execute("DELETE FROM metrics WHERE job_id = ?", (job_id,))
             self._db.execute("DELETE FROM stages WHERE job_id = ?", (job_id,))
-        self._db.executemany(
-            "INSERT OR IGNORE INTO metrics (job_id, name, step, value) VALUES (?, ?, ?, ?)",
-            ((job_id, name, step, _finite(value)) for name, step, value in change.metrics),
-        )
-        self._db.executemany(
-            "INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
+        self._add_rows(job_id, change)
+
+    def _add_rows(self, job_id: str, change: Change) -> None:
+        if change.metrics:
+            self._db.executemany(
+                "INSERT OR IGNORE INTO metrics (job_id, name, step, value) VALUES (?, ?, ?, ?)",
+                ((job_id, name, step, _finite(value)) for name, step, value in change.metrics),
+            )
+        if change.stages:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    job_id, stage.seq, stage.key, stage.label, stage.state,
-                    encode("at", stage.started_at), encode("at", stage.ended_at),
-                    stage.detail, stage.percent,
-                )
-                for stage in change.stages
-            ),
-        )  # fmt: skip
+                    (
+                        job_id, stage.seq, stage.key, stage.label, stage.state,
+                        encode("at", stage.started_at), encode("at", stage.ended_at),
+                        stage.detail, stage.percent,
+                    )
+                    for stage in change.stages
+                ),
+            )  # fmt: skip
         files = [
             (job_id, item.path, item.size, item.sha256, item.source, to_micros(item.received_at),
              item.missing)
@@ -346,6 +394,33 @@ class StoreWriter:
         )
         return job_record(rows[0]) if rows else None
 
+    def known(
+        self, api_base: str, prediction_ids: Sequence[str]
+    ) -> dict[str, tuple[str, JobStatus, str]]:
+        """Return those of some predictions that have a job: its id, status and provider's status.
+
+        Args:
+            api_base: address of the API.
+            prediction_ids: at most `MOST_IDS`.
+        """
+        rows = self._read(
+            "SELECT prediction_id, job_id, status, provider_status FROM jobs WHERE api_base = ? "  # noqa: S608
+            f"AND prediction_id IN ({_marks(prediction_ids)}) AND prediction_id <> ''",
+            api_base,
+            *prediction_ids,
+        )
+        return {row[0]: (row[1], JobStatus(row[2]), row[3]) for row in rows}
+
+    def deleted(self, api_base: str, prediction_ids: Sequence[str]) -> set[str]:
+        """Return those of some predictions (at most `MOST_IDS`) whose jobs the user deleted."""
+        rows = self._read(
+            "SELECT prediction_id FROM deleted "  # noqa: S608  question marks
+            f"WHERE api_base = ? AND prediction_id IN ({_marks(prediction_ids)})",
+            api_base,
+            *prediction_ids,
+        )
+        return {row[0] for row in rows}
+
     def was_deleted(self, api_base: str, prediction_id: str) -> bool:
         """Whether the user deleted the job of a prediction."""
         sql = "SELECT 1 FROM deleted WHERE api_base = ? AND prediction_id = ?"
@@ -398,6 +473,10 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int]:
         database.close()
         raise
     return database, int(row[0])
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _cannot_open(path: Path, error: Exception) -> StoreError:

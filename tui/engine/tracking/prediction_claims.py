@@ -145,7 +145,7 @@ class PredictionClaims:
         assigned = self._recorder.claim(
             fresh, prediction_id, (source, "accepted", message), values, owner
         )
-        self.on_assigned(assigned)
+        self._recorder.afterwards(lambda: self.on_assigned(assigned))
         return assigned
 
     def _identified(self, api_base: str, prediction: Prediction) -> JobRecord | None:

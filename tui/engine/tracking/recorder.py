@@ -5,9 +5,12 @@ Every change of a job goes through `JobRecorder`, which writes the store and pub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from functools import partial
 from math import isnan
 from typing import Any, Final
 
@@ -51,6 +54,42 @@ _TAIL_BYTES: Final = 256 * 1024
 """Bytes at a log's end that are searched for the cause of a failure."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """What a snapshot changes in a job's record.
+
+    Attributes:
+        change: for the store.
+        changes_anything: whether there is something to store.
+        is_terminal: whether the prediction has ended.
+        ended: whether the job ends with it.
+        alarm: series whose values are not finite for the first time.
+    """
+
+    change: Change
+    changes_anything: bool
+    is_terminal: bool
+    ended: bool
+    alarm: list[str]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is done once the changes of a batch are stored.
+
+    Attributes:
+        changed: the jobs' records, by id.
+        actions: what follows from the changes, in their order.
+        logs: jobs whose log was read or written.
+        new: jobs that were added with their logs.
+    """
+
+    changed: dict[str, JobRecord] = field(default_factory=dict)
+    actions: list[Callable[[], None]] = field(default_factory=list)
+    logs: set[str] = field(default_factory=set)
+    new: set[str] = field(default_factory=set)
+
+
 class JobRecorder:
     """The single writer of the jobs' records and log files.
 
@@ -69,6 +108,7 @@ class JobRecorder:
         self._now = clock
         self._logs: dict[str, JobLog] = {}
         self._reported: set[str] = set()
+        self._batch: _Batch | None = None
         self.on_end: Callable[[JobRecord], None] = _ignore
         self.on_file: Callable[[JobRecord], None] = _ignore
 
@@ -96,15 +136,78 @@ class JobRecorder:
             KeyError: there is no such job.
             StoreError: the store cannot be written.
         """
-        record = self.writer.job(job_id)
+        stored = self.writer.job(job_id)
+        record = reopen_if_lost(stored, snapshot)
+        events = [(self._now(), source, *event)] if event is not None else []
+        try:
+            merged = self._merge(record, snapshot, source, events)
+        except LogWriteError as error:
+            if record is not stored:
+                record = self.write(job_id, Change(values=changed_fields(stored, record)))
+            return self._postpone(record, error)
+        reopened = changed_fields(stored, record)
+        if not (reopened or merged.changes_anything):
+            return stored
+        change = replace(merged.change, values=reopened | dict(merged.change.values))
+        try:
+            written = self.write(job_id, change)
+        except BaseException:
+            # The parser is ahead of the store now; the next snapshot restores it from the store.
+            self._logs.pop(job_id, None)
+            raise
+        self._tell(written, merged)
+        return written
+
+    def insert_found(
+        self, record: JobRecord, snapshot: Snapshot, source: str, message: str
+    ) -> JobRecord:
+        """Add the job of a prediction that was found, together with the prediction's state.
+
+        Args:
+            record: the job as it is before the snapshot.
+            snapshot: the prediction's state.
+            source: what found it: `sync` or `webhook`.
+            message: for the job's history.
+
+        Returns:
+            The record as stored.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        events = [(self._now(), "local", source, message)]
+        try:
+            merged = self._merge(record, snapshot, source, events)
+        except LogWriteError as error:
+            stored = self.insert(record, (source, message))
+            return self._postpone(stored, error)
+        try:
+            stored = self.writer.add(record, merged.change)
+        except BaseException:
+            self._drop_log(record.job_id)  # nothing refers to it
+            raise
+        if self._batch is not None:
+            self._batch.new.add(record.job_id)
+        self._publish(stored)
+        self._tell(stored, merged)
+        return stored
+
+    def _merge(
+        self,
+        record: JobRecord,
+        snapshot: Snapshot,
+        source: str,
+        events: list[tuple[datetime, str, str, str]],
+    ) -> _Merged:
+        """Merge a snapshot into a record and its log file; the store is left to the caller.
+
+        Raises:
+            LogWriteError: the log cannot be written.
+        """
         now = self._now()
-        if (reopened := reopen_if_lost(record, snapshot)) is not record:
-            record = self.write(job_id, Change(values=changed_fields(record, reopened)))
-        known = reconcile(_known(record), snapshot)
-        values = _changes(record, known)
-        events: list[tuple[datetime, str, str, str]] = []
-        if event is not None:
-            events.append((now, source, *event))
+        before = _known(record)
+        known = reconcile(before, snapshot)
+        values = _changes(before, known)
         status = job_status(known.status) or record.status
         if status is not record.status:
             values["status"] = status
@@ -113,10 +216,7 @@ class JobRecorder:
                 events.append((now, source, "state", message))
         if known.is_terminal:
             values.update(_ending(record, known))
-        try:
-            facts = self._merge_log(record, snapshot.logs, now, final=known.is_terminal)
-        except LogWriteError as error:
-            return self._postpone(record, error)
+        facts = self._merge_log(record, snapshot.logs, now, final=known.is_terminal)
         if facts is not None:
             if facts.replaced:
                 events.append((now, source, "log", "Replicate sent a different log: read anew."))
@@ -138,23 +238,75 @@ class JobRecorder:
             stages=_stages(facts),
             events=events,
         )
-        if not (values or events or (facts and facts.update)):
-            return record
+        return _Merged(
+            change,
+            changes_anything=bool(values or events or (facts and facts.update)),
+            is_terminal=known.is_terminal,
+            ended=ended,
+            alarm=alarm,
+        )
+
+    def _tell(self, job: JobRecord, merged: _Merged) -> None:
+        """Say what a stored snapshot means, beyond that the job has changed."""
+        if merged.is_terminal:
+            self._logs.pop(job.job_id, None)
+        elif merged.alarm:
+            message, advice = notice_words(job.name, job.submit["not_finite"], merged.alarm)
+            self.afterwards(
+                partial(
+                    self._bus.publish, "notice", level="warn", message=message, advice=advice,
+                    job_id=job.job_id,
+                )
+            )  # fmt: skip
+        if merged.ended:
+            self.afterwards(partial(self._ended, job))
+
+    def _ended(self, job: JobRecord) -> None:
+        self.on_end(job)
+
+    # -- several at once ----------------------------------------------------------------------
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Store all that is written inside in one transaction, and tell of it afterwards.
+
+        A job that changes several times is published once. Nothing may be awaited inside.
+
+        Raises:
+            StoreError: nothing of the batch is stored.
+        """
+        batch = self._batch = _Batch()
         try:
-            written = self.write(job_id, change)
-        except StoreError:
-            # The parser is ahead of the store now; the next snapshot restores it from the store.
-            self._logs.pop(job_id, None)
+            with self.writer.batch():
+                yield
+        except BaseException:
+            for job_id in batch.logs:  # their parsers are ahead of the store
+                self._logs.pop(job_id, None)
+            for job_id in batch.new:
+                self._drop_log(job_id)
             raise
-        if known.is_terminal:
-            self._logs.pop(job_id, None)
-        elif alarm:
-            message, advice = notice_words(record.name, values["submit"]["not_finite"], alarm)
-            self._bus.publish("notice", level="warn", message=message, advice=advice,
-                              job_id=job_id)  # fmt: skip
-        if ended:
-            self.on_end(written)
-        return written
+        finally:
+            self._batch = None
+        for record in batch.changed.values():
+            self._publish(record)
+        for action in batch.actions:
+            action()
+
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Act on what was written: after the batch, or at once outside of one."""
+        if self._batch is None:
+            action()
+        else:
+            self._batch.actions.append(action)
+
+    def _publish(self, record: JobRecord) -> None:
+        """Say that a job has changed; inside a batch afterwards, and once."""
+        if self._batch is not None:
+            self._batch.changed[record.job_id] = record
+            return
+        self._bus.publish("job", job_id=record.job_id, rev=record.rev, status=record.status.value)
+
+    # -- single changes -----------------------------------------------------------------------
 
     def _mark_not_finite(
         self, record: JobRecord, facts: LogFacts | None, values: dict[str, Any]
@@ -176,7 +328,7 @@ class JobRecorder:
         """Apply a change to the store and publish it; returns the updated record."""
         self.writer.apply(job_id, change)
         record = self.writer.job(job_id)
-        self._bus.publish("job", job_id=job_id, rev=record.rev, status=record.status.value)
+        self._publish(record)
         return record
 
     def insert(
@@ -196,7 +348,7 @@ class JobRecorder:
         stored = self.writer.insert(
             record, Change(events=[(now, "local", kind, text) for kind, text in events]), facts
         )
-        self._bus.publish("job", job_id=stored.job_id, rev=stored.rev, status=stored.status.value)
+        self._publish(stored)
         return stored
 
     def note(self, job_id: str, source: str, kind: str, message: str, **values: Any) -> JobRecord:
@@ -234,12 +386,11 @@ class JobRecorder:
         self.writer.claim(job, prediction_id, change, other.job_id if other else "")
         self._logs.pop(job.job_id, None)
         if other is not None:
-            self._drop_log(other.job_id)
-            self._bus.publish("job", job_id=other.job_id, rev=-1, status="deleted")
+            self.afterwards(partial(self._forget, other.job_id))
         record = self.writer.job(job.job_id)
-        self._bus.publish("job", job_id=job.job_id, rev=record.rev, status=record.status.value)
+        self._publish(record)
         if other is not None and record.status.is_terminal:
-            self.on_end(record)
+            self.afterwards(partial(self._ended, record))
         return record
 
     def add_file(self, job_id: str, file: FileRecord) -> JobRecord:
@@ -254,6 +405,10 @@ class JobRecorder:
     def delete(self, job_id: str) -> None:
         """Delete a job's record and log; delivered files stay."""
         self.writer.delete(job_id)
+        self.afterwards(partial(self._forget, job_id))
+
+    def _forget(self, job_id: str) -> None:
+        """Remove the log of a job whose record was deleted, and say so."""
         self._drop_log(job_id)
         self._bus.publish("job", job_id=job_id, rev=-1, status="deleted")
 
@@ -294,8 +449,13 @@ class JobRecorder:
     ) -> LogFacts | None:
         log = self._logs.get(record.job_id)
         if log is None:
-            log = JobLog(self._home.log_file(record.job_id), record.parser)
+            path = self._home.log_file(record.job_id)
+            if not received and not record.parser and not path.exists():
+                return None
+            log = JobLog(path, record.parser)
             self._logs[record.job_id] = log
+        if self._batch is not None:
+            self._batch.logs.add(record.job_id)
         try:
             facts = log.merge(redact_log(received or ""), now, final=final)
         except LogWriteError:
@@ -334,7 +494,8 @@ class JobRecorder:
             tail, error or None, offset=start, config={**record.config, **staged},
             gpus=hardware.gpus if hardware else None,
         )  # fmt: skip
-        return {"diagnosis": asdict(diagnosis), "stage": diagnosis.title}
+        as_stored = json.loads(json.dumps(asdict(diagnosis)))  # a tuple would differ from its list
+        return {"diagnosis": as_stored, "stage": diagnosis.title}
 
 
 def _ignore(_job: JobRecord) -> None:
@@ -348,8 +509,7 @@ def _known(record: JobRecord) -> Known:
     )
 
 
-def _changes(record: JobRecord, known: Known) -> dict[str, Any]:
-    before = _known(record)
+def _changes(before: Known, known: Known) -> dict[str, Any]:
     return {
         field: getattr(known, name)
         for name, field in _KNOWN_TO_RECORD.items()

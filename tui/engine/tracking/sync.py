@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import AsyncIterator
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from tui.base.clock import utc_now
@@ -20,6 +21,10 @@ from tui.settings import Settings
 from tui.simpletuner.request.hardware import LEGACY_MODEL, profile_for_model
 from tui.store.records import JobRecord
 
+BATCH: Final = 100
+"""Predictions that one transaction imports. The engine answers nobody meanwhile."""
+LOG_CHARACTERS: Final = 1_000_000
+"""Characters of logs after which a batch ends early: they take longer than records."""
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -48,22 +53,59 @@ async def import_predictions(
     Raises:
         ReplicateError: the list could not be read.
     """
-    async for prediction in client.predictions():
-        if (posted := claims.job_for(api_base, prediction)) is not None:
-            claims.assign(
-                posted, prediction.id, "sync", f"Found on the account as {prediction.id}."
-            )
-        known = recorder.writer.by_prediction(api_base, prediction.id)
-        if known is not None:
-            lost = known.provider_status == LOST
-            if known.status.is_active or lost:
-                updated = recorder.apply_snapshot(known.job_id, snapshot_of(prediction), "sync")
-                if lost:
-                    yield updated
-            continue
-        job = import_prediction(prediction, api_base, recorder, settings, "sync")
-        if job is not None:
+    async for batch in in_batches(client.predictions()):
+        for job in import_batch(batch, api_base, recorder, settings, claims):
             yield job
+        await asyncio.sleep(0)  # others' calls first
+
+
+async def in_batches(predictions: AsyncIterator[Prediction]) -> AsyncIterator[list[Prediction]]:
+    """Yield predictions in lists that are stored quickly: of `BATCH`, fewer with long logs."""
+    batch: list[Prediction] = []
+    characters = 0
+    async for prediction in predictions:
+        batch.append(prediction)
+        characters += len(prediction.logs or "")
+        if len(batch) == BATCH or characters >= LOG_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def import_batch(
+    predictions: Sequence[Prediction],
+    api_base: str,
+    recorder: JobRecorder,
+    settings: Settings,
+    claims: PredictionClaims,
+) -> list[JobRecord]:
+    """Import some predictions in one transaction; returns jobs as `import_predictions` does."""
+    found: list[JobRecord] = []
+    writer = recorder.writer
+    with recorder.batch():
+        for prediction in predictions:
+            if (posted := claims.job_for(api_base, prediction)) is not None:
+                claims.assign(
+                    posted, prediction.id, "sync", f"Found on the account as {prediction.id}."
+                )
+        # After the assignments: they give predictions to jobs, and remove imported records.
+        names = [prediction.id for prediction in predictions]
+        known = writer.known(api_base, names)
+        deleted = writer.deleted(api_base, names)
+        for prediction in predictions:
+            if prediction.id in known:
+                job_id, status, provider_status = known[prediction.id]
+                lost = provider_status == LOST
+                if status.is_active or lost:
+                    updated = recorder.apply_snapshot(job_id, snapshot_of(prediction), "sync")
+                    if lost:
+                        found.append(updated)
+            elif prediction.id not in deleted and _is_training(prediction):
+                job = _insert(prediction, api_base, recorder, settings, "sync")
+                known[prediction.id] = (job.job_id, job.status, job.provider_status)
+                found.append(job)
+    return found
 
 
 def import_prediction(
@@ -81,13 +123,22 @@ def import_prediction(
     Returns:
         The job; None when the model is not a trainer, or the user deleted the job.
     """
-    if not prediction.id or not prediction.model.startswith(LEGACY_MODEL):
+    if not _is_training(prediction) or recorder.writer.was_deleted(api_base, prediction.id):
         return None
-    if recorder.writer.was_deleted(api_base, prediction.id):
-        return None
+    return _insert(prediction, api_base, recorder, settings, source)
+
+
+def _is_training(prediction: Prediction) -> bool:
+    """Whether a prediction can be a job; a row of a list may lack its id."""
+    return bool(prediction.id) and prediction.model.startswith(LEGACY_MODEL)
+
+
+def _insert(
+    prediction: Prediction, api_base: str, recorder: JobRecorder, settings: Settings, source: str
+) -> JobRecord:
     message = "Found on the account." if source == "sync" else "Replicate sent an event of it."
-    job = recorder.insert(_record(prediction, api_base, settings), (source, message))
-    return recorder.apply_snapshot(job.job_id, snapshot_of(prediction), source)
+    record = _record(prediction, api_base, settings)
+    return recorder.insert_found(record, snapshot_of(prediction), source, message)
 
 
 def _record(prediction: Prediction, api_base: str, settings: Settings) -> JobRecord:
@@ -97,7 +148,7 @@ def _record(prediction: Prediction, api_base: str, settings: Settings) -> JobRec
     if profile is not None:
         rate = settings.rates_micros.get(profile.id, profile.micros_per_second)
     return JobRecord(
-        job_id="".join(secrets.choice(_LETTERS) for _ in range(10)),
+        job_id=_job_id(api_base, prediction.id),
         api_base=api_base,
         name=run_name_of(prediction.input) or prediction.id[:10],
         config_name="",
@@ -117,6 +168,15 @@ def _record(prediction: Prediction, api_base: str, settings: Settings) -> JobRec
         inputs=redact_inputs(prediction.input),
         config=redact_settings(config),
     )
+
+
+def _job_id(api_base: str, prediction_id: str) -> str:
+    """The id of an imported job, the same at each import.
+
+    A log is written before its record. One that a killed engine wrote is found again by its id.
+    """
+    digest = hashlib.sha256(f"{api_base}\0{prediction_id}".encode()).digest()
+    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:10])
 
 
 def _text(config: JsonObject, name: str) -> str:
