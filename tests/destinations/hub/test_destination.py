@@ -142,6 +142,23 @@ def test_a_stopped_upload_leaves_nothing_to_see(
     assert hub.hub.received_bytes < item.size
 
 
+def test_a_stalled_xet_upload_goes_on_by_http(
+    hub: RunningHub, open_hub: Open, tmp_path: Path
+) -> None:
+    """Once: the next file does not wait for it again."""
+    hub.hub.faults.stall_xet = True
+    destination = open_hub(hub, network=NetworkSettings(timeout=1))
+    destination.prepare()
+    first, second = destination.plan(make_files(tmp_path, a=11 * MIB, b=12 * MIB))
+    destination.send(first)
+    asked = hub.hub.xet_uploads
+    destination.send(second)
+    assert (asked, hub.hub.xet_uploads) == (1, 1)
+    assert hub.hub.received_bytes == first.size + second.size
+    destination.finish([first, second])
+    assert destination.verify(first).how == destination.verify(second).how == "sha256"
+
+
 def test_a_bandwidth_limit_set_meanwhile_stops_xet(
     loop_thread: Loop, hub: RunningHub, open_hub: Open, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ class HubDestination:
         self._remote_files: dict[str, RepoFile] = {}
         self._card: tuple[str | None] | None = None
         self._sent_by_xet: set[tuple[str, str]] = set()
+        self._xet_stalled = False
 
     @cached_property
     def _api(self) -> HfApi:
@@ -165,12 +166,16 @@ class HubDestination:
         meter.check()
         if self._uses_xet(item):
             try:
-                upload.send(self._api, self._repo, item.source, item.sha256, meter)
+                upload.send(
+                    self._api, self._repo, item.source, item.sha256, meter,
+                    stalled_after=2 * self._network.timeout,
+                )  # fmt: skip
                 self._sent_by_xet.add((item.target, item.sha256))
             except TransferCancelledError:
                 raise
-            except Exception:  # noqa: BLE001 - plain HTTP is the fallback for every failure; it
+            except Exception as error:  # noqa: BLE001 - plain HTTP is the fallback for every failure; it
                 # also keeps to a limit that was set meanwhile.
+                self._xet_stalled |= isinstance(error, upload.StalledError)
                 meter.restart()
                 self._send_by_http(item, meter)
         else:
@@ -182,7 +187,8 @@ class HubDestination:
     def _uses_xet(self, item: Item) -> bool:
         limit = self._throttle.limit if self._throttle is not None else None
         large = item.size >= upload.XET_FROM_BYTES
-        return large and self._target.xet and upload.is_usable(self._network, limit)
+        wanted = large and self._target.xet and not self._xet_stalled
+        return wanted and upload.is_usable(self._network, limit)
 
     def _send_by_http(self, item: Item, meter: Meter) -> None:
         with self._operation(item, meter) as operation, self._translated(meter.cancel):

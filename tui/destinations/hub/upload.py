@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import io
 import os
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import threading
+import time
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -44,46 +46,111 @@ class LimitedError(Exception):
     """A bandwidth limit was set during the upload."""
 
 
-def send(api: HfApi, repo_id: str, path: Path, sha256: str, meter: Meter) -> None:
+class StalledError(Exception):
+    """The upload made no progress for a while."""
+
+
+def send(
+    api: HfApi, repo_id: str, path: Path, sha256: str, meter: Meter, *, stalled_after: float
+) -> None:
     """Upload a file to the storage of a repository by Xet.
+
+    Args:
+        api: the Hub and the token.
+        repo_id: the repository.
+        path: the file.
+        sha256: its checksum, which is not computed again.
+        meter: counts its bytes and cancels.
+        stalled_after: seconds without a byte after which it is given up. `hf_xet` itself waits and
+            repeats for many minutes.
 
     Raises:
         LimitedError: a bandwidth limit was set, which Xet would ignore.
+        StalledError: see `stalled_after`.
         TransferCancelledError: the meter's `cancel` was set.
         Exception: any error of `hf_xet`; the caller falls back to plain HTTP.
     """
-    import hf_xet  # type: ignore[import-untyped]  # compiled, without stubs
+    upload = _XetUpload(api, repo_id, path, sha256)
+    # A daemon thread: native calls that hang must not keep the program from ending.
+    threading.Thread(target=upload.run, name="xet", daemon=True).start()
+    try:
+        _report_progress(upload, meter, stalled_after)
+    except BaseException:
+        upload.abort()
+        raise
+    upload.finished.result()
 
-    headers = {"authorization": f"Bearer {api.token}"} if api.token else {}
-    owner = quote(repo_id)
-    commit = hf_xet.XetSession().new_upload_commit(
-        token_refresh_url=f"{api.endpoint}/api/models/{owner}/xet-write-token/main",
-        token_refresh_headers=headers,
-    )
-    handle = commit.start_upload_file(str(path), sha256=sha256)
-    with ThreadPoolExecutor(1, thread_name_prefix="xet") as waiting:
-        finished = waiting.submit(commit.wait_to_finish)
+
+class _XetUpload:
+    """An upload by `hf_xet` in a thread of its own; every native call may block."""
+
+    def __init__(self, api: HfApi, repo_id: str, path: Path, sha256: str) -> None:
+        self.finished: Future[None] = Future()
+        self._headers = {"authorization": f"Bearer {api.token}"} if api.token else {}
+        self._token_url = f"{api.endpoint}/api/models/{quote(repo_id)}/xet-write-token/main"
+        self._path = path
+        self._sha256 = sha256
+        self._lock = threading.Lock()
+        self._aborted = False
+        self._commit: Any = None
+        self._handle: Any = None
+
+    def run(self) -> None:
+        """Upload the file."""
         try:
-            _report_progress(handle, finished, meter)
-        except BaseException:
-            commit.abort()
-            raise
-        finished.result()
+            self._upload()
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            self.finished.set_exception(error)
+        else:
+            self.finished.set_result(None)
+
+    def _upload(self) -> None:
+        import hf_xet  # type: ignore[import-untyped]  # compiled, without stubs
+
+        commit = hf_xet.XetSession().new_upload_commit(
+            token_refresh_url=self._token_url, token_refresh_headers=self._headers
+        )
+        with self._lock:
+            if self._aborted:
+                commit.abort()
+                return
+            self._commit = commit
+        self._handle = commit.start_upload_file(str(self._path), sha256=self._sha256)
+        commit.wait_to_finish()
+
+    def abort(self) -> None:
+        """Stop it, now or as soon as it has begun."""
+        with self._lock:
+            self._aborted = True
+            if self._commit is not None:
+                self._commit.abort()
+
+    def progress(self) -> tuple[int, int]:
+        """Bytes of the file that are done, and bytes that went over the network."""
+        if self._handle is None:
+            return 0, 0
+        item, group = self._handle.progress(), self._commit.progress()
+        done = int(item.bytes_completed) if item is not None else 0
+        return done, int(group.total_transfer_bytes_completed) if group is not None else 0
 
 
-def _report_progress(handle: Any, finished: Future[Any], meter: Meter) -> None:
-    done = 0
-    while not finished.done():
+def _report_progress(upload: _XetUpload, meter: Meter, stalled_after: float) -> None:
+    done, last = 0, (0, 0)
+    moved_at = time.monotonic()
+    while not upload.finished.done():
         if meter.cancel.is_set():
             raise TransferCancelledError
         if meter.is_limited:
             raise LimitedError
-        state = handle.progress()
-        now = int(state.bytes_completed) if state is not None else 0
-        if now > done:
-            meter.add(now - done, limited=False)
-            done = now
-        wait([finished], _POLL_SECONDS)
+        progress = upload.progress()
+        if progress != last:
+            last, moved_at = progress, time.monotonic()
+        elif time.monotonic() - moved_at > stalled_after:
+            raise StalledError
+        if last[0] > done:
+            meter.add(last[0] - done, limited=False)
+            done = last[0]
+        wait([upload.finished], _POLL_SECONDS)
 
 
 class CountingReader(io.BufferedReader):

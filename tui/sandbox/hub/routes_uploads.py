@@ -22,6 +22,7 @@ from tui.sandbox.hub.state import Hub, HubRefusalError, commit_of, hub_of, json_
 
 _OID = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 512 * 1024
+_STALLED = "/xet-that-stalls"
 _LFS_JSON = "application/vnd.git-lfs+json"
 _LARGE_KINDS = (
     ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".zip", ".tar", ".gz",
@@ -196,13 +197,14 @@ async def _verify(request: web.Request) -> web.Response:
 
 
 async def _xet(request: web.Request) -> web.Response:
-    """Give the real Xet client a local folder as its storage, instead of a server."""
+    """Give the real Xet client a local folder as its storage, or a server that stalls."""
     hub = hub_of(request)
     repo_of(request, write=True)
     if not hub.config.xet:
         raise HubRefusalError(404, "This Hub has no Xet storage")
+    hub.xet_uploads += 1
     answer: dict[str, Any] = {
-        "casUrl": f"local://{hub.blobs.cas}",
+        "casUrl": f"{hub.url}{_STALLED}" if hub.faults.stall_xet else f"local://{hub.blobs.cas}",
         "accessToken": "sandbox",
         "exp": int(time.time()) + 3600,
     }
@@ -212,6 +214,14 @@ async def _xet(request: web.Request) -> web.Response:
         "X-Xet-Token-Expiration": str(answer["exp"]),
     }
     return web.json_response(answer, headers=headers)
+
+
+async def _stalled_xet(request: web.Request) -> web.Response:
+    """Answer that a chunk is not known; keep what wants to upload waiting."""
+    if request.method == "GET":
+        raise HubRefusalError(404, "Not found")
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
 
 
 async def _preupload(request: web.Request) -> web.Response:
@@ -295,6 +305,7 @@ def routes() -> list[web.RouteDef]:
         web.put("/lfs/{upload}/{part:\\d+}", _put),
         web.post("/lfs/{upload}/complete", _complete),
         web.post("/lfs/{upload}/verify", _verify),
+        web.route("*", _STALLED + "/{rest:.*}", _stalled_xet),
         web.get(repository + "/xet-write-token/{revision}", _xet),
         web.post(repository + "/preupload/{revision}", _preupload),
         web.post(repository + "/commit/{revision}", _commit),

@@ -58,6 +58,8 @@ class HubFaults:
         quota: largest accepted size of a large file in bytes; None is no limit.
         slow_whoami: delay of the answers to whoami in seconds.
         closed: names of organisations that nobody may write to.
+        stall_xet: send Xet clients to a storage server that takes connections and never answers
+            an upload.
     """
 
     failures: dict[str, int] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class HubFaults:
     quota: int | None = None
     slow_whoami: float = 0.0
     closed: set[str] = field(default_factory=set)
+    stall_xet: bool = False
 
     def fails(self, path: str) -> bool:
         """Whether this request answers 500; it counts one failure."""
@@ -112,6 +115,8 @@ class Hub:
     """Incomplete uploads, by the random part of their address."""
     received_bytes: int = 0
     """Bytes of large files received over HTTP so far (not through Xet); tests read it."""
+    xet_uploads: int = 0
+    """How many rights to write to the Xet storage were given out; tests read it."""
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
