@@ -7,9 +7,11 @@ from typing import Literal, NotRequired, Required, TypeAlias
 from tui.api.base import Timestamp, TypedDict
 from tui.api.destinations import DestinationKind
 
-TransferState: TypeAlias = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
+TransferState: TypeAlias = Literal[
+    "queued", "running", "paused", "done", "unverified", "failed", "cancelled"
+]
 TransferAction: TypeAlias = Literal["pause", "resume", "cancel", "retry", "up", "down", "top"]
-FileState: TypeAlias = Literal["waiting", "sent", "there", "verified"]
+FileState: TypeAlias = Literal["waiting", "sent", "there", "verified", "unverified"]
 TroubleKind: TypeAlias = Literal[
     "", "credentials", "permission", "missing", "region", "clock", "quota", "tls", "network",
     "busy", "name", "taken", "changed", "mismatch", "disk_full", "local", "cancelled", "refused",
@@ -49,7 +51,7 @@ class Transfer(TypedDict):
         target: the place, such as `hub:owner/name`.
         created_at: when it was asked for.
         place: the place for people; empty before it is opened.
-        state: where it stands.
+        state: where it stands; `unverified` when all was sent and the place lets nobody look.
         done_bytes: arrived or there already.
         total_bytes: 0 until everything is planned.
         message: what went wrong or is being waited for.

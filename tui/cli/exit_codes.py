@@ -10,6 +10,8 @@ USAGE: Final = 2
 NOT_AUTHORISED: Final = 3
 NETWORK: Final = 4
 BLOCKED: Final = 5
+UNVERIFIED: Final = 6
+"""Everything was sent, and the far end does not let it be verified."""
 INTERRUPTED: Final = 130
 
 BY_CODE: Final = {

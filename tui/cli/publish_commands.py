@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tui.api.transfers import PublishOptions, PublishPreview, Transfer, TransferState
     from tui.client.client import ControlClient
 
-_ENDS: Final = ("done", "failed", "cancelled", "paused")
+_ENDS: Final = ("done", "unverified", "failed", "cancelled", "paused")
 _REFUSED: Final = frozenset({"credentials", "permission", "token"})
 """Kinds of trouble, and steps of a test, that concern a token or keys."""
 _BAR_WIDTH: Final = 24
@@ -61,12 +61,14 @@ def publish(options: argparse.Namespace) -> int:
         say(_line(transfer))
         for note in transfer["notes"]:
             tell(note)
-    return _status_of(transfer, waited=options.wait)
+    return status_of(transfer, waited=options.wait)
 
 
-def _status_of(transfer: Transfer, *, waited: bool) -> int:
+def status_of(transfer: Transfer, *, waited: bool) -> int:
     """The exit status of a transfer; a folder that refuses writing needs no other token or keys."""
     state = transfer["state"]
+    if state == "unverified":
+        return exit_codes.UNVERIFIED
     if state not in ("failed", "cancelled") and not (waited and state == "paused"):
         return exit_codes.FINE
     refused = transfer["kind"] in _REFUSED and not transfer["target"].startswith("dir:")
@@ -191,7 +193,8 @@ def _line(transfer: Transfer) -> str:
 
 def _state_label(state: TransferState) -> str:
     """A state as the screen calls it; JSON has the engine's names."""
-    return {"queued": "waiting", "running": "sending"}.get(state, state)
+    words = {"queued": "waiting", "running": "sending", "unverified": "sent, cannot be verified"}
+    return words.get(state, state)
 
 
 def transfers(options: argparse.Namespace) -> int:

@@ -22,8 +22,15 @@ class TransferState(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     DONE = "done"
+    UNVERIFIED = "unverified"
+    """Everything was sent, and the destination does not let us verify it."""
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was sent, verified or not."""
+        return self in (TransferState.DONE, TransferState.UNVERIFIED)
 
     @property
     def is_active(self) -> bool:
@@ -136,7 +143,8 @@ class TransferItem:
         source: the path of the local file.
         plan: the destination's plan (`Item.to_dict`), empty before planning.
         resume: the destination's state of a partly sent file.
-        state: `waiting`, `sent`, `there` (nothing had to be sent) or `verified`.
+        state: `waiting`, `sent`, `there` (nothing had to be sent), `verified`, or `unverified`
+            (sent, and it cannot be verified).
         proof: how it was verified.
         came: `sent`, `copied` (at the destination, from another name) or `there` (already
             present); "" until known.

@@ -252,9 +252,9 @@ def test_a_refusal_keeps_the_sentence_of_the_hub(
 ) -> None:
     """It alone says what is missing; an owner's name is no quota."""
     headers = {"X-Error-Message": sentence} if where == "header" else {}
-    body = {"json": {"error": sentence}} if where == "body" else {}
+    body = {"error": sentence} if where == "body" else {}
     request = httpx2.Request("POST", "https://huggingface.co/api/models/storage-limit/cat/commit")
-    response = httpx2.Response(status, headers=headers, request=request, **body)
+    response = httpx2.Response(status, headers=headers, request=request, json=body)
     with pytest.raises(HfHubHTTPError) as caught:
         hf_raise_for_status(response)
     problem = explain(caught.value, "storage-limit/cat", "https://huggingface.co")

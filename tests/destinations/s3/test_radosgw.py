@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
@@ -32,6 +33,7 @@ from tui.destinations.common.errors import (
     PublishError,
     TransferCancelledError,
     Trouble,
+    UnverifiableError,
 )
 from tui.destinations.s3 import copy as s3_copy
 from tui.destinations.s3.destination import S3Destination
@@ -247,3 +249,31 @@ def test_a_gateway_that_stops_answering(
         os.kill(gateway.pid, signal.SIGCONT)
     destination.send(item)
     assert destination.verify(item)
+
+
+def test_keys_that_may_only_write(
+    cluster: Rados, owner: Server, open_s3: OpenS3, tmp_path: Path
+) -> None:
+    """What they send is there and cannot be verified by them: neither a failure nor a success."""
+    who = {"Principal": {"AWS": ["arn:aws:iam:::user/writer"]},
+           "Resource": [f"arn:aws:s3:::{BUCKET}/*"]}  # fmt: skip
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ["s3:PutObject", "s3:AbortMultipartUpload"], **who},
+            {"Effect": "Deny", "Action": ["s3:GetObject"], **who},  # an object's owner may read it
+        ],
+    }  # fmt: skip
+    writer = cluster.user("writer")
+    mine, theirs = open_s3(owner), open_s3(writer)
+    mine._client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+    try:
+        steps = {step.name: step.level for step in theirs.test().steps}
+        assert (steps["write"], steps["read"], steps["parts"]) == ("ok", "warn", "ok")
+        items = publish(theirs, make_files(tmp_path, written=10, in_parts=PART_BYTES + 1))
+        for item in items:
+            with pytest.raises(UnverifiableError, match="was sent, and cannot be verified"):
+                theirs.verify(item)
+    finally:
+        mine._client.delete_bucket_policy(Bucket=BUCKET)
+    assert [theirs.verify(item).how for item in items] == ["etag", "etag"], "it was there"

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from tests.destinations.hosting import BUCKET
 from tests.destinations.interceptor import Answer, intercepting
 from tests.engine.keyrings import secret_service
-from tests.engine.transfers.transfer_steps import a_job, ended
+from tests.engine.transfers.transfer_steps import a_job, artifacts, ended
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tui.api.destinations import NewDestination
@@ -103,6 +104,25 @@ async def test_a_bucket_with_its_keys_and_with_wrong_ones(world: World, tmp_path
         row = await ended(world, transfer["transfer_id"], "done")
         assert all(file["state"] == "verified" for file in row["files"])
         assert SECRET.encode() not in world.home.database.read_bytes()
+        server = URL(storage.endpoint)
+        async with intercepting(str(server.origin())) as blind:
+            blind.answer = Answer(403, "AccessDenied", methods="HEAD GET")
+            profile |= {"name": "blind", "endpoint": f"{blind.endpoint}{server.path}"}
+            await calls.add_destination(**profile, secret_key=SECRET)
+            transfer = await calls.publish(job_id, "s3:blind/blind")
+            row = await ended(world, transfer["transfer_id"])
+            assert (row["state"], row["kind"]) == ("unverified", "permission"), row
+            assert "cannot be verified" in row["message"]
+            assert {file["state"] for file in row["files"]} == {"unverified"}
+            published = [copy for file in (await artifacts(world, job_id))["files"]
+                         for copy in file["published"]]  # fmt: skip
+            assert {copy["target"] for copy in published} == {"s3:mine/runs"}
+            blind.answer = None
+            blind.seen.clear()
+            await calls.act(transfer["transfer_id"], "retry")
+            row = await ended(world, transfer["transfer_id"])
+            assert row["state"] == "done", "once the keys may read, nothing is sent again"
+            assert "PUT" not in blind.seen
 
 
 async def test_pause_and_resume_and_cancel(world: World, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tui.destinations.common.meter import sha256_of
 from tui.store.transfer_records import TransferItem, TransferOptions, TransferRecord, TransferState
 from tui.store.writer import StoreWriter
 
-ENDS = ("done", "failed", "cancelled", "paused")
+ENDS = ("done", "unverified", "failed", "cancelled", "paused")
 
 
 async def ended(world: World, transfer_id: str, *states: str) -> Transfer:

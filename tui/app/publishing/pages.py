@@ -194,7 +194,7 @@ def transfer_page(
         lines.append(_line("Link", transfer.link, "accent", link=transfer.link))
     lines += [_line("Note", note) for note in transfer.notes]
     lines += [_line("Command", f"simpletuner-tui transfers retry {transfer.transfer_id}")] * (
-        transfer.state == "failed"
+        transfer.state in (TransferState.FAILED, TransferState.UNVERIFIED)
     )
     lines.append(Entry())
     return [*lines, *(_item_line(transfer, item, done) for item in items)]
@@ -203,6 +203,7 @@ def transfer_page(
 _ITEMS = {
     "waiting": ("◌", "waiting", "dim"), "sent": ("▲", "sent", "accent"),
     "there": ("✓", "there", "good"), "verified": ("✓", "verified", "good"),
+    "unverified": ("▲", "sent", "warn"),
 }  # fmt: skip
 
 
@@ -221,6 +222,8 @@ def _item_line(transfer: TransferRecord, item: TransferItem, done: Mapping[int, 
         more.append(how[item.came])
     if item.state == "sent":
         more.append("not verified yet")
+    if item.state == "unverified":
+        more.append("cannot be verified")
     if item.proof:
         more.append(f"verified by {item.proof}" if item.state != "verified" else f"by {item.proof}")
     looked = bool(item.plan) or item.size > 0

@@ -134,6 +134,9 @@ def _artifact(name: str, here: Selection) -> str:
     return ""
 
 
+_AGAIN: Final = (TransferState.FAILED, TransferState.CANCELLED, TransferState.UNVERIFIED)
+
+
 def _transfer(name: str, here: Selection) -> str:
     transfer = here.transfer
     if name in ("show", "delete", "filter"):
@@ -145,10 +148,10 @@ def _transfer(name: str, here: Selection) -> str:
     state = transfer.state
     if name == "pause" and not (state.is_active or state is TransferState.PAUSED):
         return f"This transfer is {state.value}; only one under way can be paused."
-    if name == "cancel" and state in (TransferState.DONE, TransferState.CANCELLED):
+    if name == "cancel" and (state.is_complete or state is TransferState.CANCELLED):
         return f"This transfer is {state.value} already."
-    if name == "retry" and state not in (TransferState.FAILED, TransferState.CANCELLED):
-        return "Only a failed or cancelled transfer can be tried again."
+    if name == "retry" and state not in _AGAIN:
+        return "Only a failed, cancelled or unverified transfer can be tried again."
     if name in ("sooner", "later") and not (state.is_active or state is TransferState.PAUSED):
         return "It has ended; there is no turn to change."
     if name == "copy_link" and not here.links:

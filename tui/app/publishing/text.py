@@ -25,6 +25,7 @@ STATES: Final = {
     TransferState.RUNNING: ("●", "sending", "accent"),
     TransferState.PAUSED: ("○", "paused", "warn"),
     TransferState.DONE: ("✓", "done", "good"),
+    TransferState.UNVERIFIED: ("▲", "sent, cannot be verified", "warn"),
     TransferState.FAILED: ("✗", "failed", "bad"),
     TransferState.CANCELLED: ("⊘", "cancelled", "dim"),
 }

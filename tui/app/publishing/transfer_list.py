@@ -134,6 +134,9 @@ class TransferList(VirtualList):
             notes = f" · {transfer.notes[0]}" if transfer.notes else ""
             words = f"{formatting.size(transfer.total_bytes)} verified, {ago}{notes}"
             return [(fit(words, room), colors.dim)]
+        if transfer.state is TransferState.UNVERIFIED:
+            words = f"{formatting.size(transfer.total_bytes)} {word}, {ago}"
+            return [(fit(words, room), colors.warn)]
         return [(fit(f"{word}, {ago}", room), colors.dim)]
 
 

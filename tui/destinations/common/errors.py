@@ -76,6 +76,18 @@ class SourceChangedError(PublishError):
         )
 
 
+class UnverifiableError(PublishError):
+    """The destination took the content and does not let us look at it: nothing is proved."""
+
+    def __init__(self, name: str, where: str) -> None:
+        super().__init__(
+            f"{name} was sent, and cannot be verified: the keys may not read in {where}.",
+            "Let the keys read there (s3:GetObject), then try the transfer again; or look at the "
+            "place yourself. The files here are kept.",
+            Trouble.PERMISSION,
+        )
+
+
 class MismatchError(PublishError):
     """The content at the destination differs from what was sent."""
 

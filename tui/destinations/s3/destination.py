@@ -28,6 +28,7 @@ from tui.destinations.common.errors import (
     SourceChangedError,
     TransferCancelledError,
     Trouble,
+    UnverifiableError,
     disk_error,
 )
 from tui.destinations.common.meter import FIRST_PAUSE, Meter, Throttle, check_names, describe_source
@@ -261,7 +262,19 @@ class S3Destination:
     def verify(
         self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
     ) -> Verified:
-        """Compare size and ETag; read the content back if the ETag is not an MD5 (encryption)."""
+        """Compare size and ETag; read the content back if the ETag is not an MD5 (encryption).
+
+        Raises:
+            UnverifiableError: the keys may write and not read.
+        """
+        try:
+            return self._verify(item, cancel, deep=deep)
+        except PublishError as error:
+            if error.kind is not Trouble.PERMISSION:
+                raise
+            raise UnverifiableError(item.name, f"the bucket {self._profile.bucket}") from error
+
+    def _verify(self, item: Item, cancel: threading.Event | None, *, deep: bool) -> Verified:
         answer = head(self._client, self._profile, item.target)
         if answer is None:
             raise MismatchError(item.name, "the bucket does not have it")

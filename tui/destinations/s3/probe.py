@@ -11,7 +11,7 @@ from typing import Final
 
 from tui.base.json_types import JsonObject
 from tui.destinations.common.contract import Step, TestReport
-from tui.destinations.common.errors import TransferCancelledError
+from tui.destinations.common.errors import TransferCancelledError, Trouble
 from tui.destinations.s3.client import S3Client
 from tui.destinations.s3.errors import answer_of, explain
 from tui.destinations.s3.profile import S3Profile
@@ -57,6 +57,9 @@ def probe(
             if name == "delete":
                 text = f"The probe {key} could not be deleted: {problem.message}"
                 steps.append(Step(name, "warn", text, problem.advice))
+            elif name == "read" and problem.kind is Trouble.PERMISSION:
+                text = "These keys may write and not read: what is sent cannot be verified."
+                steps.append(Step(name, "warn", text, "Let them read as well (s3:GetObject)."))
             else:
                 steps.append(Step(name, "error", problem.message, problem.advice))
             if name == "write":

@@ -95,7 +95,7 @@ class Downloaded:
 
 def retry_pause(failures: int, retry_after: float | None) -> float:
     """Return the seconds before the next try, after so many failures in a row."""
-    return max(_FIRST_PAUSE * 2**failures, min(retry_after or 0.0, _LONGEST_PAUSE))
+    return max(_FIRST_PAUSE * (1 << failures), min(retry_after or 0.0, _LONGEST_PAUSE))
 
 
 @dataclass(slots=True)

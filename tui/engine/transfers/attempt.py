@@ -16,6 +16,7 @@ from tui.destinations.common.errors import (
     PublishError,
     TransferCancelledError,
     Trouble,
+    UnverifiableError,
 )
 from tui.engine.transfers.transfer_progress import TransferProgress
 from tui.store.transfer_records import TransferItem, TransferRecord
@@ -55,12 +56,14 @@ class TransferOutcome:
         link: web address of the main file; "" if there is none.
         notes: messages for the user.
         total: bytes of all files.
+        unverifiable: why files that were sent could not be verified; None when all were.
     """
 
     place: str
     link: str
     notes: list[str]
     total: int
+    unverifiable: UnverifiableError | None = None
 
 
 @dataclass(slots=True)
@@ -84,6 +87,7 @@ class Attempt:
     prepare: Prepare
     _resumes: dict[str, dict[str, Any]] = field(default_factory=dict)
     _sources: dict[tuple[str, str], str] = field(default_factory=dict)
+    _unverifiable: UnverifiableError | None = None
 
     @staticmethod
     def item_of(record: TransferItem) -> Item:
@@ -117,6 +121,7 @@ class Attempt:
             (self.destination.link(main) or "") if main is not None else "",
             [*companions.notes, *_replaced_note(self.destination, replaced)],
             sum(item.size for item in items),
+            self._unverifiable,
         )
 
     async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
@@ -253,6 +258,10 @@ class Attempt:
                 plan = replace(item, damaged=True).to_dict()
                 self.tables.update_item(self.record.transfer_id, seq, plan=plan)
                 raise
+            except UnverifiableError as error:
+                self._unverifiable = error
+                self.tables.update_item(self.record.transfer_id, seq, state="unverified")
+                return
         self.tables.update_item(
             self.record.transfer_id, seq, state="verified", proof=proof.how,
             link=self.destination.link(item) or "",

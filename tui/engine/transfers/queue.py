@@ -75,7 +75,7 @@ class TransferQueue:
     def start(self) -> None:
         """Resume the transfers that were active when the engine ended."""
         for record in self._tables.all():
-            ended = record.state in (TransferState.DONE, TransferState.CANCELLED)
+            ended = record.state.is_complete or record.state is TransferState.CANCELLED
             stop = "" if ended else record.options.get("stop")
             if stop == "cancelled":
                 self._abandon(record)
@@ -146,12 +146,14 @@ class TransferQueue:
         return self._restart(transfer_id, TransferState.PAUSED)
 
     def retry(self, transfer_id: str) -> TransferRecord:
-        """Start a failed or cancelled transfer again; files that arrived are not sent again.
+        """Start a failed, cancelled or unverified transfer again; what arrived is not sent again.
 
         Raises:
             RefusedError: there is no such transfer, or it is in another state.
         """
-        return self._restart(transfer_id, TransferState.FAILED, TransferState.CANCELLED)
+        return self._restart(
+            transfer_id, TransferState.FAILED, TransferState.CANCELLED, TransferState.UNVERIFIED
+        )
 
     def _restart(self, transfer_id: str, *states: TransferState) -> TransferRecord:
         record = self._get(transfer_id)
@@ -184,7 +186,7 @@ class TransferQueue:
         if record.transfer_id in self._running:  # its cancellation is running
             return record
         ended = record.state is TransferState.CANCELLED and not self._half_sent(record)
-        if ended or record.state is TransferState.DONE:
+        if ended or record.state.is_complete:
             raise _state_error("cancelled", record)
         self._abandon(record)
         return record

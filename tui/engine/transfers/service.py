@@ -83,7 +83,10 @@ class TransferService:
 
     def start(self) -> None:
         """Take up what was under way, and clear away what an engine that was killed left."""
-        ended = (TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED)
+        ended = (
+            TransferState.DONE, TransferState.UNVERIFIED, TransferState.FAILED,
+            TransferState.CANCELLED,
+        )  # fmt: skip
         every = self._tables.all()
         self._cards.forget_all_but({one.transfer_id for one in every if one.state not in ended})
         self.queue.start()

@@ -93,7 +93,7 @@ class TransferWorker:
 
     async def _end_stopped(self, transfer_id: str, reason: str) -> None:
         record = self._tables.get(transfer_id)
-        if not reason or record.state is TransferState.DONE:
+        if not reason or record.state.is_complete:
             return
         if reason == "cancelled":
             await self.abandon(record)
@@ -154,10 +154,14 @@ class TransferWorker:
 
     async def _record_success(self, transfer_id: str, outcome: TransferOutcome) -> None:
         await asyncio.to_thread(self._forget, transfer_id)
+        doubt = outcome.unverifiable
         self.publish(
             self._tables.update(
-                transfer_id, state=TransferState.DONE, ended_at=self._now(), message="", advice="",
-                kind="", place=outcome.place, link=outcome.link, notes=outcome.notes,
+                transfer_id, ended_at=self._now(),
+                state=TransferState.UNVERIFIED if doubt else TransferState.DONE,
+                message=doubt.message if doubt else "", advice=doubt.advice if doubt else "",
+                kind=doubt.kind.value if doubt else "", place=outcome.place, link=outcome.link,
+                notes=outcome.notes,
                 done_bytes=outcome.total, total_bytes=outcome.total,
             )
         )  # fmt: skip
