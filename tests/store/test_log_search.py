@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.simpletuner.log.samples import mixed_lines
 from tui.store.log_file import LogFile
 from tui.store.log_search import Hit, LogSearch, SearchError, required_text
+from tui.store.log_source import PIECE
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,17 @@ def test_plain_hits(
         search = LogSearch(log, query, ignore_case=fold)
         assert search.count() == len(expected)
         assert walk(search, log.size)[0] == expected
+
+
+def test_plain_hits_do_not_overlap(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    path.write_bytes(b"aaaa\n")
+    with LogFile(path) as log:
+        search = LogSearch(log, "aa")
+        assert search.count() == 2
+        assert list(search.find_in(b"aaaa")) == [(0, 2), (2, 2)]
+        assert search.previous(2) == Hit(0, 2)
+        assert [search.ordinal(offset) for offset in (0, 1, 2, 3, 4)] == [0, 1, 1, 2, 2]
 
 
 @settings(max_examples=200, deadline=None)
@@ -242,3 +254,5 @@ def test_numbers_of_hits_in_a_big_and_growing_file(sample: Path, tmp_path: Path)
         for number in (0, 1, len(expected) // 2, len(expected) - 1):
             assert search.ordinal(expected[number].offset) == number
         assert search.ordinal(log.size) == len(expected)
+        borders = len(sample.read_bytes()) // PIECE
+        assert len(search._marks) <= borders + 4  # short pieces of a growing file share one

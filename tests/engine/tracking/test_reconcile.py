@@ -124,3 +124,30 @@ def test_a_rewritten_log_replaces_and_a_lost_newline_does_not() -> None:
     assert reconcile_log(b"abc\n", "abc") == LogChange()
     assert reconcile_log(b"abc\n", "xyz\n").replacement == b"xyz\n"
     assert reconcile_log(b"xyz\n", "abc\n") == LogChange()
+
+
+def test_the_earliest_beginning_and_the_latest_end_count_in_either_order() -> None:
+    early = Snapshot(
+        created_at=T0, started_at=T0, completed_at=T0, predict_seconds=1, data_removed=True
+    )
+    late = T0 + timedelta(seconds=9)
+    later = Snapshot(created_at=late, started_at=late, completed_at=late, predict_seconds=2)
+    expected = Known(
+        created_at=T0, started_at=T0, completed_at=late, predict_seconds=2, data_removed=True
+    )
+    for pair in ((early, later), (later, early)):
+        assert run(list(pair))[0] == expected
+
+
+def test_a_log_is_joined_where_it_goes_on_and_not_where_its_beginning_recurs() -> None:
+    recurs = "".join(f"{number:03}" for number in range(90))[:256]
+    log = f"start{recurs}AAAA{recurs}BBBB"
+    assert reconcile_log(log.encode(), f"{recurs}BBBBCCCC") == LogChange(append=b"CCCC")
+
+
+def test_logs_that_agree_in_fewer_than_256_bytes_are_not_joined() -> None:
+    """Fewer may agree by chance."""
+    shared = "".join(f"{number:03}" for number in range(90))
+    for size, change in ((256, LogChange(append=b"new")), (255, LogChange())):
+        log = f"start{shared[:size]}".encode()
+        assert reconcile_log(log, f"{shared[:size]}new") == change

@@ -1,0 +1,128 @@
+"""Nothing of a chart leaves its place: cursor, view, labels, dots."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.style import Style
+
+from tui.app.chart.chart import MetricChart
+from tui.app.chart.data import Series, Span
+from tui.app.chart.paint import Canvas, Picture, Tones, _axis, _cursor_column
+from tui.app.chart.scale import Scale, round_ticks
+
+PLAIN = Style.null()
+TONES = Tones(*[PLAIN] * len(Tones.__dataclass_fields__))
+
+
+def picture(start: float, end: float, cursor: int | None = None) -> Picture:
+    return Picture([], start, end, TONES, cursor=cursor)
+
+
+def chart(count: int = 1000) -> MetricChart:
+    drawn = MetricChart()
+    drawn.show([Series("loss", range(1, count + 1), [float(at) for at in range(count)])])
+    return drawn
+
+
+@pytest.mark.parametrize("width", [1, 7, 100])
+def test_the_cursor_is_inside_the_plot_or_not_drawn(width: int) -> None:
+    assert _cursor_column(picture(10, 20, 20), width) == width - 1
+    assert _cursor_column(picture(10, 20, 10), width) == 0
+    assert _cursor_column(picture(10, 20, 9), width) is None
+    assert _cursor_column(picture(10, 20, 21), width) is None
+
+
+@given(
+    start=st.integers(0, 10**6),
+    length=st.integers(1, 10**6),
+    margin=st.integers(1, 9),
+    width=st.integers(1, 120),
+)
+def test_labels_of_the_axis_never_touch(start: int, length: int, margin: int, width: int) -> None:
+    words = _axis(picture(start, start + length), margin, width)[1].text.split()
+    ticks = {f"{tick:.0f}" for tick in round_ticks(start, start + length, max(1, width // 14))}
+    assert set(words) <= ticks
+    assert all(int(one) < int(other) for one, other in pairwise(words))
+
+
+def test_labels_stand_apart_by_a_blank_at_least() -> None:
+    """At some of these widths the second label would begin where the first one ends."""
+    for width in range(1, 200):
+        for end in (10_000, 99_000, 100_000, 1_000_000):
+            row = _axis(picture(0, end), 5, width)[1].text
+            assert set(row.split()) <= {
+                f"{tick:.0f}" for tick in round_ticks(0, end, max(1, width // 14))
+            }
+
+
+def test_the_cursor_stops_at_the_first_and_at_the_last_step() -> None:
+    drawn = chart()
+    drawn.move_cursor(-1)
+    assert drawn.cursor_step == 1000  # it appears at the end
+    for columns, step in ((10**9, 1000), (1, 1000), (-(10**9), 1), (-1, 1)):
+        drawn.move_cursor(columns)
+        assert drawn.cursor_step == step
+
+
+def test_a_cursor_that_leaves_the_view_takes_it_along() -> None:
+    drawn = chart()
+    drawn.zoom(0.1)
+    start, end = drawn.span
+    assert end == 1000
+    drawn.move_cursor(-1)
+    drawn.move_cursor(-(10**9))
+    assert drawn.span == (1, 1 + end - start)
+    drawn.move_cursor(10**9)
+    assert drawn.span == (1000 - (end - start), 1000)
+
+
+@pytest.mark.parametrize("step", [1, 500, 1000])
+def test_the_view_stays_within_the_run_and_shows_four_steps_at_least(step: int) -> None:
+    drawn = chart()
+    drawn.cursor_step = step
+    for factor in (*[0.5] * 12, 2, 2, 2):
+        drawn.zoom(factor)
+        start, end = drawn.span
+        assert 1 <= start <= step <= end <= 1000
+        assert end - start >= 4 - 1e-9
+    for _ in range(12):
+        drawn.zoom(2)
+    assert drawn.view is None
+
+
+@pytest.mark.parametrize(("first", "step", "view"), [(900, 910, (800, 1000)), (1, 90, (1, 201))])
+def test_a_wider_view_at_an_end_of_the_run_stays_within_it(
+    first: int, step: int, view: tuple[int, int]
+) -> None:
+    drawn = chart()
+    drawn.view = (first, first + 100)
+    drawn.cursor_step = step
+    drawn.zoom(2)
+    assert drawn.view == view
+
+
+def test_a_range_of_one_value_has_one_tick() -> None:
+    assert round_ticks(5, 5, 3) == [5]
+    assert round_ticks(5, 4, 3) == [5]
+
+
+def test_only_a_linear_axis_is_begun_at_zero() -> None:
+    spans = [[Span(1.0, 10.0, 1.0, 10.0)]]
+    assert Scale.around(spans, log=False).low == 0
+    assert Scale.around(spans, log=True).low == 1
+    far = [[Span(2.0, 10.0, 2.0, 10.0)]]
+    assert Scale.around(far, log=False).low == 2
+    below = [[Span(-1.0, 10.0, -1.0, 10.0)]]
+    assert Scale.around(below, log=False).low == -1
+
+
+def test_dots_outside_of_the_plot_are_left_out() -> None:
+    canvas = Canvas(2, 2, 1)
+    canvas.fill(0, 0, -99, 99)
+    inside = Canvas(2, 2, 1)
+    inside.fill(0, 0, 0, 7)
+    assert [list(canvas.row(at)) for at in (0, 1)] == [list(inside.row(at)) for at in (0, 1)]
