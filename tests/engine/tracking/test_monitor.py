@@ -270,6 +270,38 @@ async def test_only_consecutive_not_found_answers_count(home: Home) -> None:
         assert (await followed.ended()).status is JobStatus.COMPLETED
 
 
+async def test_a_job_is_given_up_at_the_maximum_of_not_found_answers_and_not_before(
+    home: Home,
+) -> None:
+    async with following(home, most=MAX_NOT_FOUND) as followed:
+        followed.follow(RUNS, GONE)
+        await eventually(lambda: len(followed.pauses) == MAX_NOT_FOUND)
+        assert not followed.monitor.give_up("j")
+        assert followed.job.status is JobStatus.RUNNING
+        followed.monitor.wake("j")
+        await eventually(lambda: len(followed.pauses) == MAX_NOT_FOUND + 1)
+        assert followed.monitor.give_up("j")
+        assert (await followed.ended()).provider_status == LOST
+        assert not followed.monitor.give_up("j")  # the count ended with the job
+
+
+async def test_a_job_that_ended_leaves_nothing_behind(home: Home) -> None:
+    async with following(home) as followed:
+        followed.before_wait = lambda: followed.monitor.webhook_received("j")
+        followed.follow(REFUSED, GONE, BROKEN, DONE)
+        await followed.ended()
+        kept = {name: value for name, value in vars(followed.monitor).items() if value == {}}
+        assert {"_not_found_counts", "_refusals", "_failures", "_troubles"} <= kept.keys()
+        assert {"_last_webhook", "_last_contact", "_lost_contact", "_followed"} <= kept.keys()
+
+
+async def test_an_answer_that_does_not_know_the_job_ends_a_row_of_refusals(home: Home) -> None:
+    async with following(home) as followed:
+        followed.follow(REFUSED, REFUSED, GONE, REFUSED, DONE)
+        await followed.ended()
+        assert [followed.pauses[place] for place in (0, 1, 3)] == [5, 10, 5]
+
+
 async def test_not_found_answers_of_another_account_do_not_count(home: Home) -> None:
     async with following(home, most=MAX_NOT_FOUND - 1) as followed:
         followed.follow(*[GONE] * (MAX_NOT_FOUND - 1), GONE, DONE)
@@ -332,6 +364,29 @@ async def test_retry_after_is_respected(home: Home) -> None:
         followed.follow(busy)
         await eventually(lambda: followed.pauses)
         assert followed.pauses[0] >= 30
+
+
+async def test_an_open_circuit_is_left_alone_for_half_a_minute(home: Home) -> None:
+    async with following(home, most=1) as followed:
+        client = await followed.clients.get(followed.server.base)
+        for _ in range(6):
+            client.budget.failed()
+        followed.follow(DONE)
+        await eventually(lambda: followed.pauses)
+        assert followed.server.calls(ROUTE) == []
+        assert followed.pauses[0] >= 30
+
+
+@pytest.mark.parametrize("answer", ["broken", "gone"])
+async def test_no_trouble_makes_a_job_polled_more_often_than_without_one(
+    home: Home, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(monitor, "LOOPBACK_SECONDS", 1000.0)
+    trouble = {"broken": BROKEN, "gone": GONE}[answer]
+    async with following(home) as followed:
+        followed.follow(RUNS, *[trouble] * (MAX_NOT_FOUND + 2), DONE)
+        await followed.ended()
+        assert min(followed.pauses) >= 850
 
 
 async def test_a_failed_webhook_is_polled_at_once_even_with_polling_off(
