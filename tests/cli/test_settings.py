@@ -116,7 +116,10 @@ def test_an_edit_that_cannot_be_used_changes_nothing_and_is_kept(
         ("[network\\n", "not valid TOML"),
         ("[network]\\ntimeout = 'x'\\n", "line 4: network.timeout must be a number"),
         ("[cloud]\\nconsent = 'maybe'\\n", "ask, allow or never"),
-        ("[network]\\nproxy = 'ftp://x'\\n", "network.proxy must begin with"),
+        (
+            "[network]\\nproxy = 'ftp://x'\\n",
+            "network.proxy must be an address such as http://proxy:3128",
+        ),
     ):
         script = f"path.write_text(text + {written!r}.encode().decode('unicode_escape'))"
         answer = shell.run("settings", "edit", status=1, EDITOR=editor(tmp_path, script))

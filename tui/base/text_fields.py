@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+
+from tui.base.addresses import PROXY, AddressError, read_address
 
 MOST_MICROS: Final = 1_000_000 * 1_000_000
 """A million dollars: a larger amount is taken for a typing error."""
@@ -20,7 +21,6 @@ _AMOUNT: Final = re.compile(
 _SPEED: Final = re.compile(r"(\d{1,12}(?:\.\d+)?)\s*([kmg]?)(?:i?b)?")
 _SPEED_FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _FASTEST: Final = 10**12
-_PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 
 
 class FieldError(ValueError):
@@ -122,23 +122,10 @@ def read_proxy(value: Any) -> str:
         raise FieldError("must be an address such as http://proxy:3128")
     if not text:
         return ""
-    if any(letter.isspace() for letter in text) or len(text) > 2000:
-        raise FieldError("must be one address without spaces")
-    full = text if "://" in text else f"http://{text}"
     try:
-        parts = urlsplit(full)
-        port = parts.port
-    except ValueError:
-        raise FieldError("has a port that is none; 1 to 65535") from None
-    if parts.scheme not in _PROXY_SCHEMES:
-        raise FieldError(f"must begin with {', '.join(f'{name}://' for name in _PROXY_SCHEMES)}")
-    if not parts.hostname:
-        raise FieldError("names no host")
-    if port == 0:
-        raise FieldError("has a port that is none; 1 to 65535")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise FieldError("must be host and port only, without a path")
-    return full.rstrip("/")
+        return read_address(text if "://" in text else f"http://{text}", PROXY).url
+    except AddressError as error:
+        raise FieldError(str(error)) from None
 
 
 def read_ca_bundle(value: Any) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
+from tui.base.addresses import API_BASE, AddressError, read_address
 from tui.replicate.errors import BadAnswerError, InvalidRequestError
 from tui.replicate.redact import redact_url
 
@@ -35,13 +36,9 @@ class Base:
         """
         advice = f"It looks like {REPLICATE}."
         try:
-            url = httpx.URL(text.strip().rstrip("/"))
-        except httpx.InvalidURL:
-            raise InvalidRequestError("The API address is not an address.", advice=advice) from None
-        if url.scheme not in {"http", "https"} or not url.host or url.query or url.userinfo:
-            raise InvalidRequestError(
-                f"“{redact_url(text)}” cannot be the API address.", advice=advice
-            )
+            url = httpx.URL(read_address(text, API_BASE).url)
+        except AddressError as error:
+            raise InvalidRequestError(f"The API address {error}.", advice=advice) from None
         known = url.host == "replicate.com" or url.host.endswith(".replicate.com")
         port = f":{url.port}" if url.port else ""
         return cls(url, "Replicate" if known else f"The API at {url.host}{port}")

@@ -16,6 +16,7 @@ from urllib.request import getproxies_environment
 import certifi
 import httpx
 
+from tui.base.addresses import PROXY, read_address
 from tui.base.hosts import is_loopback_host
 from tui.replicate.redact import redact_url
 
@@ -258,7 +259,7 @@ class RoutedTransport(httpx.AsyncBaseTransport):
     def _parse_proxy(self, address: str) -> httpx.Proxy:
         tls = self._ssl if address.startswith("https:") else None
         try:
-            return httpx.Proxy(address, ssl_context=tls)
+            return httpx.Proxy(read_address(address, PROXY).url, ssl_context=tls)
         except (ValueError, httpx.InvalidURL):
             raise httpx.ProxyError(f"{redact_url(address)} is not a proxy's address") from None
 

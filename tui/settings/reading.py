@@ -47,11 +47,40 @@ def load_settings(home: Home, environ: Mapping[str, str] | None = None) -> Setti
 
 
 def with_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """The settings with the API base that the environment names, if it names one."""
-    base = environ.get(API_BASE_VARIABLE, "").strip()
-    if not base:
-        return settings
-    return replace(settings, cloud=replace(settings.cloud, api_base=base.rstrip("/")))
+    """The settings with the API base that the environment names, if it names one.
+
+    Raises:
+        SettingsError: it is no address.
+    """
+    base = base_of(environ)
+    return replace(settings, cloud=replace(settings.cloud, api_base=base)) if base else settings
+
+
+def base_of(environ: Mapping[str, str]) -> str:
+    """The API base that the environment names; "" for none.
+
+    Raises:
+        SettingsError: it is no address. Another base must not stand in for it: what is meant for
+            one server would go to another.
+    """
+    text = environ.get(API_BASE_VARIABLE, "").strip()
+    if not text:
+        return ""
+    base, problem = _api_base(text)
+    if problem:
+        advice = "Correct it, or unset it for the setting's own."
+        raise SettingsError(f"{API_BASE_VARIABLE} {problem}.", advice)
+    return base
+
+
+def _api_base(text: str) -> tuple[str, str]:
+    """An API base in its one form, and why it is none; it may hold a password: not repeated."""
+    from tui.base.addresses import API_BASE, AddressError, read_address
+
+    try:
+        return read_address(text, API_BASE).url, ""
+    except AddressError as error:
+        return "", str(error)
 
 
 def read_text(home: Home) -> str:
@@ -185,6 +214,11 @@ class _Reading:
             problem = unusable(setting, value)
             if problem:
                 self._wrong(setting.name, f"{problem}, not {_short(table[item.name])}")
+            elif setting.spec.kind == "web_address":
+                changed[item.name], problem = _api_base(str(value))
+                if problem:
+                    del changed[item.name]
+                    self._wrong(setting.name, problem)
             else:
                 changed[item.name] = value
         return replace(defaults, **changed)

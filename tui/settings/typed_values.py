@@ -7,10 +7,9 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from tui.base import text_fields
-from tui.base.hosts import is_loopback_host
+from tui.base.addresses import API_SETTING, AddressError, read_address
 from tui.base.text_fields import FieldError, read_speed
 from tui.settings import listener_values
 from tui.settings.metadata import Setting
@@ -133,21 +132,10 @@ def read_web_address(value: Any) -> str:
     Raises:
         FieldError: it is none, or holds a password.
     """
-    text = value.strip() if isinstance(value, str) else ""
     try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise FieldError("is no address") from None
-    if parts.scheme not in ("http", "https") or not host or port == 0 or len(text) > _LONGEST:
-        raise FieldError("must be an address such as https://api.replicate.com/v1")
-    if parts.username is not None or parts.password is not None:
-        raise FieldError("must not hold a user name or a password")
-    if parts.query or parts.fragment or not text.isprintable() or " " in text:
-        raise FieldError("must end before any ?, # or space")
-    if parts.scheme == "http" and not is_loopback_host(host):
-        raise FieldError("must begin with https://: the token travels along")
-    return text.rstrip("/")
+        return read_address(value if isinstance(value, str) else "", API_SETTING).url
+    except AddressError as error:
+        raise FieldError(str(error)) from None
 
 
 def _web_address_or_empty(value: Any) -> str:

@@ -79,7 +79,7 @@ async def test_as_typed_on_a_command_line(
         ("cloud.api_base", "api.replicate.com", "https://api.replicate.com/v1"),
         ("cloud.api_base", "http://api.example", "the token travels along"),
         ("cloud.api_base", "https://me:geheim@api.example", "user name or a password"),
-        ("cloud.api_base", "https://api.example:0", "must be an address"),
+        ("cloud.api_base", "https://api.example:0", "port that is none"),
         ("cloud.pinned_versions", "x", "is a table"),
         ("rates_micros.l40s", 3, "is a table"),
         ("cloud.nonsense", 3, "is not known"),

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tui.app.new_job import publishing
 from tui.base import formatting
+from tui.base.addresses import ARCHIVE, AddressError, read_address
 from tui.base.text_fields import FieldError, read_amount
 from tui.simpletuner.config.overrides import OVERRIDES, override_text, parse_override
 
@@ -321,9 +322,10 @@ def set_field(draft: Draft, key: str, text: str) -> str:
     if key == "config":
         draft.pop("rerun_of", None)  # another config is another run
     if key == "images_url":
-        if text and not text.startswith("https://"):
-            return "The archive needs an https address that Replicate can reach."
-        draft[key] = text or None
+        try:
+            draft[key] = read_address(text, ARCHIVE).url if text else None
+        except AddressError as error:
+            return f"The archive's address {error}."
     else:
         draft[key] = text or None
     return ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
+from tui.base.addresses import BUCKET, AddressError, read_address
 from tui.base.hosts import LOCALHOST, is_open
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.replicate.secret import Secret
@@ -105,19 +106,14 @@ class S3Profile:
                 Trouble.NAME,
             )
         if self.endpoint is not None:
-            parts = urlsplit(self.endpoint)
-            if parts.scheme not in {"http", "https"} or not parts.hostname or "{" in self.endpoint:
+            try:
+                read_address(self.endpoint, BUCKET)
+            except AddressError as error:  # the address may hold a password: it is not shown
                 raise PublishError(
-                    f"{self.endpoint!r} is no address of an S3 server.",
+                    f"The server's address {error}.",
                     "Write it like https://s3.example.org, all parts in braces filled in.",
                     Trouble.NAME,
-                )
-            if parts.username or parts.password or parts.query:
-                raise PublishError(
-                    "The endpoint holds a password or a query.",
-                    "Give keys in their own fields, where they are kept in the keyring.",
-                    Trouble.NAME,
-                )
+                ) from None
         if self.public_base_url:
             try:
                 public_url(self.public_base_url)

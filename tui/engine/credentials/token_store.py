@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from tui.base.addresses import HUB, AddressError, read_address
 from tui.base.hosts import is_loopback, is_open
 from tui.engine.credentials.caller_tokens import CallerTokens, called_with, caller
 from tui.replicate.secret import Secret
@@ -315,10 +316,6 @@ def hub_meant(caller_tokens: CallerTokens) -> str | None:
 def clean_endpoint(text: str) -> str:
     """Normalise a Hub's address; "" when it is malformed."""
     try:
-        parts = urlsplit(text.strip())
-        host, _port = parts.hostname, parts.port
-    except ValueError:
+        return read_address(text, HUB).url
+    except AddressError:
         return ""
-    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query:
-        return ""
-    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")

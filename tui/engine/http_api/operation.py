@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from tui.api.paths import Endpoint
 from tui.api.schemas import shapes_of
+from tui.base.addresses import API_BASE as API
+from tui.base.addresses import AddressError, read_address
 from tui.base.errors import RefusedError
 from tui.engine.http_api.body import Extra, check_text, read_body, read_json, read_query, validated
 
@@ -24,7 +25,6 @@ AnswerT = TypeVar("AnswerT")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 API_BASE: Final = "X-Api-Base"
 """The header that names the Replicate-compatible API that a call is about."""
-_LONGEST: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +161,8 @@ def api_base_of(request: web.Request, default: Callable[[], str]) -> str:
     if not text:
         return default()
     try:
-        parts = urlsplit(text)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        fits = False
-    plain = text.isascii() and text.isprintable() and " " not in text
-    if fits and "@" in parts.netloc:  # the base is stored with jobs and shown in answers
-        words = "must not hold a user name or a password; store the token with token set"
-        raise RefusedError(f"{API_BASE} {words}.", details={"fields": {API_BASE: words}})
-    if not fits or not plain or len(text) > _LONGEST:
-        words = "must be an address such as https://api.replicate.com/v1"
-        raise RefusedError(f"{API_BASE} {words}.", details={"fields": {API_BASE: words}})
-    return text
+        # The base is stored with jobs and shown in answers.
+        return read_address(text, API).url
+    except AddressError as error:
+        words = str(error)
+        raise RefusedError(f"{API_BASE} {words}.", details={"fields": {API_BASE: words}}) from None

@@ -19,7 +19,8 @@ from tui.engine.http_api.app import public_api
 from tui.engine.process.engine_log import set_up_log
 from tui.engine.process.main import prepare_loop
 from tui.engine.process.socket_server import serve_control, shut_down
-from tui.settings import API_BASE_VARIABLE, PRIVATE_UMASK, Home, load_settings
+from tui.settings import PRIVATE_UMASK, Home, load_settings
+from tui.settings.reading import base_of
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreBusyError
 
@@ -93,7 +94,7 @@ async def _create_engine(
 ) -> Engine:
     """Create the engine, after asking a running agent to stop and release the store."""
     settings = load_settings(home, {})
-    base = environ.get(API_BASE_VARIABLE, "").strip().rstrip("/")
+    base = base_of(environ)
     deadline = time.monotonic() + _HANDOVER_SECONDS
     while True:
         try:

@@ -14,6 +14,7 @@ from pydantic import (
     field_validator,
 )
 
+from tui.base.addresses import ARCHIVE, read_address
 from tui.base.errors import RefusedError
 from tui.replicate.create import SHORTEST_LIFE
 from tui.simpletuner.config.overrides import read_prose
@@ -178,6 +179,11 @@ class Draft(BaseModel):
     idempotency_key: str | None = Field(None, max_length=200)
     cwd: str | None = None
     rerun_of: str | None = Field(None, max_length=200)
+
+    @field_validator("images_url")
+    @classmethod
+    def _archive(cls, value: str | None) -> str | None:
+        return read_address(value, ARCHIVE).url if value else None
 
 
 def read_draft(body: Mapping[str, Any]) -> Draft:

@@ -8,11 +8,13 @@ from typing import Any, Final, TypeVar
 from unicodedata import category
 
 from tui.base import text_fields
+from tui.base.addresses import BUCKET, read_address
 from tui.base.errors import RefusedError
 from tui.base.text_fields import FieldError
 from tui.destinations.common.errors import PublishError
 from tui.destinations.hub.names import check_repo_id
 from tui.destinations.s3.profile import PRESETS, S3Profile, endpoint_for
+from tui.simpletuner.request.delivery import public_url
 
 T = TypeVar("T")
 KINDS: Final = ("hub", "s3", "folder")
@@ -125,6 +127,8 @@ def _s3_options(given: dict[str, str]) -> dict[str, Any]:
     _for_field(
         "public_base_url", lambda: S3Profile(options["bucket"], public_base_url=public_base_url)
     )
-    options |= {"public_base_url": public_base_url} if public_base_url else {}
+    options |= {"public_base_url": public_url(public_base_url)} if public_base_url else {}
     _for_field("endpoint", lambda: S3Profile(**options))
+    if options["endpoint"]:
+        options["endpoint"] = read_address(options["endpoint"], BUCKET).url
     return options

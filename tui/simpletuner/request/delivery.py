@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from tui.base.addresses import LINK, read_address
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_text
 
@@ -195,21 +196,9 @@ def public_url(text: str) -> str:
     """Check the public base address of a bucket, and return it without a trailing slash.
 
     Raises:
-        ValueError: it is no such address; the text continues the field's name.
+        AddressError: it is no such address; the text continues the field's name.
     """
-    expected = "must be an address such as https://files.example.org"
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        raise ValueError(expected) from None
-    if not usable or not text.isprintable() or " " in text:
-        raise ValueError(expected)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user or a password: whoever sees a link can read them")
-    if parts.query or parts.fragment:
-        raise ValueError("must not hold a query or a fragment")
-    return text.rstrip("/")
+    return read_address(text, LINK).url
 
 
 READERS: Final[dict[str, Callable[[str], str]]] = {
