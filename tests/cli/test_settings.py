@@ -50,6 +50,18 @@ def test_settings_are_read_without_an_engine(shell: Shell) -> None:
     assert shell.engine_pid() is None
 
 
+def test_a_proxys_password_is_no_argument(shell: Shell) -> None:
+    proxy = f"http://me:{MARK}@127.0.0.1:9"
+    refused = shell.run("settings", "set", "network.proxy", proxy, status=2).stderr
+    assert "history" in refused
+    assert "settings set network.proxy -" in refused
+    assert of(shell).network.proxy == ""
+    done = shell.run("settings", "set", "network.proxy", "-", given=f"{proxy}\n")
+    assert_clean([refused, done.stdout, done.stderr], below=shell.home)
+    assert of(shell).network.proxy == "http://me@127.0.0.1:9"
+    shell.run("settings", "unset", "network.proxy")
+
+
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [("600k", 614_400), ("5 MiB/s", 5 * 2**20), ("614400", 614_400), ("off", 0), ("0", 0)],

@@ -52,11 +52,12 @@ def environment(sandbox: Background) -> Iterator[dict[str, str]]:
         }
 
 
-def run(environment: dict[str, str], *arguments: str) -> str:
+def run(environment: dict[str, str], *arguments: str, given: str = "") -> str:
     """Run a command of the program; its output must contain no secret, also when it fails."""
     done = subprocess.run(
         [*PROGRAM, *arguments],
         env=environment,
+        input=given,
         capture_output=True,
         text=True,
         timeout=90,
@@ -85,7 +86,7 @@ def test_no_output_file_or_screen_contains_a_secret(
             run(environment, "logs", name)
         run(environment, "token", "status")
         proxy = f"http://alice:{MARK}-word@127.0.0.1:9"
-        run(environment, "settings", "set", "network.proxy", proxy)
+        run(environment, "settings", "set", "network.proxy", "-", given=f"{proxy}\n")
         run(environment, "settings", "get")
         for command in ("spending", "doctor"):
             assert run(environment, command)
@@ -117,8 +118,9 @@ def test_a_presigned_address_is_sent_to_the_service_and_stored_nowhere(
     sandbox: Background, environment: dict[str, str], tmp_path: Path
 ) -> None:
     config = str(write_demo_project(tmp_path / "project"))
-    hosted = ("--data", "hosted", "--images-url", PRESIGNED)
-    run(environment, "submit", config, "--yes", "--wait", "--json", *hosted)
+    hosted = ("--data", "hosted", "--images-url", "-")
+    submit = ("submit", config, "--yes", "--wait", "--json", *hosted)
+    run(environment, *submit, given=f"{PRESIGNED}\n")
     given = [record.input for record in sandbox.sandbox.core.jobs.order["prediction"]]
     assert given[0]["images"] == PRESIGNED
     run(environment, "job", "--json", next(iter(_ids(environment))))

@@ -281,7 +281,11 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
         "--leave-out-uncaptioned", action="store_true", default=None,
         help="stage a dataset without its pictures that have no caption",
     )  # fmt: skip
-    command.add_argument("--images-url", metavar="URL", help="archive for --data hosted")
+    command.add_argument(
+        "--images-url", metavar="URL",
+        help="archive for --data hosted; - asks for it or reads standard input: a signed address "
+        "in an argument can be seen by others",
+    )  # fmt: skip
     add_options(command)
     command.add_argument("--steps", type=_count, help="instead of the config's max_train_steps")
     command.add_argument("--batch", type=_count, help="instead of train_batch_size")

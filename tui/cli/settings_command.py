@@ -12,8 +12,10 @@ from tui.base.errors import ApiError
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
+from tui.cli.typed import hidden_text
 from tui.settings.errors import SettingsError
 from tui.settings.home import Home
+from tui.settings.proxy_password import split_password
 from tui.settings.reading import read_text, settings_of
 from tui.settings.values import Settings, as_typed, catalog, values_of
 
@@ -30,7 +32,7 @@ def settings(options: argparse.Namespace) -> int:
         raise wrong_usage("Write: settings set NAME VALUE, or: settings unset NAME.")
     if options.name not in catalog():
         raise _unknown(options.name)
-    value = options.value if options.action == "set" else None
+    value = _value(options) if options.action == "set" else None
     try:
         cloud = context.engine().cloud
         answer = cloud.change_settings({options.name: value}, confirm=options.yes).result()
@@ -43,6 +45,25 @@ def settings(options: argparse.Namespace) -> int:
     else:
         say(f"{options.name} = {as_typed(answer['settings'][options.name])}")
     return exit_codes.FINE
+
+
+def _value(options: argparse.Namespace) -> str:
+    """The value of a setting: the argument, or what is typed or piped in for a single hyphen.
+
+    Arguments are seen by every user of the machine, and shells keep them.
+    """
+    value: str = options.value
+    if value == "-":
+        return hidden_text(f"{options.name}: ")
+    proxy = value if "://" in value else f"http://{value}"
+    if catalog()[options.name].spec.kind == "proxy" and split_password(proxy)[1] is not None:
+        raise wrong_usage(
+            "A password in an argument is seen by everybody on this machine, and the shell keeps "
+            "it in its history.",
+            f"Write: settings set {options.name} - (it asks, or reads standard input; the password "
+            "goes to the keyring). And delete that line from the history.",
+        )
+    return value
 
 
 def _unknown(name: str) -> ApiError:

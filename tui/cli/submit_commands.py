@@ -17,6 +17,7 @@ from tui.base.job_status import CONFIRMED_DELIVERIES, UNDELIVERED, JobStatus, st
 from tui.cli import context, exit_codes
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
+from tui.cli.typed import hidden_text
 from tui.client.agreement import with_consent
 from tui.client.errors import ControlError
 from tui.store.job_json import job_json
@@ -136,7 +137,7 @@ def draft_of(options: argparse.Namespace) -> Draft:
         **_data_of(options.data),
         "keep_staged": options.keep_staged,
         "leave_out_uncaptioned": options.leave_out_uncaptioned,
-        "images_url": options.images_url,
+        "images_url": _archive(options.images_url),
         "delivery": _given(delivery_of(options)),
         "overrides": {**dict(options.set), **_given({**overrides, **overrides_of(options)})},
         "cancel_after": options.stop_after,
@@ -147,6 +148,11 @@ def draft_of(options: argparse.Namespace) -> Draft:
         "trainer_release": options.trainer_release,
     }
     return cast("Draft", _given(draft))
+
+
+def _archive(text: str | None) -> str | None:
+    """The address of the archive; a signed one is typed or piped in for a single hyphen."""
+    return hidden_text("Archive's address: ") if text == "-" else text
 
 
 def _data_of(text: str | None) -> dict[str, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.canary import MARK, assert_clean
 from tui.api import submission
 from tui.app.new_job.command import command_line
 from tui.cli.main import build_parser
@@ -35,7 +37,7 @@ DRAFTS = st.fixed_dictionaries(
         "staging": st.sampled_from(["hub", "here", "bucket:mine"]),
         "keep_staged": st.just(value=True),
         "leave_out_uncaptioned": st.just(value=True),
-        "images_url": st.just("https://example.org/a.zip?x=1&y='2'"),
+        "images_url": st.just("https://example.org/a'b.zip"),
         "delivery": st.fixed_dictionaries(
             {"kind": st.sampled_from(["local", "hub", "none", "s3"])},
             optional={
@@ -76,6 +78,16 @@ def test_values_are_quoted_for_the_shell() -> None:
     assert command_line(draft) == (
         "simpletuner-tui submit 'my configs/a.json' --hardware h100 --delivery local"
     )
+
+
+def test_a_signed_address_is_not_for_the_shells_history(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signed = f"https://example.org/a.zip?sig={MARK}"
+    command = command_line({"config": "a", "data": "hosted", "images_url": signed})
+    assert_clean([command])
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{signed}\n"))
+    assert read(command)["images_url"] == signed
 
 
 @pytest.mark.parametrize(

@@ -73,11 +73,16 @@ def _rerun_line(draft: Mapping[str, Any]) -> str:
 
 
 def _value(draft: Mapping[str, Any], key: str, value: str) -> str:
-    """Returns the text of an option; the place of staged data belongs to the way of the data."""
+    """Returns the text of an option; the place of staged data belongs to the way of the data.
+
+    A signed address is a key: the command asks for it, so that no shell keeps it.
+    """
+    if key == "images_url" and "?" in value:
+        return "-"
     place = str(draft.get("staging") or "").removeprefix("bucket:")
     return f"{value}:{place}" if key == "data" and value == "staged" and place else value
 
 
 def _option(name: str, value: str) -> list[str]:
     """Returns an option with its value; a value that looks like an option is joined by `=`."""
-    return [f"{name}={value}"] if value.startswith("-") else [name, value]
+    return [f"{name}={value}"] if value.startswith("-") and value != "-" else [name, value]
