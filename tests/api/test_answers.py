@@ -95,7 +95,10 @@ async def _about_the_engine(call: Caller) -> None:
     made = await call(paths.NEW_API_KEY, {"name": "mine"})
     assert (await call(paths.API_KEYS))["keys"][0]["id"] == made["id"]
     await call(paths.REVOKE_API_KEY, id=made["id"])
-    await call(paths.NEW_STORAGE_KEY, {"ttl_seconds": 60})
+    pair = await call(paths.NEW_STORAGE_KEY, {"ttl_seconds": 60})
+    listed = (await call(paths.STORAGE_KEYS))["keys"]
+    assert [one["access_key"] for one in listed] == [pair["access_key"]]
+    await call(paths.REVOKE_STORAGE_KEY, id=pair["access_key"])
     await call(paths.HEALTH, query={"include_replicate": True})
     await call(paths.LIVENESS)
     await call(paths.READINESS)

@@ -155,10 +155,16 @@ def test_serve_refuses_addresses_that_it_cannot_use(home: Path) -> None:
 def test_keys_are_made_listed_and_revoked(home: Path) -> None:
     with serving("--json", "--listen", f"127.0.0.1:{free_port()}") as served:
         eventually_sync(lambda: served.lines, within=30)
-        made = tui_json("api-key", "create", "--name", "a script")
-        assert set(made) == {"id", "key"}
-        assert [row["name"] for row in tui_json("api-key", "list")] == ["a script"]
-        assert made["key"] not in tui("api-key", "list").stdout
+        made = tui_json(
+            "api-key", "add", "--name", "a script", "--scope", "submit", "--expires", "2d"
+        )
+        assert set(made) == {"id", "key", "scope", "expires_at"}
+        (row,) = tui_json("api-key", "list")
+        assert (row["name"], row["scope"], row["last_used_at"]) == ("a script", "submit", None)
+        listed = tui("api-key", "list").stdout
+        assert made["key"] not in listed
+        assert "SCOPE" in listed
+        assert "never" in listed
         tui("api-key", "revoke", made["id"])
         assert tui_json("api-key", "list") == []
         assert tui("api-key", "revoke", made["id"], ok=False).returncode != 0
@@ -166,5 +172,10 @@ def test_keys_are_made_listed_and_revoked(home: Path) -> None:
         pair = tui_json("storage-key", "create", "--ttl", "30m")
         assert {"endpoint", "bucket", "access_key", "secret_key", "region"} <= set(pair)
         assert tui("storage-key", "create", "--ttl", "1y", ok=False).returncode == 2
+        (listed_pair,) = tui_json("storage-key", "list")
+        assert listed_pair["access_key"] == pair["access_key"]
+        assert pair["secret_key"] not in tui("storage-key", "list").stdout
+        tui("storage-key", "revoke", pair["access_key"])
+        assert tui_json("storage-key", "list") == []
         shown = tui("storage-key", "create").stdout
         assert "export AWS_ACCESS_KEY_ID=SP" in shown

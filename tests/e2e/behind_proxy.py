@@ -238,7 +238,7 @@ async def test_the_api_is_restricted_by_address_and_streams_are_not_buffered(
     async with world_behind(home, certificates, tmp_path, polling=True) as world:
         await eventually(lambda: _webhook_test(world), within=20)
         headers = {
-            "Authorization": f"Bearer {world.engine.api_keys.create().key}",
+            "Authorization": f"Bearer {world.engine.api_keys.create('proxy', 'admin').key}",
             "X-Api-Base": world.sandbox.base_url,
         }
         async with client_from(STRANGER, certificates, headers=headers) as stranger:

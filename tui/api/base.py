@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
+from tui.api.scopes import Scope
 from tui.base.json_types import JsonObject
 
 if sys.version_info >= (3, 12):
@@ -18,6 +19,7 @@ __all__ = [
     "Delivery",
     "Empty",
     "Format",
+    "Hidden",
     "JsonObject",
     "JsonValue",
     "Micros",
@@ -41,6 +43,22 @@ class Format(NamedTuple):
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
         """Called by pydantic, which is not imported for it."""
         return {**handler(schema), "format": self.name}
+
+
+class Hidden(NamedTuple):
+    """Marks a field that API keys of a lower scope get empty: null, or nothing of its kind.
+
+    Attributes:
+        below: the scope from which on it is shown.
+        path: a path of this machine, of which such keys get what is below the outputs folder.
+    """
+
+    below: Scope
+    path: bool = False
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """Called by pydantic, which is not imported for it."""
+        return {**handler(schema), "x-shown-from-scope": self.below}
 
 
 class Bounds(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, NotRequired
 
 from tui.api.base import Bounds, Timestamp, TypedDict
+from tui.api.scopes import Scope
 
 
 class WebhookRejection(TypedDict):
@@ -137,24 +138,40 @@ class ApiKey(TypedDict):
     Attributes:
         id: eight hexadecimal digits.
         name: given by the user; may be empty.
+        scope: what it may do.
         created_at: when it was made.
+        expires_at: when it stops being good; null for never.
+        last_used_at: when it last opened something, to the minute; null for never.
+        expired: whether it is good no longer.
     """
 
     id: str
     name: str
+    scope: Scope
     created_at: Timestamp
+    expires_at: Timestamp | None
+    last_used_at: Timestamp | None
+    expired: bool
 
 
 class ApiKeys(TypedDict):
-    """Keys that are good now, the oldest first."""
+    """Keys that are not revoked, the oldest first."""
 
     keys: list[ApiKey]
 
 
 class NewApiKey(TypedDict, total=False):
-    """A wish for a key; its name has at most 100 printable characters."""
+    """A wish for a key.
+
+    Attributes:
+        name: what it is for, at most 100 printable characters.
+        scope: what it may do; `read` without it.
+        ttl_seconds: for how long it is good, at most ten years; without it until it is revoked.
+    """
 
     name: str | None
+    scope: Scope
+    ttl_seconds: Annotated[int, Bounds(ge=1, le=315_360_000)] | None
 
 
 class ApiKeyMade(TypedDict):
@@ -163,16 +180,48 @@ class ApiKeyMade(TypedDict):
     Attributes:
         id: to revoke it by.
         key: the secret; only its hash is kept.
+        scope: what it may do.
+        expires_at: when it stops being good; null for never.
     """
 
     id: str
     key: str
+    scope: Scope
+    expires_at: Timestamp | None
 
 
 class ApiKeyRevoked(TypedDict):
     """The key of this id is good no longer."""
 
     id: str
+
+
+class StorageKey(TypedDict):
+    """A key pair for the user's own S3 tools, without its secret.
+
+    Attributes:
+        access_key: the public half, which names the pair.
+        created_at: when it was made.
+        expires_at: when it stops being good.
+        last_used_at: when it last signed a request, to the minute; null for never.
+    """
+
+    access_key: str
+    created_at: Timestamp
+    expires_at: Timestamp
+    last_used_at: Timestamp | None
+
+
+class StorageKeyList(TypedDict):
+    """Key pairs that are good now, the oldest first."""
+
+    keys: list[StorageKey]
+
+
+class StorageKeyRevoked(TypedDict):
+    """The pair of this public half is good no longer."""
+
+    access_key: str
 
 
 class NewStorageKey(TypedDict, total=False):

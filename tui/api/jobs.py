@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired, TypeAlias
 
-from tui.api.base import Bounds, Delivery, JsonObject, Micros, Timestamp, TypedDict
+from tui.api.base import Bounds, Delivery, Hidden, JsonObject, Micros, Timestamp, TypedDict
 from tui.api.network import ServiceState
 
 JobStatus: TypeAlias = Literal[
@@ -23,7 +23,7 @@ class JobFile(TypedDict):
         sent_as: the name that it was sent with, if that could not stand in a folder.
     """
 
-    path: str
+    path: Annotated[str, Hidden("submit", path=True)]
     size: int
     sha256: str
     sent_as: NotRequired[str]

@@ -13,8 +13,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+)
 from urllib.parse import quote, urlencode
+
+from tui.api.scopes import Scope
 
 if TYPE_CHECKING:  # the shapes themselves are not needed to make a call
     from tui.api import (
@@ -78,6 +89,7 @@ class Endpoint(NamedTuple, Generic[BodyT, QueryT, AnswerT]):
         errors: statuses of its own failures, beyond those that any route may have.
         content: content type of a good answer.
         door: who is served.
+        scope: what a key must be allowed to call it over TCP; "" where no key can.
     """
 
     method: Method
@@ -89,6 +101,7 @@ class Endpoint(NamedTuple, Generic[BodyT, QueryT, AnswerT]):
     errors: tuple[int, ...] = ()
     content: str = "application/json"
     door: Door = "both"
+    scope: Scope | Literal[""] = ""
 
 
 def statuses(endpoint: Endpoint[Any, Any, Any]) -> tuple[int, ...]:
@@ -212,37 +225,47 @@ NEW_STORAGE_KEY: Endpoint[engine.NewStorageKey, None, engine.StorageKeyMade] = E
     errors=(409,),
     door="socket",
 )
+STORAGE_KEYS: Endpoint[None, None, engine.StorageKeyList] = Endpoint(
+    "GET", "/api/storage-keys", "Key pairs for the user's own S3 tools", door="socket"
+)
+REVOKE_STORAGE_KEY: Endpoint[None, None, engine.StorageKeyRevoked] = Endpoint(
+    "DELETE", "/api/storage-keys/{id}", "Revoke a key pair", errors=(404,), door="socket"
+)
 HEALTH: Endpoint[None, engine.HealthQuery, engine.Health] = Endpoint(
-    "GET", "/api/cloud/health", "How the parts are", errors=_REPLICATE
+    "GET", "/api/cloud/health", "How the parts are", errors=_REPLICATE, scope="read"
 )
 LIVENESS: Endpoint[None, None, engine.Liveness] = Endpoint(
-    "GET", "/api/cloud/health/live", "Answers while the process runs"
+    "GET", "/api/cloud/health/live", "Answers while the process runs", scope="read"
 )
 READINESS: Endpoint[None, None, engine.Readiness] = Endpoint(
-    "GET", "/api/cloud/health/ready", "503 while jobs cannot be recorded", more=(503,)
+    "GET", "/api/cloud/health/ready", "503 while jobs cannot be recorded", more=(503,), scope="read"
 )
 CIRCUIT_BREAKERS: Endpoint[None, None, engine.CircuitBreakers] = Endpoint(
-    "GET", "/api/cloud/circuit-breakers", "APIs that are left alone after failures"
+    "GET", "/api/cloud/circuit-breakers", "APIs that are left alone after failures", scope="read"
 )
-OPENAPI: Endpoint[None, None, JsonObject] = Endpoint("GET", "/api/openapi.json", "This description")
+OPENAPI: Endpoint[None, None, JsonObject] = Endpoint(
+    "GET", "/api/openapi.json", "This description", scope="read"
+)
 
 # -- jobs ----------------------------------------------------------------------------------------
 
 _JOB: Final = "/api/cloud/jobs/{job_id}"
 JOBS: Endpoint[None, jobs.JobsQuery, jobs.JobList] = Endpoint(
-    "GET", "/api/cloud/jobs", "Jobs, newest first"
+    "GET", "/api/cloud/jobs", "Jobs, newest first", scope="read"
 )
 CHECK_JOB: Endpoint[submission.Draft, submission.CheckQuery, submission.CheckReport] = Endpoint(
     "POST",
     "/api/cloud/check",
     "Everything that can be known about a job before it costs anything",
     errors=(*_REPLICATE, 409, 422),
+    scope="submit",
 )
 CHECK_LATER: Endpoint[None, submission.LaterQuery, submission.CheckReport] = Endpoint(
     "GET",
     "/api/cloud/check/{check_id}",
     "A check once more of its proofs are known; it waits for them",
     errors=(*_REPLICATE, 409, 422),
+    scope="submit",
 )
 SUBMIT_JOB: Endpoint[submission.SubmitRequest, submission.SubmitQuery, submission.JobSubmitted] = (
     Endpoint(
@@ -252,6 +275,7 @@ SUBMIT_JOB: Endpoint[submission.SubmitRequest, submission.SubmitQuery, submissio
         status=201,
         more=(200,),
         errors=(*_REPLICATE, 409, 422),
+        scope="submit",
     )
 )
 SYNC_JOBS: Endpoint[None, None, jobs.JobsSynced] = Endpoint(
@@ -259,12 +283,13 @@ SYNC_JOBS: Endpoint[None, None, jobs.JobsSynced] = Endpoint(
     "/api/cloud/jobs/sync",
     "Bring in jobs that were started elsewhere on the account",
     errors=_REPLICATE,
+    scope="submit",
 )
 JOB: Endpoint[None, None, jobs.JobAnswer] = Endpoint(
-    "GET", _JOB, "One job with its files", errors=(404,)
+    "GET", _JOB, "One job with its files", errors=(404,), scope="read"
 )
 JOB_LOG: Endpoint[None, None, jobs.JobLogText] = Endpoint(
-    "GET", f"{_JOB}/logs", "A job's log as far as it is known", errors=(404,)
+    "GET", f"{_JOB}/logs", "A job's log as far as it is known", errors=(404,), scope="read"
 )
 JOB_LOG_STREAM: Endpoint[None, jobs.LogStreamQuery, bytes] = Endpoint(
     "GET",
@@ -272,26 +297,28 @@ JOB_LOG_STREAM: Endpoint[None, jobs.LogStreamQuery, bytes] = Endpoint(
     "A job's log line by line while it grows; ends with the event `done`",
     errors=(404,),
     content="text/event-stream",
+    scope="read",
 )
 JOB_PROGRESS: Endpoint[None, None, jobs.InlineProgress] = Endpoint(
-    "GET", f"{_JOB}/inline-progress", "Where a job stands, in a line", errors=(404,)
+    "GET", f"{_JOB}/inline-progress", "Where a job stands, in a line", errors=(404,), scope="read"
 )
 CANCEL_JOB: Endpoint[None, None, jobs.JobCancelled] = Endpoint(
-    "POST", f"{_JOB}/cancel", "Cancel a job", errors=(*_REPLICATE, 409)
+    "POST", f"{_JOB}/cancel", "Cancel a job", errors=(*_REPLICATE, 409), scope="submit"
 )
 JOB_QUEUE: Endpoint[None, None, jobs.QueueStanding] = Endpoint(
     "GET", f"{_JOB}/queue", "How long a job waits for a machine, and what others cost",
-    errors=(404,),
+    errors=(404,), scope="read",
 )  # fmt: skip
 MOVE_JOB: Endpoint[jobs.MoveRequest, None, jobs.JobMoved] = Endpoint(
     "POST",
     f"{_JOB}/move",
     "Move a waiting job to other hardware: the next one is posted once the first is cancelled",
     errors=(*_REPLICATE, 409, 422),
+    scope="submit",
 )
 RERUN_PLAN: Endpoint[None, None, jobs.RerunPlan] = Endpoint(
     "GET", f"{_JOB}/rerun", "How a job can be run again, and what is different today",
-    errors=(*_REPLICATE, 409),
+    errors=(*_REPLICATE, 409), scope="submit",
 )  # fmt: skip
 RERUN_JOB: Endpoint[submission.RerunRequest, None, submission.JobSubmitted] = Endpoint(
     "POST",
@@ -299,12 +326,17 @@ RERUN_JOB: Endpoint[submission.RerunRequest, None, submission.JobSubmitted] = En
     "Run a job again, as it ran or as it is today",
     status=201,
     errors=(*_REPLICATE, 409, 422),
+    scope="submit",
 )
 COLLECT_JOB: Endpoint[None, None, jobs.Collected] = Endpoint(
-    "POST", f"{_JOB}/collect", "Fetch and verify what a job produced", errors=_REPLICATE
+    "POST",
+    f"{_JOB}/collect",
+    "Fetch and verify what a job produced",
+    errors=_REPLICATE,
+    scope="submit",
 )
 DELETE_JOB: Endpoint[None, None, jobs.JobDeleted] = Endpoint(
-    "DELETE", _JOB, "Drop a finished job's record; files stay", errors=(404,)
+    "DELETE", _JOB, "Drop a finished job's record; files stay", errors=(404,), scope="admin"
 )
 RECOMMEND: Endpoint[submission.Draft, None, submission.Recommended] = Endpoint(
     "POST",
@@ -315,31 +347,39 @@ RECOMMEND: Endpoint[submission.Draft, None, submission.Recommended] = Endpoint(
 )
 
 STAGED: Endpoint[None, None, staging.StagedList] = Endpoint(
-    "GET", "/api/cloud/staged", "Copies of local datasets that jobs read from elsewhere"
+    "GET",
+    "/api/cloud/staged",
+    "Copies of local datasets that jobs read from elsewhere",
+    scope="read",
 )
 REMOVE_STAGED: Endpoint[None, None, staging.StagedRemoved] = Endpoint(
     "DELETE",
     "/api/cloud/staged/{key}",
     "Delete staged data that no queued or running job reads",
     errors=(404, 409, 502),
+    scope="admin",
 )
 
 # -- before a job --------------------------------------------------------------------------------
 
 HARDWARE_OPTIONS: Endpoint[None, None, planning.HardwareOptions] = Endpoint(
-    "GET", "/api/cloud/hardware-options", "Machines and their prices"
+    "GET", "/api/cloud/hardware-options", "Machines and their prices", scope="read"
 )
 AVAILABLE_CONFIGS: Endpoint[None, planning.ConfigsQuery, planning.AvailableConfigs] = Endpoint(
-    "GET", "/api/cloud/available-configs", "Configs at hand"
+    "GET", "/api/cloud/available-configs", "Configs at hand", scope="submit"
 )
 COST_ESTIMATE: Endpoint[planning.Dataloader, None, planning.PastCostEstimate] = Endpoint(
     "POST",
     "/api/cloud/cost-estimate",
     "What a job may cost, from the jobs of the last 90 days",
     optional=True,
+    scope="submit",
 )
 GIT_STATE: Endpoint[None, planning.GitQuery, planning.GitState] = Endpoint(
-    "GET", "/api/cloud/pre-submit-check", "Whether the config's folder is in git, and clean"
+    "GET",
+    "/api/cloud/pre-submit-check",
+    "Whether the config's folder is in git, and clean",
+    scope="submit",
 )
 
 # -- the provider --------------------------------------------------------------------------------
@@ -347,13 +387,13 @@ GIT_STATE: Endpoint[None, planning.GitQuery, planning.GitState] = Endpoint(
 _PROVIDER: Final = "/api/cloud/providers/{provider}"
 _CHANGE: Final = "Change some settings; ssl_verify false needs confirm true beside it"
 PROVIDERS: Endpoint[None, None, providers.ProviderList] = Endpoint(
-    "GET", "/api/cloud/providers", "Providers"
+    "GET", "/api/cloud/providers", "Providers", scope="read"
 )
 PROVIDER: Endpoint[None, None, providers.ProviderConfigAnswer] = Endpoint(
-    "GET", _PROVIDER, "The provider's settings", errors=(404,)
+    "GET", _PROVIDER, "The provider's settings", errors=(404,), scope="read"
 )
 CHANGE_PROVIDER: Endpoint[providers.ProviderConfigChange, None, providers.ProviderConfigAnswer] = (
-    Endpoint("PUT", _PROVIDER, _CHANGE, errors=(404,))
+    Endpoint("PUT", _PROVIDER, _CHANGE, errors=(404,), scope="admin")
 )
 PROVIDER_CONFIG: Endpoint[None, None, providers.ProviderConfigAnswer] = PROVIDER._replace(
     path=f"{_PROVIDER}/config"
@@ -362,44 +402,49 @@ CHANGE_PROVIDER_CONFIG: Endpoint[
     providers.ProviderConfigChange, None, providers.ProviderConfigAnswer
 ] = CHANGE_PROVIDER._replace(path=f"{_PROVIDER}/config")
 PROVIDER_ADVANCED: Endpoint[None, None, providers.ProviderAdvanced] = Endpoint(
-    "GET", f"{_PROVIDER}/advanced", "Network settings", errors=(404,)
+    "GET", f"{_PROVIDER}/advanced", "Network settings", errors=(404,), scope="read"
 )
 CHANGE_PROVIDER_ADVANCED: Endpoint[
     providers.ProviderConfigChange, None, providers.ProviderAdvanced
-] = Endpoint("PATCH", f"{_PROVIDER}/advanced", _CHANGE, errors=(404,))
+] = Endpoint("PATCH", f"{_PROVIDER}/advanced", _CHANGE, errors=(404,), scope="admin")
 MODEL_VERSIONS: Endpoint[None, providers.ModelQuery, providers.ModelVersions] = Endpoint(
-    "GET", f"{_PROVIDER}/versions", "A trainer's versions, newest first", errors=_REPLICATE
+    "GET",
+    f"{_PROVIDER}/versions",
+    "A trainer's versions, newest first",
+    errors=_REPLICATE,
+    scope="read",
 )
 VALIDATE_ACCOUNT: Endpoint[None, None, providers.AccountValidation] = Endpoint(
-    "GET", f"{_PROVIDER}/validate", "Whether the token works", errors=(404,)
+    "GET", f"{_PROVIDER}/validate", "Whether the token works", errors=(404,), scope="submit"
 )
 BILLING: Endpoint[None, None, providers.Billing] = Endpoint(
-    "GET", f"{_PROVIDER}/billing", "What was spent", errors=(401, 404)
+    "GET", f"{_PROVIDER}/billing", "What was spent", errors=(401, 404), scope="read"
 )
 _PROVIDER_TOKEN: Final = "/api/cloud/providers/replicate/token"  # noqa: S105  a path
 SAVE_PROVIDER_TOKEN: Endpoint[providers.TokenSave, None, providers.TokenAnswer] = Endpoint(
-    "PUT", _PROVIDER_TOKEN, "Keep a token in the system's keyring", errors=_KEYRING
+    "PUT", _PROVIDER_TOKEN, "Keep a token in the system's keyring", errors=_KEYRING, scope="admin"
 )
 DELETE_PROVIDER_TOKEN: Endpoint[None, None, providers.TokenAnswer] = Endpoint(
-    "DELETE", _PROVIDER_TOKEN, "Forget the token in the keyring", errors=_KEYRING
+    "DELETE", _PROVIDER_TOKEN, "Forget the token in the keyring", errors=_KEYRING, scope="admin"
 )
 
 # -- money ---------------------------------------------------------------------------------------
 
 METRICS: Endpoint[None, spending.DaysQuery, spending.Metrics] = Endpoint(
-    "GET", "/api/cloud/metrics", "Costs and outcomes"
+    "GET", "/api/cloud/metrics", "Costs and outcomes", scope="read"
 )
 PROMETHEUS: Endpoint[None, None, str] = Endpoint(
     "GET",
     "/api/cloud/metrics/prometheus",
     "Figures in Prometheus' text format",
     content="text/plain",
+    scope="read",
 )
 COST_LIMIT_STATUS: Endpoint[None, spending.CostLimitQuery, spending.CostLimit] = Endpoint(
-    "GET", "/api/cloud/cost-limit/status", "How the cost limit stands"
+    "GET", "/api/cloud/cost-limit/status", "How the cost limit stands", scope="read"
 )
 REFRESH_BALANCE: Endpoint[None, None, spending.BalanceRefreshed] = Endpoint(
-    "POST", "/api/cloud/billing/refresh", "Ask for the balance"
+    "POST", "/api/cloud/billing/refresh", "Ask for the balance", scope="submit"
 )
 SPENDING: Endpoint[None, spending.DaysQuery, spending.SpendingSummary] = Endpoint(
     "GET", "/api/engine/spending", "The standing, the chart, counts and lengths", door="socket"
@@ -476,7 +521,7 @@ STATUS_PAGE: Endpoint[None, network.StatusPageQuery, network.StatusPage] = Endpo
     "GET", "/api/engine/status-page", "What Replicate's status page says", door="socket"
 )
 REPLICATE_STATUS: Endpoint[None, None, network.ReplicateStatus] = Endpoint(
-    "GET", "/api/cloud/replicate/status", "What Replicate's status page says"
+    "GET", "/api/cloud/replicate/status", "What Replicate's status page says", scope="read"
 )
 SYSTEM_STATUS: Endpoint[None, None, network.ReplicateStatus] = REPLICATE_STATUS._replace(
     path="/api/cloud/system-status"
@@ -530,6 +575,7 @@ TEST_WEBHOOK: Endpoint[webhooks.WebhookTestRequest, None, webhooks.WebhookTestRe
     f"{_PROVIDER}/test-webhook",
     "Send a signed event through the public URL, and wait",
     optional=True,
+    scope="admin",
 )
 TEST_WEBHOOK_EXTERNAL: Endpoint[
     webhooks.ExternalWebhookTestRequest, None, webhooks.ExternalWebhookTestReport
@@ -539,54 +585,75 @@ TEST_WEBHOOK_EXTERNAL: Endpoint[
     'Let Replicate call the address; costs a CPU second, so needs {"confirm": true}',
     optional=True,
     errors=_REPLICATE,
+    scope="admin",
 )
 TEST_WEBHOOK_EITHER: Endpoint[
     webhooks.EitherWebhookTestRequest, None, webhooks.EitherWebhookTestReport
 ] = Endpoint(
-    "POST", "/api/webhooks/test", "Either of the two tests", optional=True, errors=_REPLICATE
+    "POST",
+    "/api/webhooks/test",
+    "Either of the two tests",
+    optional=True,
+    errors=_REPLICATE,
+    scope="admin",
 )
 POLLING: Endpoint[None, None, webhooks.Polling] = Endpoint(
-    "GET", "/api/cloud/polling/status", "Whether jobs are polled"
+    "GET", "/api/cloud/polling/status", "Whether jobs are polled", scope="read"
 )
 SET_POLLING: Endpoint[webhooks.PollingChange, None, webhooks.Polling] = Endpoint(
     "PUT",
     "/api/cloud/polling/setting",
     "Poll jobs that have a webhook as well, or leave them to it",
+    scope="admin",
 )
 
 # -- publishing ----------------------------------------------------------------------------------
 
 PUBLISHING_STATUS: Endpoint[None, None, publishing.PublishingStatus] = Endpoint(
-    "GET", "/api/cloud/publishing/status", "Where results can go"
+    "GET", "/api/cloud/publishing/status", "Where results can go", scope="read"
 )
 PUBLISHING_STATUS_OLD: Endpoint[None, None, publishing.PublishingStatus] = (
     PUBLISHING_STATUS._replace(path="/api/cloud/publishing-status")
 )
 LOCAL_UPLOAD: Endpoint[None, None, publishing.LocalUploadConfig] = Endpoint(
-    "GET", "/api/cloud/local-upload/config", "Delivery to this machine"
+    "GET", "/api/cloud/local-upload/config", "Delivery to this machine", scope="read"
 )
 VALIDATE_HUB_TOKEN: Endpoint[None, None, publishing.HubTokenValidation] = Endpoint(
-    "GET", "/api/publishing/token/validate", "Whether the Hub takes the token"
+    "GET", "/api/publishing/token/validate", "Whether the Hub takes the token", scope="submit"
 )
 SAVE_HUB_TOKEN: Endpoint[publishing.HubTokenSave, None, publishing.HubTokenAnswer] = Endpoint(
     "POST",
     "/api/publishing/token/save",
     "Keep a Hub token in the system's keyring",
     errors=_KEYRING,
+    scope="admin",
 )
 DELETE_HUB_TOKEN: Endpoint[None, None, publishing.HubTokenAnswer] = Endpoint(
-    "POST", "/api/publishing/token/logout", "Forget the Hub token in the keyring", errors=_KEYRING
+    "POST",
+    "/api/publishing/token/logout",
+    "Forget the Hub token in the keyring",
+    errors=_KEYRING,
+    scope="admin",
 )
 HUB_NAMESPACES: Endpoint[None, None, publishing.HubNamespaces] = Endpoint(
-    "GET", "/api/publishing/namespaces", "Where the token's owner may publish", errors=_HUB
+    "GET",
+    "/api/publishing/namespaces",
+    "Where the token's owner may publish",
+    errors=_HUB,
+    scope="submit",
 )
 CHECK_REPOSITORY: Endpoint[publishing.RepositoryCheck, None, publishing.RepositoryState] = Endpoint(
-    "POST", "/api/publishing/repository/check", "Whether a repository is there", errors=_HUB
+    "POST",
+    "/api/publishing/repository/check",
+    "Whether a repository is there",
+    errors=_HUB,
+    scope="submit",
 )
 LICENCE: Endpoint[publishing.LicenceQuestion, None, publishing.Licence] = Endpoint(
     "POST",
     "/api/publishing/license",
     "The licence that a family's results inherit; empty when it is not known",
+    scope="read",
 )
 HUB_IDENTITY: Endpoint[None, None, publishing.HubIdentity] = Endpoint(
     "GET",
@@ -696,10 +763,10 @@ _STORAGE: Final = "/api/cloud/storage"
 _BUCKET: Final = f"{_STORAGE}/{{bucket}}"
 _OBJECT: Final = f"{_BUCKET}/{{key:.+}}"
 STORED_BUCKETS: Endpoint[None, None, storage.StoredBuckets] = Endpoint(
-    "GET", _STORAGE, "The bucket that jobs deliver to"
+    "GET", _STORAGE, "The bucket that jobs deliver to", scope="read"
 )
 STORED_OBJECTS: Endpoint[None, storage.PrefixQuery, storage.StoredObjects] = Endpoint(
-    "GET", _BUCKET, "Delivered files", errors=(404,)
+    "GET", _BUCKET, "Delivered files", errors=(404,), scope="read"
 )
 STORED_OBJECT: Endpoint[None, None, bytes] = Endpoint(
     "GET",
@@ -708,6 +775,7 @@ STORED_OBJECT: Endpoint[None, None, bytes] = Endpoint(
     more=(206,),
     errors=(404, 416),
     content="application/octet-stream",
+    scope="read",
 )
 
 ENDPOINTS: Final[tuple[Endpoint[Any, Any, Any], ...]] = tuple(

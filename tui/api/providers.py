@@ -5,9 +5,9 @@ SimpleTuner's API knows several providers; here there is one, `replicate`.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, Required, TypeAlias
+from typing import Annotated, Literal, NotRequired, Required, TypeAlias
 
-from tui.api.base import SpendingAction, SpendingPeriod, Timestamp, TypedDict
+from tui.api.base import Hidden, SpendingAction, SpendingPeriod, Timestamp, TypedDict
 
 TokenSource: TypeAlias = Literal["environment", "keyring", "session"]
 """Where the token in use is from: a window's environment, the keyring, or for this session only."""
@@ -88,11 +88,11 @@ class ProviderAdvanced(TypedDict):
     """
 
     ssl_verify: bool
-    ssl_ca_bundle: str | None
-    proxy_url: str | None
+    ssl_ca_bundle: Annotated[str | None, Hidden("admin")]
+    proxy_url: Annotated[str | None, Hidden("admin")]
     http_timeout: float
     webhook_ip_allowlist_enabled: bool
-    webhook_allowed_ips: list[str]
+    webhook_allowed_ips: Annotated[list[str], Hidden("admin")]
 
 
 class HardwareRate(TypedDict):
@@ -124,7 +124,7 @@ class ProviderConfig(ProviderAdvanced):
     api_base_url: str
     webhook_url: str | None
     webhook_require_signature: bool
-    webhook_trusted_proxies: list[str]
+    webhook_trusted_proxies: Annotated[list[str], Hidden("admin")]
     cost_limit_enabled: bool
     cost_limit_amount: float
     cost_limit_period: SpendingPeriod

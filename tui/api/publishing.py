@@ -6,9 +6,9 @@ the Hub for the submit form stand here.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, Required
+from typing import Annotated, Literal, NotRequired, Required
 
-from tui.api.base import CheckLevel, TypedDict
+from tui.api.base import CheckLevel, Hidden, TypedDict
 
 
 class PublishingStatus(TypedDict):
@@ -30,15 +30,15 @@ class PublishingStatus(TypedDict):
 
     hf_configured: bool
     hf_token_valid: bool
-    hf_username: str | None
+    hf_username: Annotated[str | None, Hidden("submit")]
     hub_model_id: None
     push_to_hub: bool
     s3_configured: Literal[False]
     s3_bucket: None
     local_upload_configured: bool
     local_upload_available: bool
-    local_upload_dir: str
-    message: str
+    local_upload_dir: Annotated[str, Hidden("submit")]
+    message: Annotated[str, Hidden("submit")]
 
 
 class LocalUploadConfig(TypedDict):
@@ -56,7 +56,7 @@ class LocalUploadConfig(TypedDict):
     endpoint_url: str | None
     bucket: str
     config_json: None
-    outputs_dir: str
+    outputs_dir: Annotated[str, Hidden("submit")]
 
 
 class HubTokenValidation(TypedDict):

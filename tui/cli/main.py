@@ -31,8 +31,8 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "delete": ("tui.cli.job_actions", "delete"),
     "sync": ("tui.cli.job_actions", "sync"),
     "serve": ("tui.cli.serve_commands", "serve"),
-    "api-key": ("tui.cli.serve_commands", "api_key"),
-    "storage-key": ("tui.cli.serve_commands", "storage_key"),
+    "api-key": ("tui.cli.key_commands", "api_key"),
+    "storage-key": ("tui.cli.key_commands", "storage_key"),
     "token": ("tui.cli.token_command", "token"),
     "limit": ("tui.cli.hardware_commands", "limit"),
     "rates": ("tui.cli.hardware_commands", "rates"),
@@ -210,10 +210,9 @@ def _add_serving(add: Callable[..., argparse.ArgumentParser]) -> None:
     serve = add("serve", "Engine and listener without a screen; the app attaches.", json=True)
     serve.add_argument("--listen", metavar="HOST:PORT", help="instead of the settings' address")
     serve.add_argument("--public-url", metavar="URL", help="as the world reaches us, no path")
-    key = add("api-key", "Keys for the HTTP API over TCP.", json=True)
-    key.add_argument("action", choices=("create", "list", "revoke"))
-    key.add_argument("id", nargs="?", help="for revoke")
-    key.add_argument("--name", help="what it is for")
+    from tui.cli.key_grammar import add_parsers
+
+    add_parsers(add)
     proxy = add(
         "proxy", "Configuration of a reverse proxy or firewall for the listener.", json=True
     )
@@ -225,15 +224,6 @@ def _add_serving(add: Callable[..., argparse.ArgumentParser]) -> None:
     proxy.add_argument("--internal", metavar="RANGES", help="who may use the HTTP API")
     proxy.add_argument("--cert", metavar="FILE", help="certificate (PEM)")
     proxy.add_argument("--key", metavar="FILE", help="its key (PEM)")
-    pair = add("storage-key", "Keys for your own S3 tools.", json=True)
-    pair.add_argument("action", choices=("create",))
-    pair.add_argument("--ttl", type=_ttl, default="1h", help="how long it works: 30m, 1h, 2d")
-
-
-def _ttl(text: str) -> str:
-    from tui.cli.serve_commands import ttl
-
-    return ttl(text)
 
 
 def _add_sandbox(command: argparse.ArgumentParser) -> None:

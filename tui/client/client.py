@@ -38,7 +38,9 @@ if TYPE_CHECKING:
         NewApiKey,
         NewStorageKey,
         Session,
+        StorageKeyList,
         StorageKeyMade,
+        StorageKeyRevoked,
     )
     from tui.api.jobs import (
         Collected,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from tui.api.paths import Endpoint
     from tui.api.planning import AvailableConfig, ConfigsQuery
     from tui.api.providers import AccountValidation, ModelQuery, ModelVersions
+    from tui.api.scopes import Scope
     from tui.api.staging import StagedData, StagedRemoved
     from tui.api.submission import (
         CheckQuery,
@@ -315,9 +318,17 @@ class ControlClient:
         """Keys for the HTTP API that are valid now, without the keys themselves."""
         return self.call(paths.API_KEYS)
 
-    def make_api_key(self, name: str = "") -> Call[ApiKeyMade]:
-        """Make a key for the HTTP API; its answer is the only one that holds it."""
-        body: NewApiKey = {"name": name}
+    def make_api_key(
+        self, name: str = "", scope: Scope = "read", ttl_seconds: int | None = None
+    ) -> Call[ApiKeyMade]:
+        """Make a key for the HTTP API; its answer is the only one that holds it.
+
+        Args:
+            name: what it is for.
+            scope: what it may do.
+            ttl_seconds: for how long it is good; None: until it is revoked.
+        """
+        body: NewApiKey = {"name": name, "scope": scope, "ttl_seconds": ttl_seconds}
         return self.call(paths.NEW_API_KEY, body)
 
     def revoke_api_key(self, key_id: str) -> Call[ApiKeyRevoked]:
@@ -328,6 +339,14 @@ class ControlClient:
         """Make a key pair for the user's own S3 tools."""
         body: NewStorageKey = {"ttl_seconds": ttl_seconds}
         return self.call(paths.NEW_STORAGE_KEY, body)
+
+    def storage_keys(self) -> Call[StorageKeyList]:
+        """Key pairs for the user's own S3 tools that are valid now, without their secrets."""
+        return self.call(paths.STORAGE_KEYS)
+
+    def revoke_storage_key(self, access_key: str) -> Call[StorageKeyRevoked]:
+        """Make a key pair invalid."""
+        return self.call(paths.REVOKE_STORAGE_KEY, id=access_key)
 
     # -- the account and its trainers ---------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +52,7 @@ from tui.engine.spending.watch import SpendingWatch
 from tui.engine.staging.places import staging_service
 from tui.engine.staging.watch import StagingWatch
 from tui.engine.submission.check_service import CheckService
+from tui.engine.submission.confinement import Confinement
 from tui.engine.submission.job_service import JobService
 from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
@@ -75,6 +77,8 @@ from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from tui.api.engine import EngineInfo
+
+LOG = logging.getLogger(__name__)
 
 
 class Engine:
@@ -128,7 +132,7 @@ class Engine:
             self.recorder, self.clients, self.bus, self._tasks, lambda: self.live.now.cloud.polling
         )
         self.probes = WebhookProbes()
-        self.api_keys = ApiKeys(self._writer, utc_now)
+        self.api_keys = ApiKeys(self._writer, utc_now, self._tell_of_old_keys)
         self.hook_secrets = AccountWebhookSecrets(self.clients)
         hooks = WebhookEvents(
             recorder=self.recorder,
@@ -354,6 +358,12 @@ class Engine:
         self._staging_watch.start()
         self._settings_watch.start()
 
+    def _tell_of_old_keys(self, names: list[str]) -> None:
+        message = f"API keys made before keys had scopes may do everything: {', '.join(names)}."
+        advice = "Make ones that may do less (simpletuner-tui api-key create), and revoke these."
+        LOG.warning("%s %s", message, advice)
+        self.bus.publish("notice", level="warning", message=message, advice=advice)
+
     def _take_up(self) -> None:
         for job in self._writer.active():
             if job.prediction_id:
@@ -379,6 +389,11 @@ class Engine:
         """End the engine soon."""
         self._stop.set()
         self.checks.stop()
+
+    @property
+    def confinement(self) -> Confinement:
+        """The files that callers over TCP may have read."""
+        return Confinement(tuple(self.preparer.config_roots()), self._outputs, self.home.root)
 
     @property
     def stopping(self) -> asyncio.Event:

@@ -58,7 +58,7 @@ async def door(
             transport=transport, base_url="http://engine", headers=headers, timeout=60
         )
     else:
-        key = world.engine.api_keys.create("test").key
+        key = world.engine.api_keys.create("test", "admin").key
         headers["Authorization"] = f"Bearer {key}"
         address = f"http://{world.engine.listening.address}"
         client = httpx.AsyncClient(base_url=address, headers=headers, timeout=60)

@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from tests.engine.world import World
 from tui.api import paths
+from tui.api.scopes import SCOPES
 from tui.engine.http_api.description import describe
 
 DOCUMENT = describe("socket", "both", "listener")
@@ -32,7 +33,10 @@ def test_every_operation_is_described_and_no_other() -> None:
     assert set(behind_a_key) == {
         (one.method, paths.plain(one.path)) for one in table if one.door == "both"
     }
-    assert all(one["security"] == [{"bearer": []}, {"key": []}] for one in behind_a_key.values())
+    assert all(
+        one["security"] in [[{"bearer": [scope]}, {"key": [scope]}] for scope in SCOPES]
+        for one in behind_a_key.values()
+    )
 
 
 async def test_the_socket_serves_it(world: World) -> None:
@@ -80,5 +84,5 @@ def test_attributes_bounds_and_formats_are_described() -> None:
 def test_one_path_of_two_servers_has_both_answers() -> None:
     listed = operations(DOCUMENT)["GET", "/api/cloud/storage/{bucket}"]
     assert set(listed["responses"]["200"]["content"]) == {"application/json", "application/xml"}
-    assert listed["security"] == [{"bearer": []}, {"key": []}, {"s3": []}]
+    assert listed["security"] == [{"bearer": ["read"]}, {"key": ["read"]}, {"s3": []}]
     assert {"prefix", "list-type"} <= {one["name"] for one in listed["parameters"]}

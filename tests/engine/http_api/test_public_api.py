@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import re
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from tests.api.shapes import misfits
+from tests.engine.http_api.callers import PUBLIC, example
 from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import eventually
 from tui.api import paths
@@ -33,12 +33,14 @@ async def world(home: Home, project: Path) -> AsyncIterator[World]:
     """A world whose settings are in its file, because these tests change them."""
     write_quick_settings(home)
     async with running_world(home, project) as world:
+        # Over TCP no other configs are read.
+        world.engine.live.change("cloud", {"config_roots": (str(project),)})
         yield world
 
 
 @pytest.fixture
 def key(world: World) -> str:
-    return world.engine.api_keys.create("test").key
+    return world.engine.api_keys.create("test", "admin").key
 
 
 @pytest.fixture
@@ -47,15 +49,6 @@ async def http(world: World, key: str) -> AsyncIterator[httpx.AsyncClient]:
     base = f"http://{world.engine.listening.address}"
     async with httpx.AsyncClient(base_url=base, headers=headers, timeout=60) as client:
         yield client
-
-
-PUBLIC = [endpoint for endpoint in paths.ENDPOINTS if endpoint.door == "both"]
-
-
-def example(path: str) -> str:
-    key = "a/b" if path.startswith("/api/cloud/storage") else "x"
-    names = {"job_id": "nobody", "provider": "replicate", "bucket": "outputs", "key": key}
-    return re.sub(r"\{(\w+)(?::[^}]*)?\}", lambda found: names.get(found[1], "x"), path)
 
 
 # -- who is let in ----------------------------------------------------------------------------
@@ -177,9 +170,9 @@ async def test_refusals_are_as_described(world: World, http: httpx.AsyncClient) 
         ("PUT", f"{one}/config", {"webhook_allowed_ips": "34.82.0.0/16"}, 400),
         ("PUT", f"{one}/config", {"cost_limit_amount": -1}, 400),
         ("PUT", f"{one}/config", {"cost_limit_period": "yearly"}, 400),
-        ("PUT", f"{one}/config", {"ssl_ca_bundle": "/not/there"}, 400),
-        ("PUT", f"{one}/config", {"ssl_ca_bundle": "/"}, 400),
-        ("PUT", f"{one}/config", {"ssl_ca_bundle": "/dev/null"}, 400),
+        ("PUT", f"{one}/config", {"ssl_ca_bundle": "/not/there"}, 403),
+        ("PUT", f"{one}/config", {"ssl_ca_bundle": "/"}, 403),
+        ("PUT", f"{one}/config", {"ssl_ca_bundle": "/dev/null"}, 403),
         ("PUT", f"{one}/config", {"proxy_url": "ftp://proxy:3128"}, 400),
         ("PUT", f"{one}/config", {"proxy_url": "http://"}, 400),
         ("PUT", f"{one}/config", {"proxy_url": "http://proxy:0"}, 400),
@@ -196,7 +189,7 @@ async def test_refusals_are_as_described(world: World, http: httpx.AsyncClient) 
         ("PUT", f"{one}/token", {"api_token": 5}, 400),
         ("POST", "/api/cloud/jobs/submit", {}, 400),
         ("POST", "/api/cloud/jobs/submit?provider=modal", {}, 400),
-        ("POST", "/api/cloud/jobs/submit", {"config_name_to_load": "/not/there"}, 400),
+        ("POST", "/api/cloud/jobs/submit", {"config_name_to_load": "/not/there"}, 403),
         ("POST", "/api/cloud/jobs/submit", {"config": {}, "dataloader_config": 5}, 400),
         ("POST", "/api/cloud/jobs/nobody/cancel", None, 404),
         ("DELETE", "/api/cloud/jobs/nobody", None, 404),

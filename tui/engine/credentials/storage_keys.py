@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from tui.base.job_status import LOST
+from tui.engine.credentials.personal_keys import PersonalKeys
 from tui.listener.storage.grants import MIB, StorageGrant
 from tui.listener.storage.overlay import StagedView
 from tui.listener.storage.staged import StagedFolder
@@ -43,6 +44,7 @@ DATA_QUOTA: Final = 512 * MIB
 each picture."""
 _HOOK_DIGITS: Final = 32
 _KEY_BYTES: Final = 32
+_LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class StorageKeys:
         self._staged = staged
         self._writer = writer
         self._now = now
+        self.personal = PersonalKeys(writer, now)
 
     def pair(self, job_id: str) -> KeyPair:
         """Return the key pair of a job; the same each time."""
@@ -88,12 +91,27 @@ class StorageKeys:
         return self._pair(f"SD{label.upper()}{job_id.upper()}")
 
     def personal_pair(self, lifetime: timedelta) -> KeyPair:
-        """Create a key pair for a person's own S3 tools.
+        """Create a key pair for a person's own S3 tools, which `personal` does not list.
 
         The access key contains its expiry; with a changed expiry, its secret would not match.
         """
         expires_at = int((self._now() + lifetime).timestamp())
         return self._pair(f"SP{expires_at:010X}{secrets.token_hex(8).upper()}")
+
+    def listed_pair(self, lifetime: timedelta) -> KeyPair:
+        """Create such a key pair for a person, who finds it in the list."""
+        pair = self.personal_pair(lifetime)
+        self.personal.add(pair.access_key, _expiry_of(pair.access_key))
+        return pair
+
+    def revoke_pair(self, access_key: str) -> None:
+        """Revoke a person's key pair.
+
+        Raises:
+            RefusedError: it is none, or does not work any more.
+        """
+        expiry = _expiry_of(access_key) if _PERSONAL.fullmatch(access_key) else _LONG_AGO
+        self.personal.revoke(access_key, expiry)
 
     def _pair(self, access_key: str) -> KeyPair:
         return KeyPair(access_key, base64.b64encode(self._derived(access_key)).decode()[:40])
@@ -117,12 +135,14 @@ class StorageKeys:
 
     async def secret_for(self, access_key: str) -> StorageGrant | None:
         """Return the grant of an access key, or None for an unknown one."""
-        if personal := _PERSONAL.fullmatch(access_key):
+        if _PERSONAL.fullmatch(access_key):
+            if self.personal.is_revoked(access_key):
+                return None
             return StorageGrant(
                 job_id="",
                 secret=self._pair(access_key).secret_key,
                 prefix=PERSONAL_FOLDER,
-                expires_at=datetime.fromtimestamp(int(personal[1], 16), UTC),
+                expires_at=_expiry_of(access_key),
                 bucket=BUCKET,
                 may_delete=True,
             )
@@ -177,6 +197,15 @@ class StorageKeys:
             return self.data_grant(self._writer.job(job_id), label)
         except KeyError:
             return None
+
+
+def _expiry_of(access_key: str) -> datetime:
+    """The moment that a person's access key contains; the latest there is where it is beyond."""
+    digits = _PERSONAL.fullmatch(access_key)
+    try:
+        return datetime.fromtimestamp(int(digits[1], 16) if digits else 0, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _has_ended(job: JobRecord) -> bool:

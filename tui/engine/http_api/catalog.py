@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import stat
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -56,13 +58,18 @@ class CatalogRoutes:
         }
 
     async def _configs(self, call: Call[None, planning.ConfigsQuery]) -> planning.AvailableConfigs:
+        cwd = call.query.get("cwd")
+        if cwd and call.confinement is not None:
+            await asyncio.to_thread(call.confinement.check_folder, cwd)
         return {
-            "configs": await self._engine.account.configs(call.query.get("cwd")),
+            "configs": await self._engine.account.configs(cwd),
             "active_config": None,
         }
 
     async def _estimate(self, call: Call[planning.Dataloader, None]) -> planning.PastCostEstimate:
-        size = await asyncio.to_thread(_data_bytes, call.body)
+        places = call.confinement
+        may_read = places.may_read if places is not None else lambda _path: True
+        size = await asyncio.to_thread(_data_bytes, call.body, may_read)
         done = JobFilter("", "status = 'completed'")
         since = utc_now() - _LOOK_BACK
         seconds = [
@@ -88,24 +95,34 @@ class CatalogRoutes:
         }
 
     async def _git(self, call: Call[None, planning.GitQuery]) -> planning.GitState:
-        name = call.query.get("config_name", "")
+        asked = name = call.query.get("config_name", "")
         folder, run_name = Path(), None
         if name:
+            if call.confinement is not None:
+                name = str(await asyncio.to_thread(call.confinement.config_file, name))
             config = await asyncio.to_thread(self._engine.preparer.load_named, name)
             folder, run_name = Path(config.path).parent, config.run_name
         else:
             roots = self._engine.preparer.config_roots()
-            folder = next((root for root in roots if root.is_dir()), Path.home())
+            none = self._engine.listening.outputs if call.confinement is not None else Path.home()
+            folder = next((root for root in roots if root.is_dir()), none)
         answer = await git_state(folder, self._engine.listening.outputs)
-        return {**answer, "tracker_run_name": run_name or None, "config_name": name or None}
+        return {
+            **answer,
+            "tracker_run_name": run_name or None,
+            "config_name": asked or None,
+        }
 
 
-def _data_bytes(dataloader: list[Any]) -> int:
-    """Bytes below the local folders that a dataloader names."""
+def _data_bytes(dataloader: list[Any], may_read: Callable[[Path], bool]) -> int:
+    """Bytes below the local folders that a dataloader names; links are not followed.
+
+    A folder that may not be read counts nothing, as one does that is not there.
+    """
     total = 0
     for entry in dataloader:
         named = entry.get("instance_data_dir") if isinstance(entry, dict) else None
-        if isinstance(named, str) and named:
-            folder = Path(named).expanduser()
-            total += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        if isinstance(named, str) and named and may_read(folder := Path(named).expanduser()):
+            states = (path.lstat() for path in folder.rglob("*"))
+            total += sum(state.st_size for state in states if stat.S_ISREG(state.st_mode))
     return total

@@ -173,7 +173,8 @@ def _responses(
 def _security(endpoint: Endpoint[Any, Any, Any]) -> list[dict[str, list[str]]] | None:
     """What opens the door; the user's own socket needs nothing."""
     if endpoint.door == "both":
-        return [{"bearer": []}, {"key": []}]
+        scopes: list[str] = [endpoint.scope] if endpoint.scope else []
+        return [{"bearer": scopes}, {"key": scopes}]
     if endpoint.door == "listener":
         return [{"s3": []}] if endpoint in S3_ENDPOINTS else [{"webhook": []}]
     return None

@@ -41,6 +41,8 @@ class EngineRoutes:
         operations.add(paths.NEW_API_KEY, self._new_key)
         operations.add(paths.REVOKE_API_KEY, self._revoke)
         operations.add(paths.NEW_STORAGE_KEY, self._storage_key)
+        operations.add(paths.STORAGE_KEYS, self._storage_keys)
+        operations.add(paths.REVOKE_STORAGE_KEY, self._revoke_storage_key)
 
     async def _info(self, _call: Call[None, None]) -> engine.EngineInfo:
         return self._engine.info()
@@ -85,8 +87,14 @@ class EngineRoutes:
         return {"keys": self._engine.api_keys.rows()}
 
     async def _new_key(self, call: Call[engine.NewApiKey, None]) -> engine.ApiKeyMade:
-        made = self._engine.api_keys.create(call.body.get("name") or "")
-        return {"id": made.id, "key": made.key}
+        seconds = call.body.get("ttl_seconds")
+        made = self._engine.api_keys.create(
+            call.body.get("name") or "",
+            call.body.get("scope", "read"),
+            None if seconds is None else timedelta(seconds=seconds),
+        )
+        expires_at = made.expires_at.isoformat() if made.expires_at else None
+        return {"id": made.id, "key": made.key, "scope": made.scope, "expires_at": expires_at}
 
     async def _revoke(self, call: Call[None, None]) -> engine.ApiKeyRevoked:
         key_id = call.part("id")
@@ -103,7 +111,7 @@ class EngineRoutes:
                 status=409,
                 code="listener_off",
             )
-        pair = self._engine.keys.personal_pair(timedelta(seconds=seconds))
+        pair = self._engine.keys.listed_pair(timedelta(seconds=seconds))
         return {
             "endpoint": f"{base}{STORAGE_PATH}",
             "bucket": BUCKET,
@@ -112,3 +120,11 @@ class EngineRoutes:
             "region": _REGION,
             "expires_in": seconds,
         }
+
+    async def _storage_keys(self, _call: Call[None, None]) -> engine.StorageKeyList:
+        return {"keys": self._engine.keys.personal.rows()}
+
+    async def _revoke_storage_key(self, call: Call[None, None]) -> engine.StorageKeyRevoked:
+        access_key = call.part("id")
+        self._engine.keys.revoke_pair(access_key)
+        return {"access_key": access_key}

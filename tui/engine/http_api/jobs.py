@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -67,7 +68,10 @@ class JobRoutes:
         self, call: Call[submission.Draft, submission.CheckQuery]
     ) -> submission.CheckReport:
         wait = call.query.get("proofs", "wait") == "wait"
-        return await self._engine.checks.check(call.api_base, call.body, wait=wait)
+        draft: Mapping[str, Any] = call.body
+        if call.confinement is not None:
+            draft = await asyncio.to_thread(call.confinement.admit, draft)
+        return await self._engine.checks.check(call.api_base, draft, wait=wait)
 
     async def _check_later(self, call: Call[None, submission.LaterQuery]) -> submission.CheckReport:
         after = call.query.get("after", 0)
@@ -77,7 +81,13 @@ class JobRoutes:
         self, call: Call[submission.SubmitRequest, submission.SubmitQuery]
     ) -> Answered[submission.JobSubmitted]:
         theirs = is_simpletuner_body(call.body)
-        draft = draft_of(call.body, self._engine.home) if theirs else call.body
+        draft: Mapping[str, Any] = call.body
+        if theirs:
+            draft = await asyncio.to_thread(
+                draft_of, call.body, self._engine.home, call.confinement
+            )
+        elif call.confinement is not None:
+            draft = await asyncio.to_thread(call.confinement.admit, draft)
         answer = await self._engine.jobs.submit(call.api_base, draft)
         status = 200 if theirs else paths.SUBMIT_JOB.status
         return Answered(self._submitted(answer), status)

@@ -18,6 +18,8 @@ from tui.base.addresses import API_BASE as API
 from tui.base.addresses import AddressError, read_address
 from tui.base.errors import RefusedError
 from tui.engine.http_api.body import Extra, check_text, read_body, read_json, read_query, validated
+from tui.engine.http_api.caller import Caller, present_caller, visible
+from tui.engine.submission.confinement import Confinement
 
 BodyT = TypeVar("BodyT")
 QueryT = TypeVar("QueryT")
@@ -36,12 +38,19 @@ class Call(Generic[BodyT, QueryT]):
         api_base: the API that the call is about.
         body: the body, of the operation's shape; None where it has none.
         query: the parameters, of the operation's shape; None where it has none.
+        caller: whose key opened the route; None for the user's own socket.
     """
 
     request: web.Request
     api_base: str
     body: BodyT
     query: QueryT
+    caller: Caller | None = None
+
+    @property
+    def confinement(self) -> Confinement | None:
+        """The files that are open to the caller; None for the user's own socket: all."""
+        return None if self.caller is None else self.caller.confinement
 
     def part(self, name: str) -> str:
         """A variable part of the path, unquoted."""
@@ -106,9 +115,12 @@ class Operations:
         async def handler(request: web.Request) -> web.StreamResponse:
             call = await self._call(request, endpoint, extra, form)
             result = await answer(call)
+            data, status = result, endpoint.status
             if isinstance(result, Answered):
-                return web.json_response(result.data, status=result.status)
-            return web.json_response(result, status=endpoint.status)
+                data, status = result
+            if (caller := call.caller) is not None:
+                data = visible(data, shapes_of(endpoint).answer, caller)
+            return web.json_response(data, status=status)
 
         self._operations.append(Operation(endpoint, handler))
 
@@ -148,7 +160,7 @@ class Operations:
             body = validated(data, *form(data))
         elif shapes.body is not None:
             body = await read_body(request, endpoint, extra=extra)
-        return Call(request, base, body, query)
+        return Call(request, base, body, query, present_caller())
 
 
 def api_base_of(request: web.Request, default: Callable[[], str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any, Final, TypedDict, cast
 
 from tui.api import paths, providers
@@ -11,6 +13,7 @@ from tui.base.token_text import judge_token
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
 from tui.engine.http_api.provider_settings import advanced_row, config_row, read_changes
+from tui.engine.submission.confinement import outside
 from tui.engine.submission.version_service import split_model
 from tui.simpletuner.request.hardware import DEFAULT_PROFILE, PROFILES
 
@@ -114,6 +117,11 @@ class ProviderRoutes:
 
     async def _apply(self, call: Call[providers.ProviderConfigChange, None]) -> list[str]:
         _check_provider(call)
+        bundle = call.body.get("ssl_ca_bundle")
+        if call.confinement is not None and isinstance(bundle, str) and bundle.strip():
+            inside = await asyncio.to_thread(call.confinement.may_read, Path(bundle).expanduser())
+            if not inside:
+                raise outside(bundle)
         changes, ignored = read_changes(call.body, self._engine.live.now)
         for section, values in changes.items():
             self._engine.live.change(section, values)

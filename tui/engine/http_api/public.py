@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from tui.api.scopes import Scope, includes
 from tui.base.hosts import is_loopback_host
 from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials.api_keys import HOW_TO_MAKE_ONE
 from tui.engine.engine import Engine
+from tui.engine.http_api.caller import Caller, calling, without_folders
 from tui.engine.http_api.failures import answered, failure
-from tui.engine.http_api.operation import Handler, Operation
+from tui.engine.http_api.operation import API_BASE, Handler, Operation
 
 _LONGEST_KEY: Final = 512
 
@@ -36,18 +39,24 @@ class PublicApi:
         """Add them to `app`."""
         for operation in self._operations:
             endpoint = operation.endpoint
-            app.router.add_route(endpoint.method, endpoint.path, self._guarded(operation.handler))
+            app.router.add_route(endpoint.method, endpoint.path, self._guarded(operation))
         app.middlewares.append(self._storage_door())
 
-    def _guarded(self, handler: Handler) -> Handler:
+    def _guarded(self, operation: Operation) -> Handler:
+        handler = operation.handler
+        needed: Scope = operation.endpoint.scope or "admin"
+
         async def guarded(request: web.Request) -> web.StreamResponse:
             problem = self._problem(request)
             if problem is not None:
                 return problem
+            caller = self._caller(request, needed)
+            if isinstance(caller, web.Response):
+                return caller
             if self._engine.stopping.is_set():
                 return failure(503, "engine_gone", "The engine is about to end.")
-            with self._engine.needed():
-                response = await answered(request, handler)
+            with self._engine.needed(), calling(caller):
+                response = _without_folders(caller, await answered(request, handler))
             if not response.prepared:
                 response.headers.setdefault("Cache-Control", "no-store")
                 response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -72,12 +81,32 @@ class PublicApi:
             return failure(403, "cross_origin", "Web pages of other servers may not call this API.")
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return failure(403, "cross_origin", "Web pages of other servers may not call this API.")
-        key = key_of(request)
-        if not key:
-            return _no_key("An API key is needed.")
-        if len(key) > _LONGEST_KEY or not self._engine.api_keys.accepts(key):
-            return _no_key("This API key is not good (any more).")
         return None
+
+    def _caller(self, request: web.Request, needed: Scope) -> Caller | web.Response:
+        """Whose key a request brings; or why it does not open the route, as an answer."""
+        text = key_of(request)
+        if not text:
+            return _no_key("An API key is needed.")
+        key = self._engine.api_keys.find(text) if len(text) <= _LONGEST_KEY else None
+        if key is None:
+            return _no_key("This API key is not good (any more).")
+        if not includes(key["scope"], needed):
+            return failure(
+                403,
+                "scope",
+                f"This needs a key with the scope {needed}; this key has the scope {key['scope']}.",
+                f"Make another: {HOW_TO_MAKE_ONE} --scope {needed}",
+            )
+        base = request.headers.get(API_BASE)
+        if base and base != self._engine.api_base and not includes(key["scope"], "admin"):
+            return failure(
+                403,
+                "scope",
+                f"Naming an API in {API_BASE} needs a key with the scope admin.",
+                "Leave the header out; the settings name the API.",
+            )
+        return Caller(key["scope"], self._engine.confinement)
 
     def _is_our_name(self, host: str) -> bool:
         """An address cannot be made to point at us by a stranger's name server; names can."""
@@ -108,9 +137,19 @@ class PublicApi:
             found = next((one for one in stored if _fits(one.endpoint.path, path)), None)
             if found is None:
                 return await handler(request)
-            return await self._guarded(found.handler)(request)
+            return await self._guarded(found)(request)
 
         return door
+
+
+def _without_folders(caller: Caller, response: web.StreamResponse) -> web.StreamResponse:
+    """A failure without this machine's folders, for keys that only read."""
+    if includes(caller.scope, "submit") or response.status < 400:
+        return response
+    if isinstance(response, web.Response) and response.text:
+        data = json.loads(response.text)
+        return web.json_response(without_folders(data, caller), status=response.status)
+    return response
 
 
 def _fits(pattern: str, path: str) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.json_types import JsonObject
+from tui.engine.submission.confinement import Confinement
 from tui.settings import Home, write_atomically
 
 _FOLDER: Final = "submitted"
@@ -31,20 +33,29 @@ def is_simpletuner_body(body: Mapping[str, Any]) -> bool:
     return "config" not in body or isinstance(body["config"], dict) or bool(_NAMES & body.keys())
 
 
-def draft_of(body: Mapping[str, Any], home: Home) -> JsonObject:
-    """The draft that a SimpleTuner body means.
+def draft_of(body: Mapping[str, Any], home: Home, places: Confinement | None = None) -> JsonObject:
+    """The draft that a SimpleTuner body means. Blocking.
 
     A config that came inside the body is kept as files, as if it had been in a config folder; so
     the job can be made again from it. `consent` is our addition: this API enforces it.
     The fields of `_OURS` are additions, too.
 
+    Args:
+        body: the request.
+        home: the state folder.
+        places: the files that are open to the caller; None for all.
+
     Raises:
-        RefusedError: there is no config in it, or a field is of the wrong kind.
+        RefusedError: there is no config in it, a field is of the wrong kind, or a path leads to
+            where the caller may not have files read.
+        ConfigError: the config cannot be read.
     """
     config = body.get("config")
     path = body.get("config_name_to_load") or None
     if config:
-        path = str(_keep(config, body.get("dataloader_config"), home))
+        path = str(_keep(config, body.get("dataloader_config"), home, places))
+    elif path and places is not None:
+        path = str(places.config_file(path))
     if not path:
         raise RefusedError("No configuration provided.", "Send config_name_to_load or config.")
     draft: JsonObject = {"config": path, "consent": body.get("consent") is True}
@@ -57,9 +68,12 @@ def draft_of(body: Mapping[str, Any], home: Home) -> JsonObject:
     return draft | {key: value for key, value in wanted.items() if value}
 
 
-def _keep(config: JsonObject, dataloader: list[Any] | None, home: Home) -> Path:
+def _keep(
+    config: JsonObject, dataloader: list[Any] | None, home: Home, places: Confinement | None
+) -> Path:
     text = json.dumps([config, dataloader], sort_keys=True)
     folder = home.root / _FOLDER / hashlib.sha256(text.encode()).hexdigest()[:16]
+    is_new = not folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if dataloader is not None:
         data = folder / "multidatabackend.json"
@@ -68,6 +82,13 @@ def _keep(config: JsonObject, dataloader: list[Any] | None, home: Home) -> Path:
         config = {**plain, "data_backend_config": str(data)}
     path = folder / "config.json"
     write_atomically(path, json.dumps(config, indent=2))
+    try:
+        if places is not None:
+            places.admit_content(path)
+    except Exception:
+        if is_new:  # what is refused leaves nothing behind
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     return path
 
 

@@ -88,6 +88,7 @@ class ListenerService:
             keys,
             on_object=self._received,
             on_refused=self._refused,
+            on_used=keys.personal.note_use,
             limits=StorageLimits(),
         )
         self._webhooks = WebhookReceiver(

@@ -89,6 +89,7 @@ class StorageReceiver:
             logged and the file stays: `delivered` finds it later.
         on_refused: is called for every file that the receiver refuses for a reason of its own
             (disk, limit, quota), before the client is answered.
+        on_used: is called with the access key of every request whose signature is good.
         limits: sizes, times and the clock.
 
     Attributes:
@@ -103,11 +104,13 @@ class StorageReceiver:
         *,
         on_object: Callable[[ReceivedObject], Awaitable[None]],
         on_refused: Callable[[RefusedObject], None] = lambda _: None,
+        on_used: Callable[[str], None] = lambda _: None,
         limits: StorageLimits | None = None,
     ) -> None:
         self._root = root
         self._keys = keys
         self._on_refused = on_refused
+        self._on_used = on_used
         self._limits = limits or StorageLimits()
         self.public_hosts = self._limits.public_hosts
         self.trusted_proxies: Sequence[Network] = ()
@@ -263,6 +266,7 @@ class StorageReceiver:
         )
         if now >= grant.expires_at:
             raise S3Error("AccessDenied", "The access key has expired.")
+        self._on_used(claim.access_key)
         query = _parameters(signed.query)
         bucket, key = split_path(_below(signed.path))
         handler = _handler_for(request.method, bucket, key, query, grant)

@@ -7,7 +7,7 @@ names, else the `multidatabackend.json` beside the config.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,21 +67,27 @@ def discover_configs(roots: Sequence[Path]) -> list[ConfigRef]:
     return sorted(refs.values(), key=lambda ref: (ref.name.lower(), str(ref.path)))
 
 
-def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConfig:
+def load_config(
+    path: str | Path,
+    *,
+    roots: Sequence[Path] = (),
+    may_read: Callable[[Path], bool] = lambda _: True,
+) -> TrainingConfig:
     """Read a config by its folder, its file, or its bare name below `roots`.
 
     Args:
         path: `config/cat-lora`, `config/cat-lora/config.json`, `config/cat-lora.json`, `cat-lora`.
         roots: folders that a bare name or a relative path is resolved against, after the path
             itself; by default the current folder.
+        may_read: whether a file may be opened; the others are passed over, and not even looked for.
 
     Raises:
-        ConfigError: the path does not exist or is no config.
+        ConfigError: the path does not exist or is no config, or what it needs may not be read.
     """
-    file = _locate(path, roots)
+    file = _locate(path, roots, may_read)
     notes: list[Note] = []
     env_file = file if file.name == ENV_FILE else file.parent / ENV_FILE
-    beside = file.name in CONFIG_FILES
+    beside = file.name in CONFIG_FILES and may_read(env_file)
     env, secret_names = split_secrets(
         parse_env(read_text_file(env_file)) if beside and env_file.is_file() else {}
     )
@@ -90,6 +96,7 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
         listed = ", ".join(secret_names)
         notes.append(Note("warn", f"{env_file.name} holds {listed}; not read, never sent", advice))
     file = _config_beside(file, env)
+    _admit(file.name, file, may_read)
     raw: Any
     if file.name == ENV_FILE:
         raw = _known_variables(env, notes)
@@ -115,9 +122,9 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
     )
     values = _full_names(values, notes, file)
     bases = path_bases(file, roots)
-    dataloader_path, entries = _read_dataloader(file, values, bases, notes)
+    dataloader_path, entries = _read_dataloader(file, values, bases, notes, may_read)
     return TrainingConfig(
-        name=file.parent.name if beside else file.stem,
+        name=file.parent.name if file.name in CONFIG_FILES else file.stem,
         path=file,
         values=values,
         datasets=read_entries(
@@ -125,7 +132,7 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
         ),
         dataloader=tuple(entries),
         dataloader_path=dataloader_path,
-        lycoris=_read_lycoris(file, values, bases, notes),
+        lycoris=_read_lycoris(file, values, bases, notes, may_read),
         env=env,
         notes=tuple(notes),
     )
@@ -222,21 +229,33 @@ def _without_duplicates(refs: list[ConfigRef]) -> list[ConfigRef]:
     return list(first.values())
 
 
-def _locate(given: str | Path, roots: Sequence[Path]) -> Path:
+def _admit(named: str, path: Path, may_read: Callable[[Path], bool]) -> None:
+    """Refuse a file that may not be read.
+
+    The message is the same whether there is such a file or not.
+
+    Raises:
+        ConfigError: it may not.
+    """
+    if not may_read(path):
+        raise ConfigError(f"{named} is outside of the folders of configs", "Copy it there.")
+
+
+def _locate(given: str | Path, roots: Sequence[Path], may_read: Callable[[Path], bool]) -> Path:
     path = Path(given).expanduser()
     candidates = [path]
     if not path.is_absolute():
         for root in roots or [Path.cwd()]:
             for base in (root.expanduser(), root.expanduser() / "config"):
                 candidates += [base / path, base / f"{given}.json"]
-    for candidate in candidates:
+    for candidate in filter(may_read, candidates):
         if _is_dir(candidate):
             for name in CONFIG_FILES:
-                if (candidate / name).is_file():
+                if may_read(candidate / name) and (candidate / name).is_file():
                     return candidate / name
         elif candidate.exists():
             return candidate
-    if _is_dir(path):
+    if may_read(path) and _is_dir(path):
         raise ConfigError(
             f"{path} has no {CONFIG_FILE}",
             "Give the folder that holds config.json, or the file itself.",
@@ -250,10 +269,15 @@ def _locate(given: str | Path, roots: Sequence[Path]) -> Path:
 
 
 def _read_dataloader(
-    file: Path, values: Mapping[str, Any], bases: Sequence[Path], notes: list[Note]
+    file: Path,
+    values: Mapping[str, Any],
+    bases: Sequence[Path],
+    notes: list[Note],
+    may_read: Callable[[Path], bool],
 ) -> tuple[Path | None, list[dict[str, Any]]]:
     named = as_text(values.get("data_backend_config"))
     path = find_path(named, bases) if named else file.parent / DATALOADER_FILE
+    _admit(named or DATALOADER_FILE, path, may_read)
     if not path.is_file():
         problem = f"the dataloader file {named} does not exist" if named else "no dataloader file"
         advice = "Correct data_backend_config, or put a multidatabackend.json beside the config."
@@ -280,7 +304,11 @@ def _read_dataloader(
 
 
 def _read_lycoris(
-    file: Path, values: Mapping[str, Any], bases: Sequence[Path], notes: list[Note]
+    file: Path,
+    values: Mapping[str, Any],
+    bases: Sequence[Path],
+    notes: list[Note],
+    may_read: Callable[[Path], bool],
 ) -> Mapping[str, Any] | None:
     if (as_text(values.get("lora_type")) or "").lower() != "lycoris":
         return None
@@ -289,6 +317,7 @@ def _read_lycoris(
         return given
     named = as_text(given)
     path = find_path(named, bases) if named else file.parent / LYCORIS_FILE
+    _admit(named or LYCORIS_FILE, path, may_read)
     if named and named.startswith(PACKAGE_PREFIX) and not path.is_file():
         notes.append(Note("ok", f"lycoris_config {named} is read from SimpleTuner's own package"))
         return None
