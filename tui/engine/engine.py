@@ -67,6 +67,7 @@ from tui.engine.tracking.prediction_claims import PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.transfers.service import TransferService
 from tui.listener.app import Part
+from tui.listener.storage.grants import GIB
 from tui.listener.storage.staged import StagedFolder
 from tui.settings import Home, Settings
 from tui.simpletuner.config.training_config import TrainingConfig
@@ -122,7 +123,11 @@ class Engine:
         self.reader = StoreReader(home.database)
         self.recorder = JobRecorder(self._writer, home, self.bus)
         self.keys = StorageKeys(
-            home.root / "receiver.key", self._writer, utc_now, StagedFolder(home.staged)
+            home.root / "receiver.key",
+            self._writer,
+            utc_now,
+            StagedFolder(home.staged),
+            lambda: self.live.now.listener.storage_gib * GIB,
         )
         self.clients = ReplicateClients(self.live, self._token_came)
         claims = PredictionClaims(self.recorder, self.keys, self.clients.clock_offset)

@@ -126,6 +126,14 @@ class ListenerSettings:
         default=False,
         metadata=about("whether listen may be an address that other machines reach"),
     )
+    storage_gib: int = field(
+        default=10,
+        metadata=about(
+            "GiB that one key may keep here; jobs that expect more may deliver twice that",
+            limits=(1, 1_000_000),
+            unit="GiB",
+        ),
+    )
     tls_cert: str = field(
         default="", metadata=about("PEM file: serve https without a proxy", kind="path")
     )

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.app.world import home_at, job
+from tests.engine.world import World
 from tui.base.job_status import JobStatus
+from tui.base.listener_address import STORAGE_PATH
+from tui.engine.credentials import storage_keys
 from tui.engine.credentials.storage_keys import (
     DATA_QUOTA,
+    GIB,
     GRACE,
+    LEAST_LIMIT,
+    USUAL_LIMIT,
     StorageKeys,
     data_label,
     folder_of,
@@ -132,3 +141,56 @@ def test_folders_are_names_that_stay_below(name: str) -> None:
     assert not folder.startswith(".")
     assert folder.endswith("-job00001")
     assert len(folder.encode()) < 100
+
+
+async def test_a_job_may_keep_twice_what_it_is_expected_to_deliver(
+    tmp_path: Path, writer: StoreWriter
+) -> None:
+    wanted = {"job00001": 5 * GIB, "job00002": 30 * GIB, "job00003": 1000, "job00004": None}
+    for number, expected in enumerate(wanted.values(), start=1):
+        submit = {"expected_bytes": expected}
+        writer.insert(replace(job(number, JobStatus.RUNNING), created_at=NOW, submit=submit))
+    limit = [USUAL_LIMIT]
+    keys = StorageKeys(tmp_path / "receiver.key", writer, lambda: NOW, limit=lambda: limit[0])
+
+    async def quota(access_key: str) -> int | None:
+        grant = await keys.secret_for(access_key)
+        assert grant is not None
+        return grant.quota_bytes
+
+    found = [await quota(keys.pair(job_id).access_key) for job_id in wanted]
+    assert found == [10 * GIB, 60 * GIB, LEAST_LIMIT, USUAL_LIMIT]
+    person = keys.listed_pair(timedelta(hours=1)).access_key
+    assert await quota(person) == USUAL_LIMIT == 10 * GIB
+    limit[0] = 40 * GIB  # at once, for jobs that run
+    assert await quota(keys.pair("job00004").access_key) == await quota(person) == 40 * GIB
+
+
+async def test_what_a_trainer_sends_beyond_that_is_refused_and_told_on_the_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_keys, "LEAST_LIMIT", 1000)
+    world.fault("stall=5")
+    job_id = await world.submit()
+    record = await world.until(job_id, JobStatus.RUNNING)
+    submit = {**record.submit, "expected_bytes": 1000}
+    world.engine.recorder.write(job_id, Change(values={"submit": submit}))
+    pair = world.engine.keys.pair(job_id)
+    client = boto3.client(
+        "s3", endpoint_url=f"{world.engine.listening.reachable_at}{STORAGE_PATH}",
+        aws_access_key_id=pair.access_key, aws_secret_access_key=pair.secret_key,
+        region_name="us-east-1",
+    )  # fmt: skip
+
+    def put(key: str, size: int) -> None:
+        client.put_object(Bucket="outputs", Key=key, Body=bytes(size))
+
+    await asyncio.to_thread(put, "a", 1900)
+    with pytest.raises(ClientError, match="QuotaExceeded"):
+        await asyncio.to_thread(put, "b", 200)
+    job_now = world.job(job_id)
+    assert job_now.submit["refused"]["b"]["code"] == "QuotaExceeded"
+    told = [event.message for event in world.reader.events(job_id) if event.kind == "refused"]
+    assert len(told) == 1
+    assert "2000 bytes" in told[0]
+    await world.client.cancel(job_id)

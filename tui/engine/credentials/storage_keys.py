@@ -23,7 +23,7 @@ from typing import Final
 
 from tui.base.job_status import LOST
 from tui.engine.credentials.personal_keys import PersonalKeys
-from tui.listener.storage.grants import MIB, StorageGrant
+from tui.listener.storage.grants import GIB, MIB, StorageGrant
 from tui.listener.storage.overlay import StagedView
 from tui.listener.storage.staged import StagedFolder
 from tui.settings import write_atomically
@@ -42,6 +42,10 @@ _DATA: Final = re.compile(r"SD([0-9A-F]{8})([0-9A-Z]+)")
 DATA_QUOTA: Final = 512 * MIB
 """Bytes that a trainer may write beside a staged dataset; its index files have less than 1 KiB for
 each picture."""
+USUAL_LIMIT: Final = 10 * GIB
+"""Bytes that a key may keep where nothing tells how many it needs."""
+LEAST_LIMIT: Final = GIB
+"""Bytes that any job may deliver."""
 _HOOK_DIGITS: Final = 32
 _KEY_BYTES: Final = 32
 _LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
@@ -67,6 +71,7 @@ class StorageKeys:
         writer: StoreWriter,
         now: Callable[[], datetime],
         staged: StagedFolder | None = None,
+        limit: Callable[[], int] = lambda: USUAL_LIMIT,
     ) -> None:
         """Read the installation's key.
 
@@ -75,11 +80,13 @@ class StorageKeys:
             writer: the store of jobs.
             now: the clock.
             staged: the staged datasets; without it no key for one is valid.
+            limit: bytes that a key may keep where nothing tells how many it needs.
         """
         self._master = _read_or_make(key_file)
         self._staged = staged
         self._writer = writer
         self._now = now
+        self._limit = limit
         self.personal = PersonalKeys(writer, now)
 
     def pair(self, job_id: str) -> KeyPair:
@@ -143,6 +150,7 @@ class StorageKeys:
                 secret=self._pair(access_key).secret_key,
                 prefix=PERSONAL_FOLDER,
                 expires_at=_expiry_of(access_key),
+                quota_bytes=self._limit(),
                 bucket=BUCKET,
                 may_delete=True,
             )
@@ -157,13 +165,20 @@ class StorageKeys:
         return self.grant_of(job)
 
     def grant_of(self, job: JobRecord) -> StorageGrant:
-        """Return what the key pair of a job permits."""
+        """Return what the key pair of a job permits.
+
+        A trainer that went wrong, or was made to, must not fill the disk: it may keep twice what
+        the job is expected to deliver. Estimates of small jobs are rough, so `LEAST_LIMIT` is
+        always allowed; a result that is refused is lost.
+        """
+        expected = int(job.submit.get("expected_bytes") or 0)
         ends = (job.completed_at or self._now()) + GRACE
         return StorageGrant(
             job_id=job.job_id,
             secret=self.pair(job.job_id).secret_key,
             prefix=folder_of(job),
             expires_at=min(ends, job.created_at + LONGEST),
+            quota_bytes=max(2 * expected, LEAST_LIMIT) if expected else self._limit(),
             bucket=BUCKET,
         )
 

@@ -53,6 +53,8 @@ _LOST_ADVICE: Final = "The trainer goes on; what it cannot send is lost when it 
 _REFUSAL_ADVICE: Final = {
     "InsufficientStorage": "Make room on that disk now: the trainer sends everything again at its "
     "next validation. What it cannot send before its end is lost.",
+    "QuotaExceeded": "If the job is right, raise listener.storage_gib now: the trainer sends "
+    "everything again at its next validation. What it cannot send before its end is lost.",
 }
 
 
