@@ -20,7 +20,7 @@ from tests.support import eventually_sync
 from tui.base.job_status import JobStatus
 from tui.cli.failures import explain
 from tui.cli.job_queries import LogText
-from tui.cli.output import table
+from tui.cli.output import say_json, table
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.settings import Home
 from tui.store.records import FileRecord
@@ -145,3 +145,25 @@ def test_a_sequence_that_does_not_end_in_its_line_swallows_no_line(
     assert lines[3].startswith("step 2 ")
     assert lines[1].endswith(" rest")
     assert not {"\x1b", "\x07"} & set(whole)
+
+
+def test_json_on_a_terminal_escapes_whatever_it_would_obey_or_hide(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = "\x1b\x07\x85\x9b\u202e\u2066\u200b\u200d\ufeff\u2028\u00ad\U000e0041 猫✓"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    say_json({"name": odd, odd: [odd]})
+    printed = capsys.readouterr().out
+    assert is_harmless(printed)
+    assert "猫✓" in printed
+    assert json.loads(printed) == {"name": odd, odd: [odd]}
+
+
+def test_a_table_on_a_terminal_is_as_wide_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [["ID", "NAME"], ["a", "x" * 200], ["b", "cat"]]
+    assert table(rows)[1] == f"a   {'x' * 200}"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert {len(line) for line in table(rows)[1:2]} == {60}
+    monkeypatch.setenv("COLUMNS", "wide")
+    assert len(table(rows)[1]) == 80  # where the system does not know it either

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from io import TextIOWrapper
 from typing import Any
+
+from tui.base.columns import line_up
 
 
 def forgive_streams() -> None:
@@ -78,19 +81,25 @@ def _fits(text: str, encoding: str) -> bool:
     return True
 
 
+def _columns() -> int | None:
+    """The width of the terminal that standard output is; None for a file or a pipe."""
+    if not sys.stdout.isatty():
+        return None
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdecimal() and 0 < len(given) < 6 and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
 def table(rows: list[list[str]], right: frozenset[int] = frozenset()) -> list[str]:
-    """Columns lined up by their widest cell.
+    """Columns lined up; on a terminal each line fits into it, elsewhere nothing is cut.
 
     Args:
         rows: cells, the header first.
         right: numbers of the columns to align right.
     """
-    rows = [[harmless(cell).replace("\n", "·") for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    cells = [[harmless(cell).replace("\n", "·") for cell in row] for row in rows]
+    return line_up(cells, right, _columns())

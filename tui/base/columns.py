@@ -1,0 +1,84 @@
+"""Lines up columns of text by the width that a terminal shows, and cuts what is too wide."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+_GAP: Final = "  "
+_NARROWEST: Final = 6
+"""Letters that a cut column keeps at least."""
+WIDEST: Final = 40
+"""Letters up to which a cell widens its column where nothing is cut; a longer one sticks out."""
+
+
+def width_of(text: str) -> int:
+    """The columns that a terminal needs for a printable text: two for East Asian wide letters."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_width, text))
+
+
+def _width(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+
+
+def clip(text: str, width: int) -> str:
+    """The text in at most so many columns; `…` stands for its cut end."""
+    if width_of(text) <= width:
+        return text
+    left, kept = width - 1, []
+    for char in text:
+        left -= _width(char)
+        if left < 0:
+            break
+        kept.append(char)
+    return f"{''.join(kept)}…"
+
+
+def line_up(rows: Sequence[Sequence[str]], right: frozenset[int], columns: int | None) -> list[str]:
+    """Lines with the cells of each column below each other.
+
+    Args:
+        rows: cells of printable text, all rows as long as the first.
+        right: numbers of the columns to align right.
+        columns: width of the terminal, to which the widest columns are cut; None cuts nothing, and
+            a cell beyond `WIDEST` widens its own row alone.
+    """
+    sizes = [[width_of(cell) for cell in row] for row in rows]
+    widths = [max(row[number] for row in sizes) for number in range(len(rows[0]))]
+    if columns is None:
+        widths = [
+            max((row[number] for row in sizes if row[number] <= WIDEST), default=0)
+            for number in range(len(widths))
+        ]
+    else:
+        _shrink(widths, columns - len(_GAP) * (len(widths) - 1))
+    return [
+        _GAP.join(
+            _cell(cell, width, right=number in right, cut=columns is not None)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _shrink(widths: list[int], room: int) -> None:
+    """Take columns from the widest ones until all fit, or all are at their narrowest."""
+    while (over := sum(widths) - room) > 0:
+        widest = max(widths)
+        if widest <= _NARROWEST:
+            return
+        next_widest = max((width for width in widths if width < widest), default=0)
+        step = max(1, min(over, widest - max(next_widest, _NARROWEST)))
+        widths[widths.index(widest)] -= step
+
+
+def _cell(text: str, width: int, *, right: bool, cut: bool) -> str:
+    if cut:
+        text = clip(text, width)
+    padding = " " * (width - width_of(text))
+    return padding + text if right else text + padding
