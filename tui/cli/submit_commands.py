@@ -276,7 +276,8 @@ def unheard_of(store: StoreReader, job_id: str) -> LostContact | None:
 def waiting_line(job: JobRecord, unheard: LostContact | None) -> str:
     """What a wait for a job waits for, and until when its run is stopped at the latest."""
     if unheard is not None and job.status.is_active:
-        return formatting.unheard(unheard.why, unheard.since)
+        # Since when, not for how long: a line is printed when it differs from the one before.
+        return f"{unheard.why}, not heard from since {formatting.clock(unheard.since)}"
     line, limit = _line(job), job.submit.get("cancel_after")
     if job.step is None and job.queued_at is not None and isinstance(limit, int):
         stopped = formatting.clock(job.queued_at + timedelta(seconds=limit))

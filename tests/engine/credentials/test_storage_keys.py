@@ -20,7 +20,6 @@ from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials import storage_keys
 from tui.engine.credentials.storage_keys import (
     DATA_QUOTA,
-    GIB,
     GRACE,
     LEAST_LIMIT,
     USUAL_LIMIT,
@@ -28,6 +27,7 @@ from tui.engine.credentials.storage_keys import (
     data_label,
     folder_of,
 )
+from tui.listener.storage.grants import GIB
 from tui.listener.storage.staged import StagedFolder, ViewedObject
 from tui.store.writer import Change, StoreWriter
 

@@ -88,12 +88,12 @@ def test_no_more_cards_count_than_the_run_has_processes() -> None:
     assert (one.steps, two.steps, many.steps) == (64, 32, 8)
 
 
-def seconds(report: DataReport | None = None, **values: Any) -> int:
+def seconds(report: DataReport | None = None, /, **values: Any) -> int:
     return estimate(config(**values), L40S, report, step_seconds=3.0).seconds
 
 
-QUIET = {"max_train_steps": 100, "validation_disable": True}
-VALIDATED = {"max_train_steps": 100, "validation_prompt": "a cat"}
+QUIET: dict[str, Any] = {"max_train_steps": 100, "validation_disable": True}
+VALIDATED: dict[str, Any] = {"max_train_steps": 100, "validation_prompt": "a cat"}
 
 
 def test_the_validation_before_the_first_step_counts() -> None:

@@ -20,7 +20,8 @@ def read(*lines: str) -> tuple[LogParser, list[tuple[str, int, float]]]:
     """The parser after these lines, and the points of the whole log."""
     parser = LogParser()
     update = parser.feed("".join(f"{line}\n" for line in lines).encode())
-    return parser, [*map(tuple, update.metrics), *map(tuple, parser.finish().metrics)]
+    points = [*update.metrics, *parser.finish().metrics]
+    return parser, [(point.name, point.step, point.value) for point in points]
 
 
 @pytest.mark.parametrize("front", ["", "rank 0: "])
