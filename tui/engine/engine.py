@@ -343,7 +343,7 @@ class Engine:
         self.recorder.on_end = self._job_ended
         self.recorder.on_file = self.arrivals.file_arrived
         self.jobs.on_collected = self.arrivals.files_fetched
-        self.staging.moving = self.queue.moves.under_way
+        self.staging.removal.moving = self.queue.moves.under_way
         self.queue.moves.on_end = self.staging.resume
 
     # -- life ---------------------------------------------------------------------------------

@@ -128,14 +128,14 @@ async def test_what_a_job_reads_stays_whatever_became_of_its_record(
         assert rows[read.key]["readers"] == ["job00001"]
         assert rows[read.key]["damage"]
         with pytest.raises(SimpleTunerError, match=f"files of {read.key} cannot be read"):
-            service._others(other, [read.key])
+            service.removal.others(other, [read.key])
         manifests[read.key].write_bytes(content)
-        assert shared in service._others(other, [read.key])
+        assert shared in service.removal.others(other, [read.key])
         with pytest.raises(ControlError, match="running job reads it"):
             await client.remove_staged(read.key)
         await client.remove_staged(forgotten.key)
         assert not manifests[forgotten.key].exists()
-        record, _, _ = service._of(reader_of(waiting))  # a job that is about to be staged
+        record, _, _ = service._jobs.data_of(reader_of(waiting))  # a job that is about to be staged
         assert record.damage
         await service._take_up()
         (made,) = [row for row in await client.staged() if row["key"] == read.key]

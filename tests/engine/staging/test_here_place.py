@@ -470,7 +470,6 @@ async def test_a_bucket_is_chosen_for_a_trainer_that_reads_one_folder_of_it(
     doubted, bucket = copy.copy(here), copy.copy(here)
     doubted._proof = lambda _endpoint: Proof(doubt=DOUBT)
     bucket.kind, bucket.name = "bucket", "bucket:mine"
-    service._places.clear()
     service.add_place("here", lambda _base, _rest: doubted)
     service.add_place("bucket", lambda _base, _rest: bucket, lambda: ["bucket:mine"])
     report = await world.client.check(world.draft(data="staged", trainer_release=release))

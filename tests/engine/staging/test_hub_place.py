@@ -511,7 +511,7 @@ async def test_a_job_that_is_submitted_during_a_removal_gets_its_data(
     removing = asyncio.create_task(world.engine.staging.remove(row["key"]))
     await going.wait()
     submitting = asyncio.create_task(world.submit(data="staged", keep_staged=True))
-    lock = world.engine.staging._lock_of("hub", world.sandbox.base_url)
+    lock = world.engine.staging._places.lock_of("hub", world.sandbox.base_url)
     await eventually(lambda: bool(lock._waiters))
     go_on.set()
     await removing

@@ -14,8 +14,8 @@ from tests.engine.world import World
 from tui.api.destinations import DestinationChange
 from tui.destinations.common.errors import PublishError
 from tui.engine.engine import Engine
+from tui.engine.staging.planning import StagingPlan
 from tui.engine.staging.receiver import Receiver, receiver_of, require_same
-from tui.engine.staging.service import StagingPlan
 from tui.sandbox.hub.accounts import HubToken
 from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.scan import scan
@@ -108,11 +108,11 @@ async def test_another_bucket_of_a_destination_holds_other_data(world: World) ->
     ]  # fmt: skip
     lies = service._records.get(first)
     assert lies is not None
-    assert service._others(lies, ()) == [], "nothing is kept for what lies elsewhere"
+    assert service.removal.others(lies, ()) == [], "nothing is kept for what lies elsewhere"
     twin = replace(lies, key="twin", place="bucket:twin", api_base="https://other.invalid")
     service._records.put(twin)
     service._records.put_manifest("twin", plan.manifest)
-    assert service._others(lies, ()) == [plan.manifest], "one bucket, two destinations"
+    assert service.removal.others(lies, ()) == [plan.manifest], "one bucket, two destinations"
     service._records.drop("twin")
     await service.remove_unread()
     problem = service.rows()[0]["problem"]

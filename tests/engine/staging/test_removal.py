@@ -106,7 +106,7 @@ async def test_data_of_a_job_that_was_lost_sight_of_go_after_a_day(
         await looked.wait()
         (row,) = staging.rows()
         assert row["readers"] == [job_id]
-        monkeypatch.setattr(staging, "_now", lambda: utc_now() + timedelta(days=2))
+        monkeypatch.setattr(staging.removal, "_now", lambda: utc_now() + timedelta(days=2))
         due.put_nowait(None)
         await eventually(lambda: not staging.rows(), within=30)
         assert not is_there(world, job_id)

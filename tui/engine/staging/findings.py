@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from tui.base import formatting
-from tui.engine.staging.service import StagingPlan
+from tui.engine.staging.planning import StagingPlan
 from tui.engine.staging.whole_bucket import whole_bucket
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.training_config import TrainingConfig

@@ -12,7 +12,7 @@ from tui.base.formatting import plural
 from tui.engine.submission.draft import Draft
 
 if TYPE_CHECKING:
-    from tui.engine.staging.service import StagingPlan
+    from tui.engine.staging.planning import StagingPlan
     from tui.simpletuner.datasets.scan import DataReport
 
 UPLOAD: Final = "upload"

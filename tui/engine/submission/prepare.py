@@ -23,7 +23,8 @@ from tui.engine.delivery.room import room_check
 from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
 from tui.engine.staging.findings import place_for, staging_findings
-from tui.engine.staging.service import PlaceNotAskedError, StagingPlan, StagingService
+from tui.engine.staging.planning import PlaceNotAskedError, StagingPlan
+from tui.engine.staging.service import StagingService
 from tui.engine.submission.draft import DeliveryDraft, Draft
 from tui.engine.submission.history import History, history_of
 from tui.engine.submission.model_catalog import Choice, ModelCatalog

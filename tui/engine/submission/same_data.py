@@ -23,7 +23,7 @@ from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.errors import CancelledByUser, SimpleTunerError
 
 if TYPE_CHECKING:
-    from tui.engine.staging.service import StagingPlan
+    from tui.engine.staging.planning import StagingPlan
     from tui.store.records import JobRecord
 
 State = Literal["none", "there", "again", "kept", "gone"]
