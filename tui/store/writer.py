@@ -22,7 +22,7 @@ from typing import Any, Final
 from tui.base.job_status import DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.settings import Home, SettingsError
 from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
-from tui.store.database_file import DatabaseFile
+from tui.store.database_file import DatabaseFile, set_aside_foreign_journal
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import DuplicateError, StoreError, migrate
 from tui.store.transfers import TransferTables
@@ -90,6 +90,7 @@ class StoreWriter:
                 "read-only, or set SIMPLETUNER_TUI_HOME to another one.",
             ) from error
         try:
+            set_aside_foreign_journal(home.database)
             self._db, self._rev = _open(home.database)
         except BaseException:
             os.close(self._lock)
@@ -104,6 +105,7 @@ class StoreWriter:
 
     def close(self) -> None:
         """Write the journal into the database file and release the lock."""
+        self._file.release()
         with suppress(sqlite3.Error):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
