@@ -232,7 +232,7 @@ def test_json_with_a_cut_character():
     assert load_json(b"\xef\xbb\xbf{}") == {}
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"[" * 200_000, b'{"a":}', b"9" * 10_000])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"[" * 200_000, b'{"a":}'])
 def test_not_json(body):
     with pytest.raises(ValueError):
         load_json(body)

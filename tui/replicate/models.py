@@ -9,7 +9,6 @@ future ones may have new values. A field that cannot be parsed gets its default 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
@@ -28,13 +27,17 @@ from pydantic import (
 )
 
 from tui.base.json_types import JsonObject
-from tui.replicate.values import as_links, as_mapping, as_text, parse_time
+from tui.replicate.values import as_links, as_mapping, as_text, plausible_time, tame
 
-Time = Annotated[datetime | None, BeforeValidator(parse_time)]
+Time = Annotated[datetime | None, BeforeValidator(plausible_time)]
 Text = Annotated[str | None, BeforeValidator(as_text)]
 Name = Annotated[str, Field(strict=False, coerce_numbers_to_str=True)]
 Object = Annotated[JsonObject, BeforeValidator(as_mapping)]
 Links = Annotated[dict[str, str], BeforeValidator(as_links)]
+
+
+LONGEST_RUN = 366 * 86_400.0
+"""Seconds: no run takes a year. A longer one in an answer is no fact, and its price none either."""
 
 
 class Answer(BaseModel):
@@ -53,7 +56,7 @@ class Answer(BaseModel):
             ValueError: `data` is not a JSON object.
         """
         strange: list[str] = []
-        return cls.model_validate(as_mapping(data), context=strange)
+        return cls.model_validate(tame(as_mapping(data)), context=strange)
 
     def model_post_init(self, context: Any, /) -> None:
         """Store the names of the fields that could not be parsed."""
@@ -191,7 +194,7 @@ class Prediction(Answer):
 
     @property
     def predict_time(self) -> float | None:
-        """Billed seconds, once known."""
+        """Billed seconds, once known; None for more than any run has."""
         return _seconds(self.metrics.get("predict_time"))
 
     @property
@@ -238,4 +241,4 @@ def _seconds(value: object) -> float | None:
         seconds = float(value)
     except OverflowError:  # JSON has integers of any size
         return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    return seconds if 0 <= seconds <= LONGEST_RUN else None

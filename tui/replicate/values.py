@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +12,11 @@ from typing import Any
 
 from tui.base.json_types import JsonObject
 
+_MOST_BITS = 1024
+"""Bits of an integer up to which a float holds it."""
+_MOST_DIGITS = 400
+_DEEPEST = 100
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -36,6 +42,18 @@ def parse_time(value: object) -> datetime | None:
         return moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("not a time in any calendar of ours") from error
+
+
+def plausible_time(value: object) -> datetime | None:
+    """Parse the time of an event at the service; sums with it stay in the calendar.
+
+    Raises:
+        ValueError: not a time, or one at which there was or will be no service.
+    """
+    moment = parse_time(value)
+    if moment is not None and not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError("not a time of this service")
+    return moment
 
 
 def parse_http_date(value: str | None) -> datetime | None:
@@ -104,10 +122,38 @@ def load_json(body: bytes) -> Any:
     """
     text = body.decode("utf-8-sig", "replace")
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_int=_integer, parse_constant=lambda _name: None)
         return _without_surrogates(value) if "\\ud" in text.lower() else value
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+
+
+def _integer(digits: str) -> int | None:
+    """A JSON integer; None for one that is longer than any that means something here."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else None
+
+
+def tame(value: Any, depth: int = 0) -> Any:
+    """JSON data that can be stored, computed with and written as JSON again.
+
+    Numbers that no float holds, those that are none, and what nests deeper than `_DEEPEST` become
+    None: unknown. Lone surrogates become U+FFFD.
+    """
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value) if not value.isascii() else value
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _MOST_BITS else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [tame(item, depth + 1) for item in value]
+    if isinstance(value, Mapping):
+        return {tame(str(name)): tame(item, depth + 1) for name, item in value.items()}
+    return value
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -35,6 +35,7 @@ from tui.engine.tracking.reconcile import (
     reopen_if_lost,
 )
 from tui.engine.tracking.redaction import redact_log
+from tui.replicate.models import LONGEST_RUN
 from tui.settings import Home
 from tui.simpletuner.failures.diagnosis import diagnose
 from tui.simpletuner.request.hardware import PROFILES
@@ -522,6 +523,7 @@ def _ending(record: JobRecord, known: Known) -> dict[str, Any]:
     seconds = known.predict_seconds
     if seconds is None and known.started_at and known.completed_at:
         seconds = (known.completed_at - known.started_at).total_seconds()
+        seconds = seconds if seconds <= LONGEST_RUN else None
     if known.status == "aborted":
         seconds = 0.0  # ended before it started: not billed (Replicate, changelog of 2025-10-16)
     values: dict[str, Any] = {"eta_at": None}
