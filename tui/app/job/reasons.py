@@ -8,6 +8,7 @@ from tui.base.job_status import STATUS_WORDS, JobStatus
 from tui.store.records import JobRecord
 
 _NO_ENGINE = "The engine is still starting; try again in a moment."
+_NO_DESKTOP = "There is no desktop in this session; y copies the path."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class PageState:
         on_file: whether the cursor stands on a file.
         on_line: whether it stands on a line.
         desktop: whether there is a desktop to show a folder on.
+        on_picture: whether the cursor is on a picture that is here.
         files: whether files of the job are here.
         resumable: whether a later job can go on from a checkpoint of it.
         no_engine: what to say while no engine is there.
@@ -32,6 +34,7 @@ class PageState:
     comparing: bool
     comparable: bool
     on_file: bool
+    on_picture: bool
     on_line: bool
     desktop: bool
     files: bool
@@ -58,6 +61,8 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
             return "The same run would fail again; e opens the form to change it."
         needs_engine = name == "rerun" and not page.resumable
         return page.no_engine if needs_engine and not page.engine else ""
+    if name == "compare" and page.tab == "Pictures":
+        return ""
     if name == "compare":
         if page.tab not in ("Metrics", "Config"):
             return "Metrics and Config can be compared."
@@ -65,12 +70,16 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
         return "" if possible else "There is no other job to compare with."
     if name == "web":
         return "" if job.web_url else "This job has no web page yet."
+    if name == "line" and page.tab == "Pictures":
+        return "" if page.on_picture else "There is no picture here."
     if name == "line":
         return "" if page.on_line else "There is no line here."
+    if name == "open" and page.on_picture:
+        return "" if page.desktop else _NO_DESKTOP
     if name in ("open", "copy_hash") and not page.on_file:
         return "This is about a file of the Files tab."
     if name == "open" and not page.desktop:
-        return "There is no desktop in this session; y copies the path."
+        return _NO_DESKTOP
     return ""
 
 

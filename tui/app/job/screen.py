@@ -14,12 +14,14 @@ from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.reasons import PageState, why_not
-from tui.app.job.tabs import DIAGNOSIS, TABS, JobTabs
+from tui.app.job.tabs import DIAGNOSIS, PICTURES, TABS, JobTabs, with_pictures
 from tui.app.jobs.actions import JobActions
 from tui.app.keys.actions import APP, CHART, JOB, LOG, MOVE, Action
+from tui.app.keys.actions import PICTURES as PICTURE_ACTIONS
+from tui.app.pictures.source import has_pictures
 from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
-from tui.app.terminal.control import desktop_opener, show_folder
+from tui.app.terminal.control import desktop_opener, show_folder, show_picture
 from tui.app.terminal.styles import style_sheet
 from tui.app.widgets.entry_list import entry
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
@@ -61,7 +63,8 @@ class JobScreen(AppScreen):
         self.read()
         self.title_line = PanelTitle()
         self.head = StatusLine()
-        self.tabs = JobTabs((DIAGNOSIS, *TABS) if self._failed else TABS, self.job)
+        names = with_pictures(TABS) if has_pictures(self.job, self.context.reader) else TABS
+        self.tabs = JobTabs((DIAGNOSIS, *names) if self._failed else names, self.job)
         return (self.title_line, self.head, self.tabs)
 
     @property
@@ -132,6 +135,9 @@ class JobScreen(AppScreen):
             self.context.pop_screen()
             return
         self._show_head()
+        arrived = before is None or before.file_count != self.job.file_count
+        if arrived and has_pictures(self.job, self.context.reader):
+            self.tabs.add_pictures()
         self.tabs.show(self.job)
         self._tick_while_active()
         self.update_footer()
@@ -190,7 +196,7 @@ class JobScreen(AppScreen):
 
     def actions(self) -> tuple[Action, ...]:
         """Returns the page's actions with those of the open tab."""
-        extra = {"Log": LOG, "Metrics": CHART}.get(self.tabs.tab, ())
+        extra = {"Log": LOG, "Metrics": CHART, PICTURES: PICTURE_ACTIONS}.get(self.tabs.tab, ())
         return self.context.keymap.resolve((*extra, *self.ACTIONS, *APP))
 
     async def action_perform(self, action_id: str) -> None:
@@ -201,6 +207,8 @@ class JobScreen(AppScreen):
             panel.view.action_perform(action_id)
         elif group == "chart" and isinstance(panel, MetricsPanel):
             panel.chart.action_perform(action_id)
+        elif group == "pictures" and self.tabs.pictures is not None:
+            self.tabs.pictures.action_perform(action_id)
         else:
             await super().action_perform(action_id)
 
@@ -224,6 +232,7 @@ class JobScreen(AppScreen):
             comparing=self.tabs.compared is not None,
             comparable=name == "compare" and self._other() is not None,
             on_file=self.tabs.file is not None,
+            on_picture=self.tabs.picture is not None,
             on_line=self.tabs.entry is not None,
             desktop=desktop_opener() is not None,
             files=name == "publish" and self._has_files(),
@@ -328,7 +337,10 @@ class JobScreen(AppScreen):
         return self.context.reader.job(others[0]) if others else None
 
     def do_compare(self) -> None:
-        """Begins or ends comparing."""
+        """Begins or ends comparing: of jobs, or of two pictures."""
+        if self.tabs.pictures is not None:
+            self.tabs.pictures.compare()
+            return
         self.tabs.compare(None if self.tabs.compared else self._other())
 
     def do_copy(self) -> None:
@@ -348,6 +360,9 @@ class JobScreen(AppScreen):
     @on(VirtualList.Opened)
     async def do_line(self) -> None:
         """Goes from a line of the diagnosis to the log; shows any other line in full."""
+        if self.tabs.pictures is not None:
+            self.tabs.pictures.open()
+            return
         current = self.tabs.entry
         if current is None:
             return
@@ -364,7 +379,10 @@ class JobScreen(AppScreen):
             panel.view.go_to(current.offset)
 
     def do_open(self) -> None:
-        """Opens the file's folder on the desktop."""
+        """Opens the file's folder on the desktop; a picture in its viewer."""
+        if (picture := self.tabs.picture) is not None:
+            self.context.tell(show_picture(picture) or f"Opening {picture.name}.")
+            return
         if self.tabs.file is not None:
             folder = (self.context.outputs / self.tabs.file.path).parent
             self.context.tell(show_folder(folder) or f"Opening {folder}.")

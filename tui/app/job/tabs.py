@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from textual import on
@@ -23,11 +24,20 @@ from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext
+    from tui.app.pictures.panel import PicturesPanel
 
 TABS: Final = ("Log", "Metrics", "Stages", "Config", "Files", "Events")
+PICTURES: Final = "Pictures"
+"""Comes after Metrics where a job has or draws any."""
 DIAGNOSIS: Final = "Diagnosis"
 """Comes before the others where a job has failed."""
 _EMPTY: Final = {"Stages": "No stage has begun yet.", "Events": "Nothing has happened yet."}
+
+
+def with_pictures(names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the tabs with Pictures after Metrics."""
+    place = list(names).index("Metrics") + 1
+    return (*names[:place], PICTURES, *names[place:])
 
 
 class JobTabs(Vertical):
@@ -91,9 +101,15 @@ class JobTabs(Vertical):
         """Adds the Diagnosis tab; returns whether it was missing."""
         if DIAGNOSIS in self.title.names:
             return False
-        self.title.names = (DIAGNOSIS, *TABS)
+        self.title.names = (DIAGNOSIS, *self.title.names)
         self.title.refresh()
         return True
+
+    def add_pictures(self) -> None:
+        """Adds the Pictures tab, if it is missing."""
+        if PICTURES not in self.title.names:
+            self.title.names = with_pictures(self.title.names)
+            self.title.refresh()
 
     def _opened(self, name: str) -> None:
         self.tab = name
@@ -110,6 +126,12 @@ class JobTabs(Vertical):
             return MetricsPanel(job)
         if name == "Files":
             return FileList(self.context.clock, "No file has arrived yet.")
+        if name == PICTURES:
+            from tui.app.pictures.panel import PicturesPanel  # reads pictures: not at the start
+
+            context = self.context
+            painted = not context.settings.ui.ascii
+            return PicturesPanel(context.outputs, context.clock, painted=painted)
         return EntryList(_EMPTY.get(name, ""))
 
     # -- filling ------------------------------------------------------------------------------
@@ -131,6 +153,8 @@ class JobTabs(Vertical):
                 panel.update(job)
             elif isinstance(panel, FileList):
                 self._fill_files(panel, job)
+            elif self.tab == PICTURES:
+                cast("PicturesPanel", panel).set(job, self.context.reader.files(job.job_id))
             elif isinstance(panel, EntryList):
                 panel.set(self._entries(job))
                 compared = self.tab == "Config" and self.compared
@@ -215,7 +239,17 @@ class JobTabs(Vertical):
             return panel.current.copy or panel.current.text.strip()
         if isinstance(panel, MetricsPanel):
             return panel.copy_text()
-        return ""
+        return str(self.picture or "")
+
+    @property
+    def pictures(self) -> PicturesPanel | None:
+        """The Pictures tab, where it is open."""
+        return cast("PicturesPanel", self.panel) if self.tab == PICTURES else None
+
+    @property
+    def picture(self) -> Path | None:
+        """The file of the picture under the cursor."""
+        return self.pictures.file if self.pictures is not None else None
 
     def step_back(self) -> bool:
         """Undoes a selection or filter in the open tab; returns whether there was one."""

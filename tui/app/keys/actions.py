@@ -61,6 +61,7 @@ GROUP_TITLES: Final = {
     "job": "Job page",
     "log": "Log",
     "chart": "Metrics",
+    "pictures": "Pictures",
     "new": "New job",
 }
 
@@ -329,6 +330,18 @@ CHART: Final = (
     Action("chart.far_left", "far left", ("shift+left", "H"), "Ten points to the left."),
     Action("chart.far_right", "far right", ("shift+right", "L"), "Ten points to the right."),
 )  # fmt: skip
+PICTURES: Final = (
+    Action("pictures.left", "step before", ("left", "h"), "The step before, in place.", footer=1),
+    Action("pictures.right", "next step", ("right", "l"), "The next step, in place.", footer=2),
+    Action("pictures.up", "prompt above", ("up", "k"), "The prompt above."),
+    Action("pictures.down", "prompt below", ("down", "j"), "The prompt below."),
+    Action("pictures.oldest", "first step", ("home", "g"), "The first step."),
+    Action("pictures.newest", "newest step", ("end", "G"), "The newest step, and follow."),
+    Action("pictures.width", "bigger", ("w",), "Bigger pictures, and the smallest after those.",
+           footer=4),
+    Action("pictures.mark", "mark", ("space",),
+           "Mark the picture; = sets it beside that of the cursor.", footer=3),
+)  # fmt: skip
 NEW: Final = (
     Action("new.submit", "submit", ("ctrl+s",), "Start the job; asks first where it costs money.",
            f"{PROGRAM} submit CONFIG", footer=1),
@@ -355,5 +368,5 @@ NEW: Final = (
            "Copy the command line that starts this job.", f"{PROGRAM} submit CONFIG"),
     Action("new.back", "back", ("escape",), "Back to the list; nothing is started.", footer=70),
 )  # fmt: skip
-PAGE_ACTIONS: Final = (*JOB, *LOG, *CHART, *NEW)
+PAGE_ACTIONS: Final = (*JOB, *LOG, *CHART, *PICTURES, *NEW)
 """All of them, in the order the help shows them."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 ALL: Final = (*REGISTRY, *PAGE_ACTIONS)
-_ONE_PAGE: Final = frozenset({"job", "log", "chart"})
+_ONE_PAGE: Final = frozenset({"job", "log", "chart", "pictures"})
 """Groups whose keys work on the same screen."""
 _WRITTEN: Final = {
     "?": "question_mark", "/": "slash", ":": "colon", "esc": "escape", "pgdn": "pagedown",

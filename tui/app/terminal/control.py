@@ -58,13 +58,23 @@ def desktop_opener() -> str | None:
 
 def show_folder(folder: Path) -> str:
     """Opens a folder on the desktop; returns what is wrong, empty when it was opened."""
+    return _show(folder) if folder.is_dir() else f"{folder} is not there any more."
+
+
+def show_picture(file: Path) -> str:
+    """Opens a picture in the desktop's viewer; returns what is wrong, empty when it was opened.
+
+    Only pictures: what another kind of file does when it is opened is not known.
+    """
+    return _show(file) if file.is_file() else f"{file.name} is not there any more."
+
+
+def _show(path: Path) -> str:
     opener = desktop_opener()
     if opener is None:
         return "There is no desktop in this session."
-    if not folder.is_dir():
-        return f"{folder} is not there any more."
-    subprocess.Popen(  # noqa: S603  the desktop's own opener, a folder of ours
-        [opener, str(folder)],
+    subprocess.Popen(  # noqa: S603  the desktop's own opener, a path of ours
+        [opener, str(path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
