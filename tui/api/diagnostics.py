@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, NotRequired, TypeAlias
 
 from tui.api.base import CheckLevel, Delivery, JsonObject, Timestamp, TypedDict
 
@@ -35,6 +35,7 @@ class DeliveryStep(TypedDict):
         message: what was found.
         advice: what to do; empty for `ok`.
         changes: options of the config that would put it right, by plain name.
+        release: the release profile of the trainer that it rests on; empty when it rests on none.
     """
 
     id: str
@@ -42,6 +43,7 @@ class DeliveryStep(TypedDict):
     message: str
     advice: str
     changes: JsonObject
+    release: NotRequired[str]
 
 
 class DeliveryReport(TypedDict):

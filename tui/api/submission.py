@@ -311,6 +311,7 @@ class Check(TypedDict):
         message: what was found.
         advice: what to do; empty for `ok`.
         changes: options for the draft's overrides that correct it; empty when none would.
+        release: the release profile of the trainer that it rests on; empty when it rests on none.
     """
 
     id: str
@@ -318,6 +319,7 @@ class Check(TypedDict):
     message: str
     advice: str
     changes: JsonObject
+    release: str
 
 
 class CheckedConfig(TypedDict):

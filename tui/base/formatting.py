@@ -149,6 +149,11 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def finding(message: str, release: str = "") -> str:
+    """A finding with the release of the trainer that it rests on, where it rests on one."""
+    return f"{message} · {release}" if release else message
+
+
 def in_doubt(state: JobStatus, stage: str) -> bool:
     """Whether a job is done, but its results are not known to have reached their destination."""
     return state is JobStatus.COMPLETED and stage.startswith(UNDELIVERED)

@@ -373,7 +373,8 @@ def _check_lines(report: CheckReport, *, dataloader: bool = True) -> list[str]:
 
 
 def _finding_lines(item: Check) -> list[str]:
-    lines = [f"{_MARKS[item['level']]} {item['message']}"]
+    words = formatting.finding(item["message"], item["release"])
+    lines = [f"{_MARKS[item['level']]} {words}"]
     if item["advice"] and item["level"] != "ok":
         lines.append(f"    {item['advice']}")
     return lines

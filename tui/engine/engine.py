@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -324,6 +325,7 @@ class Engine:
             config_roots=self.preparer.config_roots,
             tokens=self.tokens,
             writer=self._writer,
+            release=partial(self.releases.usual, self.catalog),
         )
         self.checks = CheckService(
             preparer=self.preparer,

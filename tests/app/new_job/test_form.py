@@ -97,6 +97,9 @@ def test_entries_fit_and_hold_everything() -> None:
     assert lines[0].text.startswith("✗ both max_train_steps")
     assert any("Set num_train_epochs to 0." in line.text for line in lines)
     assert all(len(line.text) <= 42 for line in lines)
+    resting = {"level": "ok", "message": "it is unpacked", "release": "SimpleTuner 4.10.1"}
+    (line,) = check_text.check_entries({"checks": [resting]}, 80)
+    assert line.text == "✓ it is unpacked · SimpleTuner 4.10.1"
     request = "\n".join(line.text for line in check_text.request_entries(answer()))
     assert '"hf_token": "***"' in request
     assert "lora_alpha" in request

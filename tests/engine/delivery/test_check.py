@@ -11,7 +11,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from tests.engine.world import World, edit_config
+from tests.engine.world import World, edit_config, write_quick_settings
 from tests.replicate.server import serving
 from tui.api.diagnostics import DeliveryCheckRequest
 from tui.base.clock import utc_now
@@ -41,6 +41,12 @@ def fact(world: World, kind: str) -> Any:
     return fact_record.value if fact_record is not None else None
 
 
+def trainer_is(world: World, release: str) -> None:
+    """Say which release the trainer is, as the user."""
+    write_quick_settings(world.home)
+    world.engine.live.change("cloud", {"trainer_release": release})
+
+
 # -- this machine --------------------------------------------------------------------------------
 
 
@@ -52,14 +58,20 @@ async def test_delivery_to_this_machine_is_tested_by_sending_a_file(world: World
     assert list(world.engine.listening.outputs.rglob("delivery-check*")) == []
     edit_config(world.config, validation_disable=True)
     report = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
+    assert levels(report)["delivery-schedule"] == "ok", "this build sends its final weights"
+    trainer_is(world, "4.10.1")
+    report = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
     assert levels(report)["delivery-schedule"] == "error"
     assert not report["ok"]
+    (schedule,) = (step for step in report["steps"] if step["id"] == "delivery-schedule")
+    assert schedule["release"] == "SimpleTuner 4.10.1 (as you said)"
     assert fact(world, "hub") is None
 
 
 async def test_findings_about_a_config_are_no_proof_against_a_way(world: World) -> None:
     """A trainer that would send nothing can still read from this machine."""
     edit_config(world.config, validation_disable=True)
+    trainer_is(world, "4.10.1")
     report = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
     assert (report["verdict"], levels(report)["delivery-schedule"]) == ("fails", "error")
     stored = fact(world, "local")
@@ -268,6 +280,9 @@ async def test_a_bucket_is_tested_by_write_read_and_delete(world: World) -> None
     report = await world.client.cloud.check_delivery(kind="s3", destination="attic")
     assert (report["verdict"], "s3://outputs" in report["summary"]) == ("works", True), report
     assert {"s3-write", "s3-read", "s3-delete"} <= set(levels(report))
+    assert levels(report)["validation"] == "ok", "this build sends its final weights"
+    trainer_is(world, "4.10.1")
+    report = await world.client.cloud.check_delivery(kind="s3", destination="attic")
     assert levels(report)["validation"] == "warn"  # no config: a general word
     assert list(world.engine.listening.outputs.rglob("*probe*")) == []
     await bucket(world, "cellar", secret_key="wrong")

@@ -32,7 +32,7 @@ async def test_a_run_whose_final_weights_stay_in_the_trainer_is_refused(world: W
     errors = [check for check in report["checks"] if check["level"] == "error"]
     assert [check["id"] for check in errors] == ["delivery-schedule"]
     assert weights["line"] in errors[0]["message"]
-    assert "SimpleTuner 4.10.1 (as you said)" in errors[0]["message"]
+    assert errors[0]["release"] == "SimpleTuner 4.10.1 (as you said)"
     assert "--fix-delivery" in errors[0]["advice"]
     assert "--accept-delivery" in errors[0]["advice"]
     assert report["accepts"] == ["accept_delivery"]

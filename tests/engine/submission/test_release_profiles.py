@@ -48,7 +48,7 @@ async def test_an_archive_that_the_trainer_ignores_is_an_error_that_can_be_accep
     report = await world.client.check(world.draft(**known))
     errors = [check for check in report["checks"] if check["level"] == "error"]
     assert [check["id"] for check in errors] == ["data-archive"]
-    assert "SimpleTuner 4.10.1 (as you said)" in errors[0]["message"]
+    assert errors[0]["release"] == "SimpleTuner 4.10.1 (as you said)"
     assert "--accept-data" in errors[0]["advice"]
     assert not report["ok"]
     assert (report["acceptable"], report["accepts"]) == (True, ["accept_data"])
@@ -69,8 +69,8 @@ async def test_the_word_of_the_draft_counts_more_than_the_setting(world: World) 
     assert chosen(world, version).name == "4.8.0"
     assert chosen(world, version, trainer_release="patched").name == "patched"
     report = await world.client.check(world.draft())
-    named = [check["message"] for check in report["checks"] if check["id"] == "version"]
-    assert named[0].endswith("SimpleTuner 4.8.0 (as you said)")
+    named = [check["release"] for check in report["checks"] if check["id"] == "version"]
+    assert named == ["SimpleTuner 4.8.0 (as you said)"]
 
 
 async def test_a_job_whose_archive_was_ignored_shows_it_for_its_version(world: World) -> None:

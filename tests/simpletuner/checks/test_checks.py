@@ -139,6 +139,20 @@ def test_delivery_to_the_hub(tmp_path: Path) -> None:
     assert check_of(check_config(bare), "hub").level == "warn"
 
 
+@pytest.mark.parametrize("word", [None, "4.8.0", "4.10.1"])
+def test_findings_that_rest_on_a_release_name_it(tmp_path: Path, word: str | None) -> None:
+    changes: dict[str, Any] = {"optimiser": "x", "model_flavour": "nope"}
+    changes |= {"validation_disable": True}
+    config = load_config(write_project(tmp_path, **changes))
+    release = profile_for(None, user_word=word)
+    found = check_config(config, release=release, delivery=Delivery("s3", bucket="b"))
+    resting = {check.id for check in found if check.release}
+    assert {"option", "model-flavour", "data-archive", "delivery-schedule"} <= resting
+    assert {check.release for check in found} == {"", release.title}
+    assert not {"config", "datasets", "steps", "memory", "run-time"} & resting
+    assert all(release.title not in check.message for check in found), "said once, by the field"
+
+
 def test_no_delivery_warns(tmp_path: Path) -> None:
     config = load_config(write_project(tmp_path))
     assert check_of(check_config(config, delivery=Delivery("none")), "delivery").level == "warn"
@@ -153,7 +167,7 @@ def test_unreachable_data_is_reported(tmp_path: Path) -> None:
     for mode in ("remote", "both"):
         assert "--data staged" in check_of(check_config(config, mode=mode), "data-mode").advice
     assert "--data staged" in archive.advice
-    assert "what holds for SimpleTuner 4.8.0 and 4.10.1" in archive.message
+    assert archive.release == "SimpleTuner 4.8.0 and 4.10.1 (release not known)"
     no_archive = {"properties": {"dataloader_json": {"type": "string"}}}
     refused = check_of(check_config(config, schema=no_archive), "data-mode")
     assert (refused.level, "--data staged" in refused.advice) == ("error", True)
@@ -366,7 +380,7 @@ def test_descriptions_are_plain_json(tmp_path: Path) -> None:
     assert datasets[0]["images"] == 3
     assert json.loads(json.dumps(describe_datasets(config, None)))[0]["id"] == "cats"
     listed = describe_checks(check_config(config, report))
-    keys = {"id", "level", "message", "advice", "changes"}
+    keys = {"id", "level", "message", "advice", "changes", "release"}
     assert all(line.keys() == keys for line in listed)
 
 

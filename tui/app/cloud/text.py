@@ -9,6 +9,7 @@ from typing import Final
 from rich.cells import cell_len
 
 from tui.app.terminal.text_lines import fit, plain
+from tui.base.formatting import finding
 
 Words = tuple[tuple[str, str], ...]
 """Texts with the names of their tones."""
@@ -41,7 +42,8 @@ def step_lines(step: Mapping[str, object], width: int) -> list[Words]:
     """Returns a step of a check with its mark, and the advice where it is not fine."""
     level = str(step.get("level"))
     mark, tone = MARKS.get(level, ("·", "dim"))
-    parts = textwrap.wrap(plain(str(step.get("message", ""))), max(12, width - 2)) or [""]
+    words = finding(str(step.get("message", "")), str(step.get("release") or ""))
+    parts = textwrap.wrap(plain(words), max(12, width - 2)) or [""]
     lines: list[Words] = [((f"{mark} ", tone), (parts[0], "base"))]
     lines += [(("  ", "base"), (part, "base")) for part in parts[1:]]
     if level != "ok":

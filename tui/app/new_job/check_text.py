@@ -27,7 +27,8 @@ def check_entries(answer: Answer, width: int) -> list[Entry]:
     for check in answer.get("checks") or ():
         glyph, tone = GLYPHS.get(str(check.get("level")), GLYPHS["warn"])
         message, advice = str(check.get("message")), str(check.get("advice") or "")
-        for number, part in enumerate(textwrap.wrap(plain(message), width - 2) or [""]):
+        words = formatting.finding(message, str(check.get("release") or ""))
+        for number, part in enumerate(textwrap.wrap(plain(words), width - 2) or [""]):
             lines.append(entry(glyph if not number else "  ", tone, (part, "base"), copy=message))
         if advice and check.get("level") != "ok":
             lines += [

@@ -20,12 +20,13 @@ from tui.engine.delivery.result import DeliveryResult
 from tui.engine.delivery.s3 import S3Delivery
 from tui.engine.runtime.event_bus import EventBus
 from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.checks.data import resting_on
 from tui.simpletuner.checks.delivery_schedule import schedule_checks
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.values import as_bool
 from tui.simpletuner.delivery_schedule.job import delivery_outlook
 from tui.simpletuner.errors import SimpleTunerError
-from tui.simpletuner.release.profile import UNKNOWN
+from tui.simpletuner.release.profile import ReleaseProfile
 from tui.simpletuner.request.delivery import (
     Delivery,
     DeliveryKind,
@@ -63,8 +64,21 @@ class DeliveryCheck:
         config_roots: Callable[[], list[Path]],
         tokens: TokenService,
         writer: StoreWriter,
+        release: Callable[[str], Awaitable[ReleaseProfile]],
     ) -> None:
-        """Take the services it works with; `config_roots` are the folders to search configs in."""
+        """Take the services it works with.
+
+        Args:
+            bus: tells that a fact changed.
+            local: tests the delivery to this machine.
+            s3: tests the delivery to a bucket.
+            live: the settings.
+            config_roots: returns the folders to search configs in.
+            tokens: the tokens.
+            writer: keeps facts.
+            release: returns the release profile of the version that the next job would run on.
+        """
+        self._release = release
         self._bus = bus
         self._local = local
         self._s3 = s3
@@ -110,13 +124,16 @@ class DeliveryCheck:
             destination=str(body.get("destination") or ""),
         )
         tested = await self._test(api_base, delivery, _private(config), effort)
-        answer = _report(api_base, kind, tested, _upload_findings(kind, config))
-        self._remember(api_base, kind, tested)
+        release = await self._release(api_base)
+        answer = _report(api_base, kind, tested, _upload_findings(kind, config, release))
+        self._remember(api_base, kind, tested, release)
         return answer
 
-    def _remember(self, api_base: str, kind: DeliveryKind, tested: DeliveryResult) -> None:
+    def _remember(
+        self, api_base: str, kind: DeliveryKind, tested: DeliveryResult, release: ReleaseProfile
+    ) -> None:
         """Store what a test found of a way, without what a config makes of it."""
-        report = _report(api_base, kind, tested, _upload_findings(kind, None))
+        report = _report(api_base, kind, tested, _upload_findings(kind, None, release))
         name = scoped(f"{FACT}:{kind}", api_base)
         # A finding need not name the address: a refused connection names the port alone.
         endpoint = self._local.endpoint(api_base) if kind == "local" else None
@@ -168,7 +185,7 @@ class DeliveryCheck:
                 self._testing.pop(oldest, None)
             self._cache[key] = (time.monotonic(), result)
         if delivery.kind == "local":  # data that are staged here are read by the same way
-            self._remember(api_base, "local", result)
+            self._remember(api_base, "local", result, await self._release(api_base))
         return result
 
     @staticmethod
@@ -283,11 +300,13 @@ def _private(config: TrainingConfig | None) -> bool:
     return config is None or as_bool(config.values.get("model_card_private"), default=True)
 
 
-def _upload_findings(kind: DeliveryKind, config: TrainingConfig | None) -> list[Check]:
+def _upload_findings(
+    kind: DeliveryKind, config: TrainingConfig | None, release: ReleaseProfile
+) -> list[Check]:
     """What to know about the trainer's uploads, independent of the test of the way.
 
-    The trainer uploads to S3 after validations only, and a failed upload to the Hub does not fail
-    the job (SimpleTuner 4.8.0 and 4.10.1).
+    Without a build that sends the final weights, the trainer uploads to S3 after validations only,
+    and a failed upload to the Hub does not fail the job.
     """
     if kind == "hub":
         message = (
@@ -297,9 +316,12 @@ def _upload_findings(kind: DeliveryKind, config: TrainingConfig | None) -> list[
         return [Check("promise", "ok", message)]
     if kind not in ("local", "s3"):
         return []
+    if config is None and release.publishes_final:
+        message = "the final weights are uploaded at the end"
+        return [Check("validation", "ok", message, release=release.title)]
     if config is None:
         message = "weights are uploaded after validations only"
         advice = "Save a checkpoint and validate at the last step; `check CONFIG` computes it."
-        return [Check("validation", "warn", message, advice)]
-    outlook = delivery_outlook(config, Delivery(kind), release=UNKNOWN)
-    return [Check(*row) for row in schedule_checks(config, outlook, UNKNOWN)]
+        return [Check("validation", "warn", message, advice, release=release.title)]
+    outlook = delivery_outlook(config, Delivery(kind), release=release)
+    return [Check(*row) for row in resting_on(release, schedule_checks(config, outlook))]

@@ -25,6 +25,7 @@ from tui.engine.spending.service import ceiling_seconds
 from tui.engine.staging.findings import place_for, staging_findings
 from tui.engine.staging.planning import PlaceNotAskedError, StagingPlan
 from tui.engine.staging.service import StagingService
+from tui.engine.staging.whole_bucket import whole_bucket
 from tui.engine.submission.draft import DeliveryDraft, Draft
 from tui.engine.submission.history import History, history_of
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
@@ -35,7 +36,7 @@ from tui.engine.submission.stored_run import request_differences, stored_config
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home
-from tui.simpletuner.checks.checks import Check, check_config
+from tui.simpletuner.checks.checks import Check, State, check_config
 from tui.simpletuner.checks.estimate import Estimate, estimate
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
@@ -43,7 +44,7 @@ from tui.simpletuner.datasets.scan import DataReport, ScanMemory, scan
 from tui.simpletuner.delivery_schedule.job import DeliveryOutlook, delivery_outlook
 from tui.simpletuner.delivery_schedule.mends import Mend
 from tui.simpletuner.delivery_schedule.sizes import delivery_size
-from tui.simpletuner.release.profile import ReleaseProfile
+from tui.simpletuner.release.profile import UNKNOWN, ReleaseProfile
 from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.request.inputs import PredictorInputs, build_inputs
@@ -229,6 +230,8 @@ class Preparer:
         if message:
             findings.append(Check("hf-token", "warn", message.rstrip("."), advice))
         release = self._releases.choose(api_base, choice, draft)
+        # Of a version that is not known yet, only its date and its jobs could tell more.
+        told = release if choice is not None or release.source == "user" else None
         delivery = await self._delivery.resolve(api_base, draft.delivery, config, findings, ask=ask)
         place_asked = False
         try:
@@ -237,7 +240,7 @@ class Preparer:
                 draft,
                 config,
                 report,
-                release=release if choice else None,
+                release=told,
                 findings=findings,
                 earlier=earlier,
                 ask=ask,
@@ -274,8 +277,7 @@ class Preparer:
             mode=mode,
             inputs=inputs,
             schema=choice.schema if choice else None,
-            # Of a version that is not known yet, only its date and its jobs could tell more.
-            release=release if choice is not None else None,
+            release=told,
             has_hf_token=self._has_hub_token(api_base),
             step_seconds=history.step.seconds if history.step else None,
         )
@@ -373,7 +375,7 @@ class Preparer:
         except RefusedError as error:
             findings.append(Check("staging", "error", error.message.rstrip("."), error.advice))
             return None
-        findings += staging_findings(plan, prefix_respected=respected)
+        findings += _with_release(staging_findings(plan, prefix_respected=respected), release)
         return plan
 
     def _check_room(self, api_base: str, config: TrainingConfig, outlook: DeliveryOutlook) -> Check:
@@ -497,8 +499,9 @@ class Preparer:
             return None
         date = f" of {choice.created_at:%Y-%m-%d}" if choice.created_at else ""
         release = self._releases.choose(api_base, choice, draft)
-        message = f"{choice.model}, version {choice.version[:8]}{date} · {release.title}"
-        findings.append(Check("version", "ok" if fresh else "asking", message, ""))
+        message = f"{choice.model}, version {choice.version[:8]}{date}"
+        level: State = "ok" if fresh else "asking"
+        findings.append(Check("version", level, message, release=release.title))
         return choice
 
     def _has_hub_token(self, api_base: str) -> bool | None:
@@ -525,6 +528,17 @@ def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
     if draft.data == "hosted":
         return "both"
     return "both" if config.local_datasets else "remote"
+
+
+def _with_release(found: list[Check], release: ReleaseProfile | None) -> list[Check]:
+    """Findings about staging: whether a trainer reads all of a bucket is known by its release."""
+    respected = None if release is None else release.aws_prefix_respected
+    refusal, _ = whole_bucket(prefix_respected=respected)
+    title = (release or UNKNOWN).title
+    return [
+        replace(check, release=title) if refusal and refusal in check.message else check
+        for check in found
+    ]
 
 
 def staged_key(job: JobRecord | None) -> str:

@@ -5,6 +5,7 @@ What a job showed is kept as a fact by version id: its next job is checked by it
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -13,12 +14,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.clock import utc_now
+from tui.base.errors import RefusedError
 from tui.base.job_status import JobStatus
 from tui.engine.config.live import LiveSettings
 from tui.engine.submission.draft import Draft
-from tui.engine.submission.model_catalog import Choice
+from tui.engine.submission.model_catalog import Choice, ModelCatalog
+from tui.replicate.errors import ReplicateError
 from tui.simpletuner.release.profile import AFTER_4_8, ReleaseProfile, profile_for
 from tui.simpletuner.request.container import UPLOAD_ROOT
+from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
@@ -60,6 +64,17 @@ class ReleaseProfiles:
         The draft's word counts more than the setting `cloud.trainer_release`.
         """
         word = draft.trainer_release or self._live.now.cloud.trainer_release
+        if choice is None:
+            return profile_for(None, user_word=word)
+        return profile_for(choice.created_at, self._observed(api_base, choice), word)
+
+    async def usual(self, catalog: ModelCatalog, api_base: str) -> ReleaseProfile:
+        """The profile of the version that a job with the settings as they are would run on."""
+        word = self._live.now.cloud.trainer_release
+        choice: Choice | None = None
+        with contextlib.suppress(ReplicateError, RefusedError, ValueError):
+            hardware = PROFILES[normalise_profile(self._live.now.cloud.hardware)]
+            choice = await catalog.choose(api_base, hardware)
         if choice is None:
             return profile_for(None, user_word=word)
         return profile_for(choice.created_at, self._observed(api_base, choice), word)

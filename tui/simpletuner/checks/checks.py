@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from tui.base.formatting import plural
 from tui.simpletuner.checks.buckets import bucket_checks
-from tui.simpletuner.checks.data import CheckRow, data_checks
+from tui.simpletuner.checks.data import CheckRow, data_checks, resting_on
 from tui.simpletuner.checks.dataloader import dataloader_checks
 from tui.simpletuner.checks.delivery_schedule import schedule_checks
 from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory, total_steps
@@ -52,6 +52,8 @@ class Check:
         message: the finding, for the screen.
         advice: what the user can do; empty for `ok`.
         changes: options (plain names) that correct the problem; a form can apply them.
+        release: the release profile that the finding rests on, for the screen; "" when it rests on
+            none.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Check:
     message: str
     advice: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
+    release: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +168,9 @@ def _method(config: TrainingConfig) -> str:
 
 
 def _check_options(facts: Facts) -> Iterator[CheckRow]:
-    yield from option_checks(facts.config, facts.option_release)
-    yield from rule_checks(
-        facts.config, facts.delivery, facts.option_release, gpus=facts.profile.gpus
-    )
+    yield from resting_on(facts.release, option_checks(facts.config, facts.option_release))
+    rules = rule_checks(facts.config, facts.delivery, facts.option_release, gpus=facts.profile.gpus)
+    yield from resting_on(facts.release, rules)
 
 
 def _check_steps(facts: Facts) -> Iterator[CheckRow]:
@@ -191,7 +193,9 @@ def _check_steps(facts: Facts) -> Iterator[CheckRow]:
         message = f"no checkpoint before the end: one is due every {config.checkpoint_interval}"
         half = max(1, steps // 2)
         advice = "Lower checkpoint_step_interval, or a run that is cut short leaves nothing."
-        yield "checkpoints", "warn", message, advice, {"checkpoint_step_interval": half}
+        finding = "checkpoints", "warn", message, advice, {"checkpoint_step_interval": half}
+        yield from resting_on(facts.release, [finding] if facts.delivery.uses_s3 else [])
+        yield from [] if facts.delivery.uses_s3 else [finding]
 
 
 def _check_run_time(facts: Facts) -> Iterator[CheckRow]:
@@ -279,7 +283,7 @@ def _check_schedule(facts: Facts) -> Iterator[CheckRow]:
         release=facts.release,
         gpus=facts.profile.gpus,
     )
-    yield from schedule_checks(facts.config, outlook, facts.release)
+    yield from resting_on(facts.release, schedule_checks(facts.config, outlook))
 
 
 def _check_token(facts: Facts) -> Iterator[CheckRow]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.datasets import advice as data_advice
 from tui.simpletuner.datasets.pack import UPLOAD_LIMIT
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
-from tui.simpletuner.release.profile import ReleaseProfile
+from tui.simpletuner.release.profile import UNKNOWN, ReleaseProfile
 from tui.simpletuner.request.modes import DatasetMode, archive_is_lost, mode_support
 
 CheckRow = tuple[Any, ...]
-"""The arguments of a `Check`: id, level, message, and optionally advice and changes."""
+"""The arguments of a `Check`: id, level, message, and optionally advice, changes and release."""
 
 _EXPECTED = frozenset(
     {"hidden file", "not an image or a caption", "hidden folder", "folder of a tool, not data",
@@ -38,7 +38,7 @@ def data_checks(
             advice = "Add one with type local, huggingface, aws or csv."
             yield "datasets", "error", message, advice
         return
-    yield from _check_mode(config, mode, schema, release)
+    yield from resting_on(release, _check_mode(config, mode, schema, release))
     for dataset in report.datasets if report else ():
         if dataset.kind == "local" and not dataset.spec.disabled:
             yield from _check_dataset(dataset, mode)
@@ -48,6 +48,20 @@ def data_checks(
         yield "datasets", "ok", f"hosted data, fetched by the trainer: {listed}"
     if report is not None and mode in ("images", "both") and report.archive_files:
         yield from _check_archive(report)
+
+
+def resting_on(release: ReleaseProfile | None, rows: Iterable[CheckRow]) -> Iterator[CheckRow]:
+    """The findings with the release profile that they rest on.
+
+    Args:
+        release: the profile; None stands for what all known releases have in common.
+        rows: the findings.
+    """
+    title = (release or UNKNOWN).title
+    for identity, level, message, *more in rows:
+        advice = more[0] if more else ""
+        changes = more[1] if len(more) > 1 else {}
+        yield identity, level, message, advice, changes, title
 
 
 def _check_mode(

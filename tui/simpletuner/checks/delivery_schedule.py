@@ -11,7 +11,6 @@ from tui.simpletuner.delivery_schedule.job import DeliveryOutlook
 from tui.simpletuner.delivery_schedule.mends import Mend
 from tui.simpletuner.delivery_schedule.schedule import DeliverySchedule
 from tui.simpletuner.delivery_schedule.sizes import delivery_size
-from tui.simpletuner.release.profile import ReleaseProfile
 
 _MANY_BYTES = 5 * 10**9
 _MANY_TIMES = 4
@@ -21,25 +20,22 @@ _MANY_TIMES = 4
 def schedule_checks(
     config: TrainingConfig,
     outlook: DeliveryOutlook,
-    release: ReleaseProfile | None,
 ) -> Iterator[CheckRow]:
     """The findings about a job's delivery schedule; none without a delivery.
 
     Args:
         config: the config with the job's overrides applied.
         outlook: what leaves the trainer, and what would help.
-        release: the release profile that the schedule rests on.
     """
     schedule, mends = outlook
     if schedule is None:
         return
-    basis = f" · {release.title}" if release is not None else ""
     if schedule.promise == "yes":
-        yield "delivery-schedule", "ok", f"{schedule.line}{basis}"
+        yield "delivery-schedule", "ok", schedule.line
     else:
         # What was counted to arrive, and only cannot be promised, is no error.
         hopeful = schedule.promise == "unknown" and schedule.final and schedule.certain
-        message = f"{schedule.line}: {schedule.reason}{basis}"
+        message = f"{schedule.line}: {schedule.reason}"
         changes = dict(mends[0].overrides) if mends else {}
         level = "warn" if hopeful else "error"
         yield "delivery-schedule", level, message, _advice(mends), changes

@@ -59,6 +59,7 @@ def describe_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
             "message": check.message,
             "advice": check.advice,
             "changes": _overridable(check.changes),
+            "release": check.release,
         }
         for check in checks
     ]

@@ -65,7 +65,7 @@ class ReleaseProfile:
             "user": "as you said",
         }[self.source]
         if self.name == "unknown":
-            return "release not known, so by what holds for SimpleTuner 4.8.0 and 4.10.1"
+            return "SimpleTuner 4.8.0 and 4.10.1 (release not known)"
         if self.name == "patched":
             return f"a build unlike SimpleTuner 4.8.0 and 4.10.1 ({basis})"
         limit = "" if self.source == "user" else "at most "

@@ -87,7 +87,7 @@ def _images(possible: bool, release: ReleaseProfile | None) -> ModeSupport:
         message = "The archive is unpacked into one dataset; captions are the file names."
         return ModeSupport("images", "works", message)
     if release and archive == "ignored":
-        message = f"the trainer refuses every file of an archive: {release.title}"
+        message = "the trainer refuses every file of an archive"
         return ModeSupport("images", "fails", message)
     return ModeSupport(
         "images",
@@ -106,8 +106,8 @@ def _both(possible: bool, release: ReleaseProfile | None) -> ModeSupport:
         return ModeSupport("both", "works", message)
     if release and archive == "ignored":
         message = (
-            f"the trainer ignores an archive beside a dataloader, and local datasets are not found "
-            f"there: {release.title}"
+            "the trainer ignores an archive beside a dataloader, and local datasets are not found "
+            "there"
         )
         return ModeSupport("both", "fails", message)
     return ModeSupport(
