@@ -5,17 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engine.staging.folders import entries_of, picture, use_datasets
-from tests.engine.world import World
+from tests.engine.world import World, running_engine
+from tests.wished import wished
+from tui.api.submission import Draft
 from tui.base.errors import RefusedError
 from tui.base.job_status import JobStatus
+from tui.client.client import ControlClient
 from tui.client.errors import ControlError
 from tui.engine.staging.place import StagingPlace
+from tui.sandbox.demo import write_demo_project
 from tui.sandbox.hub.accounts import HubToken
+from tui.sandbox.server import serve
+from tui.settings import Home
 from tui.simpletuner.errors import SimpleTunerError
 
 
@@ -83,6 +90,30 @@ async def test_a_place_that_was_shown_is_not_changed_without_a_word(world: World
     unchecked = world.draft(13, data="staged")
     job = await world.ended((await world.client.submit(unchecked))["job_id"])
     assert job.submit["staging"]["place"] == "here"
+
+
+async def test_a_place_that_was_shown_counts_after_a_restart_of_the_engine(tmp_path: Path) -> None:
+    home = Home(tmp_path / "h", tmp_path / "h" / "cloud_outputs")
+    config = write_demo_project(tmp_path / "project")
+    draft: Draft = {"config": str(config), "data": "staged", "consent": True}
+    sandbox = await serve(wished(work_dir=tmp_path / "sandbox"))
+    assert sandbox.hub_url
+    try:
+        for hub in (sandbox.hub_url, "http://127.0.0.1:9"):
+            async with running_engine(home) as (engine, _):
+                client = ControlClient(home.socket, sandbox.base_url)
+                await client.set_session(
+                    {"replicate_token": sandbox.token, "hf_endpoint": hub, "hf_token": "hf_write"}
+                )
+                if hub == sandbox.hub_url:
+                    assert (await client.check(draft))["leaves"]["place"] == "hub"
+                    continue
+                with pytest.raises(ControlError) as caught:
+                    await client.submit(draft)
+                assert caught.value.code == "consent_required"
+                assert not engine.reader.records()
+    finally:
+        await sandbox.aclose()
 
 
 async def test_an_account_that_changes_after_the_submit_gets_nothing(world: World) -> None:

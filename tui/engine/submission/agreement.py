@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.formatting import plural
 from tui.engine.submission.draft import Draft
+from tui.store.schema import StoreError
+from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from tui.engine.staging.planning import StagingPlan
     from tui.simpletuner.datasets.scan import DataReport
 
+LOG = logging.getLogger(__name__)
 UPLOAD: Final = "upload"
 """The place of an archive, which goes to the API itself."""
+_FACT: Final = "shown-places"
 _REMEMBERED: Final = 200
 _UNBOUND: Final = frozenset({"consent", "agreed", "idempotency_key"})
 """Fields of a draft that do not change what its check shows."""
@@ -44,18 +49,32 @@ def with_agreement(
 
 
 class ShownPlaces:
-    """The places that the newest checks of drafts have shown; they are kept in memory."""
+    """The places that the newest checks of drafts have shown.
 
-    def __init__(self) -> None:
-        self._places: OrderedDict[str, str] = OrderedDict()
+    They are kept in the store: the engine may end between the check and the submit.
+    """
+
+    def __init__(self, writer: StoreWriter) -> None:
+        """Take the store."""
+        self._writer = writer
+        known = writer.fact(_FACT)
+        rows = known if isinstance(known, list) else []
+        self._places = OrderedDict((str(key), str(place)) for key, place in rows)
 
     def show(self, api_base: str, draft: Draft, place: str) -> None:
         """Remember the place that a check shows."""
         key = _key(api_base, draft)
+        unchanged = self._places.get(key) == place
         self._places[key] = place
         self._places.move_to_end(key)
         while len(self._places) > _REMEMBERED:
             self._places.popitem(last=False)
+        if unchanged:
+            return
+        try:
+            self._writer.set_fact(_FACT, list(self._places.items()))
+        except StoreError as error:  # the check is still good, and a submit needs the store anyway
+            LOG.warning("what a check showed could not be stored: %s", error)
 
     def require_agreed(self, api_base: str, draft: Draft, leaves: dict[str, Any]) -> None:
         """Refuse to send something else, or elsewhere, than was agreed to.
@@ -88,4 +107,6 @@ class ShownPlaces:
 
 
 def _key(api_base: str, draft: Draft) -> str:
-    return f"{api_base} {draft.model_dump_json(exclude=set(_UNBOUND))}"
+    """A digest, since an address in a draft may hold a password."""
+    text = f"{api_base} {draft.model_dump_json(exclude=set(_UNBOUND))}"
+    return hashlib.sha256(text.encode()).hexdigest()

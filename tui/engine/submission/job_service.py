@@ -92,7 +92,7 @@ class JobService:
         self._spending = spending
         self._submitter = submitter
         self._tasks = tasks
-        self.shown = ShownPlaces()
+        self.shown = ShownPlaces(recorder.writer)
 
     @property
     def _writer(self) -> StoreWriter:
