@@ -386,9 +386,11 @@ def _consent_lines(report: CheckReport, *, dataloader: bool = True) -> list[str]
     estimate, leaves = report["estimate"], report["leaves"]
     price = formatting.money(estimate["micros"])
     low, high = formatting.money(estimate["low_micros"]), formatting.money(estimate["high_micros"])
+    rate = formatting.rate(estimate["rate_micros"])
     lines.append(
-        f"  estimated {price} ({low}–{high}), {formatting.duration(estimate['seconds'])} "
-        f"at {formatting.rate(estimate['rate_micros'])}"
+        f"  estimated {price} ({low}–{high}), {formatting.duration(estimate['seconds'])} at {rate}"
+        if estimate["steps"]
+        else f"  no estimate: the steps depend on data that is not known here; {rate}"
     )
     lines += [f"    {words}" for words in _basis_words(estimate)]
     if leaves["images"]:

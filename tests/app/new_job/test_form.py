@@ -92,6 +92,12 @@ def test_the_price_is_free_in_the_sandbox() -> None:
     assert check_text.skipped_words(answer()) == "Skipped: 1 file: may hold secrets"
 
 
+def test_a_run_of_unknown_length_has_no_price() -> None:
+    unknown = {"estimate": {"steps": 0, "seconds": 60, "micros": 58_500, "free": False}}
+    assert "no estimate" in check_text.estimate_words(unknown)
+    assert check_text.price(unknown) == "price not known"
+
+
 def test_entries_fit_and_hold_everything() -> None:
     lines = check_text.check_entries(answer(ok=False), 40)
     assert lines[0].text.startswith("✗ both max_train_steps")

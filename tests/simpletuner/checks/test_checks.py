@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,16 @@ from tests.simpletuner.projects import (
     write_image,
     write_project,
 )
+from tui.base.formatting import duration
 from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
-from tui.simpletuner.checks.estimate import estimate, guess_memory, steps_per_epoch, total_steps
+from tui.simpletuner.checks.estimate import estimate, guess_memory, total_steps
 from tui.simpletuner.config.families import families, family
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.starters import STARTERS, write_starter
-from tui.simpletuner.datasets.scan import scan
+from tui.simpletuner.config.training_config import read_entries
+from tui.simpletuner.datasets.scan import DataReport, DatasetReport, scan
 from tui.simpletuner.errors import ConfigError
 from tui.simpletuner.release.profile import profile_for
 from tui.simpletuner.request.delivery import Delivery
@@ -252,14 +255,52 @@ def test_what_is_left_out_of_the_request_is_said(tmp_path: Path) -> None:
     epochs=st.integers(1, 20),
 )
 def test_epochs_cover_every_sample(images: int, batch: int, repeats: int, epochs: int) -> None:
-    from tui.simpletuner.config.training_config import read_entries
-
-    entries = [{"id": "x", "type": "local", "repeats": repeats}]
     values = {"train_batch_size": batch, "num_train_epochs": epochs}
-    config = TrainingConfig("x", Path("x"), values, datasets=read_entries(entries, []))
-    steps = steps_per_epoch(config, images)
+    config, report = _random_crops(values, images, repeats=repeats)
+    steps, rest = divmod(total_steps(config, report), epochs)
+    assert rest == 0
     assert (steps - 1) * batch < images * (repeats + 1) <= steps * batch
-    assert total_steps(config, images) == steps * epochs
+
+
+def test_every_dataset_counts_with_its_own_repeats_and_no_reference_counts() -> None:
+    """The same folder in two datasets is trained twice; a reference is not trained by itself."""
+    values = {"train_batch_size": 2, "num_train_epochs": 3, "gradient_accumulation_steps": 2}
+    one, first = _random_crops(values, 10, repeats=1)
+    other, second = _random_crops(values, 7, id="other")
+    mask, third = _random_crops(values, 10, id="mask", dataset_type="conditioning")
+    config = replace(one, datasets=(*one.datasets, *other.datasets, *mask.datasets))
+    report = DataReport((*first.datasets, *second.datasets, *third.datasets))
+    batches = 10 + 4  # 20 samples and 7, two at a time
+    assert total_steps(config, report) == batches // 2 * 3
+    assert estimate(config, PROFILES["l40s"], report).steps == batches // 2 * 3
+    hosted = replace(config, datasets=(*config.datasets, *read_entries([HOSTED], [])))
+    assert total_steps(hosted, report) == 0, "the hosted part is not known"
+    assert total_steps(with_options(hosted, {"max_train_steps": 50}), report) == 50
+
+
+def _random_crops(
+    values: dict[str, Any], images: int, **entry: Any
+) -> tuple[TrainingConfig, DataReport]:
+    """A dataset whose buckets cannot be known: each picture is cropped to any shape."""
+    raw = {"id": "x", "type": "local", "crop": True, "crop_aspect": "random", **entry}
+    specs = read_entries([raw], [])
+    config = TrainingConfig("x", Path("x"), values, datasets=specs)
+    (spec,) = specs
+    return config, DataReport((DatasetReport(spec.id, "local", spec, images=images),))
+
+
+def test_a_run_of_unknown_length_has_no_estimate(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"max_train_steps": 0, "num_train_epochs": 2}
+    found = check_of(check_config(load_config(write_project(tmp_path, [HOSTED], **options))),
+                     "run-time")  # fmt: skip
+    assert (found.level, "depends on data" in found.message) == ("warn", True)
+
+
+def test_a_length_of_time_reads_as_everywhere_else(tmp_path: Path) -> None:
+    config = load_config(write_project(tmp_path, max_train_steps=400))
+    guess = estimate(config, PROFILES["l40s"])
+    message = check_of(check_config(config), "run-time").message
+    assert message.startswith(f"about {duration(guess.seconds)}, from ")
 
 
 def test_estimates(tmp_path: Path) -> None:

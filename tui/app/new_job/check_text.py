@@ -82,8 +82,10 @@ def basis_words(answer: Answer) -> str:
 
 
 def estimate_words(answer: Answer) -> str:
-    """Returns the estimate: `about 64 min (40 to 90 min), $3.70 ($2.30 to $5.20)`."""
+    """Returns the estimate: `about 1 h 04 m (40 m to 1 h 30 m), $3.70 ($2.30 to $5.20)`."""
     guess = answer.get("estimate") or {}
+    if guess.get("steps") == 0:
+        return "no estimate: the steps depend on data that is not known here"
     time = formatting.duration(guess.get("seconds"))
     low, high = (formatting.duration(guess.get(f"{end}_seconds")) for end in ("low", "high"))
     if is_free(answer):
@@ -107,8 +109,10 @@ def price(answer: Answer | None) -> str:
     """Returns the price on the submit key; empty in the sandbox and before it is known."""
     if answer is None or is_free(answer):
         return ""
-    micros = (answer.get("estimate") or {}).get("micros")
-    return formatting.money(micros) if micros else ""
+    guess = answer.get("estimate") or {}
+    if guess.get("steps") == 0:
+        return "price not known"
+    return formatting.money(guess["micros"]) if guess.get("micros") else ""
 
 
 def leaves_words(answer: Answer) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from tui.base.errors import RefusedError
+from tui.base.formatting import duration
 from tui.base.hosts import is_loopback
 from tui.base.newest import Newest
 from tui.engine.config.live import LiveSettings
@@ -585,8 +586,8 @@ def ceiling_check(prepared: Prepared) -> list[Check]:
     ceiling, estimate = prepared.draft.cost_ceiling_micros, prepared.estimate
     if ceiling is None:
         return []
-    minutes = ceiling_seconds(ceiling, prepared.rate_micros) / 60
-    message = f"never more than {dollars(ceiling)}: Replicate ends it after {minutes:.0f} min"
+    time = duration(ceiling_seconds(ceiling, prepared.rate_micros))
+    message = f"never more than {dollars(ceiling)}: Replicate ends it after {time}"
     if estimate.micros > ceiling:
         advice = f"About {dollars(estimate.micros)} are estimated; raise the ceiling or train less."
         return [Check("ceiling", "warn", f"{message}, probably before it is done", advice)]

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from tui.base.formatting import plural
+from tui.base.formatting import duration, plural
 from tui.simpletuner.checks.buckets import bucket_checks
 from tui.simpletuner.checks.data import CheckRow, data_checks, resting_on
 from tui.simpletuner.checks.dataloader import dataloader_checks
 from tui.simpletuner.checks.delivery_schedule import schedule_checks
-from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory, total_steps
+from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory
 from tui.simpletuner.checks.option_rules import rule_checks
 from tui.simpletuner.checks.options import option_checks
 from tui.simpletuner.checks.resume import resume_checks
@@ -174,14 +174,14 @@ def _check_options(facts: Facts) -> Iterator[CheckRow]:
 
 
 def _check_steps(facts: Facts) -> Iterator[CheckRow]:
-    config, report = facts.config, facts.report
+    config = facts.config
     if config.max_train_steps and config.num_train_epochs:
         both = f"max_train_steps ({config.max_train_steps})"
         both += f" and num_train_epochs ({config.num_train_epochs})"
         advice = "Set one of them to 0."
         yield "steps", "error", f"both {both} are set", advice, {"num_train_epochs": 0}
         return
-    steps = total_steps(config, report.images if report else 0, gpus=facts.profile.gpus)
+    steps = facts.guess.steps
     if steps:
         yield "steps", "ok", plural(steps, "step")
     else:
@@ -201,17 +201,21 @@ def _check_steps(facts: Facts) -> Iterator[CheckRow]:
 def _check_run_time(facts: Facts) -> Iterator[CheckRow]:
     guess = facts.guess
     if not guess.steps:
+        message = "how long it runs and what it costs depends on data that is not known here"
+        advice = "Set max_train_steps, or a cost ceiling or a time after which Replicate ends it."
+        yield "run-time", "warn", message, advice
         return
-    minutes = round(guess.seconds / 60)
+    time = duration(guess.seconds)
     if guess.seconds > RUN_LIMIT_SECONDS:
         advice = (
             "Use fewer steps or faster hardware, or make sure that this model's limit was raised; "
             "frequent checkpoints keep what was reached."
         )
-        message = f"about {minutes} min: Replicate stops a run after 30 min by default"
+        limit = duration(RUN_LIMIT_SECONDS)
+        message = f"about {time}: Replicate stops a run after {limit} by default"
         yield "run-time", "warn", message, advice
     else:
-        yield "run-time", "ok", f"about {minutes} min, from {guess.basis}"
+        yield "run-time", "ok", f"about {time}, from {guess.basis}"
 
 
 def _check_memory(facts: Facts) -> Iterator[CheckRow]:

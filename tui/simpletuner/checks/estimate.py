@@ -14,6 +14,8 @@ from tui.simpletuner.config.families import family
 from tui.simpletuner.config.training_config import DEFAULT_LORA_RANK, TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_int, as_text
 from tui.simpletuner.datasets.scan import DataReport
+from tui.simpletuner.delivery_schedule.plan import planned_steps, read_plan
+from tui.simpletuner.delivery_schedule.schedule import count_batches
 from tui.simpletuner.request.delivery import validation_enabled
 from tui.simpletuner.request.hardware import HardwareProfile
 
@@ -57,20 +59,17 @@ class Estimate:
     basis: str
 
 
-def total_steps(config: TrainingConfig, images: int, *, gpus: int = 1) -> int:
-    """Optimisation steps of the run; 0 when only epochs are set and no image was counted."""
-    if config.max_train_steps:
-        return config.max_train_steps
-    return steps_per_epoch(config, images, gpus=gpus) * config.num_train_epochs
+def total_steps(config: TrainingConfig, report: DataReport | None, *, gpus: int = 1) -> int:
+    """Optimisation steps of the run, as the trainer counts them from the batches of its buckets.
 
-
-def steps_per_epoch(config: TrainingConfig, images: int, *, gpus: int = 1) -> int:
-    """Optimisation steps that see each sample (with its repeats) once."""
-    if images <= 0:
-        return 0
-    repeats = max((spec.repeats for spec in config.training_datasets), default=0)
-    batch = config.train_batch_size * config.gradient_accumulation_steps * max(1, gpus)
-    return max(1, math.ceil(images * (repeats + 1) / batch))
+    Returns:
+        0 when only epochs are set and the size of a dataset is not known here.
+    """
+    plan = read_plan(config.values)
+    if plan.steps:
+        return plan.steps
+    batches = count_batches(config, report, max(1, gpus))
+    return planned_steps(plan, batches.count) if batches is not None else 0
 
 
 def estimate(
@@ -92,7 +91,7 @@ def estimate(
     """
     images = report.images if report else 0
     gpus = min(profile.gpus, max(config.num_processes, 1))
-    steps = total_steps(config, images, gpus=gpus)
+    steps = total_steps(config, report, gpus=gpus)
     if step_seconds:
         per_step, spread, basis = step_seconds, _SPREAD_MEASURED, "an earlier run like this one"
     else:
