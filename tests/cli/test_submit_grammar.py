@@ -48,6 +48,10 @@ def test_a_failed_delivery_can_be_accepted() -> None:
     assert draft("--trainer-release", "4.8.0")["trainer_release"] == "4.8.0"
 
 
+def test_an_option_of_the_config_can_be_left_out() -> None:
+    assert draft("--unset=--lora-rnak", "--unset", "seed")["unset"] == ["lora_rnak", "seed"]
+
+
 @pytest.mark.parametrize(
     ("text", "way", "place"),
     [

@@ -151,6 +151,7 @@ class Draft(TypedDict, total=False):
         images_url: https address of an archive, for `hosted`.
         delivery: where results shall go.
         overrides: options that replace the config's.
+        unset: options of the config that this job goes without, by SimpleTuner's plain names.
         cancel_after: seconds after which Replicate ends the job.
         cost_ceiling_micros: micro-dollars that the job may cost at most; becomes such a time.
         consent: whether the user agreed to what leaves the machine.
@@ -181,6 +182,7 @@ class Draft(TypedDict, total=False):
     images_url: str | None
     delivery: DraftDelivery
     overrides: DraftOverrides
+    unset: Annotated[list[str], Bounds(max_length=100)]
     cancel_after: Annotated[int, Bounds(ge=5)] | None
     cost_ceiling_micros: Annotated[int, Bounds(ge=1)] | None
     consent: bool
@@ -310,7 +312,8 @@ class Check(TypedDict):
         level: fine, may waste the run, cannot work, or not proved yet: somebody is being asked.
         message: what was found.
         advice: what to do; empty for `ok`.
-        changes: options for the draft's overrides that correct it; empty when none would.
+        changes: options for the draft's overrides that correct it; null takes one out of the config
+            (the draft's `unset`). Empty when none would.
         release: the release profile of the trainer that it rests on; empty when it rests on none.
     """
 

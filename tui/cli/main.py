@@ -153,6 +153,7 @@ def _add_rerun(command: argparse.ArgumentParser) -> None:
         "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE",
         help="an option of the config to change in this run",
     )  # fmt: skip
+    _add_unset(command)
     for name in ("delivery", "data"):
         command.add_argument(
             f"--accept-{name}", action="store_true", default=None,
@@ -285,6 +286,7 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
         "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE",
         help="any other option of the config for this job, such as vae_batch_size=1",
     )  # fmt: skip
+    _add_unset(command)
     command.add_argument(
         "--stop-after", type=_count, metavar="SECONDS", help="Replicate ends the job then"
     )
@@ -338,11 +340,22 @@ def _count(text: str) -> int:
     return number
 
 
+def _add_unset(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--unset", type=_option_name, action="append", default=[], metavar="NAME",
+        help="an option of the config that this job goes without",
+    )  # fmt: skip
+
+
+def _option_name(text: str) -> str:
+    return text.strip().lstrip("-").replace("-", "_")
+
+
 def _setting(text: str) -> tuple[str, object]:
     from tui.simpletuner.config.overrides import parse_override
 
     name, equals, value = text.partition("=")
-    name = name.strip().lstrip("-").replace("-", "_")
+    name = _option_name(name)
     if not equals:
         raise argparse.ArgumentTypeError("write it as NAME=VALUE")
     try:

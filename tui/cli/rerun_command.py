@@ -39,6 +39,8 @@ def rerun(options: argparse.Namespace) -> int:
         draft["name"] = options.name
     draft["overrides"] = {**(cast("dict[str, object]", draft.get("overrides") or {})),
                           **dict(options.set)}  # fmt: skip
+    if options.unset:
+        draft["unset"] = [*cast("list[str]", draft.get("unset") or ()), *options.unset]
     for name in ("accept_delivery", "accept_data"):
         if getattr(options, name):
             draft[name] = True

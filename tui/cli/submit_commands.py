@@ -140,6 +140,7 @@ def draft_of(options: argparse.Namespace) -> Draft:
         "images_url": _archive(options.images_url),
         "delivery": _given(delivery_of(options)),
         "overrides": {**dict(options.set), **_given({**overrides, **overrides_of(options)})},
+        "unset": options.unset or None,
         "cancel_after": options.stop_after,
         "cost_ceiling_micros": options.cost_ceiling,
         "accept_delivery": options.accept_delivery,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.app.new_job.check_answer import answer
 from tui.app.new_job import check_text
-from tui.app.new_job.form import fields_of, parse_duration, set_field
+from tui.app.new_job.command import command_line
+from tui.app.new_job.form import change_options, fields_of, parse_duration, set_field
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,25 @@ def test_the_price_is_free_in_the_sandbox() -> None:
     assert check_text.price(None) == ""
     assert check_text.leaves_words(answer(sandbox=True))[0] == "Stays on this machine"
     assert check_text.skipped_words(answer()) == "Skipped: 1 file: may hold secrets"
+
+
+def test_a_finding_that_takes_an_option_out_is_a_change_of_the_draft() -> None:
+    draft: dict[str, Any] = {"config": "cats", "overrides": {"vae_batch_size": 2}}
+    changes = {"vae_batch_size": None, "lora_rnak": None, "lora_rank": 8}
+    finding = {"level": "error", "message": "lora_rnak: no such option", "changes": changes}
+    words = check_text.change_words(finding, answer())
+    assert words == "vae_batch_size: removed, lora_rnak: removed, lora_rank: 16 → 8"
+    change_options(draft, changes)
+    assert draft["overrides"] == {"lora_rank": 8}
+    assert draft["unset"] == ["vae_batch_size", "lora_rnak"]
+    assert command_line(draft).endswith("--rank 8 --unset vae_batch_size --unset lora_rnak")
+    line = next(field for field in fields_of(draft, None, {}) if field.key == "unset:lora_rnak")
+    assert (line.label, line.value, line.own) == ("Lora rnak", "removed", True)
+    assert set_field(draft, line.key, "8"), "its value is the config's business"
+    assert not set_field(draft, line.key, "")
+    assert draft["unset"] == ["vae_batch_size"]
+    change_options(draft, {"vae_batch_size": 4})
+    assert (draft["overrides"]["vae_batch_size"], draft["unset"]) == (4, [])
 
 
 def test_a_run_of_unknown_length_has_no_price() -> None:

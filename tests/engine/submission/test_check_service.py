@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.engine.submission.held_answers import hold_answers
-from tests.engine.world import World
+from tests.engine.world import World, edit_config
 from tests.support import eventually
 from tui.api.submission import CheckReport
 from tui.client.errors import ControlError
@@ -131,6 +132,18 @@ async def test_a_check_that_cannot_be_finished_says_why(world: World) -> None:
     world.engine.checks.stop()
     with pytest.raises(ControlError, match="not kept"):
         await world.client.check_later(second)
+
+
+async def test_an_option_can_be_taken_out_of_a_job(world: World) -> None:
+    """As the change of a finding says, and the file stays as it is."""
+    edit_config(world.config, lora_rnak=8)
+    report = await world.client.check(world.draft())
+    (finding,) = (check for check in report["checks"] if "lora_rnak" in check["message"])
+    assert (finding["level"], finding["changes"]) == ("error", {"lora_rnak": None})
+    report = await world.client.check(world.draft(unset=["lora_rnak"]))
+    assert report["ok"]
+    assert "lora_rnak" not in json.dumps(report["request"])
+    assert "lora_rnak" in world.config.read_text()
 
 
 async def test_a_warm_check_sees_an_edit_in_place(world: World) -> None:

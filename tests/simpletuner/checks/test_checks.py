@@ -429,7 +429,7 @@ def test_descriptions_are_plain_json(tmp_path: Path) -> None:
     ("changes", "described"),
     [
         ({"num_train_epochs": 0}, {"num_train_epochs": 0}),
-        ({"lora_rnak": None, "lora_rank": 8}, {}),  # an option cannot be taken out of the file
+        ({"lora_rnak": None, "lora_rank": 8}, {"lora_rnak": None, "lora_rank": 8}),
         ({"some_option": 1}, {}),
     ],
 )

@@ -64,7 +64,8 @@ def change_words(check: Answer, answer: Answer | None) -> str:
     parts = []
     for name, value in (check.get("changes") or {}).items():
         before = f"{override_text(config[name])} → " if config.get(name) is not None else ""
-        parts.append(f"{name}: {before}{override_text(value)}")
+        after = "removed" if value is None else override_text(value)
+        parts.append(f"{name}: {before}{after}")
     return ", ".join(parts)
 
 

@@ -54,6 +54,7 @@ def command_line(draft: Mapping[str, Any]) -> str:
             continue
         text = override_text(value)
         parts += [_SETTINGS[key], text] if key in _SETTINGS else ["--set", f"{key}={text}"]
+    parts += _unset(draft)
     if draft.get("cancel_after"):
         parts += ["--stop-after", str(draft["cancel_after"])]
     if draft.get("cost_ceiling_micros"):
@@ -69,7 +70,11 @@ def _rerun_line(draft: Mapping[str, Any]) -> str:
     for key, value in (draft.get("overrides") or {}).items():
         if value is not None:
             parts += ["--set", f"{key}={override_text(value)}"]
-    return shlex.join(parts)
+    return shlex.join([*parts, *_unset(draft)])
+
+
+def _unset(draft: Mapping[str, Any]) -> list[str]:
+    return [part for name in draft.get("unset") or () for part in _option("--unset", str(name))]
 
 
 def _value(draft: Mapping[str, Any], key: str, value: str) -> str:

@@ -58,6 +58,8 @@ _FIELD_OF_CHECK: Final = (
     ("config", "config"),
 )  # fmt: skip
 SHORTEST_STOP: Final = 5
+UNSET: Final = "unset:"
+"""Begins the keys of the lines of options that the job goes without."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd])?[a-z]*\s*")
 
@@ -112,6 +114,9 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
         if key not in NUMBERS and key not in publishing.OPTIONS:
             before = ((answer or {}).get("config") or {}).get(key)
             lines.append((key, _label(key), _figure(value), _was(before, value), False))
+    for name in draft.get("unset") or ():
+        note = "left out of this job; an empty value takes it back"
+        lines.append((f"{UNSET}{name}", _label(name), "removed", note, False))
     lines.append(("cancel_after", "Stop after", *stop_words(draft), False))
     lines.append(("cost_ceiling_micros", "Cost ceiling", *ceiling_words(draft, answer), False))
     return _as_fields(lines, draft, answer, _with_inside(errors))
@@ -150,7 +155,7 @@ def _with_inside(errors: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_own(key: str, draft: Draft) -> bool:
-    given = key in (draft.get("overrides") or {}) or bool(draft.get(key))
+    given = key in (draft.get("overrides") or {}) or bool(draft.get(key)) or key.startswith(UNSET)
     return given or (key in publishing.LABELS and publishing.is_own(key, draft))
 
 
@@ -306,6 +311,8 @@ def set_field(draft: Draft, key: str, text: str) -> str:
     text = text.strip()
     if key in OVERRIDES:
         return _set_override(draft, key, text)
+    if key.startswith(UNSET):
+        return _set_unset(draft, key.removeprefix(UNSET), text)
     if key == "cancel_after":
         return set_stop(draft, text)
     if key == "cost_ceiling_micros":
@@ -342,6 +349,25 @@ def _set_override(draft: Draft, key: str, text: str) -> str:
             return f"{_label(key)} {error}."
     draft["overrides"] = overrides
     return ""
+
+
+def _set_unset(draft: Draft, name: str, text: str) -> str:
+    """Takes an option back into the job; the text is empty then."""
+    if text and text != "removed":
+        return f"{_label(name)} can only be taken back: leave the value empty."
+    if not text:
+        draft["unset"] = [other for other in draft.get("unset") or () if other != name]
+    return ""
+
+
+def change_options(draft: Draft, changes: Mapping[str, Any]) -> None:
+    """Puts the changes of a finding into the draft; None takes an option out of the job."""
+    gone = [name for name, value in changes.items() if value is None]
+    overrides = {**(draft.get("overrides") or {}), **changes}
+    draft["overrides"] = {name: value for name, value in overrides.items() if name not in gone}
+    kept = [name for name in draft.get("unset") or () if name not in changes]
+    if draft.get("unset") or gone:
+        draft["unset"] = [*kept, *gone]
 
 
 def stop_words(draft: Draft) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from tui.app.new_job.check_text import (
     stays_here,
     weights_words,
 )
-from tui.app.new_job.form import Draft
+from tui.app.new_job.form import Draft, change_options
 from tui.app.widgets.confirm import Confirm
 from tui.base import formatting
 from tui.client.agreement import with_consent
@@ -247,7 +247,7 @@ class DraftSubmission:
         if finding is None:
             return ""
         words = change_words(finding, self.answer)
-        self.draft["overrides"] = {**(self.draft.get("overrides") or {}), **finding["changes"]}
+        change_options(self.draft, finding["changes"])
         self.draft_changed(at_once=True)
         return words
 

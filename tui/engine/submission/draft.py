@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -139,6 +139,7 @@ class Draft(BaseModel):
         keep_staged: keep the staged data when the last job that reads them has ended.
         leave_out_uncaptioned: stage a dataset without its pictures that have no caption.
         images_url: https address of an archive, for `hosted`.
+        unset: options of the config that this job goes without, by plain name.
         cancel_after: seconds after which Replicate ends the job.
         cost_ceiling_micros: micro-dollars that the job may cost at most; converted into such a
             time by the hardware's rate.
@@ -168,6 +169,7 @@ class Draft(BaseModel):
     images_url: str | None = None
     delivery: DeliveryDraft = DeliveryDraft()
     overrides: Overrides = Overrides()
+    unset: tuple[Annotated[str, Field(max_length=200)], ...] = Field((), max_length=100)
     cancel_after: int | None = Field(None, ge=SHORTEST_LIFE)
     cost_ceiling_micros: int | None = Field(None, ge=1)
     consent: bool = False
@@ -184,6 +186,11 @@ class Draft(BaseModel):
     @classmethod
     def _archive(cls, value: str | None) -> str | None:
         return read_address(value, ARCHIVE).url if value else None
+
+    @property
+    def option_changes(self) -> dict[str, Any]:
+        """What the job changes of the config's options; None takes one out."""
+        return {**dict.fromkeys(self.unset), **self.overrides.given()}
 
 
 def read_draft(body: Mapping[str, Any]) -> Draft:

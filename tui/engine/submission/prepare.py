@@ -410,7 +410,7 @@ class Preparer:
         if draft.cwd and not path.is_absolute() and (Path(draft.cwd) / path).exists():
             path = Path(draft.cwd) / path
         config = load_config(path, roots=self.config_roots(draft.cwd))
-        return with_options(config, draft.overrides.given())
+        return with_options(config, draft.option_changes)
 
     def _scan(self, config: TrainingConfig) -> DataReport:
         """Scan a config's datasets. Blocking, and so is what is derived from all files."""
@@ -431,7 +431,7 @@ class Preparer:
         if earlier is None:
             return self.load(draft)
         stored = stored_config(earlier, self.config_roots())
-        return with_options(stored, draft.overrides.given())
+        return with_options(stored, draft.option_changes)
 
     def free_name(self, wanted: str) -> str:
         """An unused run name: `cat-lora`, `cat-lora-2` and so on."""
@@ -552,7 +552,10 @@ def same_request(job: JobRecord, values: Mapping[str, Any], draft: Draft) -> Che
     found = request_differences(job, values)
     if not found:
         return Check("rerun-request", "ok", f"the same settings as {job.name} ({job.job_id})")
-    asked = draft.overrides.given() != (job.submit.get("draft") or {}).get("overrides", {})
+    before = job.submit.get("draft") or {}
+    asked = draft.overrides.given() != before.get("overrides", {}) or draft.unset != tuple(
+        before.get("unset") or ()
+    )
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
     words = "; ".join(found[:_MOST_NAMED])
     return Check(

@@ -66,8 +66,11 @@ def describe_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
 
 
 def _overridable(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes that a draft's overrides can make; none when only a part of them could be made."""
-    possible = all(name in OVERRIDES and value is not None for name, value in changes.items())
+    """Changes that a draft can make; none when only a part of them could be made.
+
+    Any option can be taken out (None); another value is possible for those with an override.
+    """
+    possible = all(name in OVERRIDES or value is None for name, value in changes.items())
     return dict(changes) if possible else {}
 
 
