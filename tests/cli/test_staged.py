@@ -8,6 +8,11 @@ from tests.cli.shell import Shell
 
 
 def test_staged_data_are_listed_and_removed(shell: Shell) -> None:
+    nowhere = shell.run(
+        "submit", str(shell.config), "--data", "staged:nosuch", "--yes", status=2
+    )  # fmt: skip
+    assert "There is no place nosuch to stage to." in nowhere.stderr
+    assert "There are: hub, here." in nowhere.stderr
     hub = shell.world.sandbox.hub_url
     environ = {"HF_TOKEN": "hf_write", "HF_ENDPOINT": str(hub)}
     shown = shell.run(

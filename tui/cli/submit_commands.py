@@ -23,8 +23,11 @@ from tui.client.errors import ControlError
 from tui.store.job_json import job_json
 from tui.store.lost_contact import FACT, LostContact, read_unheard
 from tui.store.records import JobRecord
+from tui.store.transfer_records import DestinationRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tui.api.submission import Check, CheckReport, CostEstimate, Draft
     from tui.client.client import ControlClient
     from tui.store.reader import StoreReader
@@ -40,6 +43,7 @@ _MARKS = {"ok": "✓", "warn": "!", "error": "✗", "asking": "…"}
 def check(options: argparse.Namespace) -> int:
     """Run all checks of a config: what is known here is printed first, then what is proved."""
     control, draft = context.engine(), draft_of(options)
+    require_place(draft, context.reader().destinations())
     if options.json:
         report = control.check(draft).result()
         say_json(report)
@@ -75,6 +79,7 @@ def submit(options: argparse.Namespace) -> int:
 
 def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> int:
     """Check a draft, show its price, ask, and start it; the options are those of `submit`."""
+    require_place(draft, context.reader().destinations())
     report = control.check(draft).result()
     if options.dry_run:
         return _dry_run(options, report)
@@ -161,6 +166,24 @@ def _data_of(text: str | None) -> dict[str, str | None]:
     way, _, place = (text or "").partition(":")
     known = place in ("", "hub", "here") or place.startswith("bucket:")
     return {"data": way or None, "staging": (place if known else f"bucket:{place}") or None}
+
+
+def require_place(draft: Draft, known: Iterable[DestinationRecord]) -> None:
+    """Refuse a bucket to stage to that no destination names, as a wrong word on the command line.
+
+    Raises:
+        ControlError: there is none of that name.
+    """
+    kind, _, name = (draft.get("staging") or "").partition(":")
+    buckets = [one.name for one in known if one.kind == "s3"]
+    if kind == "bucket" and name not in buckets:
+        raise ControlError(
+            f"There is no place {name} to stage to.",
+            f"There are: {', '.join(['hub', 'here', *buckets])}. "
+            "`simpletuner-tui destinations add` adds a bucket.",
+            status=404,
+            code="not_found",
+        )
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
