@@ -149,6 +149,14 @@ def _hardware(value: Any) -> str:
         raise FieldError(f"must be one of {', '.join(PROFILES)}") from None
 
 
+def _staging_place(value: Any) -> str:
+    """A place by its name in drafts; the engine knows whether there is such a destination."""
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if not re.fullmatch(r"auto|hub|here|bucket:[a-z0-9][a-z0-9_-]{0,39}", text):
+        raise FieldError("must be auto, hub, here or bucket: and the name of a destination")
+    return text
+
+
 def _theme(value: Any) -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not re.fullmatch(r"[\w-]{1,64}", text):
@@ -168,6 +176,7 @@ KINDS: Final[Mapping[str, Reader]] = {
     "proxy": text_fields.read_proxy,
     "public_url": listener_values.read_public_url,
     "speed": read_speed,
+    "staging_place": _staging_place,
     "theme": _theme,
     "web_address": read_web_address,
     "web_address_or_empty": _web_address_or_empty,

@@ -66,7 +66,8 @@ class CloudSettings:
     staging: str = field(
         default="auto",
         metadata=about(
-            "where local images are put for the trainer: {choices}", choices=("auto", "hub", "here")
+            "where local images are put for the trainer: auto, hub, here or bucket:DESTINATION",
+            kind="staging_place",
         ),
     )
     config_roots: tuple[str, ...] = field(

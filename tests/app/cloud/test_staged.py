@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from tui.app.cloud.screen import CloudScreen
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Picker
 from tui.settings import Home
+from tui.store.transfer_records import DestinationRecord
+from tui.store.writer import StoreWriter
 
 STAGED = ("GET", "/api/cloud/staged")
 COPY = {
@@ -73,15 +76,23 @@ async def test_a_copy_is_listed_with_its_reader_and_removed_after_a_question(
 
 
 async def test_the_place_of_new_copies_is_chosen(world: Home, engine: StandInEngine) -> None:
+    """A bucket, too."""
+    with contextlib.closing(StoreWriter(world)) as writer:
+        options = {"bucket": "pictures", "endpoint": "https://s3.example"}
+        writer.transfers.put_destination(DestinationRecord("mine", "s3", options, NOW))
+        writer.transfers.put_destination(DestinationRecord("disk", "folder", {"path": "/a"}, NOW))
     engine.answers[STAGED] = (200, {"staged": []})
     async with opened(world, engine) as (app, pilot):
         form = await open_form(await shown(pilot), pilot, "staged", "cloud.staging")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(app.screen, Picker))
-        await pilot.press("down", "down", "enter")
+        assert isinstance(app.screen, Picker)
+        names = [name for name, _, _ in app.screen._choices]
+        assert names == ["auto", "hub", "here", "bucket:mine"]
+        await pilot.press("down", "down", "down", "enter")
         await done(form, pilot)
         sent = [body for _, path, body in engine.asked if path == "/api/engine/settings" and body]
-        assert [body["values"] for body in sent] == [{"cloud.staging": "here"}]
+        assert [body["values"] for body in sent] == [{"cloud.staging": "bucket:mine"}]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ class StagedCard(Card):
 
     def lines(self, width: int) -> list[Words]:
         """Returns where images go, then each copy: what, where, since when, who reads it."""
-        _, place, what = _place(self.data.context.settings.cloud.staging)
+        _, place, what = self._place(self.data.context.settings.cloud.staging)
         lines = [row("images go to", place), *wrapped(what, "dim", width, indent=LABEL)]
         error = self.data.failed.get("staged")
         if error is not None:
@@ -105,8 +105,9 @@ class StagedCard(Card):
 
     def items(self) -> list[Item]:
         """Returns the place of new copies, and a removal of each copy."""
-        name, words, what = _place(self.data.context.settings.cloud.staging)
-        items = [Item(_SETTING, "Images go to", "choice", words, what, _PLACES, name)]
+        name, words, what = self._place(self.data.context.settings.cloud.staging)
+        places = (*_PLACES, *self._buckets())
+        items = [Item(_SETTING, "Images go to", "choice", words, what, places, name)]
         for copy in self.copies_there:
             read = f"read by {', '.join(map(self._job, copy['readers']))}"
             note = read if copy["readers"] else "no job reads it"
@@ -140,17 +141,37 @@ class StagedCard(Card):
         """
         if key == _SETTING:
             self.data.known["settings"] = await control.cloud.change_settings({key: value})
-            return ChangeResult(f"Local images go to {_place(value)[1]}, unless a job says where.")
+            return ChangeResult(
+                f"Local images go to {self._place(value)[1]}, unless a job says where."
+            )
         await control.remove_staged(key.removeprefix(_REMOVE))
         return ChangeResult("The copy is removed.")
+
+    def _buckets(self) -> list[tuple[str, str, str]]:
+        """The S3 destinations as places, each with words about it."""
+        try:
+            known = self.data.context.reader.destinations()
+        except StoreError:
+            return []
+        return [
+            (
+                f"bucket:{one.name}",
+                f"the bucket of {one.name}",
+                f"{one.options.get('bucket')}, read with temporary keys of one job",
+            )
+            for one in known
+            if one.kind == "s3"
+        ]
+
+    def _place(self, name: str) -> tuple[str, str, str]:
+        """The place of a setting; a destination that is gone is still shown by its name."""
+        known = next((place for place in (*_PLACES, *self._buckets()) if place[0] == name), None)
+        bucket = name.removeprefix("bucket:")
+        return known or (name, f"the bucket of {bucket}", "there is no such destination any more")
 
     def copies(self) -> str:
         """Returns the command that lists the same."""
         return "simpletuner-tui staged list"
-
-
-def _place(name: str) -> tuple[str, str, str]:
-    return next((place for place in _PLACES if place[0] == name), _PLACES[0])
 
 
 def where_words(copy: StagedData) -> str:
