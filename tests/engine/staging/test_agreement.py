@@ -14,11 +14,9 @@ from tests.engine.staging.folders import entries_of, picture, use_datasets
 from tests.engine.world import World, running_engine
 from tests.wished import wished
 from tui.api.submission import Draft
-from tui.base.errors import RefusedError
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.client.errors import ControlError
-from tui.engine.staging.place import StagingPlace
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.hub.accounts import HubToken
 from tui.sandbox.server import serve
@@ -174,15 +172,18 @@ async def test_the_way_of_the_data_is_agreed_to_as_well(world: World) -> None:
 
 
 async def test_a_place_that_is_refused_when_staging_begins_ends_the_job(world: World) -> None:
-    """Its destination may be gone by then, as after a restart: nothing is posted nor paid."""
-
-    def gone(_base: str, _rest: str) -> StagingPlace:
-        raise RefusedError("There is no such destination.", "Add it again.")
-
-    service = world.engine.staging
-    service.add_place("hub", gone)
-    await world.use_hub()
+    """Its destination was removed while no engine ran: nothing is posted nor paid."""
     job = await world.ended(await world.submit(data="staged", staging="here", keep_staged=True))
-    lost = replace(job, submit=job.submit | {"staging": job.submit["staging"] | {"place": "hub"}})
-    with pytest.raises(SimpleTunerError, match="There is no such destination"):
-        await service.stage(lost, threading.Event())
+    before = len(world.predictions)
+    staging = job.submit["staging"] | {"place": "bucket:gone"}
+    waiting = replace(
+        job, job_id="waiting1", prediction_id="", status=JobStatus.PENDING, completed_at=None,
+        cost_micros=None, error="", submit=job.submit | {"phase": "new", "staging": staging},
+    )  # fmt: skip
+    world.engine.recorder.writer.insert(waiting)
+    world.engine._take_up()
+    ended = await world.ended("waiting1")
+    assert ended.status is JobStatus.FAILED
+    assert "There is no destination 'gone'" in ended.error
+    assert (ended.cost_micros, ended.prediction_id) == (0, "")
+    assert len(world.predictions) == before
