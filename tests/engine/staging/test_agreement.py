@@ -171,6 +171,18 @@ async def test_the_way_of_the_data_is_agreed_to_as_well(world: World) -> None:
     assert (await world.client.submit(right))["success"]
 
 
+async def test_caches_that_come_back_with_the_results_are_told(world: World) -> None:
+    """Where the run folder is delivered, and the dataloader is sent as the user wrote it."""
+    use_datasets(world, {"id": "far", "type": "huggingface", "dataset_name": "me/far"})
+
+    async def told(kind: str) -> bool:
+        draft = world.draft(data="remote", delivery={"kind": kind, "hub_model_id": "me/out"})
+        checks = (await world.client.check(draft))["checks"]
+        return any("caches of far in its run folder" in check["message"] for check in checks)
+
+    assert [await told(kind) for kind in ("local", "hub")] == [True, False]
+
+
 async def test_a_place_that_is_refused_when_staging_begins_ends_the_job(world: World) -> None:
     """Its destination was removed while no engine ran: nothing is posted nor paid."""
     job = await world.ended(await world.submit(data="staged", staging="here", keep_staged=True))

@@ -25,11 +25,18 @@ def put(path: Path, colour: int = 0) -> Path:
     return path
 
 
-def build(tmp_path: Path, *entries: Mapping[str, Any], **more: Any) -> Built:
+def build(
+    tmp_path: Path,
+    *entries: Mapping[str, Any],
+    family: str = "flux",
+    flavour: str | None = None,
+    **more: Any,
+) -> Built:
     config = tmp_path / "config"
     config.mkdir(exist_ok=True)
     (config / "data.json").write_text(json.dumps(entries))
-    values = {"model_family": "flux", "data_backend_config": str(config / "data.json")}
+    values = {"model_family": family, "data_backend_config": str(config / "data.json")}
+    values |= {"model_flavour": flavour} if flavour else {}
     (config / "config.json").write_text(json.dumps(values))
     loaded = load_config(config)
     return build_manifest(loaded, scan(loaded), **more)
@@ -135,6 +142,32 @@ def test_what_cannot_be_staged_is_refused_by_field(
 ) -> None:
     put(tmp_path / "cats/a.png").with_suffix(".txt").write_text("a cat")
     assert words in errors(build(tmp_path, entry(tmp_path / "cats", **more)))
+
+
+@pytest.mark.parametrize(
+    ("family", "flavour", "more", "refused"),
+    [
+        ("wan", "i2v-14b-2.1", {"video": {"is_i2v": True}}, True),
+        ("hunyuanvideo", "i2v-480p", {}, True),  # treats every video dataset so
+        ("wan", "i2v-14b-2.1", {"video": {"is_i2v": True}, "conditioning_data": "frames"}, False),
+        ("wan", "t2v-480p-1.3b-2.1", {"video": {"num_frames": 25}}, False),
+    ],
+)
+def test_first_frames_are_staged_as_a_dataset_or_refused(
+    tmp_path: Path, family: str, flavour: str, more: dict[str, Any], refused: bool
+) -> None:
+    """The trainer makes them from a disk only; pairs of videos and pictures are staged."""
+    for name in ("a", "b"):
+        put(tmp_path / f"frames/{name}.png", 1).with_suffix(".txt").write_text("a frame")
+        clip = tmp_path / f"clips/{name}.mp4"
+        clip.parent.mkdir(exist_ok=True)
+        clip.write_bytes(name.encode())
+        clip.with_suffix(".txt").write_text("a clip")
+    frames = entry(tmp_path / "frames", dataset_type="conditioning")
+    clips = entry(tmp_path / "clips", dataset_type="video", **more)
+    built = build(tmp_path, clips, frames, family=family, flavour=flavour)
+    assert ("takes the first frame" in errors(built)) is refused, errors(built)
+    assert refused or not errors(built)
 
 
 def test_a_folder_of_images_and_videos_is_refused(tmp_path: Path) -> None:

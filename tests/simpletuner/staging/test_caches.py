@@ -13,7 +13,7 @@ from tui.simpletuner.checks.dataset_links import link_checks
 from tui.simpletuner.config.training_config import TrainingConfig, read_entries
 from tui.simpletuner.request.container import is_outside
 from tui.simpletuner.staging.aws import BucketAccess, aws_entry
-from tui.simpletuner.staging.caches import cache_note
+from tui.simpletuner.staging.caches import cache_note, hosted_cache_note
 from tui.simpletuner.staging.config import with_entries
 from tui.simpletuner.staging.manifest import StagedDataset
 from tui.simpletuner.staging.rewrite import hub_entry, portable_entry
@@ -93,7 +93,40 @@ def test_no_two_caches_share_a_folder(place: str) -> None:
     )
     folders = [rows[name]["cache_dir_vae"] for name in ("cats", "dogs")]
     assert folders == ["cache/vae/cats-2", "cache/vae/dogs-2"]
-    assert rows["far"] == other
+    assert rows["far"] == {**other, "huggingface": {"cache_dir": "cache/hub"}}
+
+
+def test_a_hub_dataset_of_the_users_is_not_sent_back_with_the_results() -> None:
+    """It is trained beside the staged ones; folders that it names stay."""
+    far = {"id": "far", "type": "huggingface", "dataset_name": "me/far"}
+    named = {**far, "id": "named", "cache_dir_vae": "mine", "huggingface": {"cache_dir": "copy"}}
+    copied = {**far, "id": "copied", "cache_dir": "copy", "huggingface": {"caption_column": "c"}}
+    bucket = {"id": "bucket", "type": "aws", "aws_bucket_name": "b", "aws_endpoint_url": "https://e",
+              "aws_access_key_id": "k", "aws_secret_access_key": "s"}  # fmt: skip
+    embeds = {"id": "embeds", "dataset_type": "image_embeds", "type": "local"}
+    rows = staged(local("cats"), far, named, copied, bucket, embeds)
+    assert rows["far"] == {
+        **far, "cache_dir_vae": "cache/vae/far", "huggingface": {"cache_dir": "cache/hub"}
+    }  # fmt: skip
+    assert rows["named"] == named
+    assert rows["copied"] == {**copied, "cache_dir_vae": "cache/vae/copied"}
+    assert rows["bucket"] == bucket, "its latents lie in the bucket"
+    assert rows["embeds"]["cache_dir"] == "cache/embeds/embeds"
+
+
+def test_caches_that_are_sent_back_are_told_where_nothing_is_rewritten() -> None:
+    far = {"id": "far", "type": "huggingface", "dataset_name": "me/far"}
+    note = hosted_cache_note([far, TEXTS])
+    assert note is not None
+    assert (note.level, "caches of far in its run folder" in note.message) == ("warn", True)
+    assert "cache_dir_vae, huggingface.cache_dir" in note.advice
+    for quiet in (
+        {**far, "cache_dir_vae": "a", "cache_dir": "b"},
+        {**far, "disabled": True},
+        {**far, "dataset_type": "caption"},
+        local("cats"),
+    ):
+        assert hosted_cache_note([quiet]) is None, quiet
 
 
 def test_a_folder_that_an_entry_names_is_kept() -> None:

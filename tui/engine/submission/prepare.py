@@ -50,6 +50,7 @@ from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.request.inputs import PredictorInputs, build_inputs
 from tui.simpletuner.request.modes import DatasetMode
+from tui.simpletuner.staging.caches import hosted_cache_note
 from tui.simpletuner.staging.manifest import Manifest
 from tui.simpletuner.staging.trained import staged_report
 from tui.store.filter import JobFilter
@@ -285,6 +286,9 @@ class Preparer:
         outlook = delivery_outlook(
             config, delivery, report=trained, release=release, gpus=profile.gpus
         )
+        if staging is None and not place_asked and delivery.kind in ("local", "s3"):
+            note = hosted_cache_note([spec.raw for spec in config.datasets])
+            findings += [Check("dataset", note.level, note.message, note.advice)] if note else []
         if delivery.kind == "local":
             findings.append(self._check_room(api_base, config, outlook))
         asked = {check.id for check in findings if check.level == "asking"}

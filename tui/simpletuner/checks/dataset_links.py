@@ -117,7 +117,7 @@ def _conditioning(
     if known and flavour in known.needs_conditioning and not linked:
         message = f"{known.label} {flavour} needs a conditioning dataset, and none is linked"
         advice = "Add one of dataset_type conditioning, and name it in conditioning_data."
-        if flavour in known.forces_i2v:
+        if flavour in known.forces_i2v and not staged:
             frames = '{"type": "i2v_first_frame", "conditioning_type": "reference_strict"}'
             advice = f'Add "conditioning": [{frames}] to the video dataset.'
         yield error(f"{message}; the trainer stops", advice, "conditioning")

@@ -29,6 +29,7 @@ from tui.simpletuner.staging.captions import (
 )
 from tui.simpletuner.staging.convert import hashed, needed_transform
 from tui.simpletuner.staging.digests import DigestCache
+from tui.simpletuner.staging.first_frames import first_frames_note, takes_first_frames
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset, StagedFile, Transform
 from tui.simpletuner.staging.names import split_suffix, staged_names
 
@@ -80,6 +81,8 @@ def build_manifest(
         if dataset.problems or not dataset.files:
             continue  # the checks name the reason
         notes += refusals(dataset)
+        if takes_first_frames(dataset.spec, config):
+            notes.append(first_frames_note(dataset.spec))
         builder = _Builder(dataset, known, cancel or threading.Event(), leave_out_uncaptioned)
         try:
             staged = builder.build()

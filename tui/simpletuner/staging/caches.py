@@ -22,6 +22,9 @@ HUB_FOLDER: Final = "cache/hub"
 _LATENTS: Final = "cache/vae"
 _TEXTS: Final = "cache/text"
 _TEXT_ID: Final = "staged-texts"
+_EMBEDS: Final = "cache/embeds"
+_IMAGE_EMBEDS: Final = frozenset({"image_embeds", "conditioning_image_embeds"})
+_COPY: Final = "huggingface.cache_dir"
 
 Row = Mapping[str, Any]
 
@@ -32,8 +35,10 @@ def with_caches(
     """Return dataloader entries whose caches lie outside the run folder.
 
     Every staged dataset gets a folder for its latents, since the trainer refuses a folder that two
-    of them name, and the text embeddings an entry of their own. Relative folders that an entry
-    names already are kept: they lie in the container's working folder.
+    of them name, and the text embeddings an entry of their own. Hub datasets of the user's beside
+    them get what they do not name: their copy in the run folder would be sent at each validation.
+    Relative folders that an entry names already are kept: they lie in the container's working
+    folder.
 
     Args:
         rows: the entries.
@@ -48,6 +53,17 @@ def with_caches(
             row["cache_dir_vae"] = folders.own(row, as_text(row.get("cache_dir_vae")))
         if row.get("type") == "huggingface":
             row["huggingface"] = {**(row.get("huggingface") or {}), "cache_dir": HUB_FOLDER}
+    for row in complete:
+        if row.get("id") not in staged:
+            for key in uploaded_caches(row):
+                if key == _COPY:
+                    row["huggingface"] = {**(row.get("huggingface") or {}), "cache_dir": HUB_FOLDER}
+                else:
+                    row[key] = folders.own(row, None)
+    for row in complete:
+        local = row.get("type", "local") == "local"
+        if local and _kind(row) in _IMAGE_EMBEDS and not as_text(row.get("cache_dir")):
+            row["cache_dir"] = folders.free(f"{_EMBEDS}/{plain_part(str(row.get('id')))}")
     texts = [row for row in complete if _kind(row) == "text_embeds"]
     shared = as_text(options.get("cache_dir_text"))
     for row in texts if not shared or is_outside(shared) else ():
@@ -61,6 +77,41 @@ def with_caches(
             "cache_dir": folders.free(f"{_TEXTS}/staged"),
         })  # fmt: skip
     return complete
+
+
+def uploaded_caches(row: Row) -> list[str]:
+    """The keys that keep a Hub dataset's caches out of the run folder, and that it does not name.
+
+    Other types keep their latents elsewhere: those of a bucket lie in the bucket.
+    """
+    if row.get("type") != "huggingface" or _kind(row) not in LATENT_TYPES:
+        return []
+    if as_bool(row.get("disabled")):
+        return []
+    block = row.get("huggingface")
+    copy = as_text(row.get("cache_dir")) or (
+        as_text(block.get("cache_dir")) if isinstance(block, Mapping) else None
+    )
+    found = [] if as_text(row.get("cache_dir_vae")) else ["cache_dir_vae"]
+    return found if copy else [*found, _COPY]
+
+
+def hosted_cache_note(rows: Sequence[Row]) -> Note | None:
+    """Say which Hub datasets are sent back with each validation; None when none is.
+
+    For a dataloader that is sent as the user wrote it.
+    """
+    named = {str(row.get("id")): uploaded_caches(row) for row in rows}
+    wrong = {name: keys for name, keys in named.items() if keys}
+    if not wrong:
+        return None
+    keys = sorted({key for found in wrong.values() for key in found})
+    message = (
+        f"the trainer keeps the caches of {', '.join(sorted(wrong))} in its run folder, and sends "
+        "them with the results at each validation, in time that is paid for"
+    )
+    advice = f"Name folders of their own in the dataloader: {', '.join(keys)} such as cache/NAME."
+    return Note("warn", message, advice)
 
 
 def cache_note(rows: Sequence[Row], staged: Collection[str]) -> Note:
