@@ -34,12 +34,13 @@ from tui.engine.tracking.reconcile import (
     reconcile,
     reopen_if_lost,
 )
-from tui.engine.tracking.redaction import redact_log
+from tui.engine.tracking.redaction import redact_field, redact_log
 from tui.replicate.models import LONGEST_RUN
 from tui.settings import Home
 from tui.simpletuner.failures.diagnosis import diagnose
 from tui.simpletuner.request.hardware import PROFILES
 from tui.store.records import FileRecord, JobRecord, StageRecord
+from tui.store.rescue_files import RescueFiles
 from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
 
@@ -98,6 +99,7 @@ class JobRecorder:
         writer: writes the store.
         on_end: called once with each job that ends.
         on_file: called with the job of each file that arrived.
+        rescue: what jobs were made from, for a database that is gone.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class JobRecorder:
         self._logs: dict[str, JobLog] = {}
         self._reported: set[str] = set()
         self._batch: _Batch | None = None
+        self.rescue = RescueFiles(home.logs, redact_field)
         self.on_end: Callable[[JobRecord], None] = _ignore
         self.on_file: Callable[[JobRecord], None] = _ignore
 
@@ -177,6 +180,7 @@ class JobRecorder:
             StoreError: the store cannot be written.
         """
         events = [(self._now(), "local", source, message)]
+        kept = self._home.log_file(record.job_id).exists()  # of a record that is gone
         try:
             merged = self._merge(record, snapshot, source, events)
         except LogWriteError as error:
@@ -185,9 +189,11 @@ class JobRecorder:
         try:
             stored = self.writer.add(record, merged.change)
         except BaseException:
-            self._drop_log(record.job_id)  # nothing refers to it
+            self._logs.pop(record.job_id, None)
+            if not kept:
+                self._drop_log(record.job_id)  # nothing refers to it
             raise
-        if self._batch is not None:
+        if self._batch is not None and not kept:
             self._batch.new.add(record.job_id)
         self._publish(stored)
         self._tell(stored, merged)
@@ -305,6 +311,7 @@ class JobRecorder:
         if self._batch is not None:
             self._batch.changed[record.job_id] = record
             return
+        self.rescue.keep(record)
         self._bus.publish("job", job_id=record.job_id, rev=record.rev, status=record.status.value)
 
     # -- single changes -----------------------------------------------------------------------
@@ -418,6 +425,7 @@ class JobRecorder:
         log = self._home.log_file(job_id)
         for path in (log, *former_logs(log)):
             path.unlink(missing_ok=True)
+        self.rescue.forget(job_id)
 
     def _copy_log(self, job_id: str, other_id: str) -> None:
         """Copy the log of another record of the same prediction to a job.

@@ -54,6 +54,11 @@ def redact_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
     return redacted
 
 
+def redact_field(name: str, value: Any) -> Any:
+    """A copy of what a field of a job's record holds, without credentials."""
+    return redact_inputs(value) if name == "inputs" else redact_settings(value)
+
+
 def redact_log(text: str) -> str:
     """Mask the storage keys in a log.
 

@@ -138,7 +138,18 @@ def _insert(
 ) -> JobRecord:
     message = "Found on the account." if source == "sync" else "Replicate sent an event of it."
     record = _record(prediction, api_base, settings)
+    restored = recorder.rescue.restored(record)
+    if restored is not record and not _is_known(recorder, restored.job_id):
+        record, message = restored, f"{message} Its config and log are those that were kept here."
     return recorder.insert_found(record, snapshot_of(prediction), source, message)
+
+
+def _is_known(recorder: JobRecorder, job_id: str) -> bool:
+    try:
+        recorder.writer.job(job_id)
+    except KeyError:
+        return False
+    return True
 
 
 def _record(prediction: Prediction, api_base: str, settings: Settings) -> JobRecord:
