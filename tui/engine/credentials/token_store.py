@@ -6,6 +6,7 @@ a file.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -20,6 +21,8 @@ from tui.settings import DEFAULT_API_BASE
 
 Kind = Literal["replicate", "huggingface"]
 Source = Literal["environment", "keyring", "session"]
+PROBLEM_SECONDS: Final = 60.0
+"""Seconds after which a keyring that could not be read is asked again."""
 SOURCES: Final[tuple[Source, ...]] = ("environment", "keyring", "session")
 """In order of precedence."""
 KINDS: Final[tuple[Kind, ...]] = ("replicate", "huggingface")
@@ -73,13 +76,17 @@ class TokenStore:
         on_change: Callable[[Kind, str], None],
         *,
         may_send_openly: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Create an empty store.
 
         Args:
             on_change: is called with kind and API base of a changed token.
             may_send_openly: whether tokens may go to `http://` addresses of other machines.
+            clock: seconds that only grow.
         """
+        self._clock = clock
+        self._failed_at: dict[tuple[Kind, str], float] = {}
         self._on_change = on_change
         self._may_send_openly = may_send_openly
         self._given: dict[tuple[Kind, str, Source], Secret] = {}
@@ -266,15 +273,23 @@ class TokenStore:
     async def stored(self, kind: Kind, api_base: str, *, fresh: bool = False) -> StoredToken:
         """Return the keyring's entry; never raises and takes a few seconds at most.
 
+        The keyring is asked once. One that could not be read is asked again after a minute: it may
+        have been started or unlocked meanwhile, and nobody tells.
+
         A look-up during which a token was stored or deleted is repeated, as it may have read the
         former entry.
         """
         key, host = (kind, self._scope(kind, api_base)), self.host(kind, api_base)
-        while fresh or key not in self._stored:
+        failed_at = self._failed_at.get(key)
+        again = failed_at is not None and self._clock() - failed_at >= PROBLEM_SECONDS
+        while fresh or again or key not in self._stored:
             change_count = self._changes.get(key, 0)
             entry = await read_token(kind, host)
             if self._changes.get(key, 0) == change_count:
                 self._stored[key] = entry
+                self._failed_at.pop(key, None)
+                if entry.problem:
+                    self._failed_at[key] = self._clock()
                 return entry
         return self._stored[key]
 
