@@ -11,6 +11,9 @@ from tui.cli.output import tell
 from tui.settings import Home, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.api.diagnostics import DoctorLine
     from tui.client.client import ControlClient
     from tui.store.reader import StoreReader
 
@@ -68,6 +71,18 @@ def answering_engine() -> ControlClient | None:
         message, advice = silent_words(pid)
         _tell_once(f"{message} This is what the store holds. {advice}")
     return attach_blocking(home(), settings(), os.environ) if state == ANSWERS else None
+
+
+def doctor() -> Sequence[DoctorLine]:
+    """What the engine finds about everything that it depends on; a silent one is not waited for.
+
+    Raises:
+        ControlError: no engine answers.
+        SettingsError: the settings cannot be read.
+    """
+    from tui.client.engine_process import attach_blocking
+
+    return attach_blocking(home(), settings(), os.environ).cloud.doctor().result()["lines"]
 
 
 def wake_engine(*, needed: bool) -> None:

@@ -7,30 +7,35 @@ import locale
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tui.cli import context, exit_codes
 from tui.cli.output import say, say_json
 
 if TYPE_CHECKING:
     from tui.api.base import CheckLevel, TypedDict
+    from tui.api.diagnostics import DoctorLine
 
-    class TerminalLine(TypedDict):
-        """The finding about the terminal, in the shape of the engine's findings."""
+    class OwnLine(TypedDict):
+        """A finding of the command itself, in the shape of the engine's findings."""
 
-        id: Literal["terminal"]
+        id: str
         level: CheckLevel
         message: str
         advice: str
 
+    AnyLine: TypeAlias = DoctorLine | OwnLine
 
+
+_NO_SPACE: Final = 100 * 1024**2
 _MARKS: Final = {"ok": "✓", "warn": "!", "error": "✗"}
 _ASCII: Final = {"ok": "+", "warn": "!", "error": "x"}
 
 
 def doctor(options: argparse.Namespace) -> int:
     """Examine the terminal here and everything else in the engine; 1 when something is broken."""
-    lines = [terminal_line(), *context.engine().cloud.doctor().result()["lines"]]
+    lines: list[AnyLine] = [terminal_line(), *_other_lines()]
     broken = any(line["level"] == "error" for line in lines)
     if options.json:
         say_json({"ok": not broken, "lines": lines})
@@ -42,7 +47,48 @@ def doctor(options: argparse.Namespace) -> int:
     return exit_codes.FAILED if broken else exit_codes.FINE
 
 
-def terminal_line() -> TerminalLine:
+_OTHERS: Final = ("keyring", "token", "network", "proxy", "listener", "delivery")
+
+
+def _other_lines() -> Sequence[AnyLine]:
+    """What the engine finds; without one why there is none, and what can be told without it."""
+    from tui.client.errors import ControlError
+    from tui.settings import SettingsError
+
+    try:
+        return context.doctor()
+    except (ControlError, SettingsError) as error:
+        engine: OwnLine = {
+            "id": "engine", "level": "error", "message": error.message.rstrip("."),
+            "advice": error.advice,
+        }  # fmt: skip
+        skipped: list[OwnLine] = [
+            {"id": name, "level": "warn", "message": "not examined: no engine answers",
+             "advice": ""} for name in _OTHERS
+        ]  # fmt: skip
+        return [engine, *skipped, _disk_line()]
+
+
+def _disk_line() -> OwnLine:
+    """Free space for the state folder; the engine looks at that for results as well."""
+    from tui.base.formatting import size
+
+    root = context.home().root
+    there = next((path for path in (root, *root.parents) if path.is_dir()), root)
+    try:
+        free = shutil.disk_usage(there).free
+    except OSError as error:
+        words = f"{there}: {error.strerror or error}"
+        return {"id": "disk", "level": "error", "message": words,
+                "advice": "Is the disk still there?"}  # fmt: skip
+    words = f"{size(free)} free for {root}"
+    if free < _NO_SPACE:
+        return {"id": "disk", "level": "error", "message": words,
+                "advice": "Make room: logs and results need it."}  # fmt: skip
+    return {"id": "disk", "level": "ok", "message": words, "advice": ""}
+
+
+def terminal_line() -> OwnLine:
     """Whether this terminal can show the app."""
     name = os.environ.get("TERM", "")
     columns, rows = shutil.get_terminal_size()
@@ -59,7 +105,7 @@ def terminal_line() -> TerminalLine:
     return _line("ok", f"{name}, {columns}×{rows}")
 
 
-def _line(level: CheckLevel, message: str, advice: str = "") -> TerminalLine:
+def _line(level: CheckLevel, message: str, advice: str = "") -> OwnLine:
     return {"id": "terminal", "level": level, "message": message, "advice": advice}
 
 

@@ -116,7 +116,7 @@ def _say_job(
         ("prediction", f"{record.prediction_id}  {record.web_url}".rstrip()),
         ("output", record.output_url),
         ("error", record.error),
-        ("log", str(context.home().log_file(record.job_id))),
+        ("log", _log_words(context.home().log_file(record.job_id))),
     ]
     for name, value in lines:
         if value:
@@ -135,6 +135,12 @@ def _say_job(
     for file in files:
         where = context.outputs() / file.path
         say(f"{'file':<11} {where}  {formatting.size(file.size)}  {file.sha256}")
+
+
+def _log_words(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        return f"{path} is no file: move it away, nothing of this job can be recorded until then"
+    return str(path)
 
 
 def logs(options: argparse.Namespace) -> int:

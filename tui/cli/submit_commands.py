@@ -21,7 +21,7 @@ from tui.cli.typed import hidden_text
 from tui.client.agreement import with_consent
 from tui.client.errors import ControlError
 from tui.store.job_json import job_json
-from tui.store.lost_contact import FACT, LostContact, read_unheard
+from tui.store.lost_contact import LostContact
 from tui.store.records import JobRecord
 from tui.store.transfer_records import DestinationRecord
 
@@ -270,7 +270,7 @@ def _until_ended(options: argparse.Namespace, control: ControlClient, job_id: st
         try:
             for _event in control.events_until(lambda: _ended(store.job(job_id))):
                 job = store.job(job_id)
-                line = "" if job is None else waiting_line(job, unheard_of(store, job_id))
+                line = "" if job is None else _waiting_line(store, job)
                 if line != shown and not options.json:
                     tell(line)
                 shown = line
@@ -291,16 +291,14 @@ def _ended(job: JobRecord | None) -> bool:
     return job is None or job.status.is_terminal
 
 
-def unheard_of(store: StoreReader, job_id: str) -> LostContact | None:
-    """Since when a job has not been heard of, and why; None where it is."""
-    fact = store.fact(FACT)
-    return read_unheard(fact.value if fact else None).get(job_id)
+def _waiting_line(store: StoreReader, job: JobRecord) -> str:
+    return waiting_line(job, store.contacts().of(job, datetime.now(UTC)))
 
 
 def waiting_line(job: JobRecord, unheard: LostContact | None) -> str:
     """What a wait for a job waits for, and until when its run is stopped at the latest."""
     if unheard is not None and job.status.is_active:
-        # Since when, not for how long: a line is printed when it differs from the one before.
+        # The moment and not the time since, so that the line is printed once.
         return f"{unheard.why}, not heard from since {formatting.clock(unheard.since)}"
     line, limit = _line(job), job.submit.get("cancel_after")
     if job.step is None and job.queued_at is not None and isinstance(limit, int):

@@ -93,6 +93,11 @@ def read_text(home: Home) -> str:
         return home.settings_file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
+    except NotADirectoryError as error:
+        raise SettingsError(
+            f"The state folder {home.root} cannot be used: it, or a part of its path, is a file.",
+            "Move the file away, or set SIMPLETUNER_TUI_HOME to a folder of yours.",
+        ) from error
     except OSError as error:
         raise SettingsError(
             f"{home.settings_file} cannot be read: {error.strerror}.", "Check its permissions."

@@ -57,6 +57,9 @@ SORT_COLUMNS: Final = {
 """The sort keys of the Jobs list, with their SQL expressions."""
 
 
+_INDEX_BYTES: Final = 32 * 1024
+
+
 class UnknownJobError(Exception):
     """No job, or more than one, matches an id.
 
@@ -87,7 +90,7 @@ class StoreReader:
     def _open(self) -> sqlite3.Connection | None:
         if self._connection is not None:
             return self._connection
-        if not self._path.exists():
+        if not _is_there(self._path):
             return None
         try:
             connection = sqlite3.connect(
@@ -110,12 +113,13 @@ class StoreReader:
         return connection
 
     def _open_unchanging(self, reason: sqlite3.Error) -> tuple[sqlite3.Connection, int]:
-        """Open a store in a read-only folder, where SQLite cannot create its WAL index.
+        """Open a store where SQLite cannot create its WAL index: read-only folder, full disk.
 
         Only without a journal: `immutable` ignores one, so its transactions would be missing.
         """
         journal = self._path.with_name(f"{self._path.name}-wal")
-        if os.access(self._path.parent, os.W_OK, effective_ids=True) or (
+        writable = os.access(self._path.parent, os.W_OK, effective_ids=True)
+        if (writable and not _is_full(self._path.parent)) or (
             journal.exists() and journal.stat().st_size > 0
         ):
             raise _unreadable(self._path, reason) from reason
@@ -374,7 +378,44 @@ class StoreReader:
         return read_published(self._all, job_id)
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is a store; one that nobody can have is none.
+
+    Raises:
+        StoreError: the folder that it would be in cannot be used.
+    """
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError as error:
+        raise StoreError(
+            f"The state folder {path.parent} cannot be used: it, or a part of its path, is a file.",
+            "Move the file away, or set SIMPLETUNER_TUI_HOME to a folder of yours.",
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"The state folder {path.parent} cannot be used: {error.strerror or error}.",
+            "Correct its permissions, or set SIMPLETUNER_TUI_HOME to a folder of yours.",
+        ) from error
+    return True
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether a folder's disk has no room for the index that SQLite needs to read (32 KiB)."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _INDEX_BYTES or found.f_favail == 0 < found.f_files
+
+
 def _unreadable(path: Path, error: sqlite3.Error) -> StoreError:
+    if _is_full(path.parent):
+        return StoreError(
+            f"The job database {path} cannot be read: its disk is full.",
+            "Free some disk space; nothing recorded so far is lost.",
+        )
     return StoreError(
         f"The job database {path} cannot be read: {error}.",
         "Close other programs that use it; if it stays so, stop the engine first, then move the "

@@ -109,8 +109,8 @@ class RescueFiles:
         values |= {name: kept[name] for name in _OBJECTS if isinstance(kept.get(name), dict)}
         if isinstance(kept.get("dataloader"), list):
             values["dataloader"] = kept["dataloader"]
-        if isinstance(kept.get("submit"), dict):
-            values["submit"] = found.submit | kept["submit"]
+        if isinstance(submit := kept.get("submit"), dict):
+            values["submit"] = found.submit | submit
         return replace(found, **values)
 
     def _index(self) -> dict[str, str]:

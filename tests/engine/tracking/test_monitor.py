@@ -24,7 +24,7 @@ from tui.engine.tracking import monitor
 from tui.engine.tracking.monitor import MAX_NOT_FOUND, Monitor, failure_backoff
 from tui.engine.tracking.reconcile import latest_end
 from tui.engine.tracking.recorder import JobRecorder
-from tui.engine.tracking.silence import reason
+from tui.engine.tracking.silence import NOT_WRITTEN, reason
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (
     BadAnswerError,
@@ -422,6 +422,26 @@ async def test_a_silent_service_is_marked_after_three_intervals(home: Home) -> N
         assert marks[:2] == [{}, {}]  # one failed poll is no silence yet
         assert marks[5] == {"j": LostContact("api answers 403", T0)}
         assert marks[6] == {}
+
+
+async def test_answers_that_cannot_be_recorded_are_a_silence_as_well(home: Home) -> None:
+    marks: list[dict[str, LostContact]] = []
+    log = home.log_file("j")
+
+    async with following(home) as followed:
+
+        def look() -> None:
+            marks.append(followed.lost_contact())
+            if len(marks) == 3:
+                log.rmdir()
+
+        followed.before_wait = look
+        log.mkdir()
+        followed.follow(*[reply(prediction(status="processing", logs="a line\n"))] * 4, DONE)
+        await followed.ended()
+    assert marks[0]["j"].why == NOT_WRITTEN
+    assert marks[2] == marks[0]  # since the first answer that could not be recorded
+    assert marks[3] == {}
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,11 @@ def disk_line(home: Home, outputs: Path) -> DoctorLine:
             return DoctorLine(
                 "disk", "error", f"{folder} cannot be written", "Correct its permissions."
             )
+    if strange := next((path for path in home.logs.glob("*.log") if not path.is_file()), None):
+        return DoctorLine(
+            "disk", "error", f"{strange} is no file, so that nothing of its job can be recorded",
+            "Move it away.",
+        )  # fmt: skip
     try:
         free = min(space_of(home.root).free, receivable(space_of(outputs)))
     except OSError as error:

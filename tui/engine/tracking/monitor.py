@@ -26,7 +26,7 @@ from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking.reconcile import Snapshot, latest_end, lost_values
 from tui.engine.tracking.recorder import JobRecorder
-from tui.engine.tracking.silence import is_silent, reason
+from tui.engine.tracking.silence import NOT_WRITTEN, is_silent, reason
 from tui.replicate.errors import (
     AuthenticationError,
     CircuitOpenError,
@@ -190,8 +190,11 @@ class Monitor:
         job = self._recorder.writer.job(job_id)
         client = await self._clients.get(job.api_base)
         prediction = await client.get_prediction(job.prediction_id)
-        self._last_contact[job_id] = self._now()
-        return self._recorder.apply_snapshot(job_id, snapshot_of(prediction), source)
+        answered_at = self._now()
+        record = self._recorder.apply_snapshot(job_id, snapshot_of(prediction), source)
+        if not self._recorder.is_postponed(job_id):
+            self._last_contact[job_id] = answered_at
+        return record
 
     async def _run(self, job_id: str, wake_event: asyncio.Event) -> None:
         try:
@@ -244,7 +247,10 @@ class Monitor:
         self._not_found_counts.pop(job.job_id, None)
         self._refusals.pop(job.job_id, None)
         self._failures.pop(job.job_id, None)
-        self._clear_lost_contact(job_id)
+        if self._recorder.is_postponed(job_id):
+            self._mark_lost_contact(job_id, NOT_WRITTEN)
+        else:
+            self._clear_lost_contact(job_id)
         return None if job.status.is_terminal else self._interval(job)
 
     def _failed(self, job: JobRecord, error: ReplicateError) -> float:

@@ -473,6 +473,10 @@ class JobRecorder:
         self._reported.discard(record.job_id)
         return facts
 
+    def is_postponed(self, job_id: str) -> bool:
+        """Whether the newest snapshot of a job could not be recorded, because of its log."""
+        return job_id in self._reported
+
     def _postpone(self, record: JobRecord, error: LogWriteError) -> JobRecord:
         """Report that the log cannot be written, and leave the record unchanged.
 

@@ -13,6 +13,8 @@ from tui.replicate.errors import (
     ReplicateError,
 )
 
+NOT_WRITTEN: Final = "its log cannot be written"
+"""The reason of a job whose answers come and cannot be recorded: a full disk, a folder there."""
 SILENT_INTERVALS: Final = 3
 """A job is not heard of when its last answer is older than so many polling intervals."""
 
