@@ -46,17 +46,18 @@ async def find_submitted(
     deadline = time.monotonic() + patience
     pause = _FIRST_PAUSE
     while True:
+        # A slow answer says what was listed when it was asked for, not when it came.
+        remaining = deadline - time.monotonic()
         rows = await _rows_since(session, since, clock_offset)
         matching = [row for row in rows if is_match(row)]
         if not all(row.id for row in matching):
             raise BadAnswerError(f"{session.base.service} lists the job without its id.")
-        remaining = deadline - time.monotonic()
         if matching or remaining <= 0:
             matching = matching or [
                 row for row in rows if row.id and row.data_removed and is_version(row, version)
             ]
             return sorted(matching, key=lambda row: row.created_at or since)
-        await asyncio.sleep(min(pause, remaining))
+        await asyncio.sleep(max(0.0, min(pause, deadline - time.monotonic())))
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
