@@ -64,7 +64,7 @@ from tui.engine.submission.resume import CheckpointSharing
 from tui.engine.submission.submit import Submitter
 from tui.engine.submission.version_service import VersionService
 from tui.engine.tracking.monitor import Monitor
-from tui.engine.tracking.prediction_claims import PredictionClaims
+from tui.engine.tracking.prediction_claims import CARRIED_OUT_WITHIN, PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.transfers.service import TransferService
 from tui.listener.app import Part
@@ -377,6 +377,8 @@ class Engine:
                 self._submitter.follow(job)
             else:
                 self._submitter.start(job)
+        for job in self._writer.ended_since(utc_now() - CARRIED_OUT_WITHIN):
+            self._submitter.look_again(job)
         ended = {job.job_id: job for job in self._writer.at_risk(utc_now())}
         for job_id in self._collector.unfinished():
             ended.setdefault(job_id, self._writer.job(job_id))

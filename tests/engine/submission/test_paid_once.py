@@ -137,8 +137,10 @@ def remove_run_name(world: World, job_id: str) -> None:
 def import_record(world: World, record: Record, logs: str = "") -> str:
     """Import a prediction as a former version did when it did not recognise it."""
     row = Prediction.read(world.sandbox.core.views.record(record, "list"))
-    recorder = world.engine.recorder
-    job = import_prediction(row, world.sandbox.base_url, recorder, world.engine.live.now, "sync")
+    recorder, claims = world.engine.recorder, world.engine._submitter._poster._claims
+    job = import_prediction(
+        row, world.sandbox.base_url, recorder, world.engine.live.now, claims, source="sync"
+    )
     assert job is not None
     assert is_imported(job)
     recorder.apply_snapshot(

@@ -67,7 +67,9 @@ class Parts:
         return import_batch(rows, BASE, self.recorder, Settings(), self.claims)
 
     def take_one(self, row: Prediction) -> JobRecord | None:
-        return import_prediction(row, BASE, self.recorder, Settings(), "webhook")
+        return import_prediction(
+            row, BASE, self.recorder, Settings(), self.claims, source="webhook"
+        )
 
     def all(self) -> list[JobRecord]:
         ids = [row[0] for row in self.writer._read("SELECT job_id FROM jobs ORDER BY job_id")]

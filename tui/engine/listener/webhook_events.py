@@ -175,7 +175,9 @@ class WebhookEvents:
         base = self._default_base()
         if self._recorder.writer.by_prediction(base, prediction.id) is not None:
             return
-        job = import_prediction(prediction, base, self._recorder, self._live.now, "webhook")
+        job = import_prediction(
+            prediction, base, self._recorder, self._live.now, self._claims, source="webhook"
+        )
         if job is not None and job.status.is_active:
             self._monitor.follow(job)
             self._monitor.webhook_received(job.job_id)

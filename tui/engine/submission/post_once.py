@@ -9,6 +9,7 @@ that finds none of this job's allows the next POST. At most three POSTs are made
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -28,6 +29,7 @@ from tui.replicate.models import Prediction
 from tui.replicate.secret import Secret
 from tui.simpletuner.errors import SimpleTunerError
 from tui.store.records import JobRecord
+from tui.store.schema import StoreError
 
 _POSTS: Final = 3
 """POSTs of one job at most, each but the first after a look-up that found nothing."""
@@ -36,6 +38,8 @@ _LOOK_UP_SECONDS: Final = 12.0
 """Seconds for which a new prediction may be missing in Replicate's list."""
 CANCEL_PAUSES: Final = (0.5, 2.0, 8.0, None)
 """Seconds between the tries to pass a cancel on; None after the last one."""
+LOOK_AGAIN_PAUSES: Final = (30.0, 60.0, 120.0, 180.0, 240.0)
+"""Seconds between the looks for a POST that is carried out after its look-up found nothing."""
 _LOOPBACK_LOOK_UP_SECONDS: Final = 0.5
 
 
@@ -153,7 +157,8 @@ class PredictionPoster:
         webhook = self._webhook_for(job)
         offset = client.clock_offset
         # A look-up may find what the first POST started, so it searches from that one's time on.
-        first_post: dict[str, Any] = {"since": self._now().isoformat()}
+        now = self._now().isoformat()
+        first_post: dict[str, Any] = {"since": now}
         if offset is not None:
             first_post["clock_offset"] = offset.total_seconds()
         if "since" in fresh.submit:
@@ -161,8 +166,10 @@ class PredictionPoster:
         if account:
             first_post["account"] = account
         note_phase(
-            self._recorder, fresh, "posting", message, webhook=webhook is not None, **first_post
-        )
+            self._recorder, fresh, "posting", message,
+            webhook=webhook is not None, posted_at=now, posts=fresh.submit.get("posts", 0) + 1,
+            **first_post,
+        )  # fmt: skip
         try:
             return await client.create_prediction(
                 version=full_version(job),
@@ -222,6 +229,32 @@ class PredictionPoster:
                 message += f" Asked again in {duration(pause)}."
                 self._recorder.note(job.job_id, "local", "trouble", message, **stage)
                 await asyncio.sleep(pause)
+
+    async def look_again(self, job_id: str) -> None:
+        """Look for runs of POSTs that seemed lost, as long as they may still be carried out.
+
+        Without webhooks nobody else would see such a run, which costs money.
+        """
+        for pause in LOOK_AGAIN_PAUSES:
+            await asyncio.sleep(pause)
+            with contextlib.suppress(ReplicateError, StoreError, KeyError):
+                await self._look_for_late_runs(self._recorder.writer.job(job_id))
+
+    async def _look_for_late_runs(self, job: JobRecord) -> None:
+        client, _ = await self._client_of(job)
+        candidates = await client.find_submitted(
+            version=full_version(job),
+            input=job.inputs,
+            since=datetime.fromisoformat(job.submit["since"]),
+            patience=0.0,
+            clock_offset=clock_offset_of(job),
+            matches=lambda candidate: self._claims.has_started(job, candidate),
+        )
+        for candidate in candidates:
+            started = self._claims.has_started(job, candidate)
+            known = self._recorder.writer.by_prediction(job.api_base, candidate.id)
+            if started and known is None:
+                await self._accept(client, job, candidate)
 
     async def require_account(self, job: JobRecord) -> None:
         """Check that the token in use is of the account that a job was submitted for.
@@ -296,7 +329,7 @@ class PredictionPoster:
     ) -> None:
         known = self._recorder.writer.job(job.job_id).prediction_id
         if known and known != prediction.id:
-            # A webhook or a sync has assigned an earlier POST's prediction: this one is surplus.
+            # Another POST's prediction has been assigned: this one is surplus.
             await self._end_surplus(client, job, prediction)
             return
         message = f"Replicate accepted it as {prediction.id}."

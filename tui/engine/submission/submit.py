@@ -18,6 +18,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 from tui.base.clock import Clock
@@ -35,7 +36,7 @@ from tui.engine.submission.post_once import (
     UnknownOutcomeError,
 )
 from tui.engine.tracking.monitor import Monitor
-from tui.engine.tracking.prediction_claims import PredictionClaims
+from tui.engine.tracking.prediction_claims import CARRIED_OUT_WITHIN, PredictionClaims
 from tui.engine.tracking.reconcile import lost_values
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.errors import InvalidInputError, ReplicateError
@@ -107,6 +108,7 @@ class Submitter:
             keys_for=self._secret_values,
         )
         self._keys_for = keys_for
+        self._looking_again: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, threading.Event] = {}
 
@@ -143,6 +145,15 @@ class Submitter:
         self._monitor.follow(job)
         if job.cancel_requested and not job.status.is_terminal:
             self.start(job)
+        self.look_again(job)
+
+    def look_again(self, job: JobRecord) -> None:
+        """Look for runs of earlier POSTs of a job, which were not found and may come late."""
+        if job.submit.get("posts", 0) > 1 and job.job_id not in self._looking_again:
+            posted_at = datetime.fromisoformat(job.submit["posted_at"])
+            if self._now() - posted_at < CARRIED_OUT_WITHIN:
+                self._looking_again.add(job.job_id)
+                self._tasks.start(self._poster.look_again(job.job_id), f"late {job.job_id}")
 
     def _forget(self, job_id: str, task: asyncio.Task[None]) -> None:
         if self._running.get(job_id) is not task:  # a newer task has replaced it
@@ -261,6 +272,7 @@ class Submitter:
 
     async def _follow_prediction(self, job: JobRecord) -> None:
         self._monitor.follow(job)
+        self.look_again(job)
         if job.cancel_requested and not job.status.is_terminal:
             await self._poster.pass_on_cancel(job)
 
@@ -304,4 +316,5 @@ class Submitter:
             },
         )  # fmt: skip
         self._staging.job_ended(ended)
+        self.look_again(ended)
         self._bus.publish("notice", level="error", message=message, advice=advice, job_id=job_id)

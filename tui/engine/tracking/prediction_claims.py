@@ -22,6 +22,8 @@ from tui.replicate.models import Prediction
 from tui.store.records import JobRecord
 from tui.store.schema import DuplicateError
 
+CARRIED_OUT_WITHIN: Final = timedelta(minutes=10)
+"""How long after a job's last POST a further run of it counts as started by one of its POSTs."""
 _OBSERVED_FIELDS: Final = (
     "status", "provider_status", "stage", "step", "total_steps", "epoch", "epochs", "percent",
     "seconds_per_step", "eta_at", "loss", "learning_rate", "cost_micros", "queued_at", "started_at",
@@ -112,6 +114,24 @@ class PredictionClaims:
         owner = self._recorder.writer.by_prediction(job.api_base, prediction.id)
         return owner is None or owner.job_id == job.job_id or is_imported(owner)
 
+    def surplus_of(self, api_base: str, prediction: Prediction) -> JobRecord | None:
+        """The job for which a prediction is a second, unwanted run that still goes on, or None.
+
+        A POST can be carried out after its look-up has found nothing and another one was sent, or
+        be doubled by something on the way. A run that somebody starts again on purpose comes later,
+        or from Replicate's site.
+        """
+        if prediction.is_terminal or prediction.source == "web" or prediction.created_at is None:
+            return None
+        job = self._identified(api_base, prediction)
+        if job is None or job.prediction_id in ("", prediction.id):
+            return None
+        last_post = job.submit.get("posted_at", job.submit.get("since"))
+        if not last_post:
+            return None
+        latest = self._by_their_clock(job, last_post) + CARRIED_OUT_WITHIN
+        return job if prediction.created_at <= latest else None
+
     def assign(self, job: JobRecord, prediction_id: str, source: str, message: str) -> JobRecord:
         """Assign a prediction to its job; reopens the job if it was given up before.
 
@@ -169,9 +189,12 @@ class PredictionClaims:
 
     def _posted_at(self, job: JobRecord) -> datetime:
         """Time of a job's first POST, by Replicate's clock."""
+        return self._by_their_clock(job, job.submit["since"])
+
+    def _by_their_clock(self, job: JobRecord, moment: str) -> datetime:
         offset = clock_offset_of(job)
-        since = datetime.fromisoformat(job.submit["since"]).astimezone(UTC)
-        return since + (self._clock_offset(job.api_base) if offset is None else offset)
+        ours = datetime.fromisoformat(moment).astimezone(UTC)
+        return ours + (self._clock_offset(job.api_base) if offset is None else offset)
 
 
 def clock_offset_of(job: JobRecord) -> timedelta | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from tui.base.clock import utc_now
@@ -102,22 +103,29 @@ def import_batch(
                     if lost:
                         found.append(updated)
             elif prediction.id not in deleted and _is_training(prediction):
-                job = _insert(prediction, api_base, recorder, settings, "sync")
+                job = _insert(prediction, api_base, recorder, settings, claims, source="sync")
                 known[prediction.id] = (job.job_id, job.status, job.provider_status)
                 found.append(job)
     return found
 
 
 def import_prediction(
-    prediction: Prediction, api_base: str, recorder: JobRecorder, settings: Settings, source: str
+    prediction: Prediction,
+    api_base: str,
+    recorder: JobRecorder,
+    settings: Settings,
+    claims: PredictionClaims,
+    *,
+    source: str,
 ) -> JobRecord | None:
-    """Import a prediction that is not known yet.
+    """Import a prediction that is not known yet and belongs to no job that is being posted.
 
     Args:
         prediction: as Replicate reports it.
         api_base: address of the API.
         recorder: stores the job.
         settings: for the rates.
+        claims: recognises a second run of a job, which is imported and cancelled.
         source: what reported it: `sync` or `webhook`.
 
     Returns:
@@ -125,7 +133,8 @@ def import_prediction(
     """
     if not _is_training(prediction) or recorder.writer.was_deleted(api_base, prediction.id):
         return None
-    return _insert(prediction, api_base, recorder, settings, source)
+    with recorder.batch():
+        return _insert(prediction, api_base, recorder, settings, claims, source=source)
 
 
 def _is_training(prediction: Prediction) -> bool:
@@ -134,14 +143,33 @@ def _is_training(prediction: Prediction) -> bool:
 
 
 def _insert(
-    prediction: Prediction, api_base: str, recorder: JobRecorder, settings: Settings, source: str
+    prediction: Prediction,
+    api_base: str,
+    recorder: JobRecorder,
+    settings: Settings,
+    claims: PredictionClaims,
+    *,
+    source: str,
 ) -> JobRecord:
     message = "Found on the account." if source == "sync" else "Replicate sent an event of it."
     record = _record(prediction, api_base, settings)
-    restored = recorder.rescue.restored(record)
-    if restored is not record and not _is_known(recorder, restored.job_id):
-        record, message = restored, f"{message} Its config and log are those that were kept here."
-    return recorder.insert_found(record, snapshot_of(prediction), source, message)
+    first = claims.surplus_of(api_base, prediction)
+    if first is None:
+        restored = recorder.rescue.restored(record)
+        if restored is not record and not _is_known(recorder, restored.job_id):
+            record = restored
+            message = f"{message} Its config and log are those that were kept here."
+        return recorder.insert_found(record, snapshot_of(prediction), source, message)
+    # The request to cancel is stored with the job, so it is passed on after a restart too.
+    record = replace(record, cancel_requested=True)
+    message = f"A second run of {first.job_id}, which nobody asked for: it is cancelled."
+    job = recorder.insert_found(record, snapshot_of(prediction), source, message)
+    recorder.note(
+        first.job_id, source, "surplus",
+        f"Replicate started it twice: {prediction.id} is cancelled.",
+    )  # fmt: skip
+    recorder.afterwards(lambda: claims.on_assigned(job))
+    return job
 
 
 def _is_known(recorder: JobRecorder, job_id: str) -> bool:
