@@ -121,6 +121,9 @@ class StoreWriter:
         Raises:
             StoreError: nothing of the batch is stored.
         """
+        if self._in_batch:  # part of the larger one
+            yield
+            return
         with self._transaction():
             self._in_batch = True
             try:

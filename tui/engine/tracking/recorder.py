@@ -282,6 +282,9 @@ class JobRecorder:
         Raises:
             StoreError: nothing of the batch is stored.
         """
+        if self._batch is not None:  # part of the larger one
+            yield
+            return
         batch = self._batch = _Batch()
         try:
             with self.writer.batch():
