@@ -190,9 +190,10 @@ class Account:
     def go_on(self, run: Run) -> None:
         """Let a run make a step."""
         if run.is_active:
-            step = len(run.states)
-            line = f"[TRAINING] Step {step}/99 (8.3%) loss=0.{step:02d} lr=1e-04 (0.5s/step)\n"
-            run.states.append(self._state(run, "processing", run.states[-1]["logs"] + line))
+            logs = run.states[-1]["logs"]
+            step = logs.count("\n") + 1
+            line = f"[TRAINING] Step {step}/999 (8.3%) loss=0.{step:03d} lr=1e-04 (0.5s/step)\n"
+            run.states.append(self._state(run, "processing", logs + line))
 
     def cancel(self, run: Run) -> dict[str, Any]:
         if run.is_active:
@@ -288,8 +289,15 @@ class AccountClient(ReplicateClient):
 class SmallEngine:
     """The parts of an engine that say whose a prediction is, put together as the engine does."""
 
-    def __init__(self, home: Home, account: Account, *, webhooks: bool) -> None:
-        self.session = AccountSession(account)
+    def __init__(
+        self,
+        home: Home,
+        account: Account,
+        *,
+        webhooks: bool,
+        session: type[AccountSession] = AccountSession,
+    ) -> None:
+        self.session = session(account)
         self.client = AccountClient(self.session)
         self.writer = StoreWriter(home)
         self.database = cast("MortalConnection", self.writer._db)
@@ -403,6 +411,7 @@ class Script:
             action = self.dice.choice(ACTIONS) if number else "submit"
             with suppress(KilledError):
                 await self._act(action)
+                self._look(action)
             await asyncio.sleep(self.dice.choice((0, 0, 0.5, 3, 30)))
             if self.engine.database.left < 0:
                 await self._restart()
@@ -422,6 +431,14 @@ class Script:
             await self._hook(self.dice.choice(runs), bare=action == "bare hook")
         elif action == "kill":
             engine.database.left = self.dice.randint(0, 12)
+
+    def _look(self, action: str) -> None:
+        """Nobody is shown a second job of a run meanwhile, where its first one can be known."""
+        marks = {self.engine.writer.job(name).submit["mark"] for name in self.submitted}
+        for job in self.jobs if self.marked else ():
+            if job.job_id not in self.submitted and not job.cancel_requested:
+                assert run_name_of(job.inputs) in marks
+                self.found.append(f"{job.prediction_id} was imported by {action}")
 
     def submit(self) -> None:
         job_id = f"job{len(self.submitted)}"
@@ -516,7 +533,7 @@ async def play(home: Home, seed: int) -> Script:
     script = Script(home, seed)
     try:
         await script.play()
-        script.found = script.problems()
+        script.found += script.problems()
     finally:
         await script.engine.end()
     return script
