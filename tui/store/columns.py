@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final
 
 from tui.base.job_status import LOST, JobStatus
@@ -34,7 +35,11 @@ _TO_JSON: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), default=str
 ).encode  # `json.dumps` would make an encoder for each value
 
+_EMPTY: Final = {dict: "{}", list: "[]", type(None): "null"}
+
 JOB_COLUMNS: Final = tuple(item.name for item in fields(JobRecord))
+_FIELDS: Final = attrgetter(*JOB_COLUMNS)
+_ENCODED: Final = TIME_COLUMNS | JSON_COLUMNS | BOOL_COLUMNS | {"status"}
 
 ROW_COLUMNS: Final = (
     "job_id", "name", "model_family", "model_flavour", "status", "stage", "percent", "step",
@@ -63,7 +68,7 @@ def _moment(value: int | None) -> datetime | None:
 def encode(name: str, value: Any) -> Any:
     """Return the SQLite value of a field."""
     if name in JSON_COLUMNS:
-        return _TO_JSON(value)
+        return _EMPTY[type(value)] if not value and type(value) in _EMPTY else _TO_JSON(value)
     if value is None:
         return None
     if name in TIME_COLUMNS:
@@ -73,6 +78,14 @@ def encode(name: str, value: Any) -> Any:
     if isinstance(value, JobStatus):
         return value.value
     return value
+
+
+def encoded_job(job: JobRecord) -> list[Any]:
+    """Return the SQLite values of `JOB_COLUMNS`."""
+    return [
+        encode(name, value) if name in _ENCODED else value
+        for name, value in zip(JOB_COLUMNS, _FIELDS(job), strict=True)
+    ]
 
 
 def decode(name: str, value: Any) -> Any:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from tui.base.job_status import DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.settings import Home, SettingsError
-from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
+from tui.store.columns import JOB_COLUMNS, encode, encoded_job, job_record, to_micros
 from tui.store.database_file import DatabaseFile, set_aside_foreign_journal
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import DuplicateError, StoreError, migrate
@@ -196,8 +196,7 @@ class StoreWriter:
         record = replace(record, **change.values, rev=self._rev + 1)
         with self._transaction():
             self._rev += 1
-            values = [encode(name, getattr(record, name)) for name in JOB_COLUMNS]
-            self._db.execute(_INSERT_JOB, values)
+            self._db.execute(_INSERT_JOB, encoded_job(record))
             self._add_rows(record.job_id, change)
             for name, value in (facts or {}).items():
                 self._put_fact(name, value)

@@ -7,7 +7,7 @@ gets two jobs and no job two predictions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -55,16 +55,24 @@ class PredictionClaims:
         self._clock_offset = clock_offset
         self.on_assigned: Callable[[JobRecord], None] = _ignore
 
-    def job_for(self, api_base: str, prediction: Prediction) -> JobRecord | None:
+    def job_for(
+        self, api_base: str, prediction: Prediction, unanswered: Sequence[JobRecord] | None = None
+    ) -> JobRecord | None:
         """The job with an unanswered POST that started a prediction, or None.
 
         An imported record of the same prediction does not stand in the way; `assign` merges it.
+
+        Args:
+            api_base: address of the API.
+            prediction: as Replicate reports it.
+            unanswered: the jobs without a prediction, if they were read since the last change.
         """
         if not prediction.id:
             return None
         job = self._identified(api_base, prediction)
         if job is None:
-            unanswered = self._recorder.writer.unanswered(api_base)
+            if unanswered is None:
+                unanswered = self._recorder.writer.unanswered(api_base)
             job = next(
                 (candidate for candidate in unanswered if self.has_started(candidate, prediction)),
                 None,

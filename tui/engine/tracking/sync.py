@@ -85,11 +85,13 @@ def import_batch(
     found: list[JobRecord] = []
     writer = recorder.writer
     with recorder.batch():
+        unanswered = writer.unanswered(api_base)
         for prediction in predictions:
-            if (posted := claims.job_for(api_base, prediction)) is not None:
+            if (posted := claims.job_for(api_base, prediction, unanswered)) is not None:
                 claims.assign(
                     posted, prediction.id, "sync", f"Found on the account as {prediction.id}."
                 )
+                unanswered = writer.unanswered(api_base)
         # After the assignments: they give predictions to jobs, and remove imported records.
         names = [prediction.id for prediction in predictions]
         known = writer.known(api_base, names)
