@@ -85,7 +85,8 @@ class Interceptor:
         if answer is not None and answer.times > 0 and request.method in answer.methods.split():
             answer.times -= 1
             document = b"" if request.method == "HEAD" else answer.document()
-            kind = "application/xml" if answer.code else "text/html"
+            page = "text/html" if document.lstrip().startswith(b"<") else "text/plain"
+            kind = "application/xml" if answer.code else page
             return web.Response(
                 status=answer.status, body=document, content_type=kind, headers=answer.headers
             )

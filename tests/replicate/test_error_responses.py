@@ -20,6 +20,7 @@ from tui.replicate.errors import (
     InvalidRequestError,
     InvalidVersionError,
     NotFoundError,
+    PageError,
     RateLimitedError,
     ReplicateError,
     ServiceError,
@@ -54,6 +55,14 @@ def error_for(status, body, **headers):
         ),
         (403, {"detail": "No."}, ForbiddenError, "does not allow the new job"),
         (403, b"", ForbiddenError, "does not allow the new job."),
+        (
+            403,
+            b"<!DOCTYPE html><title>Attention Required! | Cloudflare</title>",
+            PageError,
+            "with a web page (HTTP 403): Attention Required!",
+        ),
+        (403, b"error code: 1020", PageError, "with a web page (HTTP 403)"),
+        (401, b"\n<html><body>Please log in</body></html>", PageError, "Please log in"),
         (404, {"detail": "Not found.", "status": 404}, NotFoundError, "does not know the new job"),
         (404, b"<html><body><h1>Not here</h1></body></html>", NotFoundError, "Not here"),
         (410, b"", NotFoundError, "does not know"),
@@ -87,7 +96,7 @@ def test_status_and_message(status, body, kind, words):
     assert words in error.message
     assert error.status == status
     assert "\x1b" not in error.message
-    assert error.message.startswith("Replicate")
+    assert error.message.startswith(("Replicate", "Something in front of Replicate"))
 
 
 def test_common_errors_have_advice():

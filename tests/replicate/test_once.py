@@ -247,6 +247,7 @@ async def create(client: ReplicateClient) -> Prediction:
         cut(),
         cut(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{"),
         reply(b"<html>502</html>", status=502),
+        reply(b"<html>Attention Required!</html>", status=403),
         reply({"detail": "boom"}, status=500),
         reply({}, status=408),
         reply(b"not json", status=201),

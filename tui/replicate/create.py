@@ -12,6 +12,7 @@ from tui.replicate.errors import (
     BadAnswerError,
     InvalidRequestError,
     NoAnswerError,
+    PageError,
     ReplicateError,
     ServiceError,
     UncertainError,
@@ -41,8 +42,8 @@ async def create_once(
 
     Raises:
         UncertainError: the request was sent, and it is unknown whether the run was started: there
-            was no answer, a partial one, a 5xx (a gateway may send it after the service has
-            accepted the request), or a success that cannot be parsed.
+            was no answer, a partial one, a 5xx or a page (a gateway may send them after the
+            service has accepted the request), or a success that cannot be parsed.
         ReplicateError: the run was certainly not started.
     """
     body: JsonObject = {**fixed, "input": _revealed(values)}
@@ -73,7 +74,7 @@ async def create_once(
     try:
         answer = await session.json(call)
         run = kind.read(answer)
-    except (NoAnswerError, ServiceError) as error:
+    except (NoAnswerError, ServiceError, PageError) as error:
         raise _uncertain(error) from None
     except BadAnswerError as error:
         if error.status is not None and not 200 <= error.status < 300:

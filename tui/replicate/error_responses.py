@@ -20,6 +20,7 @@ from tui.replicate.errors import (
     InvalidRequestError,
     InvalidVersionError,
     NotFoundError,
+    PageError,
     RateLimitedError,
     ReplicateError,
     ServiceError,
@@ -37,6 +38,8 @@ _PAUSE_IN_TEXT = re.compile(
 )
 _INPUT_LINE = re.compile(r"^\s*-\s*(?:input\.)?([\w.\[\]-]+?):\s*(.+)$", re.MULTILINE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<head|<body|error code: \d+\s*$)", re.IGNORECASE)
+"""Web pages, and the short text that Cloudflare gives to programs."""
 _NOT_SHOWN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -51,6 +54,7 @@ class Refusal:
         fields: the refused inputs that it names.
         retry_after: seconds to wait, if given.
         request_id: the service's id of the call, if given.
+        is_page: whether it is a web page and not an answer of the API.
     """
 
     status: int
@@ -59,6 +63,7 @@ class Refusal:
     fields: tuple[FieldProblem, ...]
     retry_after: float | None
     request_id: str | None
+    is_page: bool = False
 
 
 def read_refusal(
@@ -107,6 +112,7 @@ def read_refusal(
         fields=fields,
         retry_after=None if pause is None else min(pause, _LONGEST_PAUSE),
         request_id=_tidy(given_id, known) or None,
+        is_page=data is None and bool(_PAGE.match(text)),
     )
 
 
@@ -220,6 +226,12 @@ def to_error(refusal: Refusal, *, what: str, service: str) -> ReplicateError:
 def _meaning(refusal: Refusal, *, what: str, service: str) -> tuple[type[ReplicateError], str, str]:
     status, words = refusal.status, f"{refusal.title} {refusal.words}".lower()
     refused = f"{service} refused {what}"
+    if status in {401, 403} and refusal.is_page:
+        return (
+            PageError,
+            f"Something in front of {service} refused {what} with a web page (HTTP {status})",
+            "The token may be fine. Check the proxy and the network, or try again later.",
+        )
     if status == 401:
         return (
             AuthenticationError,

@@ -117,6 +117,13 @@ class BadAnswerError(ReplicateError):
     """An answer that breaks the API's contract: not JSON, no id, a link to another host."""
 
 
+class PageError(BadAnswerError):
+    """A 401 or 403 of something in front of the service, such as Cloudflare or a proxy.
+
+    It says nothing about the token, and not whether the service has seen the request.
+    """
+
+
 class NotSentError(ReplicateError):
     """The request certainly did not reach the service: DNS, connection, proxy or TLS failed.
 

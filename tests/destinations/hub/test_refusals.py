@@ -191,7 +191,8 @@ SAID = [
     (Answer(429, headers={"Retry-After": "7"}), Trouble.BUSY),
     (Answer(429, headers={"RateLimit": '"api";r=0;t=7'}), Trouble.BUSY),
     (Answer(502, body=b"<html>Bad Gateway</html>"), Trouble.BUSY),
-    (Answer(200, body=b"<html>Welcome! Please log in.</html>"), Trouble.REFUSED),
+    (Answer(403, body=b"<html>Just a moment...</html>"), Trouble.NETWORK),
+    (Answer(200, body=b"<html>Welcome! Please log in.</html>"), Trouble.NETWORK),
 ]  # fmt: skip
 
 
@@ -219,7 +220,7 @@ def test_what_may_be_answered(
     with pytest.raises(PublishError) as caught:
         go()
     assert caught.value.kind is kind, caught.value.message
-    assert caught.value.retryable == (kind is Trouble.BUSY)
+    assert caught.value.retryable == (kind in {Trouble.BUSY, Trouble.NETWORK})
     assert caught.value.advice
     if answer.status == 429:
         assert caught.value.retry_after == 7
@@ -260,16 +261,6 @@ def test_a_refusal_keeps_the_sentence_of_the_hub(
     problem = explain(caught.value, "storage-limit/cat", "https://huggingface.co")
     assert sentence in problem.message
     assert (problem.kind, advice in problem.advice) == (kind, True), problem.advice
-
-
-def test_a_page_that_forbids_is_no_verdict_about_the_token(
-    loop_thread: Loop, hub: RunningHub, tmp_path: Path
-) -> None:
-    interceptor = intercepted(loop_thread, hub)
-    interceptor.answer = Answer(403, body=b"<html>Attention Required! | Cloudflare</html>")
-    problem = refusal(opened(hub), make_files(tmp_path, a=10))
-    assert problem.kind is Trouble.REFUSED
-    assert "in front of the Hub" in problem.message
 
 
 def test_a_conflict_in_creating_ends(loop_thread: Loop, hub: RunningHub, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ HTML = "<html><title>Just a moment...</title></html>"
 @pytest.mark.parametrize(
     ("status", "kind", "body", "reason"),
     [
-        (401, "text/html", HTML, "rejected"),
+        (401, "application/json", '{"error": "Invalid username or password."}', "rejected"),
+        (401, "text/html", HTML, "unreachable"),
         (403, "application/json", '{"error": "no"}', "rejected"),
         (403, "text/html", HTML, "unreachable"),
         (404, "text/html", HTML, "unreachable"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -39,6 +40,8 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> PublishError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return _refused(error, int(status), repo_id)
+    if isinstance(error, json.JSONDecodeError):
+        return page_error(200)
     text = clean_line(error) or type(error).__name__
     if _says_full(text, repo_id):
         return _quota(repo_id, text)
@@ -93,15 +96,28 @@ def _quota(repo_id: str, sentence: str) -> PublishError:
     )
 
 
-def _forbidden(repo_id: str, sentence: str, *, is_page: bool) -> PublishError:
+def page_error(status: int) -> PublishError:
+    """The error for a web page instead of the Hub's answer: it says nothing about the token."""
+    return PublishError(
+        f"Something in front of the Hub answered with a web page (HTTP {status}).",
+        "The token itself may be fine. Check the proxy and the network, or try again later.",
+        Trouble.NETWORK,
+    )
+
+
+def _bad_token(status: int) -> PublishError:
+    return PublishError(
+        f"The Hub does not accept the token (HTTP {status}): it is wrong, expired or deleted.",
+        f"Make a new one with write access at {TOKENS_PAGE}.",
+        Trouble.CREDENTIALS,
+    )
+
+
+def _forbidden(repo_id: str, sentence: str) -> PublishError:
     """Explain a 403: the Hub's sentence says which right or condition is missing."""
     owner = repo_id.partition("/")[0]
-    if is_page:
-        return PublishError(
-            "Something in front of the Hub refused the request with a web page (HTTP 403).",
-            "The token may be fine. Check the proxy and the network, or try again later.",
-            Trouble.REFUSED,
-        )
+    if not repo_id:
+        return _bad_token(403)
     if _UNVERIFIED.search(sentence):
         advice = f"Confirm the e-mail address of the account at {_ACCOUNT_PAGE}."
     else:
@@ -147,16 +163,14 @@ def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
             "Check its name, or make it first.",
             Trouble.MISSING,
         )
+    if status in {401, 403} and not sentence and not refuses_token(status, _content_type(error)):
+        return page_error(status)
     if status == 401:
-        return PublishError(
-            "The Hub does not accept the token: it is wrong, expired or deleted.",
-            f"Make a new one at {TOKENS_PAGE}.",
-            Trouble.CREDENTIALS,
-        )
+        return _bad_token(status)
     if status in {402, 507} or _says_full(sentence, repo_id):
         return _quota(repo_id, sentence)
     if status == 403:
-        return _forbidden(repo_id, sentence, is_page=is_page(error))
+        return _forbidden(repo_id, sentence)
     if status == 409:
         return _conflict(repo_id, sentence)
     if status in {412, 404}:
@@ -172,9 +186,14 @@ def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
     )
 
 
-def is_page(error: BaseException) -> bool:
-    """Whether an error answer is a web page: the Hub's API answers with JSON or plain text."""
-    if getattr(error, "server_message", ""):
-        return False
+def refuses_token(status: int, content_type: str) -> bool:
+    """Whether an answer to "whose token is this?" is the Hub's own refusal of the token.
+
+    The Hub answers with JSON; a web page is of something in front of it.
+    """
+    return status in {401, 403} and "html" not in content_type.lower()
+
+
+def _content_type(error: BaseException) -> str:
     headers = getattr(getattr(error, "response", None), "headers", {})
-    return "html" in str(headers.get("content-type", "")).lower()
+    return str(headers.get("content-type", ""))

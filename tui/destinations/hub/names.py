@@ -51,7 +51,17 @@ class Identity:
 
 
 def read_identity(answer: Mapping[str, Any]) -> Identity:
-    """Parse the answer of `GET /api/whoami-v2`."""
+    """Parse the answer of `GET /api/whoami-v2`.
+
+    Raises:
+        PublishError: it names nobody (`Trouble.NETWORK`: it says nothing about the token).
+    """
+    if not isinstance(answer, Mapping) or not answer.get("name"):
+        raise PublishError(
+            "What answers at the Hub's address does not say whose the token is.",
+            "The token itself may be fine. Check HF_ENDPOINT and the network, or try again later.",
+            Trouble.NETWORK,
+        )
     token = answer.get("auth", {}).get("accessToken", {})
     role = clean_line(token.get("role", ""))
     user = clean_line(answer.get("name", ""))

@@ -8,22 +8,13 @@ from typing import TYPE_CHECKING
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import (
-    MissingTokenError,
-    OpenAddressError,
-    ReplicateClients,
-)
+from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.credentials.token_judge import BAD, judge
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.submission.model_catalog import ModelCatalog, version_choice, version_row
 from tui.engine.submission.prepare import Preparer
 from tui.engine.submission.release_profiles import ReleaseProfiles
-from tui.replicate.errors import (
-    AuthenticationError,
-    ForbiddenError,
-    InsufficientCreditError,
-    RateLimitedError,
-    ReplicateError,
-)
+from tui.replicate.errors import ReplicateError
 from tui.simpletuner.config.load import discover_configs
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
@@ -77,24 +68,11 @@ class AccountService:
             token = await self._clients.token(api_base)
             answer["token_source"] = token.source
             account = await (await self._clients.get(api_base)).account()
-        except AuthenticationError as error:
-            kinds: dict[type, providers.TokenReason] = {
-                MissingTokenError: "none", OpenAddressError: "unencrypted",
-            }  # fmt: skip
-            reason = kinds.get(type(error), "rejected")
-            answer |= {"error": error.message, "advice": error.advice, "reason": reason}
-        except (ForbiddenError, InsufficientCreditError) as error:
-            answer |= {"error": error.message, "advice": error.advice, "reason": "forbidden"}
-        except RateLimitedError as error:
-            answer |= {
-                "error": error.message, "advice": error.advice, "reason": "rate_limited",
-                "unreachable": True,
-            }  # fmt: skip
         except ReplicateError as error:
-            answer |= {
-                "error": error.message, "advice": error.advice, "reason": "unreachable",
-                "unreachable": True,
-            }  # fmt: skip
+            reason = judge(error)
+            answer |= {"error": error.message, "advice": error.advice, "reason": reason}
+            if reason not in BAD:
+                answer["unreachable"] = True
         else:
             user: providers.AccountUser = {
                 "username": account.username,

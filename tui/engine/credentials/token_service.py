@@ -11,6 +11,7 @@ import httpx
 from tui.base.errors import RefusedError
 from tui.base.json_types import JsonObject
 from tui.base.token_text import NAMES, judge_token
+from tui.destinations.hub.errors import refuses_token
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_store import KINDS, Kind
@@ -242,11 +243,9 @@ async def hub_owner(endpoint: str, token: Secret, network: Network) -> credentia
         return _invalid(failure.message, advice, "unreachable")
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return _invalid("The Hub asks to wait.", "Try again in a minute.", "rate_limited")
-    is_json = response.headers.get("content-type", "").partition(";")[0].endswith("json")
-    if (
-        response.status_code != httpx.codes.UNAUTHORIZED
-        and not (response.status_code == httpx.codes.FORBIDDEN and is_json)
-        and not (isinstance(user, dict) and user.get("name"))
+    is_known = isinstance(user, dict) and bool(user.get("name"))
+    if not is_known and not refuses_token(
+        response.status_code, response.headers.get("content-type", "")
     ):
         # A server in trouble, or a page of something in front of it, did not judge the token.
         return _invalid(
@@ -254,7 +253,7 @@ async def hub_owner(endpoint: str, token: Secret, network: Network) -> credentia
             "Try again later. The token itself may be fine.",
             "unreachable",
         )
-    if not isinstance(user, dict) or not user.get("name"):
+    if not is_known:
         return _invalid(
             f"The Hub does not accept the token (HTTP {response.status_code}).",
             "Make a new one with write access: https://huggingface.co/settings/tokens",

@@ -17,10 +17,11 @@ from tui.base.hosts import is_open
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.caller_tokens import CallerTokens
 from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.credentials.token_judge import is_refused
 from tui.engine.credentials.token_service import hub_owner
 from tui.engine.credentials.token_store import Kind, Token, hub_meant
 from tui.engine.runtime.tasks import TaskOwner
-from tui.replicate.errors import AuthenticationError, ForbiddenError, ReplicateError
+from tui.replicate.errors import ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings.network import network_of
 
@@ -210,7 +211,7 @@ class Takeover:
                 return TokenVerdict("accepted", (await client.account()).username)
             finally:
                 await client.aclose()
-        except (AuthenticationError, ForbiddenError):
-            return TokenVerdict("refused")
-        except (ReplicateError, OSError):
+        except ReplicateError as error:
+            return TokenVerdict("refused" if is_refused(error) else "unknown")
+        except OSError:
             return TokenVerdict("unknown")

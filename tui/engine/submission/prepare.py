@@ -19,6 +19,7 @@ from tui.base.hosts import is_loopback
 from tui.base.newest import Newest
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.credentials.token_judge import BAD, judge
 from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.delivery.room import room_check
 from tui.engine.spending.rules import dollars
@@ -34,7 +35,7 @@ from tui.engine.submission.phases import IMAGES_PLACEHOLDER
 from tui.engine.submission.release_profiles import ReleaseProfiles
 from tui.engine.submission.same_data import DataVerdict, SameData
 from tui.engine.submission.stored_run import request_differences, stored_config
-from tui.replicate.errors import AuthenticationError, ReplicateError
+from tui.replicate.errors import ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.checks.checks import Check, State, check_config
@@ -489,11 +490,9 @@ class Preparer:
                     message = "whether Replicate takes the token is being asked"
                     findings.append(Check("token", "asking", message))
                 choice, fresh = self._catalog.known(api_base, profile, draft.model, draft.version)
-        except AuthenticationError as error:
-            findings.append(Check("token", "error", error.message, error.advice))
-            return None
         except ReplicateError as error:
-            findings.append(Check("replicate", "error", error.message, error.advice))
+            subject = "token" if judge(error) in BAD else "replicate"
+            findings.append(Check(subject, "error", error.message, error.advice))
             return None
         except RefusedError as error:
             findings.append(Check("model", "error", error.message, error.advice))
