@@ -230,6 +230,20 @@ async def test_lone_surrogates_are_replaced(hooks: Hooks) -> None:
     assert hooks.events[0].body["logs"] == "café 😀 \ufffd."
 
 
+@pytest.mark.parametrize("sized", [True, False])
+async def test_a_body_may_be_as_large_as_the_limit(sized: bool) -> None:
+    raw = json.dumps(NATIVE).encode()
+
+    async def unsized() -> AsyncIterator[bytes]:
+        yield raw
+
+    for limit, status in ((len(raw), 200), (len(raw) - 1, 413)):
+        async with serve_hooks(WebhookSettings(max_body_bytes=limit)) as hooks:
+            content = raw if sized else unsized()
+            answer = await hooks.http.post(hooks.url, content=content, headers=hooks.signed(raw))
+            assert answer.status_code == status
+
+
 async def test_bodies_may_be_large_but_not_too_large(hooks: Hooks) -> None:
     large = {**NATIVE, "logs": "x" * (31 * 1024 * 1024)}
     assert (await hooks.send(large)).status_code == 200

@@ -14,7 +14,9 @@ from aiohttp import web
 
 from tests.replicate.server import TOKEN, VERSION, Server, client_for, cut, prediction, reply
 from tui import __version__
+from tui.replicate import upload
 from tui.replicate.client import ReplicateClient
+from tui.replicate.create import SHORTEST_LIFE
 from tui.replicate.errors import (
     BadAnswerError,
     DamagedUploadError,
@@ -278,6 +280,23 @@ async def test_upload_over_the_limit_sends_nothing(server, client, tmp_path):
         await client.upload_file(path, filename="big.zip")
     assert "Nothing was sent" in caught.value.message
     assert server.seen == []
+
+
+async def test_a_file_may_be_as_large_as_the_limit(server, client, tmp_path, monkeypatch):
+    monkeypatch.setattr(upload, "FILE_LIMIT", 10)
+    path = tmp_path / "a.zip"
+    path.write_bytes(bytes(10))
+    server.on("POST /files", reply({"id": "f"}, status=201))
+    assert (await client.upload_file(path, filename="a.zip")).id == "f"
+    path.write_bytes(bytes(11))
+    with pytest.raises(TooLargeError):
+        await client.upload_file(path, filename="a.zip")
+
+
+async def test_a_run_may_be_given_the_shortest_life(server, client):
+    server.on("POST /predictions", reply(prediction(), status=201))
+    await client.create_prediction(version=VERSION, input={}, cancel_after=SHORTEST_LIFE)
+    assert server.seen[0].headers["Cancel-After"] == f"{SHORTEST_LIFE}s" == "5s"
 
 
 async def test_upload_of_a_file_that_shrinks(server, client, tmp_path):

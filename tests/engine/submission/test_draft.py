@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, get_type_hints
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tui.api import submission
 from tui.engine.submission.draft import DeliveryDraft, Draft, Overrides
@@ -60,3 +60,15 @@ def test_pixels_stay_a_whole_number() -> None:
     values = Overrides.model_validate({"resolution": 512.0}).given()
     assert (values, type(values["resolution"])) == ({"resolution": 512}, int)
     assert Overrides.model_validate({"resolution": 0.5}).given() == {"resolution": 0.5}
+
+
+@pytest.mark.parametrize(("seconds", "accepted"), [(4, False), (5, True)])
+def test_a_job_may_be_given_the_shortest_life_and_no_shorter_one(
+    seconds: int, accepted: bool
+) -> None:
+    try:
+        Draft.model_validate({"cancel_after": seconds})
+        wrong: list[Any] = []
+    except ValidationError as error:
+        wrong = [one["loc"] for one in error.errors()]
+    assert (("cancel_after",) not in wrong) is accepted

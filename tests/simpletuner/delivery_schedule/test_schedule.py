@@ -66,6 +66,31 @@ def test_worked_cases_of_s3(
     assert schedule.final == (promise == "yes")
 
 
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (options(1000, 1000, 1001), "the first validation is due at step 1001, the run has 1000"),
+        (options(1000, 1001, 100), "the first checkpoint is due at step 1001, the run has 1000"),
+        (options(1000, 100, 100, validate_after_step=1001), "validations start after step 1001"),
+        (options(1, 1, 1), "the trainer validates no run of a single step"),
+        (options(1000, 300, 100), "checkpoint_step_interval 300 does not divide 1000 steps"),
+        (options(1000, 500, 300), "validation_step_interval 300 does not divide 1000 steps"),
+    ],
+)
+def test_why_the_final_weights_do_not_leave(values: dict[str, Any], reason: str) -> None:
+    assert by_s3(values).reason == reason
+
+
+def test_an_interval_as_long_as_the_run_is_reached() -> None:
+    """So it is never named as the reason: what else the run lacks is."""
+    assert by_s3(options(1000, 1000, 1000)).promise == "yes"
+    assert by_s3(options(2, 2, 2)).promise == "yes"
+    assert by_s3(options(100, 100, 100, validate_after_step=100)).promise == "yes"
+    for steps, batches in ((100, 10), (2, 3)):
+        lacks = by_s3(options(steps, steps, steps, 2, validate_after_step=steps), exact(batches))
+        assert "gradient_accumulation_steps 2" in lacks.reason
+
+
 def test_validations_can_be_off_for_the_hub() -> None:
     values = options(1000, 250, 250, validation_disable=True, push_checkpoints_to_hub=True)
     schedule = delivery_schedule(values, way="hub")

@@ -159,9 +159,10 @@ class PartedUpload:
             )
             for part in page.get("Parts", []):
                 etags[int(part["PartNumber"])] = str(part["ETag"]).strip('"')
-            if not page.get("IsTruncated"):
+            following = int(page.get("NextPartNumberMarker") or 0)
+            if not page.get("IsTruncated") or following <= marker:  # some servers know no pages
                 return etags
-            marker = int(page["NextPartNumberMarker"])
+            marker = following
 
     def _start(self, options: dict[str, Any]) -> None:
         answer = call_with_retries(

@@ -23,7 +23,7 @@ JOB_ID: Final = "{job_id}"
 """Placeholder in a prefix for the job's id, which is replaced when the job is created."""
 DEFAULT_PREFIX: Final = "simpletuner"
 """The trainer's default for `s3_base_path`."""
-_REPO_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
+_REPO_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 MOST_PREFIX: Final = 512
 """Bytes of a prefix. S3 limits keys to 1024, and the run adds folders and file names."""
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
