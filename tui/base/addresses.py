@@ -16,8 +16,6 @@ from urllib.parse import quote, unquote
 
 from tui.base.hosts import is_loopback_host
 
-LONGEST: Final = 2000
-"""Characters of an address; signed ones have about a thousand."""
 _PARTS: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<netloc>[^/?#]*)(?P<path>[^?#]*)"
     r"(?P<query>\?[^#]*)?(?P<fragment>#.*)?"
@@ -47,6 +45,7 @@ class Purpose:
         path: whether it may have one.
         query: whether it may have one.
         encrypted: why it must be https, except on this machine; "" when it need not.
+        longest: characters; signed addresses have about a thousand.
     """
 
     example: str
@@ -56,6 +55,7 @@ class Purpose:
     path: bool = True
     query: bool = False
     encrypted: str = ""
+    longest: int = 2000
 
 
 API_BASE: Final = Purpose(
@@ -135,7 +135,7 @@ def read_address(text: str, purpose: Purpose) -> Address:
         AddressError: it is none, or may not be used for the purpose.
     """
     text = text.strip(" \t\r\n")
-    if len(text) > LONGEST:
+    if len(text) > purpose.longest:
         raise AddressError("is too long to be an address")
     if "\\" in text:
         raise AddressError("has a backslash, which programs read differently")

@@ -123,9 +123,9 @@ def _announce_keyring_change() -> None:
 
 
 def _host() -> str:
-    from urllib.parse import urlsplit
+    from tui.base.doors import keyring_host
 
-    return urlsplit(context.settings().cloud.api_base).netloc
+    return keyring_host(context.settings().cloud.api_base)
 
 
 def _print(options: argparse.Namespace, data: Mapping[str, object], message: str) -> int:

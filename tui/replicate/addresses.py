@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from tui.base.addresses import API_BASE, AddressError, read_address
+from tui.base.doors import may_carry
 from tui.replicate.errors import BadAnswerError, InvalidRequestError
 from tui.replicate.redact import redact_url
 
@@ -43,8 +44,12 @@ class Base:
         port = f":{url.port}" if url.port else ""
         return cls(url, "Replicate" if known else f"The API at {url.host}{port}")
 
+    def opens(self, address: str) -> bool:
+        """Whether the token may go to an address: one below the base, at its scheme and port."""
+        return may_carry(str(self.url), address)
+
     def owns(self, address: str) -> bool:
-        """Whether an address has the base's scheme, host and port; the token is sent only there."""
+        """Whether an address has the base's scheme, host and port; it answers for the service."""
         try:
             return _origin(httpx.URL(address)) == _origin(self.url)
         except httpx.InvalidURL:
@@ -71,13 +76,13 @@ class Base:
         service has been observed to send `http://` links.
 
         Raises:
-            BadAnswerError: it leads to another host.
+            BadAnswerError: it leads out of the base.
         """
         try:
             url = httpx.URL(relative_to or str(self.url)).join(link)
             if url.scheme == "http" and self.url.scheme == "https" and url.port in {None, 80}:
                 url = url.copy_with(scheme="https", port=None)
-            same = _origin(url) == _origin(self.url) and not url.userinfo
+            same = self.opens(str(url))
         except (httpx.InvalidURL, ValueError):
             same = False
         if not same:

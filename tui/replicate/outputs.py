@@ -30,7 +30,7 @@ def is_file_route(base: Base, address: str) -> bool:
         url = httpx.URL(address)
     except (httpx.InvalidURL, ValueError):
         return False
-    if url.userinfo or not base.owns(address):
+    if not base.opens(address):
         return False
     path = url.raw_path.partition(b"?")[0].decode("ascii")
     root = base.url.raw_path.decode("ascii").rstrip("/") + "/files/"

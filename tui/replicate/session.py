@@ -16,6 +16,7 @@ import httpx
 
 from tui import __version__
 from tui.replicate.addresses import Base
+from tui.replicate.bearer import bearer
 from tui.replicate.budget import RateBudget
 from tui.replicate.error_responses import read_refusal, to_error
 from tui.replicate.errors import (
@@ -177,8 +178,8 @@ class Session:
     async def exchange(self, call: Call, *, output: bool = False) -> AsyncIterator[httpx.Response]:
         """Make one attempt; yields a successful response whose body has not been read.
 
-        The token is sent only to the service's own host. Redirects are followed for GET, on that
-        host only.
+        The token is sent only below the service's base. Redirects are followed for GET, and only
+        there.
 
         Args:
             call: the call.
@@ -194,7 +195,9 @@ class Session:
             is_ours = self.base.owns(url)
             started = time.monotonic()
             try:
-                token = (not hop and is_file_route(self.base, url)) if output else is_ours
+                token = (
+                    not hop and is_file_route(self.base, url) if output else self.base.opens(url)
+                )
                 request = self._request(call, url, token=token)
                 response = await self._http.send(request, stream=True)
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
@@ -228,11 +231,11 @@ class Session:
     def _request(self, call: Call, url: str, *, token: bool) -> httpx.Request:
         headers = dict(call.headers)
         if token:
-            headers["Authorization"] = f"Bearer {self._checked_token()}"
+            headers |= bearer(self._checked_token(), str(self.base.url), url)
         content = None if call.body is None else call.body()
         return self._http.build_request(call.method, url, headers=headers, content=content)
 
-    def _checked_token(self) -> str:
+    def _checked_token(self) -> Secret:
         token = "" if self._token is None else self._token.reveal()
         if not token:
             raise AuthenticationError(
@@ -245,12 +248,12 @@ class Session:
                 "token has.",
                 advice="Copy it again; it is 40 characters long and starts with r8_.",
             )
-        return token
+        return Secret(token)
 
     def _redirected(self, url: str, response: httpx.Response, call: Call, *, output: bool) -> str:
         target = httpx.URL(url).join(response.headers.get("location", ""))
         secure = target.scheme == "https" or httpx.URL(url).scheme == "http"
-        known = not why_refused(self.base, str(target)) if output else self.base.owns(str(target))
+        known = not why_refused(self.base, str(target)) if output else self.base.opens(str(target))
         if target.scheme in {"http", "https"} and secure and known:
             return str(target)
         advice = "Check the API address; it should be the final one."

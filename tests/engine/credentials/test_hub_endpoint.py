@@ -12,6 +12,7 @@ from tests.replicate.server import serving
 from tui.client.client import ControlClient
 from tui.client.engine_process import engine_environment, session_of
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.bucket_keys import same_server
 from tui.engine.credentials.caller_tokens import CallerTokens
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_store import DEFAULT_HUB, clean_endpoint, hub_meant
@@ -67,6 +68,30 @@ def test_a_token_stays_with_the_hub_that_it_was_given_for(clients: ReplicateClie
     assert shown(clients, LIVE) == "hf_mirror"
     take(clients, LIVE, "", "")  # an environment without either changes nothing
     assert shown(clients, LIVE) == "hf_mirror"
+
+
+def test_the_keyrings_token_is_not_for_an_api_of_a_caller(
+    clients: ReplicateClients,
+) -> None:
+    tokens = clients.tokens
+    assert tokens.host("huggingface", LIVE) == "huggingface.co"
+    for base in ("https://api.example.org/v1", "https://api.replicate.com.example.org/v1",
+                 "https://api.replicate.com/other/v1", "http://api.replicate.com/v1"):  # fmt: skip
+        assert tokens.hub(base) == DEFAULT_HUB
+        assert tokens.host("huggingface", base) != tokens.host("huggingface", LIVE)
+        assert tokens.host("replicate", base) != tokens.host("replicate", LIVE)
+
+
+def test_a_buckets_keys_are_not_for_its_unencrypted_address() -> None:
+    def options(endpoint: str | None) -> dict[str, str | None]:
+        return {"endpoint": endpoint}
+
+    server = options("https://s3.example.org")
+    assert same_server(server, options("https://S3.example.org:443/"))
+    assert same_server(options(None), options(""))
+    for other in ("http://s3.example.org", "https://s3.example.org:8443", "https://s3.example.org/a",
+                  "https://example.org", None):  # fmt: skip
+        assert not same_server(server, options(other))
 
 
 def test_a_real_token_is_not_for_a_server_on_this_machine(clients: ReplicateClients) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 
+from tui.base.doors import Door
 from tui.replicate.secret import Secret
 from tui.replicate.transport_errors import unreached
 from tui.replicate.values import window_pause
@@ -27,6 +28,9 @@ _lock = threading.Lock()
 _used: list[NetworkSettings] = []
 _LONGEST_WINDOW = 3600.0
 """Seconds of a window that are obeyed; the Hub's windows are five minutes long."""
+_doors: dict[str, set[Door]] = {}
+"""Where each authorization that the library may send was given for. The library follows redirects
+and links of the Hub's answers by itself; what is not in this table is taken off its requests."""
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -65,6 +69,8 @@ def open_api(endpoint: str, token: Secret | None, network: NetworkSettings) -> H
     from huggingface_hub import HfApi
 
     _set_up(network)
+    if token and (door := Door.below(endpoint)) is not None:
+        _doors.setdefault(f"Bearer {token.reveal()}", set()).add(door)
     return HfApi(
         endpoint=endpoint.rstrip("/"),
         token=token.reveal() if token else False,
@@ -175,6 +181,7 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
             self._windows = Windows()
 
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            _check_authorization(request)
             key = _window_key(request)
             left = self._windows.left(key)
             if left > 0:
@@ -205,6 +212,15 @@ def _is_concurrent_create(response: httpx2.Response) -> bool:
         return False
     response.read()
     return "conflicting operation" in response.text
+
+
+def _check_authorization(request: httpx2.Request) -> None:
+    """Take an authorization off a request that leaves the door that it was given for."""
+    value = request.headers.get("authorization")
+    if value is not None and not any(
+        door.opens(str(request.url)) for door in tuple(_doors.get(value, ()))
+    ):
+        del request.headers["authorization"]
 
 
 def _to_httpx_error(error: Exception) -> httpx.TransportError:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.base.doors import Door
 from tui.base.errors import RefusedError
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.s3.profile import S3Keys
@@ -104,6 +105,12 @@ class BucketKeys:
         problem = await self.forget(name, options)
         # Keys in memory and no keyring: there was nothing else to delete.
         return "" if in_memory and problem.startswith(_NO_KEYRING) else problem
+
+
+def same_server(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the keys of one destination may be used for another: scheme, host, port and path."""
+    first, second = (options.get("endpoint") or "" for options in (one, other))
+    return first == second or (Door.below(first) or first) == (Door.below(second) or second)
 
 
 def host_of(options: Mapping[str, Any]) -> str:

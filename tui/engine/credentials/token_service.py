@@ -16,6 +16,7 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_store import KINDS, Kind
 from tui.engine.runtime.event_bus import EventBus
+from tui.replicate.bearer import bearer
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.secret import Secret
 from tui.replicate.transport_errors import unreached
@@ -180,10 +181,10 @@ class TokenService:
         """Return the Hub's address for jobs of an API base, "" when none is known."""
         return self._clients.hub_endpoint(api_base)
 
-    def hub_headers(self, api_base: str) -> dict[str, str]:
-        """Return the authorization header for calls to the Hub; empty without a token."""
+    def hub_headers(self, api_base: str, url: str) -> dict[str, str]:
+        """Return the authorization header for a call to the Hub; empty without a token."""
         token = self._clients.hub_token(api_base)
-        return {"Authorization": f"Bearer {token.reveal()}"} if token is not None else {}
+        return bearer(token, self._clients.hub_endpoint(api_base), url)
 
     def _host(self, kind: Kind, api_base: str) -> str:
         return self._clients.tokens.host(kind, api_base)
@@ -233,9 +234,8 @@ async def hub_owner(endpoint: str, token: Secret, network: Network) -> credentia
         async with httpx.AsyncClient(
             transport=RoutedTransport(network), timeout=_HUB_LIMIT
         ) as client:
-            response = await client.get(
-                f"{endpoint}/api/whoami-v2", headers={"Authorization": f"Bearer {token.reveal()}"}
-            )
+            url = f"{endpoint}/api/whoami-v2"
+            response = await client.get(url, headers=bearer(token, endpoint, url))
         user = response.json() if response.status_code == httpx.codes.OK else {}
     except (httpx.HTTPError, OSError, ValueError) as error:
         failure = unreached(error, endpoint, network, what="the token's owner")

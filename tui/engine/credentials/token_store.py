@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from tui.base.addresses import HUB, AddressError, read_address
+from tui.base.doors import keyring_host, may_carry
 from tui.base.hosts import is_loopback, is_open
 from tui.engine.credentials.caller_tokens import CallerTokens, called_with, caller
 from tui.replicate.secret import Secret
@@ -118,9 +118,18 @@ class TokenStore:
         return self._hubs.get(api_base, "" if is_loopback(api_base) else DEFAULT_HUB)
 
     def host(self, kind: Kind, api_base: str) -> str:
-        """Return the host that a token belongs to, part of its user name in the keyring."""
+        """Return the server that a token belongs to, part of its user name in the keyring.
+
+        A Hub's token travels with jobs, so the one that was given for jobs at Replicate is not
+        found for another API, which a caller or the environment may have named.
+        """
+        base = api_base or DEFAULT_API_BASE
         endpoint = self.hub(api_base) if kind == "huggingface" else ""
-        return urlsplit(endpoint or api_base or DEFAULT_API_BASE).netloc
+        if not endpoint:
+            return keyring_host(base)
+        if is_loopback(base) or may_carry(DEFAULT_API_BASE, base):
+            return keyring_host(endpoint)
+        return f"{keyring_host(endpoint)} for {keyring_host(base)}"
 
     def _scope(self, kind: Kind, api_base: str) -> str:
         """Return the key of a token: its API base, with its Hub for a Hub token."""

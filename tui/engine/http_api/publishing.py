@@ -177,10 +177,11 @@ class PublishingRoutes:
         endpoint = self._endpoint(base)
         network = network_of(self._engine.live.now.network)
         transport = RoutedTransport(network)
-        headers = self._engine.tokens.hub_headers(base)
+        url = f"{endpoint}{path}"
+        headers = self._engine.tokens.hub_headers(base, url)
         try:
             async with httpx.AsyncClient(transport=transport, timeout=_SECONDS) as client:
-                return await client.get(f"{endpoint}{path}", headers=headers)
+                return await client.get(url, headers=headers)
         except (httpx.HTTPError, OSError) as error:
             lost = unreached(error, endpoint, network, what="a repository")
             raise RefusedError(

@@ -23,7 +23,7 @@ from tui.destinations.hub.names import HubTarget, check_repo_id
 from tui.destinations.s3.destination import S3Destination
 from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.bucket_keys import BucketKeys, host_of
+from tui.engine.credentials.bucket_keys import BucketKeys, host_of, same_server
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
@@ -155,10 +155,10 @@ class Destinations:
         options = read_options(record.kind, {**_as_request(record, body), **body})
         self._refuse_stranded_parts(record, options)
         if record.kind == "s3":
-            other_server = host_of(options) != host_of(record.options)
+            other_server = not same_server(options, record.options)
             if other_server or body.get("access_key") or body.get("secret_key"):
                 await self.keys.keep(name, options, body)
-                if other_server:
+                if host_of(options) != host_of(record.options):
                     await self.keys.forget(name, record.options)
         self._tables.put_destination(replace(record, options=options))
         return _as_shape(name, record.kind, options)
