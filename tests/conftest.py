@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from tests.api import watch as shapes
 from tests.canary import Watch, marked_secrets
+from tui.replicate.known_secrets import KNOWN
 
 NO_SKIPS = "SIMPLETUNER_TUI_NO_SKIPS"
 """If this variable is set, a skipped test fails: all system programs must be installed."""
@@ -31,8 +32,16 @@ _SCRUBBED = (
 
 
 _STARTS_NOTHING = frozenset(
-    {"own_world", "recognisable_secrets", "watched_shapes", "answers_fit", "plain_terminal", "home"}
-)
+    {
+        "own_world",
+        "recognisable_secrets",
+        "forgotten_secrets",
+        "watched_shapes",
+        "answers_fit",
+        "plain_terminal",
+        "home",
+    }
+)  # fmt: skip
 _WHOLE_PROGRAMS = frozenset({"benchmarks", "clients", "e2e"})
 
 
@@ -95,6 +104,13 @@ def watched_shapes() -> Iterator[shapes.Watch]:
     """Check every answer of an engine against the shapes of `tui.api`."""
     with pytest.MonkeyPatch.context() as patch, shapes.watched(patch) as watch:
         yield watch
+
+
+@pytest.fixture(autouse=True)
+def forgotten_secrets() -> Iterator[None]:
+    """Forget the secrets of a test: they would be masked in the texts of the next one."""
+    yield
+    KNOWN.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from tui.client.client import ControlClient
 from tui.client.errors import ControlError, EngineGoneError, EngineSilentError
 from tui.client.presence import SILENT, presence, silent_words
+from tui.replicate.known_secrets import KNOWN
 from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def session_of(environ: Mapping[str, str]) -> Session:
         session["hf_token"] = hub
     if endpoint := environ.get(HF_ENDPOINT_VARIABLE, "").strip():
         session["hf_endpoint"] = endpoint
+    KNOWN.add(token, hub)
     return session
 
 

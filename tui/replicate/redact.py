@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import MASK, Secret
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"'<>\\]+")
@@ -48,11 +49,12 @@ def redact_url(url: str) -> str:
 
 
 def redact_text(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """Mask the given secrets, everything with the format of a token, and secrets in URLs."""
+    """Mask the given and the known secrets, what has a token's format, and secrets in URLs."""
     for secret in secrets:
         value = secret.reveal()
         if len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, MASK)
+    text = KNOWN.redact(text)
     text = _URL.sub(lambda found: redact_url(found.group()), text)
     return _TOKENS.sub(MASK, text)
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import Secret
 
 SERVICE: Final = "simpletuner-tui"
@@ -73,6 +74,7 @@ async def read_token(kind: str, host: str) -> StoredToken:
     except KeyringError as error:
         return StoredToken(None, error.message)
     value = answer.get("value")
+    KNOWN.add(value)
     return StoredToken(Secret(value) if value else None, "", answer.get("backend") or "")
 
 
@@ -82,6 +84,7 @@ async def store_token(kind: str, host: str, value: Secret) -> str:
     Raises:
         KeyringError: it was not stored.
     """
+    KNOWN.add(value)
     answer = await _call("set", f"{kind}@{host}", value.reveal())
     return answer.get("backend") or ""
 

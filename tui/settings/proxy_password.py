@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
+from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import MASK, Secret
 
 
@@ -12,6 +15,7 @@ def split_password(address: str) -> tuple[str, Secret | None]:
     name, colon, word = login.partition(":")
     if not (separator and at and colon):
         return address, None
+    KNOWN.add(word, unquote(word))
     return f"{scheme}://{name}@{host}", Secret(word)
 
 

@@ -23,6 +23,7 @@ from tui.base.job_status import DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.settings import Home, SettingsError
 from tui.store.columns import JOB_COLUMNS, encode, encoded_job, job_record, to_micros
 from tui.store.database_file import DatabaseFile, set_aside_foreign_journal
+from tui.store.masking import MaskingConnection
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import DuplicateError, StoreError, migrate
 from tui.store.transfers import TransferTables
@@ -461,7 +462,9 @@ class StoreWriter:
 def _open(path: Path) -> tuple[sqlite3.Connection, int]:
     """Open and migrate the database; returns it with its last revision."""
     try:
-        database = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+        database = sqlite3.connect(
+            path, timeout=10.0, isolation_level=None, factory=MaskingConnection
+        )
     except sqlite3.Error as error:
         raise _cannot_open(path, error) from error
     try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,10 +16,12 @@ from tests.app.world import home_at, job
 from tui.base.job_status import JobStatus
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.runtime.event_bus import EventBus
+from tui.engine.tracking.job_log import JobLog, former_logs
 from tui.engine.tracking.prediction_claims import PredictionClaims
 from tui.engine.tracking.reconcile import Snapshot
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.redaction import comparable_inputs, redact_inputs, redact_log
+from tui.replicate.known_secrets import KNOWN, SHORTEST
 from tui.replicate.models import Prediction
 from tui.store.writer import StoreWriter
 
@@ -69,6 +72,37 @@ def test_a_growing_log_stays_a_growing_log_when_it_is_masked() -> None:
         part = redact_log(text[:cut])
         assert whole.startswith(part), text[:cut][-60:]
         assert not any(key in part for key in KEYS)
+
+
+def test_known_secrets_in_a_log_are_masked_wherever_it_is_cut() -> None:
+    secrets = ("hunter2-is-a-password", "2-is-another-one/+=", '"quoted" and long')
+    KNOWN.add(*secrets)
+    lines = (
+        f"login {secret} and {json.dumps(secret)} {quote(secret, safe='')}" for secret in secrets
+    )
+    text = "\n".join([*lines, f"at the end {secrets[0]}"])
+    whole = redact_log(text)
+    assert whole.count("***") == 10
+    for cut in range(len(text)):
+        part = redact_log(text[:cut], final=False)
+        assert whole.startswith(part), text[:cut][-60:]
+        last = redact_log(text[:cut])
+        assert not any(secret[:SHORTEST] in last for secret in secrets), last[-60:]
+
+
+def test_a_mask_stays_when_its_secret_is_unknown_after_a_restart(tmp_path: Path) -> None:
+    path, secret = tmp_path / "a.log", "hunter2-is-a-password"
+    log = f"one {secret}\nkey={secret}&x=1 '{secret}'\nlast {secret}"
+    KNOWN.add(secret)
+    JobLog(path, {}).merge(redact_log(log), NOW, final=False)
+    KNOWN.forget()
+    later = JobLog(path, {})
+    for received in (log, f"{log}\nmore\n", f"{log}\nmore\nand more\n"):
+        later.merge(redact_log(received), NOW, final=False)
+    assert path.read_text() == "one ***\nkey=***&x=1 '***'\nlast ***\nmore\nand more\n"
+    assert former_logs(path) == []
+    later.merge("another log, which is longer than the one before it" * 9, NOW, final=False)
+    assert path.read_text().startswith("another log")
 
 
 def test_the_log_on_disk_has_no_keys(recorder: JobRecorder, tmp_path: Path) -> None:

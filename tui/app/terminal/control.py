@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.replicate.redact import redact_text
 from tui.settings import Home, SettingsError
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def crash_message(home: Home) -> Text:
         home.create()
         with path.open("a", encoding="utf-8") as file:
             path.chmod(0o600)
-            file.write(f"{datetime.now(UTC).isoformat()}\n{traceback.format_exc()}\n")
+            details = redact_text(traceback.format_exc())  # an error's message may hold anything
+            file.write(f"{datetime.now(UTC).isoformat()}\n{details}\n")
         where = f"Details are in {path}."
     except SettingsError as error:  # the state folder is another user's
         where = f"The details could not be written to {path}: {error.message}"

@@ -17,6 +17,7 @@ from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.s3.client import make_client
 from tui.destinations.s3.errors import explain
 from tui.destinations.s3.profile import S3Keys, S3Profile
+from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 
@@ -116,6 +117,7 @@ def session_keys(
                     RoleArn=profile.data_role or _ANY_ROLE, RoleSessionName=name[:64], **common
                 )
             given = answer["Credentials"]
+            KNOWN.add(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
             expires_at = given["Expiration"].astimezone(UTC)
             result = SessionKeys(
                 S3Keys(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
+from urllib.parse import unquote
 
+from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import MASK, Secret
 from tui.settings import Home, Settings, SettingsError, load_settings, save_settings
 from tui.settings.proxy_password import split_password, with_password
@@ -77,6 +79,7 @@ class LiveSettings:
 
     def give_password(self, proxy: str, password: Secret) -> None:
         """Add a password to this proxy from now on, whenever the settings name it."""
+        KNOWN.add(password, unquote(password.reveal()))
         self._passwords[proxy] = password
         self.reload()
 
@@ -99,6 +102,7 @@ class LiveSettings:
             settings = replace(settings, **{section: changed})
         password = self._passwords.get(settings.network.proxy)
         if password is None:
+            split_password(settings.network.proxy)  # one in the file becomes a known secret
             return settings
         proxy = with_password(settings.network.proxy, password)
         return replace(settings, network=replace(settings.network, proxy=proxy))

@@ -12,6 +12,7 @@ from tui.base.errors import RefusedError
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.s3.profile import S3Keys
 from tui.engine.transfers.destination_options import wrong
+from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 
@@ -41,6 +42,7 @@ class BucketKeys:
         access, secret = str(body.get("access_key") or ""), str(body.get("secret_key") or "")
         if not access or not secret:
             raise wrong("access_key" if not access else "secret_key", "must not be empty")
+        KNOWN.add(access, secret)
         keys = S3Keys(access, Secret(secret))
         if body.get("session_only"):
             self._session[name] = keys
@@ -69,6 +71,7 @@ class BucketKeys:
         if stored.value is not None:
             try:
                 value = json.loads(stored.value.reveal())
+                KNOWN.add(value["access_key"], value["secret_key"])
                 return S3Keys(value["access_key"], Secret(value["secret_key"]))
             except (ValueError, KeyError, TypeError):
                 pass  # an entry of another program: treated as missing

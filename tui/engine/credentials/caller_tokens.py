@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from tui.base.token_text import NAMES, TokenKind, judge_token
 from tui.client.session_headers import HEADERS
+from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import Secret
 
 
@@ -76,6 +77,7 @@ def from_headers(api_base: str, headers: Mapping[str, str]) -> CallerTokens | No
     )  # fmt: skip
     for kind, name in kinds:
         judged = judge_token(kind, values[name])
+        KNOWN.add(values[name], judged.value)
         secrets[kind] = Secret(judged.value) if judged.value else None
         if values[name] and judged.problem:
             words = f"The {NAMES[kind]} token of the environment {judged.problem}."

@@ -26,6 +26,7 @@ from tui.engine.credentials.personal_keys import PersonalKeys
 from tui.listener.storage.grants import GIB, MIB, StorageGrant
 from tui.listener.storage.overlay import StagedView
 from tui.listener.storage.staged import StagedFolder
+from tui.replicate.known_secrets import KNOWN
 from tui.settings import write_atomically
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
@@ -91,11 +92,11 @@ class StorageKeys:
 
     def pair(self, job_id: str) -> KeyPair:
         """Return the key pair of a job; the same each time."""
-        return self._pair(f"{_PREFIX}{job_id.upper()}")
+        return _known(self._pair(f"{_PREFIX}{job_id.upper()}"))
 
     def data_pair(self, job_id: str, label: str) -> KeyPair:
         """Return the key pair for a staged dataset of a job; the same each time."""
-        return self._pair(f"SD{label.upper()}{job_id.upper()}")
+        return _known(self._pair(f"SD{label.upper()}{job_id.upper()}"))
 
     def personal_pair(self, lifetime: timedelta) -> KeyPair:
         """Create a key pair for a person's own S3 tools, which `personal` does not list.
@@ -103,7 +104,7 @@ class StorageKeys:
         The access key contains its expiry; with a changed expiry, its secret would not match.
         """
         expires_at = int((self._now() + lifetime).timestamp())
-        return self._pair(f"SP{expires_at:010X}{secrets.token_hex(8).upper()}")
+        return _known(self._pair(f"SP{expires_at:010X}{secrets.token_hex(8).upper()}"))
 
     def listed_pair(self, lifetime: timedelta) -> KeyPair:
         """Create such a key pair for a person, who finds it in the list."""
@@ -258,3 +259,9 @@ def _read_or_make(path: Path) -> bytes:
         master = secrets.token_bytes(_KEY_BYTES)
         write_atomically(path, base64.b64encode(master).decode())
     return master
+
+
+def _known(pair: KeyPair) -> KeyPair:
+    """The pair, after its secret was made known to all writers."""
+    KNOWN.add(pair.secret_key)
+    return pair

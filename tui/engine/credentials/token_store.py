@@ -15,6 +15,7 @@ from tui.base.addresses import HUB, AddressError, read_address
 from tui.base.doors import keyring_host, may_carry
 from tui.base.hosts import is_loopback, is_open
 from tui.engine.credentials.caller_tokens import CallerTokens, called_with, caller
+from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import StoredToken, read_token
 from tui.settings import DEFAULT_API_BASE
@@ -139,6 +140,7 @@ class TokenStore:
 
     def give(self, kind: Kind, api_base: str, value: str, source: Source) -> None:
         """Use a token from now on; an empty value removes the one of that source."""
+        KNOWN.add(value)
         key = (kind, self._scope(kind, api_base), source)
         before = self._given.get(key)
         if not value:

@@ -17,6 +17,7 @@ from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
+from tui.replicate.known_secrets import KNOWN
 
 _HEARTBEAT: Final = 1.0
 """Seconds without an event after which a window gets a sign of life."""
@@ -77,7 +78,8 @@ class EngineRoutes:
                         break  # the window has gone; an idle agent shall not wait for it
                     await response.write(b": still here\n\n")
                     continue
-                text = f"event: {kind}\ndata: {json.dumps(data, default=str)}\n\n"
+                words = KNOWN.redact(json.dumps(data, default=str))
+                text = f"event: {kind}\ndata: {words}\n\n"
                 await response.write(text.encode())
                 if kind == "bye":
                     break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import logging
 from typing import Final
 
@@ -21,6 +22,7 @@ from tui.replicate.errors import (
     ReplicateError,
     TooLargeError,
 )
+from tui.replicate.known_secrets import KNOWN
 from tui.secrets.keyring import KeyringError
 from tui.settings import SettingsError
 from tui.simpletuner.errors import SimpleTunerError
@@ -89,4 +91,4 @@ def failure(
         "detail": f"{message} {advice}".strip(),
         "details": details or {},
     }
-    return web.json_response(body, status=status)
+    return web.json_response(text=KNOWN.redact(json.dumps(body)), status=status)

@@ -32,6 +32,7 @@ from tui.listener.storage import (
 )
 from tui.listener.storage.overlay import StagedView
 from tui.listener.webhooks import WebhookReceiver, WebhookSettings
+from tui.replicate.known_secrets import KNOWN
 from tui.settings import Settings
 from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
@@ -244,7 +245,11 @@ class ListenerService:
     def webhook_url(self, job: JobRecord) -> str | None:
         """A job's webhook URL, with the job's own key, or None when Replicate cannot reach us."""
         base = self.base_for(job.api_base)
-        return f"{base}{WEBHOOK_PATH}?key={self._keys.hook_key(job.job_id)}" if base else None
+        if not base:
+            return None
+        key = self._keys.hook_key(job.job_id)
+        KNOWN.add(key)
+        return f"{base}{WEBHOOK_PATH}?key={key}"
 
     def forget_view(self, view: StagedView) -> None:
         """Drop what the storage receiver remembers of a staged dataset that has changed."""

@@ -9,6 +9,7 @@ from tui.engine.credentials.caller_tokens import engine_wide
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.listener.webhooks import WebhookSecrets
 from tui.replicate.errors import ReplicateError
+from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import Secret
 
 LOG = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class AccountWebhookSecrets:
                 self.problem[api_base] = error.message
                 return None
             self.problem.pop(api_base, None)
+            KNOWN.add(secret, secret.reveal().removeprefix("whsec_"))
             return secret
 
         return fetch

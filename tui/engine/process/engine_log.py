@@ -19,6 +19,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
+from tui.replicate.redact import redact_text
+
 FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _MOST_BYTES: Final = 2 * 1024 * 1024
@@ -99,6 +101,10 @@ class EngineLogHandler(RotatingFileHandler):
             super().emit(record)
         elif _is_power_of_ten(kind.count):
             self._write_count(kind)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record; secrets in its message, arguments and traceback are masked."""
+        return redact_text(super().format(record))
 
     def close(self) -> None:
         """Write how many messages of each kind were left out, then close the file."""

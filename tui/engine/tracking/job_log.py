@@ -18,7 +18,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
-from tui.engine.tracking.reconcile import reconcile_log
+from tui.engine.tracking.reconcile import carry_masks, reconcile_log
 from tui.simpletuner.log.model import Progress, Update
 from tui.simpletuner.log.parser import LogParser
 
@@ -105,7 +105,7 @@ class JobLog:
             LogWriteError: the file cannot be written, for example because the disk is full.
         """
         old = self._read()
-        change = reconcile_log(old, received)
+        change = reconcile_log(old, carry_masks(old, received))
         replaced = change.replacement is not None
         if change.replacement is not None:
             self._replace(change.replacement)

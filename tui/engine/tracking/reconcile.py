@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from tui.base.job_status import LOST, JobStatus
 from tui.base.money import running_cost
+from tui.replicate.secret import MASK
 from tui.store.records import JobRecord
 
 _RANK: Final = {
@@ -39,6 +40,9 @@ _STATUS: Final = {
 
 _MAX_TRIES: Final = 50
 """Occurrences of the overlap that are tried; repetitive logs have many."""
+_LONGEST_MASKED: Final = 4096
+"""Bytes of a secret in a log, at most."""
+_WORD_ENDS: Final = frozenset(bytes([letter]) for letter in b" \t\r\n\"',}\\")
 _MIN_OVERLAP: Final = 256
 """Bytes that two parts of a log must share to be joined."""
 
@@ -133,6 +137,38 @@ def reconcile_log(old: bytes, received: str | None) -> LogChange:
     if (len(new), new) > (len(old), old):
         return LogChange(replacement=new)
     return LogChange()
+
+
+def carry_masks(old: bytes, received: str | None) -> str | None:
+    """Mask in a received log what is masked in ours already.
+
+    A secret may be unknown to this process that an earlier one knew: an engine that has just
+    started has not seen every key. The received log would look like another one then, and would
+    be written beside ours with the secret in it.
+
+    Returns:
+        Our log and what is new; the received one when they are not the same log.
+    """
+    mask = MASK.encode()
+    if not received or mask not in old:
+        return received
+    new = received.encode("utf-8", "replace")
+    if new.startswith(old) or old.startswith(new):
+        return received
+    first, *rest = old.split(mask)
+    if not new.startswith(first):
+        return received
+    at = len(first)
+    for number, piece in enumerate(rest):
+        if not piece and number == len(rest) - 1:  # nothing follows the mask yet: to its word's end
+            while at < len(new) and new[at : at + 1] not in _WORD_ENDS:
+                at += 1
+            break
+        found = new.find(piece, at, at + _LONGEST_MASKED + len(piece))
+        if found < 0:
+            return received
+        at = found + len(piece)
+    return (old + new[at:]).decode("utf-8", "replace")
 
 
 def _join_logs(early: bytes, late: bytes) -> bytes | None:

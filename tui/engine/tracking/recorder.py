@@ -469,7 +469,7 @@ class JobRecorder:
         if self._batch is not None:
             self._batch.logs.add(record.job_id)
         try:
-            facts = log.merge(redact_log(received or ""), now, final=final)
+            facts = log.merge(redact_log(received or "", final=final), now, final=final)
         except LogWriteError:
             self._logs.pop(record.job_id, None)
             raise

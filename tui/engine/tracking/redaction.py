@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.replicate.known_secrets import KNOWN, SHORTEST
 from tui.replicate.redact import redact_text, redact_url
 from tui.replicate.secret import MASK
 from tui.simpletuner.config.secrets_found import without_secrets
@@ -59,12 +60,20 @@ def redact_field(name: str, value: Any) -> Any:
     return redact_inputs(value) if name == "inputs" else redact_settings(value)
 
 
-def redact_log(text: str) -> str:
-    """Mask the storage keys in a log.
+def redact_log(text: str, *, final: bool = True) -> str:
+    """Mask the storage keys and the known secrets in a log.
 
-    A log that has grown is masked to a text that has grown, wherever it was cut: a mask does not
-    depend on what follows it.
+    A log that has grown is masked to a text that has grown, wherever it was cut: what may be the
+    start of a secret is held back until more of it is there.
+
+    Args:
+        text: the log so far.
+        final: whether no more is to come: the start of a secret at its end is masked then.
     """
+    text = KNOWN.redact(text)
+    if not text.endswith("\n") and (begun := KNOWN.begun(text)):
+        head, tail = text[:-begun], text[-begun:]
+        text = head if not final else f"{head}{MASK if begun >= SHORTEST else tail}"
     return _STORAGE_KEY.sub(rf"\1{MASK}", text) if "aws_" in text else text
 
 

@@ -15,6 +15,7 @@ from tui.destinations.common.contract import Destination, LocalFile
 from tui.destinations.hub.destination import HubDestination
 from tui.engine.transfers.artifacts import weights_of
 from tui.engine.transfers.attempt import Companions
+from tui.replicate.known_secrets import KNOWN
 from tui.settings import Home
 from tui.simpletuner.datasets.trigger_words import configured_words
 from tui.simpletuner.log.grammar import loaded_model
@@ -90,7 +91,7 @@ class ModelCards:
         facts = facts_of(
             job, names, sources, loss_picture=picture_name, private=private, loaded=loaded
         )
-        return Companions([*files, _write(folder, CARD, render_card(facts).encode())])
+        return Companions([*files, _write(folder, CARD, KNOWN.redact(render_card(facts)).encode())])
 
     def forget(self, transfer_id: str) -> None:
         """Delete a transfer's generated files; they are generated again when needed."""

@@ -1,0 +1,155 @@
+"""Every door makes a secret known to the process, and every writer masks what is known."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.app.world import home_at, job
+from tests.canary import MARK, assert_clean
+from tui.app.terminal.control import crash_message
+from tui.base.job_status import JobStatus
+from tui.client.engine_process import session_of
+from tui.client.session_headers import to_headers
+from tui.destinations.common.errors import clean_line
+from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.bucket_keys import BucketKeys
+from tui.engine.credentials.caller_tokens import from_headers
+from tui.engine.credentials.storage_keys import StorageKeys
+from tui.engine.credentials.token_store import TokenStore
+from tui.engine.http_api.failures import failure
+from tui.engine.process.engine_log import EngineLogHandler
+from tui.engine.runtime.event_bus import EventBus
+from tui.engine.tracking.recorder import JobRecorder
+from tui.replicate.known_secrets import KNOWN
+from tui.replicate.secret import Secret
+from tui.settings import Home, NetworkSettings, Settings
+from tui.store.writer import StoreWriter
+
+BASE = "https://api.replicate.com/v1"
+SECRET = f"like-any-word-{MARK}"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return home_at(tmp_path / "home")
+
+
+# -- doors ---------------------------------------------------------------------------------------
+
+
+async def _session_token(_home: Home) -> None:
+    TokenStore(lambda *_: None).give("replicate", BASE, SECRET, "session")
+
+
+async def _caller(_home: Home) -> None:
+    from_headers(BASE, to_headers({"replicate_token": SECRET}))
+
+
+async def _environment(_home: Home) -> None:
+    session_of({"HF_TOKEN": SECRET})
+
+
+async def _bucket(_home: Home) -> None:
+    body = {"access_key": "abc", "secret_key": SECRET, "session_only": True}
+    await BucketKeys().keep("mine", {}, body)
+
+
+async def _proxy_in_the_file(home: Home) -> None:
+    proxy = f"http://me:{SECRET}@127.0.0.1:9"
+    LiveSettings(home, Settings(network=NetworkSettings(proxy=proxy))).reload()
+
+
+async def _proxy_of_the_keyring(home: Home) -> None:
+    LiveSettings(home, Settings()).give_password("http://me@127.0.0.1:9", Secret(SECRET))
+
+
+DOORS: list[Callable[[Home], Awaitable[None]]] = [
+    _session_token, _caller, _environment, _bucket, _proxy_in_the_file, _proxy_of_the_keyring,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_secret_is_known_once_it_has_come_in(
+    door: Callable[[Home], Awaitable[None]], home: Home
+) -> None:
+    home.create()
+    home.settings_file.write_text(
+        f'[network]\nproxy = "http://me:{SECRET}@127.0.0.1:9"\n'
+        if door is _proxy_in_the_file
+        else ""
+    )
+    await door(home)
+    home.settings_file.unlink()
+    assert KNOWN.redact(f"<{SECRET}>") == "<***>"
+
+
+def test_a_jobs_own_keys_are_known_and_a_strangers_question_adds_none(home: Home) -> None:
+    writer = StoreWriter(home)
+    keys = StorageKeys(home.root / "receiver.key", writer, lambda: datetime.now(UTC))
+    for pair in (keys.pair("abc"), keys.data_pair("abc", "def")):
+        assert KNOWN.redact(pair.secret_key) == "***"
+    keys.job_of_hook_key("stranger-0123456789")
+    assert KNOWN.redact(keys.hook_key("stranger")) == keys.hook_key("stranger")
+    writer.close()
+
+
+# -- writers -------------------------------------------------------------------------------------
+
+
+def _engine_log(home: Home) -> str:
+    home.create()
+    handler = EngineLogHandler(home.engine_log)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    try:
+        raise ValueError(f"no such bucket: {SECRET}")
+    except ValueError:
+        logger = logging.Logger("one")
+        logger.addHandler(handler)
+        logger.exception("failed for %s", SECRET)
+    handler.close()
+    return home.engine_log.read_text()
+
+
+def _database(home: Home) -> str:
+    writer = StoreWriter(home)
+    named = replace(job(1, JobStatus.RUNNING), name=f"named {SECRET}", inputs={"a": [SECRET]})
+    writer.insert(named)
+    writer.set_fact("one", {"message": f'quoted "{SECRET}"'})
+    JobRecorder(writer, home, EventBus()).note(named.job_id, "local", "trouble", SECRET)
+    stored = f"{writer.job(named.job_id)} {writer.fact('one')}"
+    writer.close()
+    return stored
+
+
+def _crash(home: Home) -> str:
+    try:
+        raise ValueError(f"no such bucket: {SECRET}")
+    except ValueError:
+        crash_message(home)
+    return (home.root / "app.log").read_text()
+
+
+def _failure(_home: Home) -> str:
+    answer = failure(500, "a", f"It said {SECRET}.", details={"fields": {"b": SECRET}})
+    assert isinstance(answer.text, str)
+    assert json.loads(answer.text)["message"] == "It said ***."
+    return answer.text
+
+
+def _message(_home: Home) -> str:
+    return clean_line(f"It said {SECRET}.")
+
+
+@pytest.mark.parametrize("write", [_engine_log, _database, _crash, _failure, _message])
+def test_what_is_known_is_written_nowhere(write: Callable[[Home], str], home: Home) -> None:
+    KNOWN.add(SECRET)
+    written = write(home)
+    assert "***" in written
+    assert_clean([written], below=home.root if home.root.exists() else None)
