@@ -19,6 +19,7 @@ import pytest
 from tests.store.job_records import REAL, T0, done, job
 from tui.base.job_status import JobStatus
 from tui.settings import Home
+from tui.store.masking import MaskingConnection
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
@@ -89,7 +90,7 @@ WITHOUT_STATEMENTS = {"batch"}
 Statement = tuple[str, Any]
 
 
-class RecordingConnection(sqlite3.Connection):
+class RecordingConnection(MaskingConnection):
     """A connection that notes its statements, with the values of the first execution."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -117,6 +118,7 @@ def store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[StoreWriter, StoreReader]]:
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=RecordingConnection))
+    monkeypatch.setattr("tui.store.writer.MaskingConnection", RecordingConnection)
     home = Home(tmp_path / "state", tmp_path / "outputs")
     writer = StoreWriter(home)
     writer.insert(job("a", status=JobStatus.RUNNING))

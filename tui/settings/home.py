@@ -14,6 +14,9 @@ from tui.settings.errors import SettingsError
 HOME_VARIABLE: Final = "SIMPLETUNER_TUI_HOME"
 PRIVATE_UMASK: Final = 0o077
 """The umask of an engine: delivered weights, prompts and logs are its user's alone."""
+_SOCKET: Final = "engine.sock"
+_SOCKET_NOTE: Final = "socket-folder"
+_SHORT: Final = "/tmp/simpletuner-tui-"  # noqa: S108  a random name follows, see `Home.socket`
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 
 
@@ -78,18 +81,16 @@ class Home:
     def socket(self) -> Path:
         """The engine's Unix socket.
 
-        A home with a very long name cannot hold it (a socket path has about 100 bytes), so then it
-        lies in a folder of the user's own below `/tmp`; not below `TMPDIR` or `XDG_RUNTIME_DIR`,
-        which may differ between the two shells that have to find each other.
+        A home with a very long name cannot hold it (a socket path has about 100 bytes). Then it
+        lies in a folder below `/tmp` that `create` makes and notes in the home: its name cannot be
+        guessed, so nobody else can make it before. Without a note nothing listens anywhere, and
+        the path inside the home, which is too long, says so to whoever tries it.
         """
-        inside = self.root / "engine.sock"
+        inside = self.root / _SOCKET
         if len(os.fsencode(inside)) <= _SOCKET_PATH_LIMIT:
             return inside
-        import hashlib
-
-        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
-        folder = f"/tmp/simpletuner-tui-{os.getuid()}-{name}"  # noqa: S108  see `create`
-        return Path(folder) / "engine.sock"
+        folder = _noted_folder(self.root / _SOCKET_NOTE)
+        return inside if folder is None else folder / _SOCKET
 
     def log_file(self, job_id: str) -> Path:
         """The raw log text of one job."""
@@ -99,16 +100,13 @@ class Home:
         """Make the folders, closed to other users with any umask.
 
         Raises:
-            SettingsError: the state folder, or the socket's own folder, may hold what another user
-                has put there: tokens would go to a socket of theirs.
+            SettingsError: the state folder may hold what another user has put there: tokens would
+                go to a socket of theirs.
             OSError: a folder cannot be made.
         """
         _claim(self.root, f"Set {HOME_VARIABLE} to a folder of yours.")
-        if self.socket.parent != self.root:
-            advice = f"Set {HOME_VARIABLE} to a shorter path."
-            if self.socket.parent.is_symlink():
-                raise SettingsError(f"{self.socket.parent} is a symbolic link.", advice)
-            _claim(self.socket.parent, advice)
+        if len(os.fsencode(self.root / _SOCKET)) > _SOCKET_PATH_LIMIT:
+            _make_socket_folder(self.root / _SOCKET_NOTE)
         for folder in (self.logs, self.archives):
             _make(folder)
 
@@ -127,6 +125,47 @@ def folder_problem(folder: Path) -> str:
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return "can be written to by other users"
     return ""
+
+
+def _noted_folder(note: Path) -> Path | None:
+    """The folder that a note names; None without a note."""
+    try:
+        text = note.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return Path(text) if text.startswith(_SHORT) else None
+
+
+def _make_socket_folder(note: Path) -> None:
+    """Make a private folder with a short name, unless the noted one is still ours alone.
+
+    After a restart of the machine the noted folder is gone, and another user, who has seen its
+    name, may have made one of that name: it is left alone then.
+    """
+    import tempfile
+
+    noted = _noted_folder(note)
+    try:
+        if noted is not None and not noted.is_symlink() and not folder_problem(noted):
+            noted.chmod(0o700)
+            return
+    except OSError:  # it is gone
+        pass
+    folder = tempfile.mkdtemp(prefix=_SHORT.rpartition("/")[2], dir=_SHORT.rpartition("/")[0])
+    Path(folder).chmod(0o700)  # whatever the umask
+    handle, fresh = tempfile.mkstemp(dir=note.parent, prefix=f".{note.name}.")  # of mode 0600
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(folder)
+    if noted is None:
+        try:
+            os.link(fresh, note)
+        except FileExistsError:
+            noted = _noted_folder(note)
+            if noted is not None:  # another program was faster; its folder is as good
+                Path(folder).rmdir()
+                Path(fresh).unlink()
+                return
+    Path(fresh).replace(note)
 
 
 def _claim(folder: Path, advice: str) -> None:

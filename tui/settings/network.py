@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from tui.replicate.network import Network, Timeouts
@@ -39,11 +42,18 @@ def authorities_file(network: Network) -> Path:
         return files[0]
     network.ssl_context()  # its errors name the file; those of other libraries do not
     data = b"\n".join(file.read_bytes() for file in files)
-    name = f"simpletuner-tui-ca-{os.getuid()}-{hashlib.sha256(data).hexdigest()[:32]}.pem"
-    path = Path(tempfile.gettempdir()) / name
-    if not path.is_file() or path.stat().st_uid != os.getuid() or path.read_bytes() != data:
-        handle, temporary = tempfile.mkstemp(prefix="simpletuner-tui-ca-")
+    path = _private_folder() / f"{hashlib.sha256(data).hexdigest()[:32]}.pem"
+    if not path.is_file():
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         Path(temporary).replace(path)
     return path
+
+
+@cache
+def _private_folder() -> Path:
+    """A folder of this process: with a name that others know, they could put their file there."""
+    folder = tempfile.mkdtemp(prefix="simpletuner-tui-ca-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)

@@ -91,8 +91,8 @@ def crash_message(home: Home) -> Text:
     path = home.root / "app.log"
     try:
         home.create()
-        with path.open("a", encoding="utf-8") as file:
-            path.chmod(0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "a", encoding="utf-8") as file:
             details = redact_text(traceback.format_exc())  # an error's message may hold anything
             file.write(f"{datetime.now(UTC).isoformat()}\n{details}\n")
         where = f"Details are in {path}."
