@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -191,3 +192,35 @@ def test_a_flat_curve_has_a_picture() -> None:
 
 def test_smoothing_keeps_a_constant() -> None:
     assert all(abs(loss - 2.0) < 1e-9 for _, loss in smooth([(n, 2.0) for n in range(500)]))
+
+
+HOSTILE = (
+    "a/b) [x](http://evil) <img src=x onerror=y> www.evil.example @team a@evil.example ](x "
+    "\x1b[2J\u202e\u200b\u2028\x85\ud800\x00 `x` | --- \n---\nevil: yes\n# top https://evil"
+)
+
+
+def test_every_field_of_a_card_is_shown_and_never_obeyed() -> None:
+    facts = CardFacts(
+        title=HOSTILE, kind="lora", base_model=HOSTILE, family=HOSTILE, flavour=HOSTILE,
+        weights=HOSTILE, learning_rate=HOSTILE, resolution=HOSTILE, hardware=HOSTILE,
+        trigger_words=(HOSTILE,), samples=(Sample(HOSTILE, HOSTILE),), loss_picture=HOSTILE,
+        licence=HOSTILE, note="mine\x1b[2J\u202e\ud800\n\n- a list",
+    )  # fmt: skip
+    card = render_card(facts)
+    card.encode()
+    assert all(char.isprintable() or char == "\n" for char in card)
+    head, _, text = card.removeprefix("---\n").partition("\n---\n")
+    shown = yaml.safe_load(head)
+    assert "evil" not in shown
+    assert shown["base_model"] == " ".join(HOSTILE.replace("\ud800", "?").split())
+    assert {type(tag) for tag in shown["tags"]} == {str}
+    bare = re.sub(r"(?<!\\)`[^`\n]*`", "", text)  # in code nothing is obeyed
+    places = re.findall(r"(?<!\\)\]\(([^)]*)\)", bare)
+    assert {place.split("/")[2] for place in places if "://" in place} == {
+        "huggingface.co", "github.com",
+    }  # fmt: skip
+    assert all(re.fullmatch(r"[\w:/.%~-]+", place) for place in places)
+    outside = re.sub(r"\]\([^)\n]*\)", "", bare.partition("<!--")[0])
+    assert not re.search(r"<|://|www\.|@", outside)
+    assert "- a list" in text

@@ -115,7 +115,7 @@ def render_card(facts: CardFacts) -> str:
     if facts.loss_picture:
         parts.append(f"![Loss by step]({_address(facts.loss_picture)})")
     if facts.note.strip():
-        parts += ["## Notes", facts.note.strip()]
+        parts += ["## Notes", _lines(facts.note)]
     if _licence(facts):
         parts += ["## Licence", "It follows the licence of the base model; see the metadata above."]
     # A lone surrogate can be in a Python string, but not in a UTF-8 file.
@@ -158,7 +158,7 @@ def _opening(facts: CardFacts) -> str:
     what = {"lora": "a LoRA", "lycoris": "a LyCORIS adapter", "full": "a fine-tuned model"}
     text = f"This is {what[facts.kind]}"
     if facts.base_model:
-        place = f"https://huggingface.co/{facts.base_model}"
+        place = f"https://huggingface.co/{_address(facts.base_model)}"
         text += f" for [{_plain(facts.base_model)}]({place})"
     text += ", trained with [SimpleTuner](https://github.com/bghira/SimpleTuner)."
     if facts.weights:
@@ -195,25 +195,45 @@ def _gallery(samples: Sequence[Sample]) -> str:
 
 def _yaml(text: str) -> str:
     """A text as one of YAML's double-quoted ones, in one line."""
-    flat = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    flat = _whole(" ".join(text.split())).replace("\\", "\\\\").replace('"', '\\"')
     shown = "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in flat)
     return f'"{shown}"'
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown and HTML show as it is, in one line."""
-    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_\[\]|#!>~])", r"\\\1", flat)
+    """Text that Markdown and HTML show as it is, in one line; no address in it becomes a link."""
+    flat = _inert(text).replace("&", "&amp;").replace("<", "&lt;")
+    flat = re.sub(r"([\\`*_\[\]|#!>~])", r"\\\1", flat)
+    # GitHub's Markdown makes links of these words, of addresses of mail and of names behind `@`.
+    flat = re.sub(r"(?i)\b(https?|ftp|mailto|xmpp)(:)", r"\1&#58;", flat)
+    return re.sub(r"(?i)\b(www)(\.)", r"\1&#46;", flat).replace("@", "&#64;")
 
 
 def _code(text: str) -> str:
-    return " ".join(text.split()).replace("`", "'").replace("|", "¦")
+    return _inert(text).replace("`", "'").replace("|", "¦")
+
+
+def _inert(text: str) -> str:
+    """Text in one line, without the characters that a reader does not see: they hide or reorder."""
+    shown = "".join(char for char in text if char.isprintable() or char.isspace())
+    return " ".join(_whole(shown).split())
+
+
+def _lines(text: str) -> str:
+    """The user's own Markdown, without what a reader does not see."""
+    shown = "".join(char for char in text if char.isprintable() or char in "\n\t")
+    return _whole(shown).strip()
+
+
+def _whole(text: str) -> str:
+    """Text without lone surrogates, which no UTF-8 file holds."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _address(path: str) -> str:
     from urllib.parse import quote
 
-    return quote(path, safe="/")
+    return quote(path, safe="/", errors="replace")
 
 
 def _hash(body: str) -> str:
