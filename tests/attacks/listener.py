@@ -6,16 +6,16 @@ A seed decides every attempt, so a failure can be repeated.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 
+from tests.attacks.area import Area, Lines, counted_lines
 from tests.listener.conftest import ACCESS_KEY, SECRET, Keys, Storage, grant
 from tests.listener.hooks import NATIVE, Jobs
 from tests.listener.hooks import SECRET as WEBHOOK_SECRET
@@ -43,31 +43,6 @@ NAME_PIECES = [
     ".git", "config", "CON", "nul.txt", "..", "\\", ":", " ", ".", "\u202e", "\u200b", "\x01", "a",
     "A", "é", "e\u0301", "%41", "x" * 120, "HEAD", "sitecustomize.py", "\x1b[2J", "~", "_", "git~1",
 ]  # fmt: skip
-
-
-@dataclass
-class Area:
-    """What became of the attempts of one area.
-
-    Attributes:
-        name: of the area.
-        attempts: their number.
-        through: those that were let in, harmed the server or learned about it.
-        stalls: those after which a callback had held the loop for too long.
-        growth: what was there afterwards and not before: files, connections, lines of log.
-    """
-
-    name: str
-    attempts: int = 0
-    through: list[str] = field(default_factory=list)
-    stalls: list[str] = field(default_factory=list)
-    growth: int = 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name:12} · {self.attempts:5} attempts · {len(self.through)} through · "
-            f"{len(self.stalls)} stalls · {self.growth} growth"
-        )
 
 
 @dataclass
@@ -201,15 +176,6 @@ AREAS: dict[str, tuple[int, Callable[[Target], Awaitable[str]]]] = {
 """The attack of each area, and its share of the attempts."""
 
 
-class _Lines(logging.Handler):
-    """Counts lines of log."""
-
-    count = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.count += 1
-
-
 async def attack(root: Path, attempts: int, seed: int = SEED) -> list[Area]:
     """Attack a listener on this machine.
 
@@ -235,9 +201,7 @@ async def attack(root: Path, attempts: int, seed: int = SEED) -> list[Area]:
     storage.receiver = StorageReceiver(out, storage.keys, on_object=note)
     hooks = WebhookReceiver(WebhookSecrets(secret), on_event, jobs=Jobs())
     areas = []
-    lines = _Lines()
-    logging.getLogger().addHandler(lines)
-    try:
+    with counted_lines() as lines:
         async with watched([storage.receiver, hooks]) as seen:
             storage.origin = f"http://127.0.0.1:{seen.port}"
             for number, (name, (share, attempt)) in enumerate(AREAS.items()):
@@ -250,8 +214,6 @@ async def attack(root: Path, attempts: int, seed: int = SEED) -> list[Area]:
                 answer = await http.get(f"{storage.origin}/nothing")
                 assert answer.status_code == 404
             assert (await request(storage, "PUT", "/outputs/after", b"x")).status == 200
-    finally:
-        logging.getLogger().removeHandler(lines)
     assert events == []
     outside = [path for path in root.rglob("*") if path.is_file() and out not in path.parents]
     areas[-1].through += [f"{path} is outside" for path in outside]
@@ -263,7 +225,7 @@ async def _attack_area(
     name: str,
     attempts: int,
     attempt: Callable[[Target], Awaitable[str]],
-    lines: _Lines,
+    lines: Lines,
 ) -> Area:
     area = Area(name, attempts)
     tasks, before = len(asyncio.all_tasks()), lines.count

@@ -1,0 +1,102 @@
+"""One area of attack: its attempts, and what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Area:
+    """What became of the attempts of one area.
+
+    Attributes:
+        name: of the area.
+        attempts: their number.
+        through: those that were let in, harmed the server or learned about it.
+        stalls: those after which a callback had held the loop for too long.
+        growth: what was there afterwards and not before: files, connections, lines of log.
+    """
+
+    name: str
+    attempts: int = 0
+    through: list[str] = field(default_factory=list)
+    stalls: list[str] = field(default_factory=list)
+    growth: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name:12} · {self.attempts:5} attempts · {len(self.through)} through · "
+            f"{len(self.stalls)} stalls · {self.growth} growth"
+        )
+
+
+class Lines(logging.Handler):
+    """Counts lines of log."""
+
+    count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+
+
+@contextmanager
+def counted_lines() -> Iterator[Lines]:
+    """Count the lines of log while the block runs."""
+    lines = Lines()
+    logging.getLogger().addHandler(lines)
+    try:
+        yield lines
+    finally:
+        logging.getLogger().removeHandler(lines)
+
+
+@dataclass
+class Growth:
+    """What a server must not have more of, however often it is attacked.
+
+    Attributes:
+        folders: where no files may be added.
+    """
+
+    folders: tuple[Path, ...] = ()
+    before: tuple[int, ...] = ()
+
+    def start(self) -> None:
+        """Remember what there is now."""
+        self.before = self._now()
+
+    async def more(self) -> int:
+        """Files, open descriptors and tasks that are there and were not; closing takes a moment."""
+        for _ in range(100):
+            gc.collect()
+            if (found := self._above()) == 0:
+                return 0
+            await asyncio.sleep(0.02)
+        return found
+
+    def _above(self) -> int:
+        return sum(max(0, now - then) for now, then in zip(self._now(), self.before, strict=True))
+
+    def _now(self) -> tuple[int, ...]:
+        files = sum(1 for folder in self.folders for _ in folder.rglob("*"))
+        return files, len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
+
+
+async def attack_area(
+    name: str, attempts: int, attempt: Callable[[], Awaitable[str]], growth: Growth
+) -> Area:
+    """Make the attempts of an area; one returns what is wrong, or ""."""
+    area = Area(name, attempts)
+    growth.start()
+    for number in range(attempts):
+        if problem := await attempt():
+            area.through.append(f"{name} {number}: {problem}")
+    area.growth = await growth.more()
+    return area
