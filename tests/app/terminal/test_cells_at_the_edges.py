@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyte
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ class Terminal:
         self.stream = pyte.Stream(self.screen)
 
     def paint(self, x: int, y: int, *lines: str) -> str:
-        strips = [[Strip([Segment(line)])] for line in lines]
+        strips: list[Iterable[Strip]] = [[Strip([Segment(line)])] for line in lines]
         update = LayoutUpdate(strips, Region(x, y, WIDTH, len(lines)))
         sent = self.cells.render(update, (WIDTH, HEIGHT), ColorSystem.TRUECOLOR)
         self.stream.feed(sent)

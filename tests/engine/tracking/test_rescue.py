@@ -5,13 +5,17 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.app.world import home_at, job
+from tui.base.clock import utc_now
 from tui.base.job_status import JobStatus
+from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.runtime.event_bus import EventBus
+from tui.engine.tracking.prediction_claims import PredictionClaims
 from tui.engine.tracking.reconcile import Snapshot
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.sync import import_prediction
@@ -75,7 +79,9 @@ def found(recorder: JobRecorder, prediction_id: str = "p1", base: str = API) -> 
         id=prediction_id, model="simpletuner/advanced-trainer-l40s", version="v" * 64,
         status="succeeded", data_removed=True,
     )  # fmt: skip
-    record = import_prediction(prediction, base, recorder, Settings(), "sync")
+    keys = StorageKeys(recorder._home.root / "receiver.key", recorder.writer, utc_now)
+    claims = PredictionClaims(recorder, keys, lambda _: timedelta())
+    record = import_prediction(prediction, base, recorder, Settings(), claims, source="sync")
     assert record is not None
     return record
 

@@ -12,11 +12,11 @@ from tui.simpletuner.checks.estimate import (
     estimate,
     guess_memory,
     step_guess,
-    steps_per_epoch,
     total_steps,
 )
 from tui.simpletuner.config.training_config import TrainingConfig, read_entries
-from tui.simpletuner.datasets.scan import DataReport
+from tui.simpletuner.datasets.scan import DataReport, DatasetReport
+from tui.simpletuner.datasets.scan_folder import SourceFile
 from tui.simpletuner.request.hardware import PROFILES
 
 L40S = PROFILES["l40s"]
@@ -30,12 +30,18 @@ def config(*entries: dict[str, Any], **values: Any) -> TrainingConfig:
 
 
 def data(images: int) -> DataReport:
-    class Counted(DataReport):
-        @property
-        def images(self) -> int:
-            return images
-
-    return Counted(())
+    (spec,) = config().training_datasets
+    sizes = ((1024, 1024, images),)
+    dataset = DatasetReport(
+        "x",
+        "local",
+        spec,
+        archive_folder="x",
+        images=images,
+        sizes=sizes,
+        files=(SourceFile("a.png", "a.png", 1, 1),),
+    )
+    return DataReport((dataset,))
 
 
 def step(*entries: dict[str, Any], **values: Any) -> float:
@@ -71,13 +77,9 @@ def test_a_faster_card_makes_a_step_shorter() -> None:
     assert step_guess(config(), PROFILES["a100"]) == pytest.approx(step() / 1.35)
 
 
-def test_the_largest_repeats_count_and_no_image_gives_no_step() -> None:
-    several = config({"repeats": 1}, {"id": "y", "repeats": 4}, {"id": "z"})
-    assert steps_per_epoch(several, 10) == 50
-    assert steps_per_epoch(several, 0) == 0
-    assert steps_per_epoch(several, 10, gpus=2) == 25
-    assert steps_per_epoch(config(train_batch_size=64), 1) == 1
-    assert total_steps(config(max_train_steps=7, num_train_epochs=3), 10) == 7
+def test_steps_count_more_than_epochs_and_unknown_data_give_none() -> None:
+    assert total_steps(config(max_train_steps=7, num_train_epochs=3), None) == 7
+    assert total_steps(config(num_train_epochs=3), None) == 0
 
 
 def test_no_more_cards_count_than_the_run_has_processes() -> None:
