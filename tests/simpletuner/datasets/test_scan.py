@@ -19,7 +19,7 @@ from tests.simpletuner.projects import (
     write_project,
 )
 from tui.simpletuner.config.load import load_config
-from tui.simpletuner.datasets import walk
+from tui.simpletuner.datasets import scan_cache, walk
 from tui.simpletuner.datasets.safety import folder_names, refused_folder
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport, scan
 from tui.simpletuner.errors import CancelledByUser
@@ -292,6 +292,7 @@ def test_the_cache_is_used_and_detects_every_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(walk, "_TICK_NS", -(10**10))  # else files written just now are read again
+    monkeypatch.setattr(scan_cache, "_PER_LINE", 2)
     folder = write_dataset(tmp_path / "cats")
     cache = tmp_path / "state" / "cache.json"
     first = look(tmp_path, local_entry(folder), cache=cache)
@@ -316,7 +317,8 @@ def test_the_cache_is_used_and_detects_every_change(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"version": 2}', b'{"version": 1, "folders": {}}']
+    "content",
+    [b"", b"{", b'{"version": 2}', b'{"version": 4}\n["x", {"a": [1]}]\n["x", 3]\n', b"[]\n\xff"],
 )
 def test_a_damaged_cache_is_ignored(tmp_path: Path, content: bytes) -> None:
     folder = write_dataset(tmp_path / "cats")

@@ -115,7 +115,7 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
             before = ((answer or {}).get("config") or {}).get(key)
             lines.append((key, _label(key), _figure(value), _was(before, value), False))
     for name in draft.get("unset") or ():
-        note = "left out of this job; an empty value takes it back"
+        note = "left out of this job; empty takes it back"
         lines.append((f"{UNSET}{name}", _label(name), "removed", note, False))
     lines.append(("cancel_after", "Stop after", *stop_words(draft), False))
     lines.append(("cost_ceiling_micros", "Cost ceiling", *ceiling_words(draft, answer), False))

@@ -127,11 +127,10 @@ class DataReport:
         """SHA-256 over names, sizes and times of the files; another one once a file was written."""
         digest = hashlib.sha256()
         for dataset in self.local:
-            rows = [
-                [file.name, file.size, file.mtime_ns, file.ctime_ns]
-                for file in sorted(dataset.files)
-            ]
-            digest.update(json.dumps([dataset.id, rows], ensure_ascii=False).encode())
+            digest.update(json.dumps(dataset.id).encode())
+            for file in dataset.files:  # sorted by name, and no name is there twice
+                row = [file.name, file.size, file.mtime_ns, file.ctime_ns]
+                digest.update(json.dumps(row, ensure_ascii=False).encode())
         return digest.hexdigest()
 
     @property

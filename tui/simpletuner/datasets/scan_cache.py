@@ -1,21 +1,27 @@
-"""The file with what earlier scans read of each image and caption."""
+"""The file with what earlier scans read of each image and caption.
+
+A line of JSON holds a thousand files at most: a longer one would be read and written in one step of
+the interpreter, in which nothing else runs.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-_VERSION: Final = 3
+_VERSION: Final = 4
+_PER_LINE: Final = 1000
 _MOST_FOLDERS: Final = 64
 
 
 class ScanCache:
-    """Results of earlier scans by folder and file, in a JSON file. Threads may share it.
+    """Results of earlier scans by folder and file, in lines of JSON. Threads may share it.
 
     An entry is valid while the file has the same size, modification time and change time.
     """
@@ -28,9 +34,7 @@ class ScanCache:
         self._changed = False
         if path is not None:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                raw = json.loads(path.read_bytes())
-                if raw["version"] == _VERSION and isinstance(raw["folders"], dict):
-                    self._folders = raw["folders"]
+                self._folders = _read(path)
 
     def folder(self, folder: Path) -> dict[str, list[Any]]:
         """The entries of one folder by file name.
@@ -69,14 +73,34 @@ class ScanCache:
         with self._lock:
             for key in list(self._folders)[:-_MOST_FOLDERS]:
                 del self._folders[key]
-            content = {"version": _VERSION, "folders": self._folders}
-            text = json.dumps(content, separators=(",", ":"))
+            folders = list(self._folders.items())  # the entries of a folder are never changed
             self._changed = False
         part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(text)
+            with part.open("w") as file:
+                file.writelines(f"{line}\n" for line in _lines(folders))
             part.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def _lines(folders: Iterable[tuple[str, Mapping[str, list[Any]]]]) -> Iterator[str]:
+    yield json.dumps({"version": _VERSION})
+    for folder, entries in folders:
+        rows = iter(entries.items())
+        while some := dict(itertools.islice(rows, _PER_LINE)):
+            yield json.dumps([folder, some], separators=(",", ":"))
+
+
+def _read(path: Path) -> dict[str, dict[str, list[Any]]]:
+    """The entries by folder; raises an error for a file that is not as `_lines` writes it."""
+    folders: dict[str, dict[str, list[Any]]] = {}
+    with path.open() as file:
+        if json.loads(next(file, "{}"))["version"] != _VERSION:
+            return {}
+        for line in file:
+            folder, entries = json.loads(line)
+            folders.setdefault(folder, {}).update(entries)
+    return folders

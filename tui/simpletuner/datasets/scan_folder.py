@@ -182,7 +182,7 @@ class _FolderScanner:
         for folder in self._listing.folders:
             if folder.problem:
                 self._skip(folder.prefix.rstrip("/"), f"cannot be listed: {folder.problem}")
-            for item in folder.entries:
+            for item in folder.entries():
                 if item.target is None and stat.S_ISDIR(item.mode):
                     if reason := skipped_folder(item.name) or unsafe_name(item.name):
                         self._skip(_printable(folder.prefix + item.name) + "/", reason)

@@ -11,6 +11,8 @@ import os
 import stat
 import threading
 import time
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,6 +20,8 @@ from typing import Final, NamedTuple
 from tui.simpletuner.datasets.safety import skipped_folder, unsafe_name
 from tui.simpletuner.errors import CancelledByUser
 
+_FACTS: Final = 5
+_INODE_BITS: Final = 2**63 - 1
 _TICK_NS: Final = 20_000_000
 """Twice the longest step of the clock that file times are taken from (Linux: 10 ms at 100 Hz)."""
 
@@ -59,17 +63,31 @@ class Listed(NamedTuple):
 class Folder(NamedTuple):
     """One folder of a listing.
 
+    What it holds stands in two rows of plain values: objects for a hundred thousand files would be
+    looked through by the garbage collector while everything else waits.
+
     Attributes:
         prefix: its path below the base, with `/` at the end; "" for the base itself.
         path: its whole path.
-        entries: what it holds, in the system's order.
+        names: of what it holds, in the system's order.
+        facts: mode, inode, size and the two times of each of these, one after the other.
+        targets: by the place of a name, for links and files that nothing is known about.
         problem: why it cannot be listed; "" when it can.
     """
 
     prefix: str
     path: str
-    entries: list[Listed]
+    names: list[str]
+    facts: array[int]
+    targets: dict[int, Target]
     problem: str = ""
+
+    def entries(self) -> Iterator[Listed]:
+        """What it holds."""
+        for place, name in enumerate(self.names):
+            at = place * _FACTS
+            mode, inode, size, mtime, ctime = self.facts[at : at + _FACTS]
+            yield Listed(name, mode, inode, size, mtime, ctime, self.targets.get(place))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +107,7 @@ class Walk:
     @property
     def files(self) -> int:
         """Number of entries in all folders."""
-        return sum(len(folder.entries) for folder in self.folders)
+        return sum(len(folder.names) for folder in self.folders)
 
     def same_as(self, other: Walk) -> bool:
         """Whether nothing differs from another listing of the same folder."""
@@ -123,40 +141,40 @@ def walk(base: Path, cancel: threading.Event | None = None) -> Walk:
         if cancel is not None and cancel.is_set():
             raise CancelledByUser("the scan was stopped")
         path, prefix = waiting.pop()
-        entries: list[Listed] = []
-        folders.append(Folder(prefix, path, entries))
+        folder = Folder(prefix, path, [], array("q"), {})
         try:
             listing = os.scandir(path)
         except OSError as error:
             if not prefix:
                 raise
-            folders[-1] = Folder(prefix, path, [], error.strerror or "unknown reason")
+            folders.append(folder._replace(problem=error.strerror or "unknown reason"))
             continue
+        folders.append(folder)
         with listing:
             for item in listing:
-                entry = _listed(item)
-                entries.append(entry)
-                if entry.target is None and stat.S_ISDIR(entry.mode):
-                    if not (skipped_folder(entry.name) or unsafe_name(entry.name)):
-                        waiting.append((item.path, f"{prefix}{entry.name}/"))
-                elif entry.ctime_ns > newest:
-                    newest = entry.ctime_ns
+                mode, ctime = _add(item, folder)
+                if stat.S_ISDIR(mode):
+                    if not (skipped_folder(item.name) or unsafe_name(item.name)):
+                        waiting.append((item.path, f"{prefix}{item.name}/"))
+                elif ctime > newest:
+                    newest = ctime
     return Walk(tuple(folders), newest, started)
 
 
-def _listed(item: os.DirEntry[str]) -> Listed:
-    target = Target(os.path.realpath(item.path)) if item.is_symlink() else None
+def _add(item: os.DirEntry[str], folder: Folder) -> tuple[int, int]:
+    """Add an entry to its folder; returns its mode, 0 for links, and its time of change."""
+    link = item.is_symlink()
+    if link:
+        folder.targets[len(folder.names)] = Target(os.path.realpath(item.path))
     try:
         facts = item.stat()
     except OSError as error:
-        failed = Target(target.path if target else "", error.strerror or "unknown reason")
-        return Listed(item.name, 0, 0, 0, 0, 0, failed)
-    return Listed(
-        item.name,
-        facts.st_mode,
-        facts.st_ino,
-        facts.st_size,
-        facts.st_mtime_ns,
-        facts.st_ctime_ns,
-        target,
-    )
+        path = folder.targets[len(folder.names)].path if link else ""
+        folder.targets[len(folder.names)] = Target(path, error.strerror or "unknown reason")
+        folder.names.append(item.name)
+        folder.facts.extend((0,) * _FACTS)
+        return 0, 0
+    folder.names.append(item.name)
+    mode, ctime = facts.st_mode, facts.st_ctime_ns
+    folder.facts.extend((mode, facts.st_ino & _INODE_BITS, facts.st_size, facts.st_mtime_ns, ctime))
+    return (0 if link else mode), ctime
