@@ -421,6 +421,7 @@ class CheckedDataset(TypedDict):
         captions: how many there are.
         bytes: of what would be packed.
         buckets: the aspect buckets that the trainer makes of it; null where they cannot be known.
+        repeats: how often each image is repeated in an epoch.
         samples_per_step: images that one step takes from a bucket, over all cards.
         missing_captions: images without a caption, by name; the first of them.
         empty_captions: images whose caption is empty.
@@ -441,6 +442,7 @@ class CheckedDataset(TypedDict):
     captions: int
     bytes: int
     buckets: list[AspectBucket] | None
+    repeats: int
     samples_per_step: int
     missing_captions: list[str]
     empty_captions: list[str]

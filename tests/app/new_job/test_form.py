@@ -129,8 +129,17 @@ def test_entries_fit_and_hold_everything() -> None:
     request = "\n".join(line.text for line in check_text.request_entries(answer()))
     assert '"hf_token": "***"' in request
     assert "lora_alpha" in request
-    dry = "\n".join(line.text for line in check_text.dry_run_entries(answer(), 60))
+    shown = answer()
+    shown["datasets"][0] |= {
+        "samples_per_step": 4, "repeats": 1,
+        "buckets": [{"aspect": 0.75, "width": 896, "height": 1152, "images": number}
+                    for number in (9, 7, 5, 3, 2, 1)],
+    }  # fmt: skip
+    dry = "\n".join(line.text for line in check_text.dry_run_entries(shown, 60))
     assert "/data/cats/.env" in dry
+    assert dry.count("aspect 0.75  896×1152") == 6, "every bucket is shown"
+    assert "    ! aspect 0.75  896×1152  1 image, and a step takes 4" in dry
+    assert "  2 images, and" not in dry
 
 
 def test_options_without_a_line_of_their_own_are_shown_when_they_are_changed() -> None:

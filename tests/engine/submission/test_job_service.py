@@ -276,7 +276,7 @@ async def test_check_reports_without_starting_anything(world: World) -> None:
     }  # fmt: skip
     assert wanted.items() <= config.items()
     for item in report["checks"]:
-        assert set(item) == {"id", "level", "message", "advice", "changes"}
+        assert set(item) == {"id", "level", "message", "advice", "changes", "release"}
         assert item["level"] in ("ok", "warn", "error")
         assert item["message"]
     assert {"token", "version", "receiver"} <= {item["id"] for item in report["checks"]}

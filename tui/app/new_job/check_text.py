@@ -212,6 +212,7 @@ def dry_run_entries(answer: Answer, width: int) -> list[Entry]:
             entry(f"  {plain(str(dataset.get('id')))}", "base",
                   (f"  {dataset.get('kind')}  {words}  {plain(str(path))}", "dim"))
         )  # fmt: skip
+        lines += _bucket_entries(dataset)
         lines += [
             entry(f"    ! {plain(_problem(problem))}", "warn")
             for problem in dataset.get("problems") or ()
@@ -226,6 +227,21 @@ def dry_run_entries(answer: Answer, width: int) -> list[Entry]:
             entry(f"  {plain(str(item.get('path')))}", "base", (f"  {item.get('reason')}", "dim"))
             for item in skipped
         ]
+    return lines
+
+
+def _bucket_entries(dataset: Mapping[str, Any]) -> list[Entry]:
+    """Returns every aspect bucket of a dataset, marked where it does not fill a step."""
+    need, repeats = int(dataset.get("samples_per_step") or 1), int(dataset.get("repeats") or 0)
+    lines = []
+    for bucket in dataset.get("buckets") or ():
+        count = int(bucket["images"])
+        fills = count * (repeats + 1) >= need
+        size = f"{bucket['width']}×{bucket['height']}"
+        words = f"aspect {bucket['aspect']}  {size}  {formatting.plural(count, 'image')}"
+        short = "" if fills else f", and a step takes {need}"
+        lines.append(entry("    " if fills else "    ! ", "base" if fills else "warn",
+                           (f"{words}{short}", "dim" if fills else "base")))  # fmt: skip
     return lines
 
 

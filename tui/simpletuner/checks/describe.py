@@ -88,6 +88,7 @@ def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> dict[st
         "captions": dataset.captions,
         "bytes": dataset.bytes,
         "buckets": None if buckets is None else [asdict(bucket) for bucket in buckets],
+        "repeats": dataset.spec.repeats,
         "samples_per_step": samples_per_step(dataset.spec, config),
         "missing_captions": list(dataset.missing_captions),
         "empty_captions": list(dataset.empty_captions),
