@@ -6,11 +6,9 @@ What a job showed is kept as a fact by version id: its next job is checked by it
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.clock import utc_now
@@ -20,8 +18,8 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.submission.draft import Draft
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
 from tui.replicate.errors import ReplicateError
+from tui.simpletuner.release.evidence import EndedJob, joined, said_of, traits_of
 from tui.simpletuner.release.profile import AFTER_4_8, ReleaseProfile, profile_for
-from tui.simpletuner.request.container import UPLOAD_ROOT
 from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader
@@ -33,12 +31,7 @@ if TYPE_CHECKING:
 
 UNPACKS_MARK: Final = "x-unpacks-archives"
 """Key of schemas of the sandbox; the service has no such key."""
-_REFUSED: Final = re.compile(rb"Unsafe (?:zip|tar) path detected")
-_NOT_FOUND: Final = re.compile(
-    rb"do(?:es)? not exist.{0,600}?" + re.escape(UPLOAD_ROOT).encode(), re.DOTALL
-)
 _TAIL_BYTES: Final = 256 * 1024
-_FINAL_WEIGHTS: Final = "pytorch_lora_weights.safetensors"
 
 
 class ReleaseProfiles:
@@ -105,11 +98,7 @@ class ReleaseProfiles:
     def _by_jobs(self, api_base: str, choice: Choice) -> list[str]:
         """Sentences about what the jobs of a version showed; none when nothing is known."""
         observed = self._observed(api_base, choice)
-        shown = {
-            "unpacks": "it unpacks archives", "ignored": "it does not read archives",
-        }.get(str(observed.get("archive")), "")  # fmt: skip
-        final = "it uploads the final weights" if observed.get("final") is True else ""
-        what = " and ".join(filter(None, [shown, final]))
+        what = " and ".join(said_of(observed))
         if not what:
             return ["no job of it has shown more"]
         if "job_id" not in observed:
@@ -118,42 +107,27 @@ class ReleaseProfiles:
 
     def observe(self, job: JobRecord) -> None:
         """Keep what a job that has ended showed about its version."""
-        shown: dict[str, Any] = {}
-        if archive := self._archive_of(job):
-            shown["archive"] = archive
-        if self._final_arrived(job):
-            shown["final"] = True
+        ended = EndedJob(
+            inputs=job.inputs,
+            step=job.step or 0,
+            failed=job.status is JobStatus.FAILED,
+            log=self._log_end(job.job_id) if job.status is JobStatus.FAILED else b"",
+            files=[file.path for file in self._reader.files(job.job_id)]
+            if job.delivery == "local"
+            else [],
+            model_type=job.model_type,
+        )
+        shown = traits_of(ended)
         if not shown or not job.version:
             return
         name = _fact_name(job.api_base, job.version)
         earlier = self._writer.fact(name)
         known = dict(earlier) if isinstance(earlier, dict) else {}
-        if any(known.get(key) != value for key, value in shown.items()):
-            shown |= {"job_id": job.job_id, "at": utc_now().isoformat()}
-            self._writer.set_fact(name, known | shown)
-
-    def _archive_of(self, job: JobRecord) -> str | None:
-        """What became of the job's archive; None without one, or when it cannot be told."""
-        if not job.inputs.get("images"):
-            return None
-        needed = _has_uploaded_dataset(job.inputs.get("dataloader_json"))
-        if needed and (job.step or 0) >= 1:
-            return "unpacks"  # the trainer ends at start when a dataset's folder is missing
-        if job.status is not JobStatus.FAILED:
-            return None
-        log = self._log_end(job.job_id)
-        return "ignored" if _REFUSED.search(log) or _NOT_FOUND.search(log) else None
-
-    def _final_arrived(self, job: JobRecord) -> bool:
-        """Whether S3 delivery to this machine brought weights that are in no checkpoint."""
-        if job.delivery != "local" or job.model_type != "lora":
-            return False
-        paths = (PurePosixPath(file.path) for file in self._reader.files(job.job_id))
-        return any(
-            path.name == _FINAL_WEIGHTS
-            and not any(part.startswith("checkpoint-") for part in path.parts)
-            for path in paths
-        )
+        now = joined(known, shown)
+        if any(known.get(one.trait) != now.get(one.trait) for one in shown):
+            now |= {"job_id": job.job_id, "at": utc_now().isoformat()}
+        if now != known:
+            self._writer.set_fact(name, now)
 
     def _log_end(self, job_id: str) -> bytes:
         try:
@@ -168,21 +142,6 @@ def _by_date(created_at: datetime | None) -> str:
         return "its date is not known"
     limit = "at most 4.8.0" if created_at < AFTER_4_8 else "4.8.0 or later"
     return f"made on {created_at:%Y-%m-%d}: {limit}"
-
-
-def _has_uploaded_dataset(dataloader: Any) -> bool:
-    """Whether a dataset of the request lies in the archive; without a dataloader all do."""
-    if dataloader is None:
-        return True
-    try:
-        entries = json.loads(dataloader)
-    except (TypeError, ValueError):
-        return False
-    return isinstance(entries, list) and any(
-        isinstance(entry, dict)
-        and str(entry.get("instance_data_dir") or "").startswith(f"{UPLOAD_ROOT}/")
-        for entry in entries
-    )
 
 
 def _fact_name(api_base: str, version: str) -> str:

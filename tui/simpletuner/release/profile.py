@@ -94,8 +94,8 @@ def profile_for(
 
     Args:
         created_at: when the version was pushed.
-        observed: what earlier jobs of the same version showed: `archive`, as in the profile, and
-            `final`, whether final weights arrived by S3.
+        observed: what earlier jobs of the same version showed: `archive`, `options` and what it
+            knows, as in the profile, and `final`, whether final weights arrived by S3.
         user_word: one of `USER_WORDS`; anything else counts as nothing said.
     """
     if user_word in _BY_WORD:
@@ -107,5 +107,10 @@ def profile_for(
         profile = replace(profile, source="observed", archive=shown["archive"])
     if shown.get("final") is True:
         profile = replace(profile, source="observed", publishes_final=True)
+    for trait in ("knows_data_files", "knows_dataset_config"):
+        if isinstance(shown.get(trait), bool):
+            profile = replace(profile, source="observed", **{trait: shown[trait]})
+    if shown.get("options") in (_4_8_0.options, _4_10_1.options):
+        profile = replace(profile, source="observed", options=shown["options"])
     unlike_both = profile.archive == "unpacks" or profile.publishes_final
     return replace(profile, name="patched") if unlike_both else profile
