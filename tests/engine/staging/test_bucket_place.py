@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -207,6 +208,23 @@ async def test_nothing_is_sent_twice_and_a_cut_upload_goes_on(
     bucket.sent.clear()
     await bucket.stage(manifest)
     assert bucket.sent == [manifest.bytes]
+
+
+async def test_a_file_that_changed_since_the_check_is_not_kept(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    """Nor one that another program writes to while it is read, as its size and time are then."""
+    manifest = photos(tmp_path)
+    file = manifest.datasets[0].files[1]
+    path = Path(file.source)
+    path.write_bytes(b"x" * file.size)
+    with pytest.raises(PublishError, match="changed while it was being sent"):
+        await bucket.stage(manifest)
+    os.utime(path, ns=(file.source_mtime_ns, file.source_mtime_ns))
+    with pytest.raises(PublishError):
+        await bucket.stage(manifest)
+    missing = await bucket.place.missing(manifest)
+    assert missing.files == 1, "it counts as not sent"
 
 
 async def test_the_folder_ends_with_the_job_and_content_with_the_last_reader(

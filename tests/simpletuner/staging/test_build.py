@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.staging.build import Built, build_manifest
 from tui.simpletuner.staging.convert import hashed
-from tui.simpletuner.staging.manifest import Transform
+from tui.simpletuner.staging.manifest import Manifest, Transform
 from tui.simpletuner.staging.names import staged_names
+from tui.simpletuner.staging.rewrite import row_name
 
 
 def put(path: Path, colour: int = 0) -> Path:
@@ -269,14 +271,39 @@ def test_ten_thousand_known_files_are_planned_within_a_second(tmp_path: Path) ->
     assert min(times) < 1.0
 
 
+@pytest.mark.release
+@pytest.mark.timeout(300)
+def test_a_hundred_thousand_files_are_planned(tmp_path: Path) -> None:
+    """Each has a name and a row of its own, in folders that the Hub takes."""
+    folder = tmp_path / "cats"
+    for number in range(100):
+        content = put(folder / f"{number:05}.png", number).read_bytes()
+        for copy in range(number, 100_000, 100):
+            (folder / f"{copy:05}.png").write_bytes(content)
+    made = entry(folder, caption_strategy="instanceprompt", instance_prompt="a cat")
+    built = build(tmp_path, made, cache=tmp_path / "cache.json")
+    assert not errors(built)
+    manifest = built.manifest
+    assert (manifest.images, len(manifest.files)) == (100_000, 100)
+    assert Manifest.from_dict(json.loads(json.dumps(manifest.to_dict()))) == manifest
+    rows = [row_name(number, file) for number, file in enumerate(manifest.datasets[0].files)]
+    assert rows == sorted(set(rows)), "the loader's order is that of the names"
+    assert max(Counter(row.partition("/")[0] for row in rows).values()) <= 10_000
+
+
 def test_names_that_no_archive_takes_are_sent_under_plain_ones(tmp_path: Path) -> None:
     put(tmp_path / "cats/plain.png").with_suffix(".txt").write_text("plain")
     odd = put(tmp_path / "cats/two\nlines \\ back.png", 1)
     odd.with_suffix(".txt").write_text("odd")
+    put(tmp_path / "cats/ 😀 a+b%2B.png", 3).with_suffix(".txt").write_text("happy")
+    put(tmp_path / "cats/قطة.png", 4).with_suffix(".txt").write_text("Arabic")
     put(tmp_path / "cats/\u202egnp.exe.png", 2).with_suffix(".txt").write_text("from the right")
     built = build(tmp_path, entry(tmp_path / "cats"))
     assert not errors(built)
     files = built.manifest.datasets[0].files
-    assert sorted(file.captions for file in files) == [("from the right",), ("odd",), ("plain",)]
+    assert sorted(file.captions[0] for file in files) == [
+        "Arabic", "from the right", "happy", "odd", "plain",
+    ]  # fmt: skip
     assert all(file.name.isascii() and file.name.isprintable() for file in files)
-    assert any("2 pictures get a plain name there" in note.message for note in built.notes)
+    assert not [file.name for file in files if set(file.name) & set(" +%")]
+    assert any("4 pictures get a plain name there" in note.message for note in built.notes)
