@@ -88,6 +88,7 @@ class DoctorLine(TypedDict):
         "listener",
         "delivery",
         "disk",
+        "store",
         "staged",
     ]
     level: CheckLevel

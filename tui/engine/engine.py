@@ -135,7 +135,12 @@ class Engine:
         outputs = Path(settings.cloud.outputs_dir).expanduser()
         self._outputs = outputs if settings.cloud.outputs_dir else home.outputs
         self.monitor = Monitor(
-            self.recorder, self.clients, self.bus, self._tasks, lambda: self.live.now.cloud.polling
+            self.recorder,
+            self.clients,
+            self.bus,
+            self._tasks,
+            lambda: self.live.now.cloud.polling,
+            heard_until=self.reader.contacts().sign_of_life,
         )
         self.probes = WebhookProbes()
         self.api_keys = ApiKeys(self._writer, utc_now, self._tell_of_old_keys)

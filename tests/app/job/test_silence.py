@@ -53,7 +53,8 @@ def test_the_list_shows_since_when_a_job_is_not_heard_of_and_its_least_cost() ->
     mark = LostContact("api answers 503", NOW - timedelta(minutes=4))
     model.contacts = Contacts({running.job_id: mark})
     assert (figure(eta, running), figure(cost, running)) == ("", "≥ $1.80")
-    assert jobs._words(running, COLORS)[0] == "not heard of for 4 m: api answers 503"
+    assert jobs._words(running, COLORS, 40)[0] == "not heard of for 4 m: api answers 503"
+    assert jobs._words(running, COLORS, 24)[0] == "✗ 4 m: api answers 503"
     lost = replace(row(JobStatus.FAILED), is_lost=True, cost_micros=12_345_678)
     assert figure(cost, lost) == "≤$12.35"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.app.world import home_at
-from tui.engine.diagnostics.doctor import examine
+from tui.engine.diagnostics.doctor import disk_line, examine, kept_lines
 from tui.store.schema import StoreError
 
 
@@ -45,3 +45,22 @@ async def test_doctor_shows_a_line_for_each_probe_that_raises(tmp_path: Path) ->
     assert all(line.level == "error" for line in lines)
     assert "cannot be written" in lines[0].message
     assert lines[0].advice == "Free some disk space."
+
+
+def test_what_was_kept_of_a_database_is_named(tmp_path: Path) -> None:
+    home = home_at(tmp_path)
+    assert kept_lines(home) == []
+    (tmp_path / "state.db-wal.kept-20261130-100000").touch()
+    (line,) = kept_lines(home)
+    assert "state.db-wal.kept-20261130-100000" in line.message
+    assert "with the engine stopped" in line.advice
+
+
+def test_a_log_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    home = home_at(tmp_path)
+    home.create()
+    assert "no file" not in disk_line(home, tmp_path).message
+    home.log_file("abc").mkdir()
+    line = disk_line(home, tmp_path)
+    assert line.level == "error"
+    assert f"{home.log_file('abc')} is no file" in line.message

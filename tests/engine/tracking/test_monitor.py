@@ -219,6 +219,29 @@ async def test_lost_contact_survives_a_restart(home: Home) -> None:
         assert followed.lost_contact() == {"j": LostContact("token refused", T0)}
 
 
+async def test_a_job_is_unheard_since_the_engine_before_kept_it(home: Home) -> None:
+    async with following(home, most=1) as followed:
+        followed.follow(RUNS)
+        await eventually(lambda: len(followed.pauses) == 1)
+        await followed.tasks.aclose()
+        for heard_until, since in (
+            (T0 + timedelta(minutes=3), T0 + timedelta(minutes=3)),
+            (T0 - timedelta(days=1), T0),  # before the job
+            (None, T0),
+        ):
+            followed.now = T0 + timedelta(hours=2)
+            followed.server.on(ROUTE, REFUSED)
+            followed.recorder.writer.set_fact(FACT, {})
+            monitor = Monitor(
+                followed.recorder, followed.clients, followed.bus, followed.tasks, lambda: True,
+                heard_until=heard_until, now=lambda: followed.now, wait=followed.wait,
+            )  # fmt: skip
+            monitor.follow(followed.job)
+            await eventually(followed.lost_contact)
+            assert followed.lost_contact() == {"j": LostContact("token refused", since)}
+            await followed.tasks.aclose()
+
+
 async def test_an_ended_job_has_no_lost_contact(home: Home) -> None:
     async with following(home) as followed:
         followed.recorder.writer.set_fact(FACT, {"gone": LostContact("token refused", T0).row()})

@@ -214,7 +214,8 @@ class JobList(VirtualList):
             ("◆ " if marked else "  ", colors.warn),
         ]
         placed = self._columns(width)
-        words, words_style = self._words(row, colors)
+        start = next((item.start for item in placed if item.column.sort == "progress"), 0)
+        words, words_style = self._words(row, colors, self._end_of_live(placed) - start)
         skip_to = -1
         for item in placed:
             if item.start < skip_to:
@@ -233,11 +234,15 @@ class JobList(VirtualList):
         last = [item for item in placed if item.column.sort in _LIVE][-1]
         return last.start + last.width
 
-    def _words(self, row: JobRow, colors: Palette) -> tuple[str, Style]:
+    def _words(self, row: JobRow, colors: Palette, room: int) -> tuple[str, Style]:
         """Returns the text of a job without a progress bar."""
         now = self._clock()
         if (contact := self.model.contacts.of(row, now)) is not None:
-            return formatting.unheard(contact.why, contact.since, now), colors.warn
+            words = formatting.unheard(contact.why, contact.since, now)
+            if len(words) > room:  # since when and why, as much of it as there is room for
+                words = f"✗ {formatting.duration((now - contact.since).total_seconds())}: "
+                words += contact.why
+            return words, colors.warn
         if formatting.in_doubt(row.status, row.stage):
             return row.stage, colors.warn
         if row.status is JobStatus.COMPLETED:

@@ -129,7 +129,7 @@ def _unheard(marks: Mapping[str, LostContact], now: datetime) -> Indicator | Non
     return Indicator(
         "bad",
         formatting.unheard(mark.why, mark.since, now),
-        f"{mark.why} since {formatting.clock(mark.since)}",
+        f"not heard of for {formatting.duration((now - mark.since).total_seconds())}",
     )
 
 

@@ -84,6 +84,7 @@ async def examine(
             lambda: [delivery_line(_found(delivery), has_public_url=bool(listening.public_url))],
         ),
         *_lines("disk", lambda: [disk_line(home, listening.outputs)]),
+        *_lines("store", lambda: kept_lines(home)),
         *_lines("staged", lambda: staged_lines(staged())),
     ]
 
@@ -225,6 +226,16 @@ def delivery_line(report: diagnostics.DeliveryReport, *, has_public_url: bool) -
     not_set_up = report["kind"] == "local" and not has_public_url
     level = "error" if wanted == "error" and not not_set_up else "warn"
     return DoctorLine("delivery", level, message, advice)
+
+
+def kept_lines(home: Home) -> list[DoctorLine]:
+    """A line for what was kept of a database that was taken away while it was open."""
+    kept = sorted(path.name for path in home.root.glob(f"{home.database.name}*.kept-*"))
+    if not kept:
+        return []
+    message = f"{', '.join(kept)} in {home.root} hold what an engine knew when its database went"
+    advice = "Delete them when you miss nothing; with the engine stopped a state.db.kept-… can be "
+    return [DoctorLine("store", "warn", message, f"{advice}moved back to state.db.")]
 
 
 def disk_line(home: Home, outputs: Path) -> DoctorLine:

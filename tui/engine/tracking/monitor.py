@@ -97,6 +97,7 @@ class Monitor:
         tasks: TaskOwner,
         polling: Callable[[], bool] = lambda: True,
         *,
+        heard_until: datetime | None = None,
         now: Clock = utc_now,
         wait: Wait = _wait_for,
     ) -> None:
@@ -108,6 +109,8 @@ class Monitor:
             bus: publishes notices.
             tasks: owns the tasks.
             polling: whether to poll jobs that have a webhook.
+            heard_until: when the engine before this one last kept the jobs; None where that is
+                not known.
             now: the clock.
             wait: waits until an event is set, for so many seconds at most.
         """
@@ -120,6 +123,7 @@ class Monitor:
         self._focus: str | None = None
         self._troubles: dict[str, str] = {}
         self._now = now
+        self._heard_until = heard_until
         self._wait = wait
         self._not_found_counts: dict[str, int] = {}
         self._refusals: dict[str, int] = {}
@@ -340,8 +344,10 @@ class Monitor:
     def _mark_lost_contact(self, job_id: str, why: str) -> None:
         """Publish why a job cannot be followed, and since when."""
         known = self._lost_contact.get(job_id)
-        # After a restart the time of the last contact is not known; now is the latest it can be.
-        since = self._last_contact.get(job_id) or (known.since if known else self._now())
+        since = self._last_contact.get(job_id) or (known.since if known else None)
+        if since is None:  # none since the start of this engine
+            made = self._recorder.writer.job(job_id).created_at
+            since = max(self._heard_until or made, made)
         mark = LostContact(why, since)
         if mark != known:
             self._lost_contact[job_id] = mark
