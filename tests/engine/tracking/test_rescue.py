@@ -131,12 +131,6 @@ def test_a_file_that_says_nothing_is_no_obstacle(
     assert found(rebuilt(home, recorder)).name == "p1"
 
 
-def found_in_a_batch_that_fails(recorder: JobRecorder) -> None:
-    with recorder.batch():
-        found(recorder)
-        raise StoreError("The disk is full.", "")
-
-
 def test_a_log_that_was_kept_survives_an_import_that_fails(
     home: Home, recorder: JobRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,12 +140,11 @@ def test_a_log_that_was_kept_survives_an_import_that_fails(
     def full(*_: object) -> JobRecord:
         raise StoreError("The disk is full.", "")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(again.writer, "add", full)
-        with pytest.raises(StoreError):
-            found(again)
-    with pytest.raises(StoreError):
-        found_in_a_batch_that_fails(again)
+    for place, name in ((again.writer, "add"), (again, "_tell")):  # before its record, and after
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, full)
+            with pytest.raises(StoreError):
+                found(again)
     assert home.log_file(JOB.job_id).read_text() == LOG
     assert found(again).step == 20
 
