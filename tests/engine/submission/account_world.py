@@ -49,7 +49,7 @@ BASE = "https://api.replicate.com/v1"
 T0 = datetime(2026, 11, 1, 10, tzinfo=UTC)
 FATES = (
     "at once", "late", "lost", "garbled", "refused by a gateway", "never arrived",
-    "after the look-up", "doubled",
+    "after the look-up", "doubled", "doubled and lost",
 )  # fmt: skip
 """What becomes of a POST."""
 WHOLE_FATES = FATES[:6]
@@ -264,12 +264,12 @@ class AccountSession:
             account.start_later(dice.uniform(13, 200), body)
             raise NoAnswerError("The line was cut.")
         run = account.start(body)
-        if fate == "doubled":  # by something on the way
+        if fate.startswith("doubled"):  # by something on the way
             run = dice.choice([run, account.start(body)])
         answer = run.states[-1]
         if fate == "late":
             await asyncio.sleep(dice.uniform(0, 60))
-        elif fate == "lost":
+        elif fate.endswith("lost"):
             raise NoAnswerError("The line was cut.")
         elif fate == "garbled":
             return {"detail": "?"}
@@ -435,7 +435,7 @@ class Script:
     def _look(self, action: str) -> None:
         """Nobody is shown a second job of a run meanwhile, where its first one can be known."""
         marks = {self.engine.writer.job(name).submit["mark"] for name in self.submitted}
-        for job in self.jobs if self.marked else ():
+        for job in self.engine.writer.active() if self.marked else ():
             if job.job_id not in self.submitted and not job.cancel_requested:
                 assert run_name_of(job.inputs) in marks
                 self.found.append(f"{job.prediction_id} was imported by {action}")

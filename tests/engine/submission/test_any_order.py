@@ -66,19 +66,25 @@ def test_every_order_ends_in_one_run_and_one_job_for_each_submit(home: Home, fir
     assert kills > CHUNK / 10
 
 
+LATE = "after the look-up"
+
+
 @pytest.mark.parametrize("killed", [True, False])
-@pytest.mark.parametrize("posts", [2, 3])
-def test_a_run_that_begins_after_the_look_up_is_found_without_webhook_and_sync(
-    home: Home, *, posts: int, killed: bool
+@pytest.mark.parametrize(
+    "fates", [[LATE, "at once"], [LATE, LATE, "at once"], [LATE] * 3, ["doubled and lost"]]
+)
+def test_a_second_run_ends_without_webhook_and_sync(
+    home: Home, *, fates: list[str], killed: bool
 ) -> None:
     """Also where all three come late, so that the job was given up, and by the next engine."""
-    fates = ["after the look-up"] * posts + ["at once"]
+    runs = 2 if "doubled and lost" in fates else len(fates)
+    left = iter(fates)
 
-    async def submit() -> list[str]:
+    async def submit() -> None:
         script = Script(home, seed=0)
-        script.webhooks, script.marked = False, True
+        script.marked = True
         account = script.account = Account(random.Random(0), FATES)
-        account.fate = lambda name: fates.pop(0)  # type: ignore[method-assign]
+        account.fate = lambda name: next(left)  # type: ignore[method-assign]
         script.engine = SmallEngine(home, account, webhooks=False)
         script.submit()
         await asyncio.sleep(45)
@@ -87,15 +93,39 @@ def test_a_run_that_begins_after_the_look_up_is_found_without_webhook_and_sync(
             script.engine = SmallEngine(home, account, webhooks=False)
         await asyncio.sleep(sum(LOOK_AGAIN_PAUSES) + 60)
         try:
-            jobs = script.jobs
             active = [one.id for one in account.runs if one.is_active]
-            assert [job.prediction_id for job in jobs] == active
-            assert len(account.runs) == 3
-            return active
+            assert (len(account.runs), len(active)) == (runs, 1)
+            assert [job.prediction_id for job in script.jobs] == active
         finally:
             await script.engine.end()
 
-    assert len(run(submit())) == 1
+    run(submit())
+
+
+def test_a_run_that_is_started_again_on_purpose_goes_on(home: Home) -> None:
+    """Its input names the job too: from Replicate's site, or by a script some time later."""
+
+    async def copies() -> list[bool]:
+        script = Script(home, seed=0)
+        script.marked = True
+        account = script.account = Account(random.Random(0), FATES)
+        account.calm = True
+        script.engine = SmallEngine(home, account, webhooks=True)
+        script.submit()
+        await asyncio.sleep(5)
+        first = account.runs[0]
+        account.start({"input": first.input}).states[-1]["source"] = "web"
+        await asyncio.sleep(CARRIED_OUT_WITHIN.total_seconds() + 5)
+        account.start({"input": first.input})
+        await script.engine.sync()
+        await asyncio.sleep(60)
+        try:
+            assert len(script.jobs) == 3
+            return [one.is_active for one in account.runs]
+        finally:
+            await script.engine.end()
+
+    assert run(copies()) == [True, True, True]
 
 
 def test_it_is_looked_for_as_long_as_it_counts_as_started_by_us() -> None:

@@ -30,6 +30,7 @@ from tui.replicate.secret import Secret
 from tui.simpletuner.errors import SimpleTunerError
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError
+from tui.store.writer import Change
 
 _POSTS: Final = 3
 """POSTs of one job at most, each but the first after a look-up that found nothing."""
@@ -167,8 +168,7 @@ class PredictionPoster:
             first_post["account"] = account
         note_phase(
             self._recorder, fresh, "posting", message,
-            webhook=webhook is not None, posted_at=now, posts=fresh.submit.get("posts", 0) + 1,
-            **first_post,
+            webhook=webhook is not None, posted_at=now, **first_post,
         )  # fmt: skip
         try:
             return await client.create_prediction(
@@ -198,6 +198,9 @@ class PredictionPoster:
             UnknownOutcomeError: see `_select`.
         """
         pauses = backoff_seconds(job)
+        fresh = self._recorder.writer.job(job.job_id)
+        looked_up = {**fresh.submit, "looked_up": True}  # there may be a run that comes late
+        self._recorder.write(job.job_id, Change(values={"submit": looked_up}))
         while True:
             try:
                 client, _ = await self._client_of(job)  # a new token makes a new client

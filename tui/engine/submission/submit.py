@@ -148,9 +148,9 @@ class Submitter:
         self.look_again(job)
 
     def look_again(self, job: JobRecord) -> None:
-        """Look for runs of earlier POSTs of a job, which were not found and may come late."""
-        if job.submit.get("posts", 0) > 1 and job.job_id not in self._looking_again:
-            posted_at = datetime.fromisoformat(job.submit["posted_at"])
+        """Look for runs of a job's POSTs that were not found, and may come late or be a second."""
+        if job.submit.get("looked_up") and job.job_id not in self._looking_again:
+            posted_at = datetime.fromisoformat(job.submit.get("posted_at", job.submit["since"]))
             if self._now() - posted_at < CARRIED_OUT_WITHIN:
                 self._looking_again.add(job.job_id)
                 self._tasks.start(self._poster.look_again(job.job_id), f"late {job.job_id}")
