@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -58,6 +60,29 @@ def test_words_search_names_and_models(store: StoreReader) -> None:
 )
 def test_states_by_word_and_prefix(store: StoreReader, line: str, wanted: set[str]) -> None:
     assert states(store, line) == wanted
+
+
+@pytest.mark.parametrize(
+    ("line", "accounts"),
+    [
+        ("account:alice", {"alice"}),
+        ("account=@ALICE", {"alice"}),
+        ("account:alice-lab", {"alice-lab"}),
+        ("account:al", set()),
+        ("account:", {"alice", "alice-lab", None}),
+    ],
+)
+def test_an_account_is_that_one_alone(tmp_path: Path, line: str, accounts: set[str | None]) -> None:
+    writer = StoreWriter(home_at(tmp_path))
+    for number, account in enumerate(("alice", "alice-lab", None)):
+        writer.insert(
+            replace(job(number, JobStatus.RUNNING), submit={"account": account} if account else {})
+        )
+    writer.close()
+    reader = StoreReader(home_at(tmp_path).database)
+    found_jobs = reader.records(parse_filter(line))
+    reader.close()
+    assert {found_job.submit.get("account") for found_job in found_jobs} == accounts
 
 
 def test_numbers_compare(store: StoreReader) -> None:

@@ -88,6 +88,7 @@ class JobMetadata(TypedDict):
         lora_type: `standard` or `lycoris`; empty for others.
         delivery: where results go; empty for jobs that were started elsewhere.
         api_base: the API that runs it.
+        account: the account that it began with; null where that is not known.
         web_url: the job's page on Replicate.
     """
 
@@ -102,6 +103,7 @@ class JobMetadata(TypedDict):
     lora_type: str
     delivery: Delivery | Literal[""]
     api_base: str
+    account: str | None
     web_url: str | None
 
 

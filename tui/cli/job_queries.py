@@ -105,6 +105,7 @@ def _say_job(
         ("job", f"{record.job_id}  {record.name}"),
         ("state", f"{state}  {record.stage}".rstrip()),
         ("contact", formatting.unheard(unheard.why, unheard.since, now) if unheard else ""),
+        ("account", record.submit.get("account") or ""),
         ("model", model),
         ("trainer", f"{record.model}:{record.version[:12]}"),
         ("hardware", f"{record.hardware}  {formatting.rate(record.rate_micros)}"),

@@ -102,7 +102,9 @@ def build_parser() -> argparse.ArgumentParser:
     submit.add_argument("--idempotency-key", metavar="KEY", help="the same key: the same job")
 
     jobs = add("jobs", "List jobs, newest first.", json=True)
-    jobs.add_argument("filter", nargs="*", help="as in the app: flux state:failed cost>2")
+    jobs.add_argument(
+        "filter", nargs="*", help="as in the app: flux state:failed cost>2 account:alice"
+    )
     jobs.add_argument("-n", "--limit", type=_count, default=None, help="at most so many")
     for name, summary in (
         ("job", "Everything about one job."),

@@ -130,7 +130,10 @@ class Engine:
             StagedFolder(home.staged),
             lambda: self.live.now.listener.storage_gib * GIB,
         )
-        self.clients = ReplicateClients(self.live, self._token_came)
+        self.clients = ReplicateClients(
+            self.live, self._token_came,
+            on_account=self._account_learned, on_switch=self._token_switched,
+        )  # fmt: skip
         claims = PredictionClaims(self.recorder, self.keys, self.clients.clock_offset)
         outputs = Path(settings.cloud.outputs_dir).expanduser()
         self._outputs = outputs if settings.cloud.outputs_dir else home.outputs
@@ -504,6 +507,16 @@ class Engine:
     def api_base(self) -> str:
         """The API base of callers that name none."""
         return self._api_base or self.live.now.cloud.api_base
+
+    def _account_learned(self) -> None:
+        """Ask for the jobs that wait for a token of their account."""
+        self.monitor.wake()
+
+    def _token_switched(self, api_base: str, words: str) -> None:
+        """Tell the history of active jobs that their calls are made with another token."""
+        for job in self._writer.active():
+            if job.api_base == api_base:
+                self.recorder.note(job.job_id, "local", "token", words)
 
     def _token_came(self, api_base: str) -> None:
         self._tasks.start(self.account.validate(api_base), "validate the token")

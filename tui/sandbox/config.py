@@ -53,8 +53,8 @@ class SandboxConfig:
     """What runs predictions: `sim`, threads of this process; `cog`, real Cog servers."""
     username: str = "sandbox"
     other_users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """User names of further accounts by token. They own nothing: every route but `/v1/account` and
-    an empty list of predictions answers them with 404."""
+    """User names of further accounts by token. Each has predictions and files of its own, and
+    reads models; every other route answers them with 404."""
     webhook_secret: str = field(default="", repr=False)
     """Empty creates a new one."""
     past_predictions: int = 0

@@ -41,6 +41,7 @@ class StoredFile:
     created_at: datetime
     expires_at: datetime
     path: Path
+    owner: str = ""
 
 
 class UploadedFiles:
@@ -73,9 +74,15 @@ class UploadedFiles:
         return incoming
 
     def keep(
-        self, incoming: Incoming, name: str, content_type: str, metadata: Mapping[str, Any]
+        self,
+        incoming: Incoming,
+        name: str,
+        content_type: str,
+        metadata: Mapping[str, Any],
+        *,
+        owner: str = "",
     ) -> StoredFile:
-        """Register a received upload as a file of the account."""
+        """Register a received upload as a file of the account, or of another user's."""
         now = self._clock.now()
         stored = StoredFile(
             ids.file_id(),
@@ -88,6 +95,7 @@ class UploadedFiles:
             now,
             self._clock.after(self._lifetime, now),
             incoming.path,
+            owner,
         )
         self._files[stored.id] = stored
         return stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -17,6 +17,8 @@ from tui.sandbox.problems import ProblemError, validation_failed
 Item = TypeVar("Item")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[!-~]*)?")
 BODY_LIMIT = 32 * 1024 * 1024
+OTHER_USER: Final = "other_user"
+"""Key of a request by another account than the sandbox's own: the name of its user."""
 
 
 def core_of(request: web.Request) -> Core:

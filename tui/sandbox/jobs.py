@@ -88,6 +88,7 @@ class Jobs:
         events: frozenset[str] = frozenset(),
         deployment: str | None = None,
         destination: str | None = None,
+        owner: str = "",
     ) -> Record:
         """Create a prediction or training and start it.
 
@@ -100,6 +101,7 @@ class Jobs:
             events: the events that send one.
             deployment: `owner/name` of the deployment, if any.
             destination: `owner/name` of a training's destination model.
+            owner: another user whose record it is.
         """
         record = Record(
             kind,
@@ -111,6 +113,7 @@ class Jobs:
             deployment=deployment,
             destination=destination,
             faults=self._faults.take_for_job(version.model),
+            owner=owner,
         )
         self.keep(record)
         loop = asyncio.get_running_loop()

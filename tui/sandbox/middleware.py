@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tui.sandbox.core import CORE, Core
 from tui.sandbox.faults import Fault, FaultKind
-from tui.sandbox.http_tools import answer
+from tui.sandbox.http_tools import OTHER_USER, answer
 from tui.sandbox.problems import (
     ProblemError,
     not_found,
@@ -31,6 +31,8 @@ _SERVER_ERROR_PAGE = "<!doctype html>\n<html><head><title>Server Error (500)</ti
 <body><h1>Server Error (500)</h1></body></html>\n"
 _GATEWAY_PAGE = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center>\
 <h1>502 Bad Gateway</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n"
+_OF_EACH_ACCOUNT = ("/v1/predictions", "/v1/files")
+"""Routes whose objects belong to the account that made them."""
 _GARBAGE = b'{"id": "\xff\xfe", "status": '
 
 
@@ -124,11 +126,12 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not _is_open(request):
         user = _check_token(request, core)
         if user != core.config.username:
-            if (request.method, request.path) == ("GET", "/v1/predictions"):
-                return answer({"previous": None, "next": None, "results": []})
-            if request.path != "/v1/account":
+            if request.path == "/v1/account":
+                return answer(core.views.account(user))
+            reads = request.method == "GET" and request.path.startswith("/v1/models/")
+            if not reads and not request.path.startswith(_OF_EACH_ACCOUNT):
                 return not_found().response()  # not raised, so that a fault can delay it
-            return answer(core.views.account(user))
+            request[OTHER_USER] = user
     headers = {}
     if request.path.startswith("/v1/"):
         poor = core.faults.peek(FaultKind.LOW_CREDIT) is not None

@@ -38,7 +38,10 @@ class Record:
         deployment: str | None = None,
         destination: str | None = None,
         faults: Mapping[FaultKind, Fault] | None = None,
+        owner: str = "",
     ) -> None:
+        self.owner = owner
+        """Another user whose record it is; "" is the sandbox's own."""
         self.id = id or ids.prediction_id()
         self.kind = kind
         self.version = version

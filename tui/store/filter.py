@@ -1,7 +1,8 @@
 """The filter line of the Jobs list: `flux state:failed cost>2`.
 
 A word without an operator is searched for in name, config, family and ids. `key:value` and
-`key>number` narrow further; all terms must match. A term that cannot be parsed is searched for as
+`key>number` narrow further; all terms must match. `account:alice` is that account alone, and no
+other whose name begins like it. A term that cannot be parsed is searched for as
 text, so that an incomplete filter never shows an error.
 """
 
@@ -17,6 +18,8 @@ _TEXT_KEYS: Final = {
     "flavour": "model_flavour", "hw": "hardware", "hardware": "hardware", "name": "name",
     "config": "config_name", "id": "job_id", "delivery": "delivery", "error": "error",
 }  # fmt: skip
+_ACCOUNT: Final = "COALESCE(json_extract(submit, '$.account'), '')"
+"""The account that a job began with; empty where it is not known."""
 _RESULTS: Final = (
     "(file_count + (job_id IN (SELECT job_id FROM files)) "
     "+ (job_id IN (SELECT job_id FROM fetches)))"
@@ -77,8 +80,10 @@ def _term(word: str) -> tuple[str, list[Any]]:
     match = _TERM.match(word)
     if match:
         key, sign, value = match["key"].lower(), match["sign"], match["value"]
-        if (key in _TEXT_KEYS or key in _NUMBER_KEYS) and not value:
+        if (key in _TEXT_KEYS or key in _NUMBER_KEYS or key == "account") and not value:
             return "1", []  # incomplete: matches every job
+        if key == "account" and sign in (":", "="):
+            return f"{_ACCOUNT} = ? COLLATE NOCASE", [value.removeprefix("@")]
         if key in _TEXT_KEYS and sign in (":", "="):
             return _text_term(_TEXT_KEYS[key], value.lower())
         if key in _NUMBER_KEYS and sign in _SIGNS:

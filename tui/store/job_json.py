@@ -82,6 +82,7 @@ def job_json(
             "lora_type": job.lora_type,
             "delivery": cast("Delivery", job.delivery),  # one of them, or empty
             "api_base": job.api_base,
+            "account": job.submit.get("account") or None,
             "web_url": job.web_url or None,
         },
         "delivered": job.submit.get("delivered"),

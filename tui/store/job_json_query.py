@@ -49,7 +49,10 @@ _METADATA = """json_object(
     'prediction_id', NULLIF(prediction_id, ''), 'model', model, 'version', version,
     'hardware_profile', hardware, 'tracker_run_name', name, 'model_family', model_family,
     'model_flavour', model_flavour, 'model_type', model_type, 'lora_type', lora_type,
-    'delivery', delivery, 'api_base', api_base, 'web_url', NULLIF(web_url, ''))"""
+    'delivery', delivery, 'api_base', api_base,
+    'account', CASE WHEN instr(submit, '"account"')
+        THEN NULLIF(json_extract(submit, '$.account'), '') END,
+    'web_url', NULLIF(web_url, ''))"""
 _FILES = """
 SELECT job_id, json_group_array(json_object(
     'path', :outputs || '/' || path, 'size', size, 'sha256', sha256))

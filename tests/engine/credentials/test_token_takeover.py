@@ -29,6 +29,7 @@ from tui.sandbox.server import serve
 from tui.secrets.keyring import StoredToken, read_token
 from tui.settings import Home
 from tui.store.fact_names import scoped
+from tui.store.filter import parse_filter
 
 BOB, SECOND = make_token(), make_token()
 LONG = 20_000
@@ -186,6 +187,53 @@ async def test_after_a_restart_a_running_job_waits_for_its_own_account(
             assert in_use(world) == sandbox.token
     finally:
         await sandbox.aclose()
+
+
+async def test_two_accounts_at_once(home: Home, project: Path, tmp_path: Path) -> None:
+    """Each job is followed and cancelled with a token of the account that it began with."""
+    config = wished(speed=SPEED, work_dir=tmp_path / "sandbox", other_users={BOB: "bob"})
+    sandbox = await serve(config)
+    path = write_demo_project(project)
+
+    def world_of(engine: Engine) -> World:
+        return World(home, sandbox, engine, ControlClient(home.socket, sandbox.base_url), path)
+
+    try:
+        async with running_engine(home) as (engine, _):
+            world = world_of(engine)
+            world.fault("webhook-lost")
+            await world.client.set_session({"replicate_token": sandbox.token})
+            mine, other = await running(world), shell(world)
+            await other.set_session({"replicate_token": BOB})
+            bobs = (await other.submit(world.draft(LONG)))["job_id"]
+            await eventually(lambda: bool(world.steps_of(bobs)), within=30)
+            reader = world.reader
+            assert [job.job_id for job in reader.records(parse_filter("account:bob"))] == [bobs]
+            assert [job.job_id for job in reader.records(parse_filter("account:sandbox"))] == [mine]
+            reader.close()
+        async with running_engine(home) as (engine, _):
+            world = world_of(engine)
+            await world.client.set_session({"replicate_token": sandbox.token})
+            await goes_on(world, mine)
+            assert world.job(bobs).status is JobStatus.RUNNING
+            await shell(world).set_session({"replicate_token": BOB})
+            await goes_on(world, bobs)
+            assert in_use(world) == sandbox.token, "the engine's own is the first one's"
+            await goes_on(world, mine)
+            for job_id in (bobs, mine):
+                await cancelled(world, job_id)
+    finally:
+        await sandbox.aclose()
+
+
+async def test_the_history_of_a_job_tells_of_another_token(world: World) -> None:
+    job_id, second = await running(world), shell(world)
+    await second.set_session({"replicate_token": SECOND})
+    await eventually(lambda: "token" in world.kinds(job_id))
+    reader = world.reader
+    said = [event.message for event in reader.events(job_id) if event.kind == "token"]
+    reader.close()
+    assert said == ["Another Replicate token is used now: environment, of @sandbox."]
 
 
 # -- the Hub's --------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ async def test_a_job_that_was_not_posted_yet_is_not_started_by_another_account(
     job_id = (await shell.submit(world.draft()))["job_id"]
     await eventually(lambda: world.job(job_id).submit["phase"] == "packed", within=20)
     await world.engine._tasks.aclose()  # what a kill leaves
+    world.engine.clients.tokens.forget_accounts(base)
     world.clear_faults()
     held.release()
     assert not world.sandbox.core.jobs.order["prediction"][1:]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.caller_tokens import engine_wide
+from tui.engine.credentials.caller_tokens import CallerTokens, called_with, engine_wide
 from tui.engine.credentials.token_store import (
     HOW_TO_SEND_OPENLY,
     KINDS,
@@ -28,6 +28,7 @@ from tui.replicate.network import Retry
 from tui.replicate.secret import Secret
 from tui.settings import Settings
 from tui.settings.network import network_of
+from tui.store.records import JobRecord
 
 HOW_TO_GIVE_ONE = (
     "Give one on the Cloud screen (Account & token, e) or with simpletuner-tui token set, or set "
@@ -76,19 +77,32 @@ class ReplicateClients:
         tokens: all tokens by API base.
     """
 
-    def __init__(self, live: LiveSettings, on_token: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        live: LiveSettings,
+        on_token: Callable[[str], None],
+        *,
+        on_account: Callable[[], None] = lambda: None,
+        on_switch: Callable[[str, str], None] = lambda _base, _words: None,
+    ) -> None:
         """Create an empty set of clients.
 
         Args:
             live: the settings in force.
             on_token: is called with an API base when its token has changed.
+            on_account: is called when a token is kept for the jobs of its account.
+            on_switch: is called with an API base and words for the history of its jobs when the
+                engine's own calls are made with another token than before.
         """
+        self._on_switch = on_switch
+        self._last_used: dict[str, Secret] = {}
         self._live = live
         live.on_change(self._settings_changed)
         self._on_token = on_token
         self.tokens = TokenStore(
             self._token_changed,
             may_send_openly=lambda: self.may_send_openly,
+            on_account=on_account,
         )
         self._clients: dict[tuple[str, Secret], ReplicateClient] = {}
         # The service counts an account's calls over all its connections, so clients of a base
@@ -182,6 +196,7 @@ class ReplicateClients:
             await self.tokens.find("huggingface", api_base)
         token = await self.token(api_base)
         # No await from here on, so that two callers cannot create a client each.
+        self._note_switch(api_base, token)
         client = self._clients.get((api_base, token.secret))
         if client is None:
             own = self.tokens.own("replicate", api_base) is not None
@@ -189,6 +204,54 @@ class ReplicateClients:
             client = self.client_with(api_base, token.secret, budget)
             self._clients[api_base, token.secret] = client
         return client
+
+    def _note_switch(self, api_base: str, token: Token) -> None:
+        """Tell when the engine's own calls go on with another token."""
+        if self.tokens.own("replicate", api_base) is not None:
+            return
+        before = self._last_used.get(api_base)
+        self._last_used[api_base] = token.secret
+        if before is None or before == token.secret:
+            return
+        owner = self.tokens.owner("replicate", api_base, token.secret)
+        whose = f", of @{owner}" if owner else ""
+        self._on_switch(api_base, f"Another Replicate token is used now: {token.source}{whose}.")
+
+    @contextlib.contextmanager
+    def acting_for(self, api_base: str, account: str | None) -> Iterator[None]:
+        """Make calls about a job with a token of the account that it began with.
+
+        That is the engine's own, the caller's, or one that a shell of the account gave. Without
+        any of them the calls are made with the token in use.
+        """
+        if not account or self.known_account(api_base) == account:
+            yield
+            return
+        with engine_wide():
+            is_own = self.known_account(api_base) == account
+        if is_own:
+            with engine_wide():
+                yield
+            return
+        secret = self.tokens.of_account(api_base, account)
+        if secret is None:
+            yield
+            return
+        with called_with(CallerTokens(api_base, secret)):
+            try:
+                yield
+            except AuthenticationError:
+                self.tokens.forget_accounts(api_base, secret)
+                raise
+
+    async def get_for(self, job: JobRecord) -> ReplicateClient:
+        """Return the client of the account that a job began with, as far as it is known.
+
+        Raises:
+            MissingTokenError: no token is known for the job's API base.
+        """
+        with self.acting_for(job.api_base, job.submit.get("account")):
+            return await self.get(job.api_base)
 
     def known_account(self, api_base: str) -> str:
         """The account of the token in use, as far as it has been asked for; else ""."""

@@ -148,6 +148,8 @@ class TokenService:
         name = _kind(kind)
         had_session = (await self._clients.tokens.state(name, api_base)).session
         self._clients.tokens.give(name, api_base, "", "session")
+        if name == "replicate":
+            self._clients.tokens.forget_accounts(api_base)
         try:
             deleted = await delete_token(name, self._host(name, api_base))
         except KeyringError as error:

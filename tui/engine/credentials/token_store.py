@@ -77,12 +77,14 @@ class TokenStore:
         on_change: Callable[[Kind, str], None],
         *,
         may_send_openly: Callable[[], bool] = lambda: False,
+        on_account: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Create an empty store.
 
         Args:
             on_change: is called with kind and API base of a changed token.
+            on_account: is called when a token is kept for the jobs of its account.
             may_send_openly: whether tokens may go to `http://` addresses of other machines.
             clock: seconds that only grow.
         """
@@ -90,6 +92,8 @@ class TokenStore:
         self._failed_at: dict[tuple[Kind, str], float] = {}
         self._on_change = on_change
         self._may_send_openly = may_send_openly
+        self._on_account = on_account
+        self._of_accounts: dict[tuple[str, str], Secret] = {}
         self._given: dict[tuple[Kind, str, Source], Secret] = {}
         self._stored: dict[tuple[Kind, str], StoredToken] = {}
         self._changes: dict[tuple[Kind, str], int] = {}
@@ -161,6 +165,23 @@ class TokenStore:
     def learn_owner(self, kind: Kind, api_base: str, secret: Secret, owner: str) -> None:
         """Remember the account of a token that its service has accepted."""
         self._owners[kind, self._scope(kind, api_base), secret] = owner
+
+    def keep_for_account(self, api_base: str, secret: Secret, owner: str) -> None:
+        """Keep a shell's Replicate token for the jobs of its account, in memory only."""
+        before = self._of_accounts.get((api_base, owner))
+        self._of_accounts[api_base, owner] = secret
+        if before is None or before != secret:
+            self._on_account()
+
+    def of_account(self, api_base: str, account: str) -> Secret | None:
+        """Return the Replicate token that a shell of an account gave; None without one."""
+        return self._of_accounts.get((api_base, account))
+
+    def forget_accounts(self, api_base: str, secret: Secret | None = None) -> None:
+        """Forget tokens that are kept for accounts: this one, which is refused now, or all."""
+        for key, kept in list(self._of_accounts.items()):
+            if key[0] == api_base and secret in (None, kept):
+                del self._of_accounts[key]
 
     def owner(self, kind: Kind, api_base: str, secret: Secret) -> str:
         """Return the account of a token; "" while its service has not accepted it."""

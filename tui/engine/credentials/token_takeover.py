@@ -2,7 +2,8 @@
 
 A shell's token is used for the shell's own calls at once (`handed_in`). It replaces the engine's
 token only after the service has accepted it, and only if it belongs to the same account or no job
-is active: with a rejected token, or another account's, running jobs could not be followed.
+is active: with a rejected token, or another account's, running jobs could not be followed. Another
+account's token is kept beside it, for the jobs of that account alone.
 """
 
 from __future__ import annotations
@@ -175,6 +176,8 @@ class Takeover:
         if same_account or not self._is_busy(offer.api_base):
             self._take(offer)
             return True
+        if offer.kind == "replicate":
+            self._clients.tokens.keep_for_account(offer.api_base, offer.secret, verdict.owner)
         return changes_hub or current_verdict.state != "unknown"
 
     async def _owner_of(self, offer: _Offer, current: Token | None) -> TokenVerdict:

@@ -49,7 +49,7 @@ class ResultLocations:
         """All sources of a job's results; opening one may raise PublishError."""
         locations: list[Location] = []
         if links := links_of(job.output, job.api_base).files:
-            files = ReplicateOutputs(links, lambda: self._clients.get(job.api_base))
+            files = ReplicateOutputs(links, lambda: self._clients.get_for(job))
             locations.append(("replicate", files.place, _ready(files)))
         if bucket := bucket_of(job, self._tables.destinations()):
             where = f"s3://{bucket['bucket']}/{bucket['prefix']}"

@@ -108,7 +108,7 @@ class Archives:
             note_phase(self._recorder, job, "new", "The packed archive is gone; packing again.")
             await self.pack(self._recorder.writer.job(job.job_id), None, cancel)
             job = self._recorder.writer.job(job.job_id)
-        client = await self._clients.get(job.api_base)
+        client = await self._clients.get_for(job)
         self._recorder.note(
             job.job_id, "local", "state", "Uploading the archive.",
             status=JobStatus.UPLOADING, stage="uploading",

@@ -369,7 +369,7 @@ class JobService:
             if stopped:
                 return {"success": True, "job_id": job.job_id, "status": "cancelled"}
             return {"success": True, "job_id": job.job_id, "status": job.status.value}
-        client = await self._clients.get(job.api_base)
+        client = await self._clients.get_for(job)
         try:
             answer = await client.cancel_prediction(job.prediction_id)
         except NotFoundError:
@@ -414,8 +414,9 @@ class JobService:
         client = await self._clients.get(api_base)
         count = 0
         new_jobs = import_predictions(
-            client, api_base, self._recorder, self._live.now, self._claims
-        )
+            client, api_base, self._recorder, self._live.now, self._claims,
+            account=self._clients.known_account(api_base),
+        )  # fmt: skip
         async for job in new_jobs:
             count += 1
             if job.status.is_active:

@@ -94,7 +94,7 @@ class PredictionPoster:
             ReplicateError: no prediction was started.
             MissingTokenError: there is no token to post with.
         """
-        client = await self._clients.get(job.api_base)
+        client = await self._clients.get_for(job)
         lock = self._locks.setdefault(str(job.submit.get("fingerprint")), asyncio.Lock())
         async with lock:
             prediction: Prediction | None = None
@@ -120,7 +120,7 @@ class PredictionPoster:
         Raises:
             ReplicateError: no try succeeded.
         """
-        client = await self._clients.get(job.api_base)
+        client = await self._clients.get_for(job)
         for pause in CANCEL_PAUSES:
             try:
                 answer = await client.cancel_prediction(job.prediction_id)
@@ -143,7 +143,7 @@ class PredictionPoster:
         except ReplicateError:
             if self._recorder.writer.job(job.job_id).submit.get("phase") == "posting":
                 raise  # it was posted to an account, which may be another one
-            client, account = await self._clients.get(job.api_base), ""
+            client, account = await self._clients.get_for(job), ""
         # The keys of the user's own bucket are read for this POST only and not kept.
         values = {
             **self._complete_inputs(self._recorder.writer.job(job.job_id)),
@@ -289,8 +289,9 @@ class PredictionPoster:
         submit = self._recorder.writer.job(job.job_id).submit
         posted_to = submit.get("account")
         if not posted_to and submit.get("phase") == "posting":  # to an account that was not known
-            return await self._clients.get(job.api_base), ""
-        client, account = await self._clients.with_account(job.api_base)
+            return await self._clients.get_for(job), ""
+        with self._clients.acting_for(job.api_base, posted_to):
+            client, account = await self._clients.with_account(job.api_base)
         if posted_to and account != posted_to:
             raise MissingTokenError(f"of {posted_to}, the account that this job is for")
         return client, account

@@ -192,8 +192,9 @@ class Monitor:
             ReplicateError: the prediction could not be read.
         """
         job = self._recorder.writer.job(job_id)
-        client = await self._clients.get(job.api_base)
-        prediction = await client.get_prediction(job.prediction_id)
+        with self._clients.acting_for(job.api_base, job.submit.get("account")):
+            client = await self._clients.get(job.api_base)
+            prediction = await client.get_prediction(job.prediction_id)
         answered_at = self._now()
         record = self._recorder.apply_snapshot(job_id, snapshot_of(prediction), source)
         if not self._recorder.is_postponed(job_id):

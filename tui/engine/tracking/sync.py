@@ -35,6 +35,8 @@ async def import_predictions(
     recorder: JobRecorder,
     settings: Settings,
     claims: PredictionClaims,
+    *,
+    account: str = "",
 ) -> AsyncIterator[JobRecord]:
     """Import every trainer prediction that is not known yet, from all pages.
 
@@ -47,6 +49,7 @@ async def import_predictions(
         recorder: stores the jobs.
         settings: for the rates.
         claims: matches predictions to jobs.
+        account: whose predictions are read; "" where it is not known.
 
     Yields:
         New jobs, and lost jobs that Replicate reports again.
@@ -55,7 +58,7 @@ async def import_predictions(
         ReplicateError: the list could not be read.
     """
     async for batch in in_batches(client.predictions()):
-        for job in import_batch(batch, api_base, recorder, settings, claims):
+        for job in import_batch(batch, api_base, recorder, settings, claims, account=account):
             yield job
         await asyncio.sleep(0)  # others' calls first
 
@@ -80,6 +83,8 @@ def import_batch(
     recorder: JobRecorder,
     settings: Settings,
     claims: PredictionClaims,
+    *,
+    account: str = "",
 ) -> list[JobRecord]:
     """Import some predictions in one transaction; returns jobs as `import_predictions` does."""
     found: list[JobRecord] = []
@@ -105,7 +110,10 @@ def import_batch(
                     if lost:
                         found.append(updated)
             elif prediction.id not in deleted and _is_training(prediction):
-                job = _insert(prediction, api_base, recorder, settings, claims, source="sync")
+                job = _insert(
+                    prediction, api_base, recorder, settings, claims,
+                    source="sync", account=account,
+                )  # fmt: skip
                 known[prediction.id] = (job.job_id, job.status, job.provider_status)
                 found.append(job)
     return found
@@ -119,6 +127,7 @@ def import_prediction(
     claims: PredictionClaims,
     *,
     source: str,
+    account: str = "",
 ) -> JobRecord | None:
     """Import a prediction that is not known yet and belongs to no job that is being posted.
 
@@ -129,6 +138,7 @@ def import_prediction(
         settings: for the rates.
         claims: recognises a second run of a job, which is imported and cancelled.
         source: what reported it: `sync` or `webhook`.
+        account: whose prediction it is; "" where it is not known.
 
     Returns:
         The job; None when the model is not a trainer, or the user deleted the job.
@@ -136,7 +146,9 @@ def import_prediction(
     if not _is_training(prediction) or recorder.writer.was_deleted(api_base, prediction.id):
         return None
     with recorder.batch():
-        return _insert(prediction, api_base, recorder, settings, claims, source=source)
+        return _insert(
+            prediction, api_base, recorder, settings, claims, source=source, account=account
+        )
 
 
 def _is_training(prediction: Prediction) -> bool:
@@ -152,9 +164,12 @@ def _insert(
     claims: PredictionClaims,
     *,
     source: str,
+    account: str,
 ) -> JobRecord:
     message = "Found on the account." if source == "sync" else "Replicate sent an event of it."
     record = _record(prediction, api_base, settings)
+    if account:
+        record = replace(record, submit={**record.submit, "account": account})
     first = claims.surplus_of(api_base, prediction)
     if first is None:
         restored = recorder.rescue.restored(record)

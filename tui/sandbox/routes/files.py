@@ -11,7 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from tui.sandbox.faults import Fault, FaultKind
 from tui.sandbox.files import LIMIT_BYTES, Incoming, too_large
-from tui.sandbox.http_tools import answer, core_of
+from tui.sandbox.http_tools import OTHER_USER, answer, core_of
 from tui.sandbox.problems import ProblemError, not_found, validation_failed
 
 _ENVELOPE = 64 * 1024
@@ -19,6 +19,11 @@ _ENVELOPE = 64 * 1024
 _FIELD_LIMIT = 64 * 1024
 _NAME_LIMIT = 255
 _CHUNK = 256 * 1024
+
+
+def _owner(request: web.Request) -> str:
+    """The other user that asks; "" is the sandbox's own."""
+    return str(request.get(OTHER_USER, ""))
 
 
 async def _create(request: web.Request) -> web.Response:
@@ -35,7 +40,7 @@ async def _create(request: web.Request) -> web.Response:
         incoming.path.unlink(missing_ok=True)
         raise validation_failed([("/filename", "Filename must be at most 255 bytes long")])
     kind = fields.get("type") or part.headers.get("Content-Type") or "application/octet-stream"
-    stored = core.files.keep(incoming, name, kind, _metadata(fields))
+    stored = core.files.keep(incoming, name, kind, _metadata(fields), owner=_owner(request))
     return answer(core.files.view(stored, core.views.base_url), status=201)
 
 
@@ -105,21 +110,28 @@ def _metadata(fields: dict[str, str]) -> dict[str, Any]:
 
 async def _list(request: web.Request) -> web.Response:
     core = core_of(request)
-    views = [core.files.view(item, core.views.base_url) for item in core.files.all()]
+    views = [
+        core.files.view(item, core.views.base_url)
+        for item in core.files.all()
+        if item.owner == _owner(request)
+    ]
     return answer({"next": None, "previous": None, "results": views})
 
 
 async def _get(request: web.Request) -> web.Response:
     core = core_of(request)
     stored = core.files.get(request.match_info["file_id"])
-    if stored is None:
+    if stored is None or stored.owner != _owner(request):
         raise not_found("File")
     return answer(core.files.view(stored, core.views.base_url))
 
 
 async def _delete(request: web.Request) -> web.Response:
-    if not core_of(request).files.delete(request.match_info["file_id"]):
+    files, file_id = core_of(request).files, request.match_info["file_id"]
+    stored = files.get(file_id)
+    if stored is None or stored.owner != _owner(request):
         raise not_found("File")
+    files.delete(file_id)
     return web.Response(status=204, content_type="text/plain")
 
 

@@ -17,7 +17,7 @@ from tui.base.hosts import is_loopback
 from tui.sandbox.clock import parse_stamp
 from tui.sandbox.core import Core
 from tui.sandbox.faults import FaultKind
-from tui.sandbox.http_tools import answer, core_of, json_object, only_known, page
+from tui.sandbox.http_tools import OTHER_USER, answer, core_of, json_object, only_known, page
 from tui.sandbox.problems import (
     ProblemError,
     insufficient_credit,
@@ -110,6 +110,7 @@ def accept(
         events=events,
         deployment=deployment,
         destination=destination,
+        owner=request.get(OTHER_USER, ""),
     )
 
 
@@ -164,7 +165,8 @@ def find(request: web.Request, kind: Kind | None = None) -> Record:
         ProblemError: 404, it does not exist.
     """
     record = core_of(request).jobs.by_id.get(request.match_info["id"])
-    if record is None or (kind is not None and record.kind != kind):
+    known = record is not None and record.owner == request.get(OTHER_USER, "")
+    if record is None or not known or (kind is not None and record.kind != kind):
         raise not_found()
     return record
 
@@ -188,6 +190,9 @@ async def _list(request: web.Request) -> web.Response:
 
 def _filtered(core: Core, request: web.Request) -> list[Record]:
     records = core.jobs.order["prediction"]
+    if core.config.other_users:
+        owner = request.get(OTHER_USER, "")
+        records = [record for record in records if record.owner == owner]
     moments = {}
     for name in ("created_after", "created_before"):
         if text := request.query.get(name):
