@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.shell import Shell
+from tests.support import eventually_sync
 from tui.cli import exit_codes
 
 
@@ -64,5 +65,31 @@ def test_the_limit_ends_every_way_to_a_job_with_its_own_status(shell: Shell, don
             failure = shell.json(*words, "--yes", status=exit_codes.BLOCKED)
             assert failure["error"] == "cost_limit_exceeded"
             assert "over the limit" in failure["message"]
+            figures = failure["details"]
+            assert figures["over_micros"] == figures["projected_micros"] - 1000 > 0
+            parts = ("spent_micros", "running_micros", "estimate_micros")
+            assert figures["projected_micros"] == sum(figures[part] for part in parts)
     finally:
         shell.run("limit", "off")
+
+
+def test_jobs_are_stopped_at_the_limit_only_after_a_yes_and_each_says_so(
+    shell: Shell, done: Any
+) -> None:
+    refused = shell.run("limit", "set", "500", "--stop-running", status=exit_codes.USAGE)
+    assert "add --yes" in refused.stderr
+    assert not shell.json("limit", "show")["enabled"], "nothing was changed"
+    running = shell.submit("--steps", "20000")["job_id"]
+    try:
+        assert shell.json("limit", "set", "500", "--stop-running", "--yes")["stop_running"]
+        shell.run("limit", "set", "400", "--stop-running")  # it is on: it is not asked again
+        eventually_sync(lambda: shell.json("job", running)["stop_running"])
+        assert "cancelled at $400 / 30 d" in shell.run("job", running).stdout
+        listed = {job["job_id"]: job["stop_running"] for job in shell.json("jobs")}
+        assert (listed[running], listed[done["job_id"]]) == (True, False)
+        assert shell.json("jobs", "state:active")[0]["stop_running"]
+    finally:
+        shell.run("limit", "set", "1", "--no-stop-running")
+        shell.run("limit", "off")
+        shell.run("cancel", running)
+    assert not shell.json("job", running)["stop_running"]

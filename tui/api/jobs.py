@@ -204,6 +204,7 @@ class Job(TypedDict):
         unheard_since: the last moment at which its state was known, where nothing can be learned of
             it now; null for a job that is followed, or has ended. Its fields are those of then.
         unheard_reason: why nothing can be learned of it, in a few words.
+        stop_running: whether it is cancelled when the cost limit is reached.
         progress: how far it is.
         metadata: what else is known.
         delivered: whether results arrived; null for jobs that were not looked at.
@@ -234,6 +235,7 @@ class Job(TypedDict):
     is_active: bool
     unheard_since: Timestamp | None
     unheard_reason: str | None
+    stop_running: bool
     progress: JobProgress
     metadata: JobMetadata
     delivered: DeliveredState | None
@@ -403,7 +405,7 @@ class JobMoved(TypedDict):
     hardware: str
 
 
-RerunPart: TypeAlias = Literal["config", "dataset", "data", "version"]
+RerunPart: TypeAlias = Literal["config", "dataset", "data", "version", "account"]
 """A part of a job that may differ when it is run again."""
 
 

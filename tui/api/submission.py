@@ -701,6 +701,32 @@ class ChosenVersion(TypedDict):
     created_at: Timestamp | None
 
 
+class CostLimitDetails(TypedDict, total=False):
+    """Why the cost limit refuses a job, in millionths of a dollar.
+
+    Attributes:
+        spent_micros: spent in the window until now.
+        running_micros: what active jobs are expected to cost further.
+        estimate_micros: what the new job is expected to cost.
+        projected_micros: all three together.
+        limit_micros: the limit.
+        over_micros: by how much it would be exceeded.
+        period: the rolling window.
+        action: what the limit does.
+        reason: `unknown_spending` where what was spent cannot be worked out; then alone.
+    """
+
+    spent_micros: Micros
+    running_micros: Micros
+    estimate_micros: Micros
+    projected_micros: Micros
+    limit_micros: Micros
+    over_micros: Micros
+    period: Literal["daily", "weekly", "monthly"]
+    action: Literal["warn", "block"]
+    reason: str
+
+
 class CheckReport(TypedDict):
     """Everything that can be known about a job before it costs anything.
 
@@ -717,6 +743,7 @@ class CheckReport(TypedDict):
         estimate: time and price.
         leaves: what would leave this machine.
         request: what would be sent.
+        cost_limit: the figures where the cost limit refuses the job; else null.
         delivery: where results would go.
         weights: which weights would leave the trainer.
         cancel_after: seconds after which Replicate would end the job; null without a limit.
@@ -738,6 +765,7 @@ class CheckReport(TypedDict):
     estimate: CostEstimate
     leaves: LeavingData
     request: PlannedRequest
+    cost_limit: CostLimitDetails | None
     delivery: PlannedDelivery
     weights: PlannedWeights
     cancel_after: int | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from tui.base import formatting
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tui.api.spending import CostLimitChange, Rate, SpendingStanding
     from tui.api.versions import Pinned, VersionComparison
     from tui.client.client import ControlClient
+    from tui.client.cloud import CloudCalls
 
     class _HardwareRow(Rate):
         """A machine with its rate, and its state on the status page."""
@@ -154,12 +156,28 @@ def limit(options: argparse.Namespace) -> int:
             change["action"] = options.then
         if options.stop_running is not None:
             change["stop_running"] = options.stop_running
+        if options.stop_running and not _agreed_to_stop(cloud, options):
+            return exit_codes.USAGE
     state = (cloud.set_limit(**change) if change else cloud.limit()).result()
     if options.json:
         say_json(state)
     else:
         say(_limit_line(state))
     return exit_codes.FINE
+
+
+def _agreed_to_stop(cloud: CloudCalls, options: argparse.Namespace) -> bool:
+    """Ask once, when it is switched on, whether jobs shall be cancelled at the limit."""
+    if options.yes or cloud.limit().result()["stop_running"]:
+        return True
+    tell("When the limit is reached, every running job is cancelled, and what it has computed")
+    tell("since its last checkpoint is lost. It is not asked again then.")
+    if not sys.stdin.isatty():
+        tell("Nobody is here to ask: add --yes to agree. Nothing was changed.")
+        return False
+    sys.stderr.write("Stop running jobs at the limit? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _limit_line(state: SpendingStanding) -> str:

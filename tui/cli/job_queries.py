@@ -23,6 +23,7 @@ from tui.store.lost_contact import Contacts, LostContact
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 from tui.store.shown_cost import ShownCost, shown_cost
+from tui.store.stopping_limit import stopping_limit
 
 
 def jobs(options: argparse.Namespace) -> int:
@@ -32,8 +33,11 @@ def jobs(options: argparse.Namespace) -> int:
     records = store.records(where, -1 if options.limit is None else options.limit)
     if options.json:
         folder, files = context.outputs(), store.all_files()
-        contacts = store.contacts()
-        say_json([job_json(job, files.get(job.job_id, ()), folder, contacts) for job in records])
+        contacts, stops = store.contacts(), bool(stopping_limit(store))
+        say_json([
+            job_json(job, files.get(job.job_id, ()), folder, contacts, stops=stops)
+            for job in records
+        ])  # fmt: skip
     elif not records and not where.text:
         say("No jobs yet. Start one with: simpletuner-tui submit CONFIG")
     else:
@@ -71,9 +75,11 @@ def job(options: argparse.Namespace) -> int:
     record = store.find(options.id)
     files = store.files(record.job_id)
     if options.json:
-        say_json(job_json(record, files, context.outputs(), store.contacts()))
+        stops = bool(stopping_limit(store))
+        say_json(job_json(record, files, context.outputs(), store.contacts(), stops=stops))
     else:
-        _say_job(record, files, store.contacts().of(record, datetime.now(UTC)))
+        unheard = store.contacts().of(record, datetime.now(UTC))
+        _say_job(record, files, unheard, stopping_limit(store))
     context.wake_engine(needed=record.status.is_active)
     return exit_codes.FINE
 
@@ -93,7 +99,10 @@ _AGAIN = {
 
 
 def _say_job(
-    record: JobRecord, files: list[FileRecord], unheard: LostContact | None = None
+    record: JobRecord,
+    files: list[FileRecord],
+    unheard: LostContact | None = None,
+    stops_at: str = "",
 ) -> None:
     from tui.base import formatting
 
@@ -112,6 +121,7 @@ def _say_job(
         ("step", f"{record.step or 0} of {record.total_steps or '?'}"),
         ("loss", _loss_words(record)),
         ("cost", formatting.cost_words(*cost) if cost else formatting.money(None)),
+        ("limit", f"cancelled at {stops_at}" if stops_at and record.status.is_active else ""),
         ("created", formatting.stamp(record.created_at)),
         ("ended", formatting.stamp(record.completed_at)),
         ("prediction", f"{record.prediction_id}  {record.web_url}".rstrip()),

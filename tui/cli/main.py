@@ -177,8 +177,9 @@ def _add_money(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--stop-running",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="cancel running jobs when it is reached",
+        help="cancel running jobs when it is reached; asks, unless --yes is given",
     )
+    limit.add_argument("--yes", action="store_true", help="agree to --stop-running")
     rates = add("rates", "What hardware costs; published rates can be replaced.", json=True)
     rates.add_argument("action", choices=("show", "set", "reset"))
     rates.add_argument("profile", nargs="?", help="hardware, for set")

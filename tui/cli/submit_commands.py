@@ -23,6 +23,7 @@ from tui.client.errors import ControlError
 from tui.store.job_json import job_json
 from tui.store.lost_contact import LostContact
 from tui.store.records import JobRecord
+from tui.store.stopping_limit import stopping_limit
 from tui.store.transfer_records import DestinationRecord
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> 
     if options.wait:
         return _wait(options, control, job_id)
     if options.json:
-        say_json(job_json(_job(job_id), context.reader().files(job_id), context.outputs()))
+        store = context.reader()
+        stops = bool(stopping_limit(store))
+        say_json(job_json(_job(job_id), store.files(job_id), context.outputs(), stops=stops))
     else:
         say(job_id)
         tell(background_words(_job(job_id)))
@@ -360,12 +363,20 @@ def _status_of(report: CheckReport) -> int:
 def _failure(report: CheckReport) -> dict[str, Any]:
     """The failure of a report that is not ok, in the shape of the HTTP API."""
     code, message, advice = "check_failed", "The job cannot work.", ""
+    details: dict[str, Any] = {}
     if _status_of(report) == exit_codes.BLOCKED:
         cost = next(check for check in report["checks"] if check["id"] == "cost")
         code, advice = "cost_limit_exceeded", cost["advice"]
         message = f"The cost limit refuses this job: {cost['message']}."
+        details = dict(report["cost_limit"] or {})
     detail = f"{message} {advice}".rstrip()
-    return {"error": code, "message": message, "advice": advice, "detail": detail, "details": {}}
+    return {
+        "error": code,
+        "message": message,
+        "advice": advice,
+        "detail": detail,
+        "details": details,
+    }
 
 
 def _tell_checks(report: CheckReport) -> None:

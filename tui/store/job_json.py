@@ -24,6 +24,8 @@ def job_json(
     files: Sequence[FileRecord] | None = None,
     outputs: Path | None = None,
     contacts: Contacts | None = None,
+    *,
+    stops: bool = False,
 ) -> Job:
     """Return a job as JSON data; times are ISO 8601 in UTC, money is in US dollars.
 
@@ -32,6 +34,7 @@ def job_json(
         files: its files; None leaves them out.
         outputs: the folder that their paths are relative to; None keeps relative paths.
         contacts: which jobs are not heard of; None for a job that has just been asked about.
+        stops: whether the cost limit ends running jobs.
     """
     ended = job.completed_at or datetime.now(UTC)
     data: Job = {
@@ -57,6 +60,7 @@ def job_json(
         "is_active": job.status.is_active,
         "unheard_since": None,
         "unheard_reason": None,
+        "stop_running": stops and job.status.is_active,
         "progress": {
             "stage": job.stage or None,
             "step": job.step,

@@ -57,6 +57,8 @@ _FILES = """
 SELECT job_id, json_group_array(json_object(
     'path', :outputs || '/' || path, 'size', size, 'sha256', sha256))
 FROM (SELECT * FROM files WHERE missing = '' AND :only ORDER BY job_id, path) GROUP BY job_id"""
+_STOPS = """COALESCE((SELECT json_extract(value, '$.enabled') AND
+    json_extract(value, '$.stop_running') FROM facts WHERE name = 'spending'), 0)"""
 _ENDED = "status IN ('completed', 'failed', 'cancelled')"
 _JOBS = f"""
 SELECT {_ENDED}, json_object(
@@ -73,6 +75,7 @@ SELECT {_ENDED}, json_object(
     'is_terminal', json(CASE WHEN {_ENDED} THEN 'true' ELSE 'false' END),
     'is_active', json(CASE WHEN {_ENDED} THEN 'false' ELSE 'true' END),
     'unheard_since', NULL, 'unheard_reason', NULL,
+    'stop_running', json(CASE WHEN NOT {_ENDED} AND {_STOPS} THEN 'true' ELSE 'false' END),
     'progress', {_PROGRESS}, 'metadata', {_METADATA},
     'delivered',
     CASE WHEN instr(submit, '"delivered"') THEN json_extract(submit, '$.delivered') END,

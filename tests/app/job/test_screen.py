@@ -13,6 +13,7 @@ from tests.app.job.world import DONE, DRAFT, FAILED, RUNNING, fill_jobs
 from tests.app.new_job.check_answer import answer
 from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW
+from tests.support import eventually
 from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
@@ -63,6 +64,9 @@ async def test_a_limit_that_ends_running_jobs_stands_on_each_of_them(
         await open_job(app, pilot, RUNNING)
         assert "cancelled at $50 / 7 d" in lines_of(app)[1]
         await pilot.press("escape")
+        if size[1] == 40:  # the preview of the list folds away on a small screen
+            await eventually(lambda: bool(app.screen.query("#preview-title")))
+            await eventually(lambda: "cancelled at $50 / 7 d" in text_of(app))
         await open_job(app, pilot, DONE)
         assert "cancelled at" not in text_of(app)
 

@@ -13,6 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.app.job.facts import stopping_limit
 from tui.app.terminal.text_lines import fit, strip_of
 from tui.app.terminal.theme import Palette, palette
 from tui.app.widgets.panel_title import PanelTitle
@@ -90,7 +91,9 @@ class JobPreview(Vertical):
             tail.set([])
             self._curve(None)
             return
-        title.set(headline(job))
+        stops_at = stopping_limit(self.context.settings.spending)
+        marks = (f"cancelled at {stops_at}",) if stops_at and job.status.is_active else ()
+        title.set(headline(job), marks)
         tail.set(log_tail(self.context.home.log_file(job.job_id), self.size.height or 12))
         self._curve(job)
 

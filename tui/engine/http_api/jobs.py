@@ -16,6 +16,7 @@ from tui.store.filter import JobFilter
 from tui.store.job_json import job_json
 from tui.store.lost_contact import Contacts
 from tui.store.records import JobRecord
+from tui.store.stopping_limit import stopping_limit
 
 _USUAL_LIMIT: Final = 50
 
@@ -132,7 +133,8 @@ class JobRoutes:
 
     def _row(self, job: JobRecord, contacts: Contacts) -> jobs.Job:
         files = self._engine.reader.files(job.job_id)
-        row = job_json(job, files, self._engine.listening.outputs, contacts)
+        stops = bool(stopping_limit(self._engine.reader))
+        row = job_json(job, files, self._engine.listening.outputs, contacts, stops=stops)
         row["sandbox"] = is_loopback(job.api_base)
         return row
 

@@ -43,6 +43,7 @@ from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.api import spending
+    from tui.api.submission import CostLimitDetails
 
 LOG = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class SpendingService:
                 f"{WINDOW_WORDS[verdict.limit.period]}.",
                 status=429,
                 code="cost_limit_exceeded",
-                details=verdict_data(verdict),
+                details=dict(verdict_data(verdict)),
             )
         return warning_text(verdict) if verdict.warns else ""
 
@@ -137,6 +138,14 @@ class SpendingService:
         if verdict.warns:
             return Check("cost", "warn", message, warning_text(verdict))
         return Check("cost", "ok", message)
+
+    def refusal(self, api_base: str, estimate_micros: int) -> CostLimitDetails | None:
+        """The figures of a job that the limit refuses; None for one that it lets pass."""
+        try:
+            verdict = self.verdict(api_base, estimate_micros)
+        except RefusedError as error:
+            return cast("CostLimitDetails", error.details or {})
+        return verdict_data(verdict) if verdict.blocks else None
 
     # -- to show ------------------------------------------------------------------------------
 
@@ -344,7 +353,7 @@ def warning_text(verdict: SpendingVerdict) -> str:
     return f"{share:.0f} % of the cost limit with this job: {sum_text(verdict)}."
 
 
-def verdict_data(verdict: SpendingVerdict) -> dict[str, int | str]:
+def verdict_data(verdict: SpendingVerdict) -> CostLimitDetails:
     """A verdict as details of an API error."""
     return {
         "spent_micros": verdict.spent_micros,

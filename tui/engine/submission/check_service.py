@@ -193,7 +193,10 @@ class CheckService:
         report = report_of(prepared, api_base)
         if not prepared.asking:
             self._shown.show(api_base, prepared.draft, report["leaves"]["place"])
-        facts = {"check_id": check_id, "rev": rev, "asking": prepared.asking}
+        facts = {
+            "check_id": check_id, "rev": rev, "asking": prepared.asking,
+            "cost_limit": self._spending.refusal(api_base, prepared.estimate.micros),
+        }  # fmt: skip
         return cast("CheckReport", {**facts, **report})
 
 
