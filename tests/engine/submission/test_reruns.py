@@ -109,6 +109,11 @@ async def test_staged_data_are_sent_again_only_with_the_same_content(world: Worl
     assert plan["data"]["state"] == "again"
     assert plan["data"]["bytes"] > 0
     assert plan["differences"] == []
+    record = world.job(job.job_id)
+    before = {**record.submit, "account": "bob"}
+    world.engine.recorder.note(job.job_id, "local", "note", "Bob's.", submit=before)
+    (difference,) = (await world.client.rerun_plan(job.job_id))["differences"]
+    assert difference["words"] == "account @bob → @sandbox, who would pay"
     other = await world.ended((await world.client.rerun(job.job_id, {"consent": True}))["job_id"])
     assert other.submit["staging"]["key"] == job.submit["staging"]["key"]
     await eventually(lambda: world.engine.staging.rows() == [])

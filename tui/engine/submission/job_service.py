@@ -111,7 +111,7 @@ class JobService:
             return _submitted(earlier, again=True)
         prepared = await self._startable(api_base, draft)
         trigger_words = await asyncio.to_thread(caption_words, prepared.report)
-        account = await self._account(api_base)
+        account = await self.account(api_base)
         staged_as = ""
         if prepared.staging is not None:
             staged_as = await self._staging.remember(
@@ -201,7 +201,7 @@ class JobService:
         self._submitter.start(job, prepared.report, secret_inputs)
         return _submitted(job, warning=warning)
 
-    async def _account(self, api_base: str) -> str:
+    async def account(self, api_base: str) -> str:
         """Return the account that a job is submitted for; "" when Replicate does not tell."""
         try:
             return (await self._clients.with_account(api_base))[1]

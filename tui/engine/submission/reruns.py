@@ -89,6 +89,7 @@ class RerunService:
                     not_ran = f"{verdict.words[:1].upper()}{verdict.words[1:]}."
             not_ran = not_ran or _no_version(prepared)
             differences += await self._version_difference(job, read_draft(today))
+        differences += await self._account_difference(job)
         return {
             "job_id": job.job_id,
             "name": name,
@@ -134,6 +135,16 @@ class RerunService:
         if base == job.name or base not in self._names(base):
             base = job.name
         return self._preparer.free_name(base)
+
+    async def _account_difference(self, job: JobRecord) -> list[RerunDifference]:
+        """Whose money a run would cost today, if the job began with another account."""
+        then, now = job.submit.get("account"), await self._jobs.account(job.api_base)
+        if not then or now in ("", then):
+            return []
+        return [
+            {"what": "account", "name": "account", "then": then, "now": now,
+             "words": f"account @{then} → @{now}, who would pay"}
+        ]  # fmt: skip
 
     async def _version_difference(self, job: JobRecord, draft: Draft) -> list[RerunDifference]:
         """What version today's run would take, if it is another one."""
