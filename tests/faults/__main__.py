@@ -6,10 +6,19 @@ import asyncio
 import logging
 import sys
 
-from tests.faults import delivery, submit, webhooks
+from tests.faults import crashes, delivery, following, submit, transfers, webhooks
 from tests.faults.table import run, text
 
-PARTS = (submit.PART, delivery.PART, webhooks.PART)
+PARTS = (
+    submit.PART,
+    following.PART,
+    transfers.UPLOADS,
+    transfers.DOWNLOADS,
+    delivery.PART,
+    webhooks.PART,
+    crashes.KILLED,
+    crashes.FULL,
+)
 TRIES = 30
 
 

@@ -16,7 +16,9 @@ from tui.sandbox.demo import write_demo_project
 from tui.sandbox.faults import Fault as SandboxFault
 from tui.sandbox.server import serve
 from tui.settings import Home
+from tui.store.reader import StoreReader
 
+_TROUBLES = ("uncertain", "waiting", "looked-up", "accepted")
 LIST = "GET /v1/predictions"
 FAULTS: dict[str, tuple[str, ...]] = {
     **{f"answer {name}": faults for name, faults in ANSWERS.items()},
@@ -59,13 +61,26 @@ def _attempt(
         await world.settle()
         predictions = {record.id for record in world.predictions}
         jobs = [job.prediction_id for job in world.jobs]
+        said = _said(world)
         await world.clear()
         return Outcome(
             lost=set(jobs) != predictions,
             doubled=len(predictions) > 1 or len(jobs) > 1,
+            said=said,
         )
 
     return attempt
+
+
+def _said(world: ScriptWorld) -> str:
+    """What the history of the newest job says of its trouble, and of how it was found."""
+    reader = StoreReader(world.home.database)
+    try:
+        events = reader.events(world.submitted[-1])
+    finally:
+        reader.close()
+    told = [event.message for event in events if event.kind in _TROUBLES]
+    return " ".join(told[:1] + told[1:][-1:]) or events[-1].message
 
 
 PART = Part(

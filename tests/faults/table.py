@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _HUNG_SECONDS = 60.0
+_BLOCKED_FACTOR = 1.5
 
 
 @dataclass
@@ -31,10 +34,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Fault:
-    """A row: a name, and one try under that fault in a world, by a generator with a fixed seed."""
+    """A row.
+
+    Attributes:
+        name: what is done to the program.
+        attempt: one try under that fault in a world, by a generator with a fixed seed.
+        most: the largest number of tries, for a fault that takes long.
+    """
 
     name: str
     attempt: Callable[[Any, random.Random], Awaitable[Outcome]]
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,29 +74,79 @@ class Row:
 
 
 async def run(parts: Sequence[Part], tries: int) -> list[Row]:
-    """Try every fault `tries` times; the seed of a try is its fault's name and its number."""
+    """Try every fault `tries` times; the seed of a try is its fault's name and its number.
+
+    After a try that does not end its world is closed, as far as that is possible, and the next try
+    gets a new one.
+    """
     rows: list[Row] = []
     for part in parts:
-        with tempfile.TemporaryDirectory(prefix="faults") as folder:
-            async with part.open(Path(folder)) as world:
-                for fault in part.faults:
-                    rows.append(row := Row(f"{part.name}: {fault.name}"))
-                    for number in range(tries):
-                        await _try(row, fault, world, random.Random(f"{row.fault} {number}"))
+        async with AsyncExitStack() as worlds:
+            world, is_open = None, False
+            for fault in part.faults:
+                rows.append(row := Row(f"{part.name}: {fault.name}"))
+                for number in range(tries if fault.most is None else min(tries, fault.most)):
+                    if not is_open:
+                        world, is_open = await _opened(part, worlds), True
+                    if not await _try(row, fault, world, random.Random(f"{row.fault} {number}")):
+                        await _closed(worlds)
+                        is_open = False
     return rows
 
 
-async def _try(row: Row, fault: Fault, world: Any, dice: random.Random) -> None:
+async def _opened(part: Part, worlds: AsyncExitStack) -> Any:
+    folder = worlds.enter_context(tempfile.TemporaryDirectory("faults", ignore_cleanup_errors=True))
+    return await worlds.enter_async_context(part.open(Path(folder)))
+
+
+async def _closed(worlds: AsyncExitStack) -> None:
+    """Close a world that may hang as well."""
+    with suppress(Exception), _watched():
+        async with asyncio.timeout(_HUNG_SECONDS):
+            await worlds.aclose()
+
+
+async def _try(row: Row, fault: Fault, world: Any, dice: random.Random) -> bool:
+    """Make one try; return whether it came to its end."""
     row.tries += 1
     try:
-        async with asyncio.timeout(_HUNG_SECONDS):
-            outcome = await fault.attempt(world, dice)
-    except TimeoutError:
+        with _watched():
+            async with asyncio.timeout(_HUNG_SECONDS):
+                outcome = await fault.attempt(world, dice)
+    except Exception as error:  # a wait that gave up is the usual one
         row.hung += 1
-        return
+        row.said = f"{type(error).__name__}: {error}".strip(": ").partition("\n")[0]
+        return False
     row.lost += outcome.lost
     row.doubled += outcome.doubled
     row.said = outcome.said or row.said
+    return True
+
+
+class BlockedError(Exception):
+    """The event loop was blocked for so long that no time limit could end the try."""
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Interrupt this thread, whatever it does, when the loop does not enforce the limit itself."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise BlockedError("the loop is blocked")
+
+    thread = threading.main_thread().ident or 0
+    watchdog = threading.Timer(
+        _HUNG_SECONDS * _BLOCKED_FACTOR, signal.pthread_kill, (thread, signal.SIGUSR1)
+    )
+    watchdog.daemon = True
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
+        watchdog.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 def text(rows: Sequence[Row]) -> str:
