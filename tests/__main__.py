@@ -4,7 +4,8 @@
 required for every change; the README's command runs it. `ui` runs the tests of the app. `release`
 adds what takes too long for every change: more examples, more kills, larger files. `all` has a
 shorter version of each. `attacks` runs the attacks alone, in full. `release faults [TRIES]` prints
-the table of faults (see `tests/faults`).
+the table of faults (see `tests/faults`), `release mutants [MODULE …]` the table of small faults in
+our own code that the tests noticed (see `tests/mutation`; needs the extra `mutation`).
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ TIERS: dict[str, tuple[str, list[str]]] = {
     ),
     "release": ("everything, and what is too long for every change", ["-m", ""]),
 }
+_TABLES = {"faults": "tests.faults", "mutants": "tests.mutation"}
 
 
 def command(tier: str, more: list[str]) -> list[str]:
     """The command that runs a tier; the caller's arguments come last, so they take precedence."""
-    if tier == "release" and more[:1] == ["faults"]:
-        return [sys.executable, "-m", "tests.faults", *more[1:]]
+    if tier == "release" and more and more[0] in _TABLES:
+        return [sys.executable, "-m", _TABLES[more[0]], *more[1:]]
     return [sys.executable, "-m", "pytest", *TIERS[tier][1], *more]
 
 

@@ -1,0 +1,1 @@
+"""Mutation tests of the modules that money, data and secrets depend on."""
