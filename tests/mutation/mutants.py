@@ -94,7 +94,7 @@ def _digest(place: _Place) -> bytes:
 
 
 class _Unannotated(ast.NodeTransformer):
-    """Removes what has no effect when the module runs: annotations, and how arguments are passed."""
+    """Removes what has no effect on a run: annotations, and whether arguments are named."""
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -59,6 +60,34 @@ async def test_the_failure_is_reported_that_opened_the_circuit_and_not_the_open_
             await client.account()
     assert caught.value.status == 503
     assert len(server.seen) == 2
+
+
+async def test_the_longest_pause_doubles_with_each_try(server, pauses, monkeypatch):
+    monkeypatch.setattr(session.random, "uniform", lambda _least, most: most)
+    server.on("GET /account", reply(b"", status=503))
+    retry = Retry(attempts=6, base=1.0, longest=15.0, patience=1000.0)
+    async with client_of(server, pauses, replace(QUICK, retry=retry)) as client:
+        with pytest.raises(ServiceError):
+            await client.account()
+    assert pauses.taken == [2, 4, 8, 15, 15]
+
+
+async def test_a_file_is_read_while_it_comes(server, client):
+    """It may be larger than the memory."""
+    read = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"x" * 4 * 2**20)
+        await asyncio.wait_for(read.wait(), 10)
+        await response.write(b"last")
+        return response
+
+    server.on("GET /files/f", slow)
+    async with client.reading(f"{server.base}/files/f") as answer:
+        assert await anext(aiter(answer.pieces)).startswith(b"x")
+        read.set()
 
 
 @pytest.mark.parametrize(("size", "fits"), [(40, True), (41, False)])

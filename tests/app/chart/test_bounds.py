@@ -126,3 +126,29 @@ def test_dots_outside_of_the_plot_are_left_out() -> None:
     inside = Canvas(2, 2, 1)
     inside.fill(0, 0, 0, 7)
     assert [list(canvas.row(at)) for at in (0, 1)] == [list(inside.row(at)) for at in (0, 1)]
+
+
+def test_a_share_of_the_height_is_a_value_between_the_ends() -> None:
+    assert [Scale(2, 10).value(share) for share in (0, 0.5, 1)] == [2, 6, 10]
+    assert [Scale(-1, 3, log=True).value(share) for share in (0, 0.5, 1)] == [0.1, 10, 1000]
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(4, 60))
+def test_labels_stand_at_the_row_of_their_value(low: float, length: float, rows: int) -> None:
+    scale = Scale(low, low + length)
+    height = length / (rows - 1)
+    for row, text in scale.ticks(rows).items():
+        rounding = abs(float(text)) * 0.005 + 1e-9
+        wanted = scale.value(1 - row / (rows - 1))
+        assert float(text) == pytest.approx(wanted, abs=height / 2 + rounding)
+
+
+def test_ticks_are_the_round_numbers_between_the_ends() -> None:
+    assert round_ticks(0, 10, 5) == [0, 2, 4, 6, 8, 10]
+    assert round_ticks(1, 9, 4) == [2, 4, 6, 8]
+    assert round_ticks(0, 1e-300, 3) == [0, 1e-300]
+
+
+def test_a_logarithmic_axis_of_one_decade_is_labelled_at_its_powers() -> None:
+    assert set(Scale(0, 1, log=True).ticks(4).values()) == {"1", "10"}
+    assert set(Scale(0, 0.9, log=True).ticks(12).values()) > {"2", "4"}

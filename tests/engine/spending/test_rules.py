@@ -160,3 +160,15 @@ def test_counts_and_the_average_exclude_earlier_jobs() -> None:
 )
 def test_amounts_in_sentences(micros: int, words: str) -> None:
     assert dollars(micros) == words
+
+
+@pytest.mark.parametrize("limit", [Limit(False, 50, "monthly", "block"), Limit(False)])
+def test_a_limit_that_is_off_is_never_exceeded(limit: Limit) -> None:
+    verdict = judge(limit, [], 100, T0)
+    assert (verdict.over_micros, verdict.blocks, verdict.warns) == (0, False, False)
+    assert verdict.percent is None
+
+
+def test_no_percentage_is_taken_of_a_limit_of_nothing() -> None:
+    assert judge(Limit(True, 0, "monthly", "block"), [], 100, T0).percent is None
+    assert judge(Limit(True, 1, "monthly", "block"), [], 100, T0).percent == 10_000

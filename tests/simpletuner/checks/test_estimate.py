@@ -137,6 +137,7 @@ def memory(**values: Any) -> tuple[float, float]:
 
 def test_activations_grow_with_the_batch_and_without_checkpointing() -> None:
     weights, activations = memory()
+    assert activations == pytest.approx(0.25 * 12**0.5 + 0.6)
     assert memory(train_batch_size=3) == (weights, pytest.approx(activations * 3))
     assert memory(gradient_checkpointing=False) == (weights, pytest.approx(activations * 6))
     small = guess_memory(config({"resolution": 512}))

@@ -233,3 +233,12 @@ def test_memory_does_not_grow_with_the_dataset(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
     finally:
         tracemalloc.stop()
+
+
+def test_the_lower_bound_of_a_size_counts_each_name_twice(tmp_path: Path) -> None:
+    """The archive has it in the entry and in its list."""
+    report = report_of(tmp_path, write_dataset(tmp_path / "cats"))
+    [(name, file), *_] = [(n, f) for n, f in report.archive_files.items() if n.endswith(".png")]
+    short = stored_size({"a.png": file})
+    assert stored_size({"a" * 31 + ".png": file}) == short + 2 * 30
+    assert name in report.archive_files

@@ -64,3 +64,24 @@ def test_a_line_excuses_only_the_traceback_of_its_own_process(rank: int, expecte
     memory = traceback("torch.OutOfMemoryError: CUDA out of memory.").splitlines()
     last = traceback("OSError: [Errno 28] No space left on device")
     assert rule(survived, *(f"[rank{rank}]: {line}" for line in memory), last) == expected
+
+
+DIVERGED = "ValueError: Non-finite training loss detected"
+
+
+def test_a_loss_that_is_lost_before_any_bar_is_lost_in_the_first_step() -> None:
+    assert "in the first step" in diagnose(DIVERGED).what
+    assert "in the step after 5 of 1,000" in diagnose(f"{bar(5)}\n{DIVERGED}").what
+
+
+@pytest.mark.parametrize(("count", "more"), [(4, ""), (5, " and 1 more"), (6, " and 2 more")])
+def test_samples_beyond_the_fourth_are_counted(count: int, more: str) -> None:
+    names = [f"{number}.png" for number in range(count)]
+    what = diagnose(f"{DIVERGED}: {names}").what
+    assert f"{', '.join(names[:4])}{more}." in what
+
+
+def test_only_a_lost_loss_is_said_to_be_one() -> None:
+    """Rules are told apart by their whole names."""
+    for line in ("[EVENT] gpu.fault: GPU fault detected", "RuntimeError: NSFW", TOKEN, FULL):
+        assert "loss" not in diagnose(line).what

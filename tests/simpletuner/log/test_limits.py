@@ -78,6 +78,25 @@ def test_a_stage_has_no_percent_beyond_the_whole(shown: str, percent: float | No
     assert stage_parts(f"Training ({shown}): x")[1] == percent
 
 
+def test_a_traceback_is_one_notice_and_ends_at_its_exception_or_at_a_tag() -> None:
+    parser = LogParser()
+    frames = 'Traceback (most recent call last):\n  File "/x.py", line 1\n\tcode\n'
+    ended = f"{frames}ValueError: bad\nplain words\n{frames}KeyError: 1\n"
+    update = parser.feed(ended.encode())
+    assert [(one.title, one.message) for one in update.notices] == [
+        ("ValueError", "bad"), ("KeyError", "1"),
+    ]  # fmt: skip
+    for tagged in ("[INFO] Cats: three", f"{bar(3)} [INFO] Cats: three"):
+        cut = LogParser().feed(f"{frames}{tagged}\nplain words\n".encode())
+        assert [(one.title, one.message) for one in cut.notices] == [("Cats", "three")]
+
+
+def test_a_stage_is_shown_as_the_newest_line() -> None:
+    assert read("[STAGE] ⏳ Loading base model: flux")[0].progress.last_line.startswith("[STAGE]")
+    checkpoint = "[STAGE] ✓ Saving Checkpoint: checkpoint-10"
+    assert read("words", checkpoint)[0].progress.last_line == checkpoint
+
+
 # -- the series on their own ------------------------------------------------------------------
 
 
@@ -113,8 +132,9 @@ def test_a_step_that_is_drawn_again_after_its_values_were_told_is_not_told_twice
 
 
 def test_a_hostile_log_does_not_fill_the_memory_with_its_values() -> None:
-    series, points = Series(), list[MetricPoint]()
+    series, points, largest = Series(), list[MetricPoint](), 0
     for step in range(_CACHE_LIMIT + 10):
         series.advance(b"%d" % step, b"1/1 [0<0, 1s/it, a=%d, %s=1" % (step, b"x" * 99), points)
-    assert len(series._pairs) <= _CACHE_LIMIT
+        largest = max(largest, len(series._pairs))
+    assert largest <= _CACHE_LIMIT
     assert max(map(len, series._pairs)) <= 100
