@@ -86,7 +86,7 @@ async def test_a_file_is_read_while_it_comes(server, client):
 
     server.on("GET /files/f", slow)
     async with client.reading(f"{server.base}/files/f") as answer:
-        assert await anext(aiter(answer.pieces)).startswith(b"x")
+        assert (await anext(aiter(answer.pieces))).startswith(b"x")
         read.set()
 
 
