@@ -80,6 +80,31 @@ def assert_clean(texts: Iterable[str | bytes] = (), *, below: Path | None = None
     assert leaks == [], "\n".join(leaks)
 
 
+def assert_processes_clean(home: Path) -> None:
+    """Fail if arguments of a program with this home, or its engine's environment, have the mark.
+
+    The environment of a command is its user's own; that of the engine outlives it.
+    """
+    engines, leaks = 0, []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environ, command = ((folder / name).read_bytes() for name in ("environ", "cmdline"))
+        except OSError:  # it has ended, or is another user's
+            continue
+        if f"SIMPLETUNER_TUI_HOME={home}".encode() not in environ.split(b"\0"):
+            continue
+        arguments = command.split(b"\0")
+        texts = {"cmdline": command}
+        if b"engine" in arguments or b"tui.secrets.helper" in arguments:
+            engines += 1
+            texts["environ"] = environ
+        leaks += [
+            f"{folder}/{name}: {arguments[:6]}" for name, data in texts.items() if leaks_in(data)
+        ]
+    assert leaks == []
+    assert engines, "no engine runs"
+
+
 @contextmanager
 def marked_secrets(patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the mark into every secret that is created in the context."""

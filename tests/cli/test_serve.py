@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -43,7 +44,7 @@ class Serving:
 def serving(*arguments: str) -> Iterator[Serving]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tui", "serve", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, umask=0,
     )  # fmt: skip
     running = Serving(process)
     reader = threading.Thread(target=running.read)
@@ -111,6 +112,8 @@ def test_serve_runs_a_job_and_prints_its_events(
     assert {"local", "webhook", "storage"} <= sources
     assert next(event["event"] for event in of_job) == "created"
     assert not (home / "engine.sock").exists()
+    modes = {str(path): oct(stat.S_IMODE(path.lstat().st_mode)) for path in home.rglob("*")}
+    assert {path: mode for path, mode in modes.items() if int(mode, 8) & 0o077} == {}
     assert world["token"] not in "\n".join(served.lines)
 
 

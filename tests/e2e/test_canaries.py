@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.canary import MARK, assert_clean
+from tests.canary import MARK, assert_clean, assert_processes_clean
 from tests.e2e.screen import Screen
 from tests.sandbox.background import Background
 from tests.support import eventually_sync
@@ -49,6 +49,7 @@ def environment(sandbox: Background) -> Iterator[dict[str, str]]:
             "REPLICATE_API_TOKEN": sandbox.sandbox.token,
             "HF_TOKEN": HUB_TOKEN,
             "HF_ENDPOINT": sandbox.sandbox.hub.url,
+            "AWS_SECRET_ACCESS_KEY": f"{MARK}of-another-program",
         }
 
 
@@ -75,6 +76,7 @@ def test_no_output_file_or_screen_contains_a_secret(
     try:
         run(environment, "check", config)
         run(environment, "submit", config, "--dry-run", "--json")
+        assert_processes_clean(home / "state")
         run(environment, "submit", config, "--yes", "--wait", "--json", "--steps", "8")
         # The Hub does not know this token, but it is sent with the job all the same.
         hub = ("--delivery", "hub", "--hub-model-id", "me/cat", "--accept-delivery")
@@ -88,6 +90,7 @@ def test_no_output_file_or_screen_contains_a_secret(
         proxy = f"http://alice:{MARK}-word@127.0.0.1:9"
         run(environment, "settings", "set", "network.proxy", "-", given=f"{proxy}\n")
         run(environment, "settings", "get")
+        assert_processes_clean(home / "state")
         for command in ("spending", "doctor"):
             assert run(environment, command)
             json.loads(run(environment, command, "--json"))

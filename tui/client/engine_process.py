@@ -42,6 +42,19 @@ HF_VARIABLES: Final = (
 HF_ENDPOINT_VARIABLE: Final = "HF_ENDPOINT"
 """Where huggingface_hub looks for the Hub's address; a token beside it is that Hub's."""
 REPLICATE_VARIABLE: Final = "REPLICATE_API_TOKEN"
+_KEPT: Final = frozenset(
+    {
+        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR",
+        "TEMP", "TMP", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
+        # the way out
+        "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        # the keyring and its prompt
+        "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY",
+        "GNOME_KEYRING_CONTROL",
+        "HF_HOME",
+    }
+)  # fmt: skip
+_KEPT_STARTS: Final = ("LC_", "XDG_", "KDE_", "PYTHON", "HF_HUB_", "HF_XET_", "SIMPLETUNER_TUI_")
 
 
 class EngineStartError(ControlError):
@@ -95,13 +108,18 @@ def session_of(environ: Mapping[str, str]) -> Session:
 
 
 def engine_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a started engine: the caller's, without tokens, API base and Hub.
+    """The environment of a started engine: what it and its libraries need of the caller's.
 
-    They reach the engine over the socket, so that an engine that outlives this shell neither keeps
-    its secrets in a place other programs of the user can read, nor mixes up two APIs or two Hubs.
+    Tokens, API base and Hub reach the engine over the socket, so that an engine that outlives this
+    shell neither mixes up two APIs or two Hubs, nor keeps this shell's secrets, whosever they are,
+    in a place that other programs of the user can read.
     """
     hidden = {REPLICATE_VARIABLE, API_BASE_VARIABLE, HF_ENDPOINT_VARIABLE, *HF_VARIABLES}
-    return {name: value for name, value in environ.items() if name not in hidden}
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in hidden and (name.upper() in _KEPT or name.startswith(_KEPT_STARTS))
+    }
 
 
 def start_engine(home: Home, environ: Mapping[str, str], *, owned: bool) -> subprocess.Popen[bytes]:
