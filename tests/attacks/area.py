@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_POOLED = 8
+"""Descriptors that pools of connections may keep open, however many attempts there are."""
+
 
 @dataclass
 class Area:
@@ -74,15 +77,19 @@ class Growth:
 
     async def more(self) -> int:
         """Files, open descriptors and tasks that are there and were not; closing takes a moment."""
-        for _ in range(100):
-            gc.collect()
-            if (found := self._above()) == 0:
-                return 0
+        gc.collect()
+        for _ in range(200):
+            if self._above() == 0:
+                break
             await asyncio.sleep(0.02)
-        return found
+        return self._above()
 
     def _above(self) -> int:
-        return sum(max(0, now - then) for now, then in zip(self._now(), self.before, strict=True))
+        spare = (0, _POOLED, 0)
+        return sum(
+            max(0, now - then - kept)
+            for now, then, kept in zip(self._now(), self.before, spare, strict=True)
+        )
 
     def _now(self) -> tuple[int, ...]:
         files = sum(1 for folder in self.folders for _ in folder.rglob("*"))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import httpx
 
-from tests.engine.world import World
+from tests.engine.world import World, write_quick_settings
 from tui.api import paths
 from tui.api.scopes import Scope
 
@@ -35,7 +34,10 @@ async def caller(world: World, scope: Scope) -> AsyncIterator[httpx.AsyncClient]
 
 
 def use_sandbox(world: World, **cloud: Any) -> None:
-    """Make the sandbox the engine's own API, and change more of the `cloud` settings."""
-    settings = world.engine.live.now
-    values = {"api_base": world.sandbox.base_url, **cloud}
-    world.engine.live.now = replace(settings, cloud=replace(settings.cloud, **values))
+    """Make the sandbox the engine's own API, and change more of the `cloud` settings.
+
+    They are in the file, so that they outlive a change through the API.
+    """
+    if not world.home.settings_file.exists():
+        write_quick_settings(world.home)
+    world.engine.live.change("cloud", {"api_base": world.sandbox.base_url, **cloud})

@@ -1,0 +1,76 @@
+"""Requests that schemathesis makes up from the complete description, with and without keys."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.attacks.area import Area, Growth
+from tests.engine.http_api.callers import use_sandbox
+from tests.engine.world import World
+from tui.api.scopes import Scope
+from tui.engine.http_api.description import describe
+
+if TYPE_CHECKING:
+    from schemathesis import Case
+
+KEYS: tuple[Scope | None, ...] = ("admin", "read", None)
+"""Whose key is sent; without one everything is refused."""
+REFUSED = range(400, 500)
+UNTRIED = {"/api/cloud/jobs/{job_id}/logs/stream"}
+"""It ends with its job."""
+
+
+def _ask(base: str, headers: dict[str, str], examples: int, every: int, area: Area) -> None:
+    import schemathesis  # takes a second to import, which every worker would pay
+    from schemathesis.core.result import Ok
+
+    document = json.loads(json.dumps(describe("both", "listener")))
+    schema = schemathesis.openapi.from_dict(document)
+    for result in list(schema.get_all_operations())[::every]:
+        assert isinstance(result, Ok)
+        operation = result.ok()
+        if operation.path in UNTRIED:
+            continue
+
+        @settings(
+            max_examples=examples, derandomize=True, deadline=None, database=None,
+            suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+        )  # fmt: skip
+        @given(data=st.data())
+        def ask(data: st.DataObject) -> None:
+            case: Case[Any] = data.draw(operation.as_strategy())  # noqa: B023  called at once
+            answer = case.call(base_url=base, headers=headers, timeout=60)
+            area.attempts += 1
+            said = f"{case.method} {case.formatted_path} answered {answer.status_code}"
+            if answer.status_code >= 500 or b"Traceback" in answer.content:
+                area.through.append(f"{said}: {answer.content[:200]!r}")
+            elif not headers and answer.status_code not in REFUSED:
+                area.through.append(f"{said} without a key")
+
+        ask()
+
+
+async def attack(world: World, examples: int, every: int) -> Area:
+    """Call the operations of the listener.
+
+    Args:
+        world: whose listener.
+        examples: requests of each operation and kind of key.
+        every: 1 takes all operations, 5 each fifth.
+    """
+    use_sandbox(world)
+    area = Area("openapi")
+    base = f"http://{world.engine.listening.address}"
+    growth = Growth((world.home.outputs,))
+    growth.start()
+    for scope in KEYS:
+        key = world.engine.api_keys.create(scope, scope).key if scope else ""
+        headers = {"X-API-Key": key} if key else {}
+        await asyncio.to_thread(_ask, base, headers, examples, every, area)
+    area.growth = await growth.more()
+    return area

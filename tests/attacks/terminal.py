@@ -1,0 +1,101 @@
+"""Texts from elsewhere on their way to a terminal: nothing in them may be obeyed or hidden."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
+
+from tests.attacks.area import Area
+from tests.attacks.listener import SEED
+from tui.app.terminal.text_lines import fit, wrap
+from tui.base.formatting import plain
+from tui.cli.job_queries import LogText
+from tui.cli.job_table import JobRow, job_table
+from tui.cli.output import say, say_json, table, tell
+from tui.destinations.card.model_card import CardFacts, Sample, render_card
+
+PIECES = [
+    "\x1b[2J", "\x1b]0;title\x07", "\x1b]52;c;cm0=\x07", "\x1b]8;;http://evil\x1b\\", "\x9b31m",
+    "\x9d0;x\x9c", "\x90q", "\x1bP", "\x1b", "\x07", "\x08" * 9, "\x00", "\x7f", "\x85", "\r",
+    "\n", "\t", "\u2028", "\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\u00ad", "\ud800",
+    "\U000e0041", "猫", "e\u0301", "✓", "word", " ", "\x1b[?1049h", "\x1b[6n", "\x1b[999B",
+]  # fmt: skip
+_NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class _Terminal(io.StringIO):
+    """A standard output that says that it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise OSError
+
+
+def _row(text: str) -> JobRow:
+    return JobRow(text, text, text, "failed", text, 1, 2, text, 5, _NOW)
+
+
+def _printed(write: Callable[[], object]) -> str:
+    out = _Terminal()
+    with redirect_stdout(out), redirect_stderr(out):
+        write()
+    return out.getvalue()
+
+
+def _log(text: str) -> str:
+    clean = LogText()
+    raw = text.encode("utf-8", "surrogatepass")
+    return clean.feed(raw[: len(raw) // 2]) + clean.feed(raw[len(raw) // 2 :])
+
+
+def _card(text: str) -> str:
+    return render_card(
+        CardFacts(
+            text, "lora", base_model=text, family=text, flavour=text, weights=text, note=text,
+            hardware=text, trigger_words=(text,), samples=(Sample(text, text),), licence=text,
+        )
+    )  # fmt: skip
+
+
+def ways(text: str) -> dict[str, str]:
+    """What each way to a screen makes of a text."""
+    return {
+        "say": _printed(lambda: say(text)),
+        "tell": _printed(lambda: tell(text)),
+        "json": _printed(lambda: say_json({text: [text]})),
+        "table": "\n".join(table([["ID", "NAME"], [text, text]])),
+        "jobs": "\n".join(job_table([_row(text)])),
+        "plain": plain(text),
+        "fit": fit(plain(text), 12),
+        "wrap": "\n".join(wrap(plain(text), 12)),
+        "log": _log(text),
+        "card": _card(text),
+    }
+
+
+def attack(attempts: int, seed: int = SEED) -> Area:
+    """Send texts on every way to a terminal.
+
+    Args:
+        attempts: how many texts.
+        seed: decides them.
+    """
+    dice = random.Random(seed)
+    area = Area("terminal", attempts)
+    for number in range(attempts):
+        text = "".join(dice.choice(PIECES) for _ in range(dice.randrange(1, 9)))
+        for way, shown in ways(text).items():
+            allowed = {"log": "\n\r\t", "card": "\n\t"}.get(way, "\n")
+            if odd := [char for char in shown if not char.isprintable() and char not in allowed]:
+                area.through.append(f"{number} {way}: {text!r} shows {odd[0]!r}")
+            if way == "json" and json.loads(shown) != json.loads(json.dumps({text: [text]})):
+                area.through.append(f"{number} json: {text!r} is other data")
+    return area

@@ -1,0 +1,59 @@
+"""Nonsense on the control socket, hostile answers of far ends, and hostile texts on a terminal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.api.watch import Watch
+from tests.attacks import far_ends, openapi, socket, terminal
+from tests.engine.conftest import home, project, world
+from tests.engine.world import World
+
+__all__ = ["home", "project", "world"]
+
+
+def few(whole: int, part: int) -> pytest.MarkDecorator:
+    """The attempts of every run, and those of all attacks."""
+    return pytest.mark.parametrize(
+        "attempts", [part, pytest.param(whole, marks=pytest.mark.release)]
+    )
+
+
+@few(whole=300, part=30)
+async def test_nonsense_on_the_control_socket_does_no_harm(
+    world: World, watched_shapes: Watch, attempts: int
+) -> None:
+    area = await socket.attack(world, attempts)
+    print("", area, sep="\n")
+    # What is asked for fits no shape; what is answered does.
+    told = [words for words in watched_shapes.take() if not re.search(r" (query|body): ", words)]
+    assert told == []
+    assert (area.through, area.stalls, area.growth) == ([], [], 0)
+
+
+@few(whole=300, part=20)
+async def test_no_answer_of_a_far_end_does_harm(attempts: int) -> None:
+    area = await far_ends.attack(attempts)
+    print("", area, sep="\n")
+    assert (area.through, area.stalls, area.growth) == ([], [], 0)
+
+
+@few(whole=2000, part=100)
+def test_a_terminal_obeys_no_text_from_elsewhere(attempts: int) -> None:
+    area = terminal.attack(attempts)
+    print("", area, sep="\n")
+    assert (area.through, area.stalls, area.growth) == ([], [], 0)
+
+
+@pytest.mark.parametrize(
+    ("examples", "every"), [(1, 6), pytest.param(6, 1, marks=pytest.mark.release)]
+)
+async def test_no_request_that_fits_the_description_fails_the_server(
+    world: World, watched_shapes: Watch, examples: int, every: int
+) -> None:
+    area = await openapi.attack(world, examples, every)
+    print("", area, sep="\n")
+    assert [words for words in watched_shapes.take() if " query: " not in words] == []
+    assert (area.through, area.stalls, area.growth) == ([], [], 0)
