@@ -17,6 +17,7 @@ from tui.cli.job_queries import LogText
 from tui.cli.job_table import JobRow, job_table
 from tui.cli.output import say, say_json, table, tell
 from tui.destinations.card.model_card import CardFacts, Sample, render_card
+from tui.store.lost_contact import LostContact
 
 PIECES = [
     "\x1b[2J", "\x1b]0;title\x07", "\x1b]52;c;cm0=\x07", "\x1b]8;;http://evil\x1b\\", "\x9b31m",
@@ -40,7 +41,9 @@ class _Terminal(io.StringIO):
 
 
 def _row(text: str) -> JobRow:
-    return JobRow(text, text, text, "failed", text, 1, 2, text, 5, _NOW)
+    return JobRow(
+        text, text, text, "failed", text, 1, 2, text, _NOW, (5, text), LostContact(text, _NOW)
+    )
 
 
 def _printed(write: Callable[[], object]) -> str:

@@ -95,7 +95,7 @@ def run(trials: Sequence[Trial], jobs: int, done: Callable[[Trial], None]) -> No
         while waiting or running:
             while waiting and len(running) < jobs:
                 trial = waiting.pop()
-                process = _FORK.Process(target=_run, args=(trial,))
+                process: BaseProcess = _FORK.Process(target=_run, args=(trial,))
                 process.start()
                 running[process] = (trial, time.monotonic())
             wait([process.sentinel for process in running], timeout=1)

@@ -140,11 +140,11 @@ async def test_a_job_is_unheard_since_the_engine_before_kept_it(home: Home) -> N
             followed.now = T0 + timedelta(hours=2)
             followed.server.on(ROUTE, REFUSED)
             followed.recorder.writer.set_fact(FACT, {})
-            monitor = Monitor(
+            later = monitor.Monitor(
                 followed.recorder, followed.clients, followed.bus, followed.tasks, lambda: True,
                 heard_until=heard_until, now=lambda: followed.now, wait=followed.wait,
             )  # fmt: skip
-            monitor.follow(followed.job)
+            later.follow(followed.job)
             await eventually(followed.lost_contact)
             assert followed.lost_contact() == {"j": LostContact("token refused", since)}
             await followed.tasks.aclose()

@@ -25,6 +25,7 @@ from tests.simpletuner.projects import (
     write_project,
 )
 from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.archive_size import stored_size
 from tui.simpletuner.datasets.pack import MANIFEST_NAME, pack
 from tui.simpletuner.datasets.scan import DataReport, scan
 from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
