@@ -11,7 +11,7 @@ import base64
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import quote
 
@@ -20,6 +20,8 @@ from tui.replicate.secret import MASK, Secret
 SHORTEST: Final = 8
 """Characters of a secret that is masked by value; a shorter one would mask parts of words."""
 _LONGEST: Final = 8192
+_UNMISTAKABLE: Final = 16
+_UNMISTAKABLE_MIXED: Final = 12
 _MOST: Final = 256
 """Secrets that are remembered. A process meets a few dozen; the oldest are forgotten beyond it."""
 
@@ -30,6 +32,7 @@ class KnownSecrets:
     def __init__(self) -> None:
         self._forms_of: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._forms: tuple[str, ...] = ()
+        self._sure: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     def add(self, *values: str | Secret | None) -> None:
@@ -42,37 +45,58 @@ class KnownSecrets:
                 self._forms_of[text] = tuple(_forms(text))
                 while len(self._forms_of) > _MOST:
                     self._forms_of.popitem(last=False)
-                every = {form for forms in self._forms_of.values() for form in forms}
-                # A secret may begin like another: the longer one is masked first.
-                self._forms = tuple(sorted(every, key=len, reverse=True))
+                self._forms = self._sorted(lambda _value: True)
+                self._sure = self._sorted(_is_unmistakable)
 
     def forget(self) -> None:
         """Forget every value."""
         with self._lock:
             self._forms_of.clear()
-            self._forms = ()
+            self._forms = self._sure = ()
+
+    def _sorted(self, wanted: Callable[[str], bool]) -> tuple[str, ...]:
+        forms = {form for value, of in self._forms_of.items() if wanted(value) for form in of}
+        # A secret may begin like another: the longer one is masked first.
+        return tuple(sorted(forms, key=len, reverse=True))
 
     def redact(self, text: str) -> str:
-        """Return a text with every known secret masked."""
-        if len(text) >= SHORTEST:
-            for form in self._forms:
-                if form in text:
-                    text = text.replace(form, MASK)
-        return text
+        """Return a message with every known secret masked."""
+        return _masked(text, self._forms)
+
+    def redact_data(self, text: str) -> str:
+        """Return data with every secret masked that no ordinary text could be.
+
+        Somebody's password may be `minioadmin` or `training`. What programs read again, names of
+        buckets or a trainer's log, must not lose such words.
+        """
+        return _masked(text, self._sure)
 
     def begun(self, text: str) -> int:
-        """Return how many characters at the end of a text may be the start of a secret.
+        """Return how many characters at the end of data may be the start of a secret.
 
         Who writes a text in pieces holds them back: the next piece tells whether it is one. Whole
         secrets must be masked before: the end of one may be the start of another.
         """
         longest = 0
-        for form in self._forms:
+        for form in self._sure:
             for length in range(min(len(form) - 1, len(text)), longest, -1):
                 if text.endswith(form[:length]):
                     longest = length
                     break
         return longest
+
+
+def _masked(text: str, forms: tuple[str, ...]) -> str:
+    if len(text) >= SHORTEST:
+        for form in forms:
+            if form in text:
+                text = text.replace(form, MASK)
+    return text
+
+
+def _is_unmistakable(value: str) -> bool:
+    mixed = any(letter.isdigit() for letter in value) and any(map(str.isalpha, value))
+    return len(value) >= _UNMISTAKABLE or (len(value) >= _UNMISTAKABLE_MIXED and mixed)
 
 
 def _forms(value: str) -> Iterator[str]:

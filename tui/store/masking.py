@@ -32,4 +32,4 @@ def _masked(parameters: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any] | Ma
 
 
 def _mask(value: Any) -> Any:
-    return KNOWN.redact(value) if isinstance(value, str) and value else value
+    return KNOWN.redact_data(value) if isinstance(value, str) and value else value

@@ -117,7 +117,7 @@ def session_keys(
                     RoleArn=profile.data_role or _ANY_ROLE, RoleSessionName=name[:64], **common
                 )
             given = answer["Credentials"]
-            KNOWN.add(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+            KNOWN.add(given["SecretAccessKey"], given["SessionToken"])
             expires_at = given["Expiration"].astimezone(UTC)
             result = SessionKeys(
                 S3Keys(

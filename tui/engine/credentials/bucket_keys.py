@@ -42,7 +42,7 @@ class BucketKeys:
         access, secret = str(body.get("access_key") or ""), str(body.get("secret_key") or "")
         if not access or not secret:
             raise wrong("access_key" if not access else "secret_key", "must not be empty")
-        KNOWN.add(access, secret)
+        KNOWN.add(secret)  # the access key is a name
         keys = S3Keys(access, Secret(secret))
         if body.get("session_only"):
             self._session[name] = keys
@@ -71,7 +71,7 @@ class BucketKeys:
         if stored.value is not None:
             try:
                 value = json.loads(stored.value.reveal())
-                KNOWN.add(value["access_key"], value["secret_key"])
+                KNOWN.add(value["secret_key"])
                 return S3Keys(value["access_key"], Secret(value["secret_key"]))
             except (ValueError, KeyError, TypeError):
                 pass  # an entry of another program: treated as missing

@@ -78,7 +78,7 @@ class EngineRoutes:
                         break  # the window has gone; an idle agent shall not wait for it
                     await response.write(b": still here\n\n")
                     continue
-                words = KNOWN.redact(json.dumps(data, default=str))
+                words = KNOWN.redact_data(json.dumps(data, default=str))
                 text = f"event: {kind}\ndata: {words}\n\n"
                 await response.write(text.encode())
                 if kind == "bye":

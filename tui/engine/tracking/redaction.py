@@ -70,7 +70,7 @@ def redact_log(text: str, *, final: bool = True) -> str:
         text: the log so far.
         final: whether no more is to come: the start of a secret at its end is masked then.
     """
-    text = KNOWN.redact(text)
+    text = KNOWN.redact_data(text)
     if not text.endswith("\n") and (begun := KNOWN.begun(text)):
         head, tail = text[:-begun], text[-begun:]
         text = head if not final else f"{head}{MASK if begun >= SHORTEST else tail}"

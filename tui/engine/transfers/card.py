@@ -91,7 +91,9 @@ class ModelCards:
         facts = facts_of(
             job, names, sources, loss_picture=picture_name, private=private, loaded=loaded
         )
-        return Companions([*files, _write(folder, CARD, KNOWN.redact(render_card(facts)).encode())])
+        return Companions(
+            [*files, _write(folder, CARD, KNOWN.redact_data(render_card(facts)).encode())]
+        )
 
     def forget(self, transfer_id: str) -> None:
         """Delete a transfer's generated files; they are generated again when needed."""
