@@ -241,6 +241,9 @@ def test_sync_and_check(shell: Shell) -> None:
     assert {item["level"] for item in report["checks"]} <= {"ok", "warn"}
     output = shell.run("check", str(shell.config)).stdout
     assert "estimated" in output
+    resting = [item for item in report["checks"] if item["release"]]
+    assert {"version", "delivery-schedule"} <= {item["id"] for item in resting}
+    assert all(f"{item['message']} · {item['release']}" in output for item in resting)
     by_name = shell.run("check", "cat-lora", "--json", status=None)
     assert by_name.returncode in (0, 1)
 
