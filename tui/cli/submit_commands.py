@@ -423,7 +423,8 @@ def _consent_lines(report: CheckReport, *, dataloader: bool = True) -> list[str]
     lines.append(
         f"  estimated {price} ({low}–{high}), {formatting.duration(estimate['seconds'])} at {rate}"
         if estimate["steps"]
-        else f"  no estimate: the steps depend on data that is not known here; {rate}"
+        else f"  no estimate: the steps depend on data that is not known here; counted as "
+        f"{formatting.duration(estimate['seconds'])}, {price} at {rate}"
     )
     lines += [f"    {words}" for words in _basis_words(estimate)]
     if leaves["images"]:

@@ -113,8 +113,10 @@ def test_a_finding_that_takes_an_option_out_is_a_change_of_the_draft() -> None:
 
 
 def test_a_run_of_unknown_length_has_no_price() -> None:
-    unknown = {"estimate": {"steps": 0, "seconds": 60, "micros": 58_500, "free": False}}
-    assert "no estimate" in check_text.estimate_words(unknown)
+    unknown = {"estimate": {"steps": 0, "seconds": 1800, "micros": 1_755_000, "free": False}}
+    words = check_text.estimate_words(unknown)
+    assert words.startswith("no estimate")
+    assert words.endswith("counted as 30 m, $1.76")
     assert check_text.price(unknown) == "price not known"
 
 

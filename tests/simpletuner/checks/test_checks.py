@@ -21,7 +21,7 @@ from tests.simpletuner.projects import (
 from tui.base.formatting import duration
 from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
-from tui.simpletuner.checks.estimate import estimate, guess_memory, total_steps
+from tui.simpletuner.checks.estimate import RUN_LIMIT_SECONDS, estimate, guess_memory, total_steps
 from tui.simpletuner.config.families import families, family
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
@@ -291,6 +291,8 @@ def _random_crops(
 
 def test_a_run_of_unknown_length_has_no_estimate(tmp_path: Path) -> None:
     options: dict[str, Any] = {"max_train_steps": 0, "num_train_epochs": 2}
+    guess = estimate(load_config(write_project(tmp_path, [HOSTED], **options)), PROFILES["l40s"])
+    assert (guess.steps, guess.seconds) == (0, RUN_LIMIT_SECONDS), "a limit of costs counts so much"
     found = check_of(check_config(load_config(write_project(tmp_path, [HOSTED], **options))),
                      "run-time")  # fmt: skip
     assert (found.level, "depends on data" in found.message) == ("warn", True)

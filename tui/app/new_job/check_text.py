@@ -86,7 +86,9 @@ def estimate_words(answer: Answer) -> str:
     """Returns the estimate: `about 1 h 04 m (40 m to 1 h 30 m), $3.70 ($2.30 to $5.20)`."""
     guess = answer.get("estimate") or {}
     if guess.get("steps") == 0:
-        return "no estimate: the steps depend on data that is not known here"
+        least = "" if is_free(answer) else f", {formatting.money(guess.get('micros'))}"
+        counted = f"{formatting.duration(guess.get('seconds'))}{least}"
+        return f"no estimate: the steps depend on data that is not known here; counted as {counted}"
     time = formatting.duration(guess.get("seconds"))
     low, high = (formatting.duration(guess.get(f"{end}_seconds")) for end in ("low", "high"))
     if is_free(answer):

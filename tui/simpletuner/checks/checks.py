@@ -14,7 +14,7 @@ from tui.simpletuner.checks.buckets import bucket_checks
 from tui.simpletuner.checks.data import CheckRow, data_checks, resting_on
 from tui.simpletuner.checks.dataloader import dataloader_checks
 from tui.simpletuner.checks.delivery_schedule import schedule_checks
-from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory
+from tui.simpletuner.checks.estimate import RUN_LIMIT_SECONDS, Estimate, estimate, guess_memory
 from tui.simpletuner.checks.option_rules import rule_checks
 from tui.simpletuner.checks.options import option_checks
 from tui.simpletuner.checks.resume import resume_checks
@@ -33,10 +33,6 @@ from tui.simpletuner.request.delivery import (
 from tui.simpletuner.request.hardware import DEFAULT_PROFILE, PROFILES, HardwareProfile
 from tui.simpletuner.request.inputs import PredictorInputs, hf_token_reason
 from tui.simpletuner.request.modes import DatasetMode, default_mode
-
-RUN_LIMIT_SECONDS = 30 * 60
-"""Replicate's default limit of one run; a model's owner can have it raised."""
-
 
 State: TypeAlias = Level | Literal["asking"]
 """How a finding stands; `asking`: it is not proved yet, and somebody is being asked."""

@@ -19,6 +19,8 @@ from tui.simpletuner.delivery_schedule.schedule import count_batches
 from tui.simpletuner.request.delivery import validation_enabled
 from tui.simpletuner.request.hardware import HardwareProfile
 
+RUN_LIMIT_SECONDS = 30 * 60
+"""Replicate's default limit of one run; a model's owner can have it raised."""
 # Speed of one card against an L40S in bf16 training of transformers.
 _CARD_SPEED = {"l40s": 1.0, "a100": 1.35, "h100": 2.3}
 _UNKNOWN_STEP_SECONDS = 2.5
@@ -39,7 +41,7 @@ class Estimate:
     """Estimated duration and price of a run.
 
     Attributes:
-        steps: optimisation steps; 0 when unknown.
+        steps: optimisation steps; 0 when unknown: then the run counts with Replicate's limit.
         seconds_low: duration of a fast run.
         seconds: most likely duration.
         seconds_high: duration of a slow run.
@@ -105,6 +107,9 @@ def estimate(
         math.ceil(setup + work * factor)
         for setup, factor in zip(_SETUP_SECONDS, spread, strict=True)
     )
+    if not steps:  # a limit of costs has to count something, and not the start alone
+        middle, high = max(middle, RUN_LIMIT_SECONDS), max(high, RUN_LIMIT_SECONDS)
+        basis = "Replicate's default limit of a run, since the steps are not known"
     rate = micros_per_second or profile.micros_per_second
     return Estimate(steps, low, middle, high, low * rate, middle * rate, high * rate, basis)
 
