@@ -1,23 +1,30 @@
-"""Digests of earlier stagings, so that a folder that has not changed is not read again."""
+"""Digests of earlier stagings, so that a folder that has not changed is not read again.
+
+A line of JSON holds a thousand files at most: a longer one would be read and written in one step of
+the interpreter, in which nothing else runs.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
 from tui.simpletuner.datasets.scan_folder import SourceFile
 from tui.simpletuner.staging.manifest import Transform
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+_PER_LINE: Final = 1000
 _MOST_FILES: Final = 400_000
 
 
 class DigestCache:
-    """SHA-256 and text of files by path, in a JSON file.
+    """SHA-256 and text of files by path, in lines of JSON.
 
     An entry is valid while the file has the same size, modification time and change time.
     """
@@ -32,9 +39,7 @@ class DigestCache:
         cache = cls()
         if path is not None:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                raw = json.loads(path.read_bytes())
-                if raw["version"] == _VERSION and isinstance(raw["files"], dict):
-                    cache._files = raw["files"]
+                cache._files = _read(path)
         return cache
 
     def facts(self, file: SourceFile) -> tuple[str, int, Transform] | None:
@@ -66,6 +71,12 @@ class DigestCache:
         self._files[file.path] = [*_state(file), *facts]
         self._changed = True
 
+    def _lines(self) -> Iterator[str]:
+        yield json.dumps({"version": _VERSION})
+        rows = iter(self._files.items())
+        while some := dict(itertools.islice(rows, _PER_LINE)):
+            yield json.dumps(some, separators=(",", ":"))
+
     def save(self, path: Path | None) -> None:
         """Write the cache if it changed. An OSError is ignored: the next call is only slower."""
         if path is None or not self._changed:
@@ -73,14 +84,24 @@ class DigestCache:
         for key in list(self._files)[:-_MOST_FILES]:
             del self._files[key]
         part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-        content = json.dumps({"version": _VERSION, "files": self._files}, separators=(",", ":"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(content)
+            with part.open("w") as file:
+                file.writelines(f"{line}\n" for line in self._lines())
             part.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
+    """The entries by path; raises an error for a file that is not as `_lines` writes it."""
+    files: dict[str, list[Any]] = {}
+    with path.open() as file:
+        if json.loads(next(file, "{}"))["version"] == _VERSION:
+            for line in file:
+                files.update(json.loads(line))
+    return files
 
 
 def _state(file: SourceFile) -> list[int]:
