@@ -108,7 +108,7 @@ async def test_the_place_of_new_copies_is_chosen(world: Home, engine: StandInEng
         ),
         (
             {"damage": "unread.", "keep": True, "place": "", "where": "", "datasets": []},
-            "abc123: 1 file, 2.0 KiB, just now Read by",
+            "abc123: just now Read by",
         ),
     ],
 )

@@ -22,6 +22,7 @@ from tui.simpletuner.staging.manifest import Manifest
 from tui.store.records import JobRecord
 
 BASE = "http://127.0.0.1:1/v1"
+WORDS = ("cut off or overwritten", "fields are missing", "not what they should be: ")
 AT = "2026-11-01T12:00:00+00:00"
 
 
@@ -66,7 +67,8 @@ def test_a_record_that_cannot_be_read_is_listed_and_made_again(
     (damaged,) = records.damaged().values()
     row = damaged_row(damaged, ["job00001"])
     assert (row["key"], row["place"], row["keep"]) == (record.key, "", True)
-    assert "cannot be read" in row["damage"]
+    assert "cannot be read (" in row["damage"]
+    assert any(words in row["damage"] for words in WORDS), row["damage"]
     assert lines_of(row)[0].startswith(f"{record.key}  unknown place  ")
     assert lines_of(row)[1] == f"  damaged: {row['damage']}"
     (line,) = staged_lines([row])

@@ -70,7 +70,7 @@ class StagedCard(Card):
         )
         mark, tone = ("●", "good") if copy["complete"] else ("◌", "warn")
         size = f"{formatting.plural(copy['images'], 'file')}, {formatting.size(copy['bytes'])}"
-        head = f"{_name(copy)}: {size}, {since}"
+        head = f"{_name(copy)}: {size}, {since}" if copy["place"] else f"{_name(copy)}: {since}"
         lines: list[Words] = [((f"{mark} ", tone), (head, "base"))]
         if copy["place"]:
             lines += wrapped(where_words(copy), "base", width, indent=2)

@@ -166,10 +166,19 @@ class StagedRecords:
                 fields, wrong = _known_fields(json.loads(path.read_bytes()))
                 yield _complete(fields, wrong, key)
             except (OSError, ValueError, TypeError) as error:
-                reason = getattr(error, "strerror", None) or str(error)
+                reason = _reason(error)
                 with contextlib.suppress(OSError):
                     written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                     self._damaged[key] = DamagedRecord(key, reason, written_at, fields)
+
+
+def _reason(error: Exception) -> str:
+    """Why a record cannot be read, for people."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return "it is cut off or overwritten"
+    return "fields are missing" if isinstance(error, TypeError) else str(error)
 
 
 def _complete(fields: dict[str, Any], wrong: list[str], key: str) -> StagedRecord:
