@@ -12,6 +12,7 @@ import pytest
 from tests.engine.staging.world import new_job
 from tests.engine.world import World
 from tui.api.destinations import DestinationChange
+from tui.client.errors import ControlError
 from tui.destinations.common.errors import PublishError
 from tui.engine.engine import Engine
 from tui.engine.staging.planning import StagingPlan
@@ -181,6 +182,25 @@ async def test_another_account_or_token_of_the_hub_gets_nothing(world: World) ->
     for said in await refusals(world.engine, job):
         assert "datasets of sandbox" in said
         assert "datasets of other" in said
+
+
+async def test_data_on_another_hub_are_not_taken_for_removed(world: World) -> None:
+    """A repository that is missing on the Hub in use may lie on the one before."""
+    await world.use_hub()
+    await world.ended(await world.submit(data="staged", keep_staged=True))
+    (row,) = world.engine.staging.rows()
+    records = world.engine.staging._records
+    record = records.get(row["key"])
+    assert record is not None
+    before = "https://hub.before.example"
+    moved = {f"{before} {name.partition(' ')[2]}": to for name, to in record.facts.items()}
+    records.change(record.key, facts=moved)
+    with pytest.raises(ControlError, match=f"lies on the Hub at {before}, and the one in use is"):
+        await world.client.remove_staged(record.key)
+    assert world.engine.staging.rows()[0]["problem"]
+    records.change(record.key, facts=record.facts)
+    await world.client.remove_staged(record.key)
+    assert world.engine.staging.rows() == []
 
 
 async def test_a_job_keeps_whom_its_data_were_agreed_to_go_to(world: World) -> None:

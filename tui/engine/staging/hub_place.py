@@ -194,12 +194,22 @@ class HubPlace:
     async def remove(self, manifest: Manifest, others: Sequence[Manifest]) -> None:
         """See `StagingPlace.remove`: a repository that another manifest uses stays whole."""
         account = await self._choose_tokens(patient=True)
-        used = {name for other in others for data in other.datasets for name in self._homes(data)}
-        used |= {self._name(account, data) for other in others for data in other.datasets}
+        used = {home for other in others for data in other.datasets for home in self._homes(data)}
+        used |= {
+            (account.endpoint, self._name(account, data))
+            for other in others
+            for data in other.datasets
+        }
         for dataset in manifest.datasets:
-            for repo_id in self._homes(dataset) or {self._name(account, dataset)}:
-                if repo_id in used:
-                    continue
+            named = {(account.endpoint, self._name(account, dataset))}
+            for endpoint, repo_id in sorted((self._homes(dataset) or named) - used):
+                if endpoint != account.endpoint:
+                    raise PublishError(
+                        f"{repo_id} lies on the Hub at {endpoint}, and the one in use is "
+                        f"{account.endpoint}.",
+                        "Use that Hub again (HF_ENDPOINT), or delete it there.",
+                        Trouble.MISSING,
+                    )
                 if repo_id.partition("/")[0] != account.user:
                     raise PublishError(
                         f"{repo_id} belongs to another account than {account.user}.",
@@ -269,10 +279,10 @@ class HubPlace:
         found = (record.facts.get(name) for record in self._records.all())
         return next((str(commit) for commit in found if commit), "")
 
-    def _homes(self, dataset: StagedDataset) -> set[str]:
-        """The repositories that hold a content, by the records."""
+    def _homes(self, dataset: StagedDataset) -> set[tuple[str, str]]:
+        """The Hubs and repositories that hold a content, by the records."""
         return {
-            name.split(" ")[1]
+            (name.split(" ")[0], name.split(" ")[1])
             for record in self._records.all()
             if record.place == self.name and record.api_base == self._api_base
             for name in record.facts
