@@ -71,6 +71,14 @@ class StandInEngine:
         self._socket.unlink(missing_ok=True)
 
 
+def _next(messages: queue.Queue[bytes | None]) -> bytes | None:
+    """The next message; a sign of life where none comes within a second."""
+    try:
+        return messages.get(timeout=1.0)
+    except queue.Empty:
+        return b": still here\n\n"
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
@@ -105,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b": hello\n\n")
         engine.listeners.append(mine)
         try:
-            while (text := mine.get()) is not None:
+            while (text := _next(mine)) is not None:
                 self.wfile.write(text)
         except OSError:
             return

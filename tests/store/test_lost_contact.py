@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.app.world import NOW, job
+from tui.app.shell.jobs_model import JobsModel
 from tui.base.formatting import bounded, cost_words, unheard
 from tui.base.job_status import LOST, JobStatus
 from tui.store.lost_contact import NOT_RECORDED, SILENT_AFTER, Contacts, LostContact
+from tui.store.reader import StoreReader
 from tui.store.shown_cost import ShownCost, shown_cost
 
 RUNNING = replace(
@@ -71,3 +74,21 @@ def test_how_sure_a_cost_is_in_words() -> None:
     assert bounded(336_000, "at least") == "≥ $0.34"
     assert bounded(336_000, "at most", ascii_only=True) == "<= $0.34"
     assert bounded(336_000, "so far") == "$0.34"
+
+
+def test_no_active_job_is_heard_of_while_the_engine_is_known_to_be_silent() -> None:
+    silent = LostContact("engine does not answer", NOW)
+    contacts = Contacts({"marked": MARK}, NOW, silent)
+    assert contacts.of(replace(RUNNING, status=JobStatus.QUEUED), NOW) == silent
+    assert contacts.of(replace(RUNNING, job_id="marked"), NOW) == MARK
+    assert contacts.of(replace(RUNNING, status=JobStatus.COMPLETED), NOW) is None
+
+
+def test_the_silence_of_the_engine_begins_once_and_ends(tmp_path: Path) -> None:
+    model = JobsModel(StoreReader(tmp_path / "none"))
+    model.engine_heard("engine does not answer", NOW)
+    model.engine_heard("engine is not running", NOW + timedelta(minutes=1))
+    model.read_contacts()  # what the store says changes nothing about it
+    assert model.contacts.engine == LostContact("engine is not running", NOW)
+    model.engine_heard("", NOW)
+    assert model.contacts.engine is None

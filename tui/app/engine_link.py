@@ -24,6 +24,8 @@ Raises:
     ControlError: it cannot be reached, or must not be used.
     OSError: it cannot be started.
 """
+_UNHEARD: Final = {"gone": "engine is not running", "silent": "engine does not answer"}
+"""Why no job is heard of, by the engine's state."""
 _PERIOD: Final = 0.25
 """Seconds between two messages about jobs: at most four a second reach the screens."""
 _RETRY: Final = (1.0, 2.0, 5.0, 15.0)
@@ -99,6 +101,7 @@ class EngineLink:
             if state.message and self.state != state:
                 self._context.tell(state.message, state.advice, "error")
         self.state = state
+        self._context.model.engine_heard(_UNHEARD.get(state.state, ""), self._context.clock())
         self._context.refresh_status()
         self._context.signals.engine_changed.publish(state)
 

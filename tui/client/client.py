@@ -86,7 +86,7 @@ _SILENCE: Final = 45.0
 """Seconds without a byte after which a command takes its event stream to be dead."""
 _QUIET: Final = 2.5
 """Seconds after which a window asks whether the engine is silent; it sends a sign each second."""
-_LAST_CHANCE: Final = 0.3
+_LAST_CHANCE: Final = 0.5
 _ONE_DAY: Final = 86_400.0
 
 
@@ -283,8 +283,7 @@ class ControlClient:
                     async with asyncio.timeout(_QUIET):
                         item = await queue.get()
                 except TimeoutError:
-                    if silence := await self._silence():
-                        yield silence
+                    yield await self._silence() or ControlEvent("beat", {})
                     continue
                 if item is None:
                     break

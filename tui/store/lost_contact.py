@@ -58,10 +58,13 @@ class Contacts:
     Attributes:
         marks: jobs whose state the engine cannot read, by id.
         sign_of_life: when the engine last wrote that it keeps the running jobs; None for never.
+        engine: since when the engine is known to be silent or gone; None while it answers, or
+            where nobody has asked it.
     """
 
     marks: Mapping[str, LostContact] = field(default_factory=dict)
     sign_of_life: datetime | None = None
+    engine: LostContact | None = None
 
     def of(self, job: Followed, now: datetime) -> LostContact | None:
         """Return since when and why a job is not heard of; None for one that is, or has ended."""
@@ -69,6 +72,8 @@ class Contacts:
             return None
         if (mark := self.marks.get(job.job_id)) is not None:
             return mark
+        if self.engine is not None:
+            return self.engine
         charged = job.status is JobStatus.RUNNING and job.started_at is not None and job.rate_micros
         last = self.sign_of_life
         if not charged or job.started_at is None or last is None or now - last <= SILENT_AFTER:

@@ -433,3 +433,16 @@ def test_worlds_are_the_same_every_time(tmp_path) -> None:
     assert one.records() == two.records()
     one.close()
     two.close()
+
+
+async def test_no_running_job_is_heard_of_without_an_engine(
+    world: Home, engine: StandInEngine
+) -> None:
+    async with opened(world, engine, size=(140, 40)) as (app, pilot):
+
+        def row() -> str:
+            return next(line for line in lines_of(app)[1:] if "cat-lora-0" in line)
+
+        engine.close()
+        await wait_for(pilot, lambda: "not heard of for 0 s: engine is not running" in row())
+        assert "≥ $" in row()

@@ -10,17 +10,23 @@ from collections.abc import Iterator
 import pytest
 
 from tests.app.conftest import text_of, wait_for
+from tests.app.world import job
 from tests.engine.world import write_quick_settings
 from tui.app.app import SimpleTunerApp
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.client.engine_process import attach, own_engine
 from tui.settings import Home, load_settings
+from tui.store.writer import StoreWriter
 
 
 @pytest.fixture
 def pid(home: Home) -> Iterator[int]:
     """The process of an engine that works in the home."""
     write_quick_settings(home)
+    writer = StoreWriter(home)
+    writer.insert(job(1, JobStatus.COMPLETED))  # else a new user is welcomed
+    writer.close()
     environ = os.environ | {"SIMPLETUNER_TUI_API_BASE": "http://127.0.0.1:9/v1"}
     engine = own_engine(home, environ, lambda: environ)
     yield engine.process.pid

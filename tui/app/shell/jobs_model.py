@@ -7,12 +7,13 @@ says that they changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from tui.base.job_status import JobStatus
 from tui.store.filter import JobFilter, parse_filter
-from tui.store.lost_contact import Contacts
+from tui.store.lost_contact import Contacts, LostContact
 from tui.store.reader import SORT_COLUMNS, StoreReader
 from tui.store.records import JobRow
 from tui.store.schema import StoreError
@@ -133,10 +134,22 @@ class JobsModel:
         Raises:
             StoreError: the store cannot be read.
         """
-        before, self.contacts = self.contacts.marks, self.reader.contacts()
+        before, engine = self.contacts.marks, self.contacts.engine
+        self.contacts = replace(self.reader.contacts(), engine=engine)
         after = self.contacts.marks
         ids = before.keys() | after.keys()
         return frozenset(one for one in ids if before.get(one) != after.get(one))
+
+    def engine_heard(self, why: str, now: datetime) -> None:
+        """Note whether the engine answers.
+
+        Args:
+            why: why it does not, in a few words; "" when it does.
+            now: the time.
+        """
+        known = self.contacts.engine
+        engine = LostContact(why, known.since if known is not None else now) if why else None
+        self.contacts = replace(self.contacts, engine=engine)
 
     # -- lines --------------------------------------------------------------------------------
 
