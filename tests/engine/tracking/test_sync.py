@@ -150,6 +150,15 @@ def test_what_has_not_ended_is_brought_up_to_date_in_one_transaction(parts: Part
     assert len(parts.metrics(jobs[0].job_id)) == 7  # the newest step comes with the next one
 
 
+def test_a_row_counts_once_and_a_deleted_job_stays_deleted(parts: Parts) -> None:
+    first, other = parts.take([prediction(1, "failed"), prediction(2), prediction(1, "failed")])
+    assert [first.prediction_id, other.prediction_id] == ["p1", "p2"]
+    parts.recorder.delete(first.job_id)
+    assert parts.take([prediction(1, "failed"), prediction(2)]) == []
+    assert parts.all() == [other]
+    assert parts.take_one(prediction(1, "failed")) is None
+
+
 @pytest.mark.parametrize("as_a_batch", [True, False])
 def test_an_engine_that_is_killed_between_two_writes_leaves_jobs_with_their_state(
     home: Home, monkeypatch: pytest.MonkeyPatch, *, as_a_batch: bool
