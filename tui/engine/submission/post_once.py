@@ -100,7 +100,8 @@ class PredictionPoster:
             prediction: Prediction | None = None
             if job.submit.get("phase") == "posting":  # the engine ended while it posted
                 prediction = await self._look_up(job)
-            for attempt in range(_POSTS):
+            made = self._recorder.writer.job(job.job_id).submit.get("posts", 0)
+            for attempt in range(made, _POSTS):  # those of an earlier engine count too
                 if prediction is not None:
                     break
                 self._require_images_address(job)
@@ -168,7 +169,7 @@ class PredictionPoster:
             first_post["account"] = account
         note_phase(
             self._recorder, fresh, "posting", message,
-            webhook=webhook is not None, posted_at=now, **first_post,
+            webhook=webhook is not None, posted_at=now, posts=attempt + 1, **first_post,
         )  # fmt: skip
         try:
             return await client.create_prediction(
