@@ -137,11 +137,9 @@ def _wait(engine: ControlClient, transfer_id: str) -> Transfer:
                     sys.stderr.write(f"\r\x1b[2K{formatting.plain(_bar(progress))}")
                     sys.stderr.flush()
                 if progress["state"] not in _ENDS:
-                    if (
-                        not shown
-                        and progress["message"]
-                        and (words := _waits_for(progress)) != told
-                    ):
+                    # The message of a failure stays while the next try runs.
+                    words = _waits_for(progress) if progress["retry_at"] else told
+                    if not shown and words != told:
                         told = words
                         tell(words)
                     continue

@@ -233,6 +233,7 @@ class Panels:
             "waiting": sum(row.state is TransferState.QUEUED for row in rows),
             "paused": sum(row.state is TransferState.PAUSED for row in rows),
             "failed": sum(row.state is TransferState.FAILED for row in rows),
+            "not verified": sum(row.state is TransferState.UNVERIFIED for row in rows),
         }
         summary = " · ".join(f"{count} {word}" for word, count in counts.items() if count)
         moves = [self._state.moves(row) for row in rows if row.state.is_active]
