@@ -76,6 +76,15 @@ async def goes_on(world: World, job_id: str) -> None:
     await eventually(lambda: len(world.steps_of(job_id)) > before + 1, within=30)
 
 
+def tokens_told(world: World, job_id: str) -> list[str]:
+    """What the history of a job tells of tokens."""
+    reader = world.reader
+    try:
+        return [event.message for event in reader.events(job_id) if event.kind == "token"]
+    finally:
+        reader.close()
+
+
 async def cancelled(world: World, job_id: str) -> None:
     """The job is over."""
     await world.client.cancel(job_id)
@@ -230,10 +239,9 @@ async def test_the_history_of_a_job_tells_of_another_token(world: World) -> None
     job_id, second = await running(world), shell(world)
     await second.set_session({"replicate_token": SECOND})
     await eventually(lambda: "token" in world.kinds(job_id))
-    reader = world.reader
-    said = [event.message for event in reader.events(job_id) if event.kind == "token"]
-    reader.close()
-    assert said == ["Another Replicate token is used now: environment, of @sandbox."]
+    assert tokens_told(world, job_id) == [
+        "Another Replicate token is used now: environment, of @sandbox."
+    ]
 
 
 # -- the Hub's --------------------------------------------------------------------------------
@@ -275,11 +283,15 @@ async def test_another_users_hub_token_serves_its_own_calls_while_a_job_runs(
 
 
 async def test_the_same_users_hub_token_takes_over_while_a_job_runs(world: World, hub: str) -> None:
-    await running(world)
-    second = shell(world)
+    job_id, second = await running(world), shell(world)
+    assert await hub_name(shell(world)) == "sandbox"
     await second.set_session({"hf_endpoint": hub, "hf_token": "hf_another"})
     assert in_use(world, "huggingface") == "hf_write"  # until the Hub has accepted it
     await eventually(lambda: in_use(world, "huggingface") == "hf_another")
+    assert await hub_name(shell(world)) == "sandbox"
+    assert tokens_told(world, job_id) == [
+        "Another Hugging Face token is used now: environment, of @sandbox."
+    ]
 
 
 async def test_another_hub_is_for_its_own_calls_while_a_job_runs(world: World, hub: str) -> None:

@@ -94,8 +94,6 @@ class ReplicateClients:
             on_switch: is called with an API base and words for the history of its jobs when the
                 engine's own calls are made with another token than before.
         """
-        self._on_switch = on_switch
-        self._last_used: dict[str, Secret] = {}
         self._live = live
         live.on_change(self._settings_changed)
         self._on_token = on_token
@@ -103,6 +101,7 @@ class ReplicateClients:
             self._token_changed,
             may_send_openly=lambda: self.may_send_openly,
             on_account=on_account,
+            on_switch=on_switch,
         )
         self._clients: dict[tuple[str, Secret], ReplicateClient] = {}
         # The service counts an account's calls over all its connections, so clients of a base
@@ -196,7 +195,6 @@ class ReplicateClients:
             await self.tokens.find("huggingface", api_base)
         token = await self.token(api_base)
         # No await from here on, so that two callers cannot create a client each.
-        self._note_switch(api_base, token)
         client = self._clients.get((api_base, token.secret))
         if client is None:
             own = self.tokens.own("replicate", api_base) is not None
@@ -204,18 +202,6 @@ class ReplicateClients:
             client = self.client_with(api_base, token.secret, budget)
             self._clients[api_base, token.secret] = client
         return client
-
-    def _note_switch(self, api_base: str, token: Token) -> None:
-        """Tell when the engine's own calls go on with another token."""
-        if self.tokens.own("replicate", api_base) is not None:
-            return
-        before = self._last_used.get(api_base)
-        self._last_used[api_base] = token.secret
-        if before is None or before == token.secret:
-            return
-        owner = self.tokens.owner("replicate", api_base, token.secret)
-        whose = f", of @{owner}" if owner else ""
-        self._on_switch(api_base, f"Another Replicate token is used now: {token.source}{whose}.")
 
     @contextlib.contextmanager
     def acting_for(self, api_base: str, account: str | None) -> Iterator[None]:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from tui.base.addresses import HUB, AddressError, read_address
 from tui.base.doors import keyring_host, may_carry
 from tui.base.hosts import is_loopback, is_open
+from tui.base.token_text import NAMES
 from tui.engine.credentials.caller_tokens import CallerTokens, called_with, caller
 from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import Secret
@@ -79,12 +80,15 @@ class TokenStore:
         may_send_openly: Callable[[], bool] = lambda: False,
         on_account: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        on_switch: Callable[[str, str], None] = lambda _base, _words: None,
     ) -> None:
         """Create an empty store.
 
         Args:
             on_change: is called with kind and API base of a changed token.
             on_account: is called when a token is kept for the jobs of its account.
+            on_switch: is called with an API base and words for the history of its jobs when the
+                engine's own calls are made with another token than before.
             may_send_openly: whether tokens may go to `http://` addresses of other machines.
             clock: seconds that only grow.
         """
@@ -93,6 +97,8 @@ class TokenStore:
         self._on_change = on_change
         self._may_send_openly = may_send_openly
         self._on_account = on_account
+        self._on_switch = on_switch
+        self._last_used: dict[tuple[Kind, str], Secret] = {}
         self._of_accounts: dict[tuple[str, str], Secret] = {}
         self._given: dict[tuple[Kind, str, Source], Secret] = {}
         self._stored: dict[tuple[Kind, str], StoredToken] = {}
@@ -300,7 +306,23 @@ class TokenStore:
         given = (kind, self._scope(kind, api_base), "environment") in self._given
         if not given and self.own(kind, api_base) is None:
             await self.stored(kind, api_base)
-        return self.known(kind, api_base)
+        token = self.known(kind, api_base)
+        if token is not None and self.own(kind, api_base) is None:
+            self._note_use(kind, api_base, token)
+        return token
+
+    def _note_use(self, kind: Kind, api_base: str, token: Token) -> None:
+        """Tell when the engine's own calls go on with another token."""
+        key = (kind, self._scope(kind, api_base))
+        before = self._last_used.get(key)
+        self._last_used[key] = token.secret
+        if before is None or before == token.secret:
+            return
+        owner = self.owner(kind, api_base, token.secret)
+        whose = f", of @{owner}" if owner else ""
+        self._on_switch(
+            api_base, f"Another {NAMES[kind]} token is used now: {token.source}{whose}."
+        )
 
     async def stored(self, kind: Kind, api_base: str, *, fresh: bool = False) -> StoredToken:
         """Return the keyring's entry; never raises and takes a few seconds at most.
