@@ -10,7 +10,7 @@ import pytest
 
 from tui.listener.storage.claims import Claim, SignedRequest
 from tui.listener.storage.errors import S3Error
-from tui.listener.storage.sigv4 import _canonical_requests, sign, signing_key, verify
+from tui.listener.storage.sigv4 import Verified, _canonical_requests, sign, signing_key, verify
 
 SIGNED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 REQUEST = SignedRequest("GET", "/outputs/a", "", (("host", "here"),))
@@ -75,3 +75,20 @@ def test_a_signature_of_another_scope_is_refused(change: dict[str, str], code: s
 def test_every_amz_header_has_to_be_signed() -> None:
     more = replace(REQUEST, headers=(*REQUEST.headers, ("x-amz-acl", "public-read")))
     assert outcome(CLAIM, 0, more).startswith("AccessDenied")
+
+
+def test_a_verified_signature_does_not_show_its_key() -> None:
+    shown = repr(Verified(b"signing-key", "20261129T210400Z", "scope", "signature"))
+    assert "signing-key" not in shown
+    assert "scope" in shown
+
+
+@pytest.mark.parametrize("key", ["a", "x", ""])
+def test_a_client_behind_a_mount_may_have_signed_the_path_below_it(key: str) -> None:
+    request = replace(REQUEST, path=f"/s3/{key}", mount="/s3", hosts=("public",))
+    texts = list(_canonical_requests(request, CLAIM))
+    assert any(
+        text.startswith(f"GET\n/{key}\n") and "host:public/s3\n" in text for text in texts
+    ), texts
+    below = replace(REQUEST, path=f"/other/{key}", mount="/s3", hosts=("public",))
+    assert not any(text.startswith(f"GET\n/{key}\n") for text in _canonical_requests(below, CLAIM))

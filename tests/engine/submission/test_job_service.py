@@ -102,6 +102,7 @@ async def test_a_second_damaged_upload_fails_the_job(world: World, fault: str) -
     assert "did not get" in job.error
     assert "Nothing was started" in str(job.diagnosis)
     assert world.kinds(job_id).count("trouble") == 1
+    assert list(world.home.archives.iterdir()) == []
     assert world.predictions == []
     assert world.sandbox.core.files.all() == []
     assert job.submit["phase"] == "packed"
