@@ -99,17 +99,17 @@ def run(trials: Sequence[Trial], jobs: int, done: Callable[[Trial], None]) -> No
                 process.start()
                 running[process] = (trial, time.monotonic())
             wait([process.sentinel for process in running], timeout=1)
-            for process, (trial, began) in list(running.items()):
+            for started, (trial, began) in list(running.items()):
                 trial.took = time.monotonic() - began
-                if process.is_alive() and trial.took < trial.seconds:
+                if started.is_alive() and trial.took < trial.seconds:
                     continue
-                _end(process)
-                trial.status = process.exitcode
-                del running[process]
+                _end(started)
+                trial.status = started.exitcode
+                del running[started]
                 done(trial)
     finally:
-        for process in running:
-            _end(process)
+        for left in running:
+            _end(left)
 
 
 def _end(process: BaseProcess) -> None:

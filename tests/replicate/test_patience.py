@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 
 import pytest
@@ -63,7 +64,7 @@ async def test_the_failure_is_reported_that_opened_the_circuit_and_not_the_open_
 
 
 async def test_the_longest_pause_doubles_with_each_try(server, pauses, monkeypatch):
-    monkeypatch.setattr("tui.replicate.session.random.uniform", lambda _least, most: most)
+    monkeypatch.setattr(random, "uniform", lambda _least, most: most)
     server.on("GET /account", reply(b"", status=503))
     retry = Retry(attempts=6, base=1.0, longest=15.0, patience=1000.0)
     async with client_of(server, pauses, replace(QUICK, retry=retry)) as client:
