@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -306,6 +307,18 @@ async def test_an_open_circuit_is_left_alone_for_half_a_minute(home: Home) -> No
         await eventually(lambda: followed.pauses)
         assert followed.server.calls(ROUTE) == []
         assert followed.pauses[0] >= 30
+
+
+async def test_the_interval_is_spread_by_a_part_of_itself(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with following(home) as followed:
+        job = a_job("j", api_base=followed.server.base)
+        for end, factor in ((0, 0.85), (1, 1.15)):
+            monkeypatch.setattr(random, "uniform", lambda *ends, end=end: ends[end])
+            assert followed.monitor._interval(job) == pytest.approx(
+                monitor.LOOPBACK_SECONDS * factor
+            )
 
 
 @pytest.mark.parametrize("answer", ["broken", "gone"])
