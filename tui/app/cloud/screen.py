@@ -17,6 +17,7 @@ from tui.app.cloud.card import Card
 from tui.app.cloud.card_view import CardView
 from tui.app.cloud.delivery import DeliveryCard
 from tui.app.cloud.hardware import HardwareCard
+from tui.app.cloud.keys import KeysCard
 from tui.app.cloud.listener import ListenerCard
 from tui.app.cloud.network import NetworkCard
 from tui.app.cloud.settings import SettingsCard
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _WIDE: Final = 110
 _ALL: Final[tuple[type[Card], ...]] = (
     SetupCard, AccountCard, SpendingCard, HardwareCard, StagedCard, DeliveryCard, ListenerCard,
-    NetworkCard, SettingsCard,
+    KeysCard, NetworkCard, SettingsCard,
 )  # fmt: skip
 
 

@@ -189,6 +189,7 @@ class CloudState:
             "webhooks": cloud.webhooks,
             "settings": cloud.settings,
             "staged": lambda: self._staged(control),
+            "keys": lambda: self._keys(control),
             "versions": lambda: control.versions(more),
             "delivery": lambda: self._check_delivery(control, more),
         }
@@ -196,6 +197,10 @@ class CloudState:
 
     async def _staged(self, control: ControlClient) -> Known:
         return {"staged": await control.staged()}
+
+    async def _keys(self, control: ControlClient) -> Known:
+        keys, pairs = await control.api_keys(), await control.storage_keys()
+        return {"keys": keys.get("keys", []), "pairs": pairs.get("keys", [])}
 
     def _check_delivery(self, control: ControlClient, kind: str) -> Awaitable[Known]:
         body: DeliveryCheckRequest = {"kind": cast("Delivery", kind)}
