@@ -15,8 +15,8 @@ import random
 import selectors
 import sqlite3
 from collections import Counter
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -372,6 +372,13 @@ class _Clients:
 
     async def get(self, _base: str) -> ReplicateClient:
         return self._client
+
+    async def get_for(self, _job: JobRecord) -> ReplicateClient:
+        return self._client
+
+    @contextmanager
+    def acting_for(self, _base: str, _account: str | None) -> Iterator[None]:
+        yield
 
     async def with_account(self, _base: str) -> tuple[ReplicateClient, str]:
         return self._client, "somebody"

@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from tui.replicate.models import Prediction
 from tui.replicate.secret import Secret
 from tui.sandbox.server import serve
 from tui.settings import Home, Settings
+from tui.store.masking import MaskingConnection
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
@@ -172,7 +172,7 @@ def test_an_engine_that_is_killed_between_two_writes_leaves_jobs_with_their_stat
             for row in rows:
                 parts.take_one(row)
 
-    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=MortalConnection))
+    monkeypatch.setattr("tui.store.writer.MaskingConnection", MortalConnection)
     seen: set[int] = set()
     for write in range(1, 100):
         place = Home(home.root / str(write), home.root / "out")
@@ -194,7 +194,7 @@ def test_an_engine_that_is_killed_between_two_writes_leaves_jobs_with_their_stat
     assert seen == ({0, 3} if as_a_batch else {0, 1, 2, 3})
 
 
-class MortalConnection(sqlite3.Connection):
+class MortalConnection(MaskingConnection):
     """A connection that ends the process at one of its writes."""
 
     left: float = math.inf
