@@ -100,6 +100,9 @@ def test_the_grid_has_prompts_as_rows_and_steps_as_columns() -> None:
     assert table.steps == [100, 200]
     assert table.at(0, 1) == made(200, "validation", "new")
     assert table.at(1, 1) is None
+    card = Medium("checkpoint-200/assets/image_0_0.png", 200, "prompt 1", 0, None, None, "picture")
+    assert grid([card, made(200, "validation")]).rows == [("validation", 0)]
+    assert grid([card]).rows == [("prompt 1", 0)]
     only = grid([made(None, "prompt 1")])
     assert only.steps == [None]
     assert grid([]).rows == []

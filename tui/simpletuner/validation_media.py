@@ -142,11 +142,14 @@ def _read_record(record: Mapping[str, Any], prefix: str) -> Medium | None:
 def grid(media: Iterable[Medium]) -> Grid:
     """Arrange media; of two for one cell the later one counts, which is the one seen last.
 
-    Plain prompts come first: `validation`, then the others by name, then `unconditional`. A picture
-    without a step is left out where the same pictures have one.
+    Plain prompts come first: `validation`, then the others by name, then `unconditional`. The
+    pictures of a model card are copies, left out where their originals are; those at the root of a
+    repository have no step, and are left out where others have one.
     """
     made = Grid()
     listed = list(media)
+    originals = [medium for medium in listed if not _is_copy(medium)]
+    listed = originals or listed
     stepped = any(medium.step is not None for medium in listed)
     for medium in listed:
         if medium.step is None and stepped:
@@ -158,6 +161,11 @@ def grid(media: Iterable[Medium]) -> Grid:
     if None in steps:
         made.steps.append(None)
     return made
+
+
+def _is_copy(medium: Medium) -> bool:
+    """Whether a medium is a picture of a model card, copied from the run's own."""
+    return PurePosixPath(medium.path).parent.name == "assets"
 
 
 def _row_order(row: tuple[str, int]) -> tuple[int, str, int]:
