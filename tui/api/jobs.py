@@ -43,6 +43,26 @@ class NotFinite(TypedDict):
     last_step: int
 
 
+class JobWarning(TypedDict):
+    """Something about a run that a person who pays for it wants to know.
+
+    Attributes:
+        kind: `not_finite`: a loss that is infinite or not a number; `diverging`: the smoothed loss
+            is well above its lowest; `stalled`: no step for long, with the run heard of; `slower`:
+            steps take longer than they did.
+        step: since which step; null where that is not known.
+        since: when it was noticed, or the last step's time for a run that stands.
+        ratio: how many times the best loss or usual step time; null where it has no meaning.
+        dismissed: whether it was put away for this run.
+    """
+
+    kind: Literal["not_finite", "diverging", "stalled", "slower"]
+    step: int | None
+    since: Timestamp
+    ratio: float | None
+    dismissed: bool
+
+
 class JobProgress(TypedDict):
     """How far a job is, as its log tells.
 
@@ -55,6 +75,10 @@ class JobProgress(TypedDict):
         percent: 0 to 100.
         seconds_per_step: the present rate.
         loss: of the last step; null where it is not finite.
+        loss_smoothed: its exponential mean, weight 0.97; null before the first loss, and for jobs
+            that ended before this was kept.
+        loss_best: the lowest smoothed loss so far.
+        best_step: the step of that.
         learning_rate: of the last step; null where it is not finite.
         eta_at: when the steps will be done at the present rate; null while it is not heard of.
         not_finite: series with values that are infinite or not a number.
@@ -68,6 +92,9 @@ class JobProgress(TypedDict):
     percent: float | None
     seconds_per_step: float | None
     loss: float | None
+    loss_smoothed: float | None
+    loss_best: float | None
+    best_step: int | None
     learning_rate: float | None
     eta_at: Timestamp | None
     not_finite: list[NotFinite]
@@ -206,6 +233,7 @@ class Job(TypedDict):
         unheard_reason: why nothing can be learned of it, in a few words.
         stop_running: whether it is cancelled when the cost limit is reached.
         progress: how far it is.
+        warnings: what is wrong with the run, the most urgent first.
         metadata: what else is known.
         delivered: whether results arrived; null for jobs that were not looked at.
         diagnosis: why it failed; null for others.
@@ -237,6 +265,7 @@ class Job(TypedDict):
     unheard_reason: str | None
     stop_running: bool
     progress: JobProgress
+    warnings: list[JobWarning]
     metadata: JobMetadata
     delivered: DeliveredState | None
     diagnosis: Diagnosis | None

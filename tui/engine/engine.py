@@ -66,6 +66,7 @@ from tui.engine.submission.version_service import VersionService
 from tui.engine.tracking.monitor import Monitor
 from tui.engine.tracking.prediction_claims import CARRIED_OUT_WITHIN, PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
+from tui.engine.tracking.run_warnings import thresholds_of
 from tui.engine.transfers.service import TransferService
 from tui.listener.app import Part
 from tui.listener.storage.grants import GIB
@@ -122,7 +123,9 @@ class Engine:
         self._proxy_password = ProxyPassword(self.live, self.bus, self._tasks)
         self._writer = StoreWriter(home)
         self.reader = StoreReader(home.database)
-        self.recorder = JobRecorder(self._writer, home, self.bus)
+        self.recorder = JobRecorder(
+            self._writer, home, self.bus, thresholds=lambda: thresholds_of(self.live.now.watch)
+        )
         self.keys = StorageKeys(
             home.root / "receiver.key",
             self._writer,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Settings,
         SpendingSettings,
         UiSettings,
+        WatchSettings,
     )
     from tui.settings.writing import save_setting, save_settings, write_atomically
 
@@ -44,6 +45,7 @@ __all__ = [
     "SettingsProblem",
     "SpendingSettings",
     "UiSettings",
+    "WatchSettings",
     "folder_problem",
     "load_settings",
     "save_setting",

@@ -246,6 +246,38 @@ class SpendingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """When a running job is reported; a run keeps what held when the engine began to follow it."""
+
+    diverging_ratio: float = field(
+        default=1.75,
+        metadata=about("report a smoothed loss that is so many times its lowest", limits=(1, 1000)),
+    )
+    diverging_steps: int = field(
+        default=20, metadata=about("for so many steps at least", limits=(1, 1_000_000))
+    )
+    stalled_seconds: float = field(
+        default=60.0,
+        metadata=about(
+            "report a run without a step for so many seconds",
+            limits=(10, 86_400),
+            unit="seconds",
+        ),
+    )
+    stalled_steps: float = field(
+        default=20.0,
+        metadata=about("and for so many times its usual step time", limits=(1, 10_000)),
+    )
+    slower_ratio: float = field(
+        default=2.0,
+        metadata=about("report steps that take so many times the usual", limits=(1, 1000)),
+    )
+    slower_steps: int = field(
+        default=20, metadata=about("for so many steps", limits=(1, 1_000_000))
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PublishingSettings:
     """How results leave this machine."""
 
@@ -280,6 +312,7 @@ class Settings:
     listener: ListenerSettings = ListenerSettings()
     network: NetworkSettings = NetworkSettings()
     spending: SpendingSettings = SpendingSettings()
+    watch: WatchSettings = WatchSettings()
     publishing: PublishingSettings = PublishingSettings()
     ui: UiSettings = UiSettings()
     rates_micros: dict[str, int] = field(default_factory=dict)

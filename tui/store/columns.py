@@ -27,7 +27,7 @@ TIME_COLUMNS: Final = frozenset(
     }
 )  # fmt: skip
 JSON_COLUMNS: Final = frozenset(
-    {"diagnosis", "output", "submit", "inputs", "config", "dataloader", "parser"}
+    {"diagnosis", "output", "submit", "inputs", "config", "dataloader", "parser", "warnings"}
 )
 BOOL_COLUMNS: Final = frozenset({"data_removed", "cancel_requested", "log_replaced"})
 
@@ -47,7 +47,7 @@ ROW_COLUMNS: Final = (
     "estimate_micros", "created_at", "queued_at", "started_at", "completed_at", "file_count",
     "file_bytes", "data_expires_at", "api_base", "rev",
     """CASE WHEN instr(submit, '"not_finite"') THEN json_extract(submit, '$.not_finite') END""",
-    "provider_status",
+    "provider_status", "loss_smoothed", "loss_best", "best_step", "warnings",
 )  # fmt: skip
 
 
@@ -117,7 +117,8 @@ def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
         created_at=from_micros(row[16]), queued_at=_moment(row[17]), started_at=_moment(row[18]),
         completed_at=_moment(row[19]), file_count=row[20], file_bytes=row[21],
         data_expires_at=_moment(row[22]), sandbox=sandbox, rev=row[24], not_finite=_names(row[25]),
-        is_lost=row[26] == LOST,
+        is_lost=row[26] == LOST, loss_smoothed=row[27], loss_best=row[28], best_step=row[29],
+        warnings=() if row[30] == "[]" else tuple(json.loads(row[30])),
     )  # fmt: skip
 
 

@@ -26,7 +26,8 @@ _RESULTS: Final = (
 )
 _NUMBER_KEYS: Final = {
     "cost": ("COALESCE(cost_micros, 0)", 1_000_000.0),
-    "loss": ("loss", 1.0),
+    "loss": ("COALESCE(loss_smoothed, loss)", 1.0),
+    "best": ("loss_best", 1.0),
     "step": ("step", 1.0),
     "steps": ("total_steps", 1.0),
     "files": ("file_count", 1.0),
@@ -34,6 +35,7 @@ _NUMBER_KEYS: Final = {
     # above 0 when a job has any results: here, elsewhere, or not fetched yet
     "results": (_RESULTS, 1.0),
 }
+_HAS: Final = {"warning": """instr(warnings, '"dismissed":false') > 0"""}
 _STATE_WORDS: Final = {
     "done": "completed", "canceled": "cancelled", "ok": "completed", "succeeded": "completed",
 }  # fmt: skip
@@ -84,6 +86,8 @@ def _term(word: str) -> tuple[str, list[Any]]:
             return "1", []  # incomplete: matches every job
         if key == "account" and sign in (":", "="):
             return f"{_ACCOUNT} = ? COLLATE NOCASE", [value.removeprefix("@")]
+        if key == "has" and value.lower() in _HAS and sign in (":", "="):
+            return _HAS[value.lower()], []
         if key in _TEXT_KEYS and sign in (":", "="):
             return _text_term(_TEXT_KEYS[key], value.lower())
         if key in _NUMBER_KEYS and sign in _SIGNS:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # `typing` takes longer to load than a row to read
     from tui.store.lost_contact import Contacts, LostContact
     from tui.store.shown_cost import ShownCost
 
-FORMAT = 5
+FORMAT = 6
 """The schema version that the query is written for. A test compares it with the newest one:
 importing `tui.store.schema` takes half as long as the query."""
 LOST = "lost"
@@ -41,7 +41,9 @@ _PROGRESS = f"""json_object(
     'stage', NULLIF(stage, ''), 'step', step, 'total_steps', total_steps, 'epoch', epoch,
     'epochs', epochs, 'percent', {_number("percent")},
     'seconds_per_step', {_number("seconds_per_step")},
-    'loss', {_number("loss")}, 'learning_rate', {_number("learning_rate")},
+    'loss', {_number("loss")}, 'loss_smoothed', {_number("loss_smoothed")},
+    'loss_best', {_number("loss_best")}, 'best_step', best_step,
+    'learning_rate', {_number("learning_rate")},
     'eta_at', {_iso("eta_at")},
     'not_finite', CASE WHEN instr(submit, '"not_finite"')
         THEN json(json_extract(submit, '$.not_finite')) ELSE json('[]') END)"""
@@ -76,7 +78,7 @@ SELECT {_ENDED}, json_object(
     'is_active', json(CASE WHEN {_ENDED} THEN 'false' ELSE 'true' END),
     'unheard_since', NULL, 'unheard_reason', NULL,
     'stop_running', json(CASE WHEN NOT {_ENDED} AND {_STOPS} THEN 'true' ELSE 'false' END),
-    'progress', {_PROGRESS}, 'metadata', {_METADATA},
+    'progress', {_PROGRESS}, 'warnings', json(warnings), 'metadata', {_METADATA},
     'delivered',
     CASE WHEN instr(submit, '"delivered"') THEN json_extract(submit, '$.delivered') END,
     'diagnosis', CASE WHEN diagnosis <> '{{}}' THEN json(diagnosis) END),

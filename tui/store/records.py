@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tui.base.job_status import ACTIVE, LOST, JobStatus
+
+if TYPE_CHECKING:
+    from tui.api.jobs import JobWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class JobRow:
     """Names of metric series with values that are infinite or not a number."""
     is_lost: bool = False
     """Whether Replicate does not know it any more; its cost is an upper bound then."""
+    loss_smoothed: float | None = None
+    loss_best: float | None = None
+    """The lowest value of the smoothed loss."""
+    best_step: int | None = None
+    warnings: tuple[JobWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +192,12 @@ class JobRecord:
     parser: dict[str, Any] = field(default_factory=dict)
     """State of the log parser, from which it continues after a restart."""
     rev: int = 0
+    loss_smoothed: float | None = None
+    loss_best: float | None = None
+    """The lowest value of the smoothed loss."""
+    best_step: int | None = None
+    warnings: list[JobWarning] = field(default_factory=list)
+    """What is wrong with the run, the most urgent first, with those that were put away."""
 
     @property
     def is_lost(self) -> bool:

@@ -246,6 +246,13 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, name)
     ) WITHOUT ROWID;
     """,
+    # What the points of a run say, kept with the row: the list sorts by it and reads no series.
+    """
+    ALTER TABLE jobs ADD COLUMN loss_smoothed REAL;
+    ALTER TABLE jobs ADD COLUMN loss_best REAL;
+    ALTER TABLE jobs ADD COLUMN best_step INTEGER;
+    ALTER TABLE jobs ADD COLUMN warnings TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from tui.engine.tracking.reconcile import carry_masks, reconcile_log
 from tui.simpletuner.log.model import Progress, Update
 from tui.simpletuner.log.parser import LogParser
+from tui.simpletuner.log.run_health import RunHealth, Thresholds
 
 
 class LogWriteError(Exception):
@@ -61,6 +62,9 @@ class LogFacts:
         size: bytes in the file.
         notes: the parser's state, to be stored together with the findings.
         replaced: whether the log was rewritten and parsed again from its beginning.
+        loss_smoothed: the run's smoothed loss; None before the first.
+        loss_best: its lowest value so far.
+        best_step: the step of that.
     """
 
     update: Update
@@ -68,27 +72,51 @@ class LogFacts:
     size: int
     notes: dict[str, Any]
     replaced: bool
+    loss_smoothed: float | None
+    loss_best: float | None
+    best_step: int | None
 
 
 class JobLog:
-    """Owns one log file and its parser."""
+    """Owns one log file, its parser, and what the parsed points say about the run.
 
-    def __init__(self, path: Path, notes: dict[str, Any]) -> None:
+    Attributes:
+        health: of the run, up to the parsed part.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        notes: dict[str, Any],
+        warmup_steps: int = 0,
+        thresholds: Thresholds | None = None,
+    ) -> None:
         """Open the log and restore the parser.
 
         Args:
             path: the file, which need not exist yet.
             notes: `LogFacts.notes` as stored; empty starts from the beginning.
+            warmup_steps: steps in which the run's learning rate rises.
+            thresholds: when the run is reported.
         """
         self._path = path
+        self._warmup, self._thresholds = warmup_steps, thresholds
         self._finished = False
         self._checksum = 0
         try:
             self._parser = LogParser.restore(notes["parser"]) if notes else LogParser()
             self._checksum = int(notes["crc32"]) if notes else 0
         except (ValueError, KeyError, TypeError, AttributeError):
-            self._parser = LogParser()  # notes of another version: parse the whole file again
+            notes = {}  # of another version: parse the whole file again
+            self._parser, self._checksum = LogParser(), 0
+        self.health = self._restored_health(notes)
         self._checked = False
+
+    def _restored_health(self, notes: dict[str, Any]) -> RunHealth:
+        """The run's health as stored; of notes without it, what comes from here on."""
+        with suppress(KeyError, ValueError):
+            return RunHealth.restore(notes["health"], self._thresholds)
+        return RunHealth(self._warmup, self._thresholds)
 
     def merge(self, received: str | None, received_at: datetime, *, final: bool) -> LogFacts | None:
         """Merge a received log into the file, and parse what is new.
@@ -118,6 +146,7 @@ class JobLog:
             # A file that was truncated from outside grows back; findings stored before stay.
             self._parser = LogParser()
             self._checksum = 0
+            self.health = RunHealth(self._warmup, self._thresholds)
         fresh = content[self._parser.offset :]
         self._checksum = zlib.crc32(fresh, self._checksum)
         ends_now = final and not self._finished
@@ -127,8 +156,19 @@ class JobLog:
         if ends_now:
             self._finished = True
             update.extend(self._parser.finish(received_at))
-        notes = {"parser": self._parser.dump(), "crc32": self._checksum}
-        return LogFacts(update, self._parser.progress, len(content), notes, replaced)
+        progress = self._parser.progress
+        self.health.add(update.metrics, progress.total_steps)
+        self.health.moved(progress, received_at)
+        notes = {
+            "parser": self._parser.dump(),
+            "crc32": self._checksum,
+            "health": self.health.dump(),
+        }
+        health = self.health
+        return LogFacts(
+            update, progress, len(content), notes, replaced,
+            health.loss, health.best, health.best_step,
+        )  # fmt: skip
 
     def _differs_from_notes(self, content: bytes) -> bool:
         """Whether the file differs from the one that the notes describe; checked once.

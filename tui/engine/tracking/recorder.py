@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
 from math import isnan
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.clock import Clock, utc_now
 from tui.base.job_status import CONFIRMED_DELIVERIES, DELIVERY_NOT_KNOWN_YET, JobStatus
@@ -35,14 +35,19 @@ from tui.engine.tracking.reconcile import (
     reopen_if_lost,
 )
 from tui.engine.tracking.redaction import redact_field, redact_log
+from tui.engine.tracking.run_warnings import at_the_end, merged_warnings, warmup_of
 from tui.replicate.models import LONGEST_RUN
 from tui.settings import Home
 from tui.simpletuner.failures.diagnosis import diagnose
+from tui.simpletuner.log.run_health import Thresholds
 from tui.simpletuner.request.hardware import PROFILES
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.rescue_files import RescueFiles
 from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api.jobs import JobWarning
 
 _DATA_RETENTION: Final = timedelta(hours=1)
 """How long Replicate keeps inputs, logs and outputs of predictions created through its API
@@ -103,12 +108,18 @@ class JobRecorder:
     """
 
     def __init__(
-        self, writer: StoreWriter, home: Home, bus: EventBus, clock: Clock = utc_now
+        self,
+        writer: StoreWriter,
+        home: Home,
+        bus: EventBus,
+        clock: Clock = utc_now,
+        thresholds: Callable[[], Thresholds] = Thresholds,
     ) -> None:
         self.writer = writer
         self._home = home
         self._bus = bus
         self._now = clock
+        self._thresholds = thresholds
         self._logs: dict[str, JobLog] = {}
         self._reported: set[str] = set()
         self._batch: _Batch | None = None
@@ -228,6 +239,8 @@ class JobRecorder:
             if facts.replaced:
                 events.append((now, source, "log", "Replicate sent a different log: read anew."))
             values.update(_from_log(facts, record, status, now))
+        if snapshot.logs or known.is_terminal:
+            values["warnings"] = self._warnings(record, now, ended=known.is_terminal)
         ended = status.is_terminal and not record.status.is_terminal
         if status is JobStatus.FAILED and (ended or facts is not None):
             values.update(self._diagnosis(record, known.error or record.error))
@@ -318,6 +331,14 @@ class JobRecorder:
         self._bus.publish("job", job_id=record.job_id, rev=record.rev, status=record.status.value)
 
     # -- single changes -----------------------------------------------------------------------
+
+    def _warnings(self, record: JobRecord, now: datetime, *, ended: bool) -> list[JobWarning]:
+        """The warnings of a run whose state was read just now: one that stands says nothing new."""
+        log = self._logs.get(record.job_id)
+        rows = record.warnings
+        if log is not None:
+            rows = merged_warnings(rows, log.health.warnings(now), now)
+        return at_the_end(rows) if ended else rows
 
     def _mark_not_finite(
         self, record: JobRecord, facts: LogFacts | None, values: dict[str, Any]
@@ -464,7 +485,7 @@ class JobRecorder:
             path = self._home.log_file(record.job_id)
             if not received and not record.parser and not path.exists():
                 return None
-            log = JobLog(path, record.parser)
+            log = JobLog(path, record.parser, warmup_of(record.config), self._thresholds())
             self._logs[record.job_id] = log
         if self._batch is not None:
             self._batch.logs.add(record.job_id)
@@ -576,6 +597,9 @@ def _from_log(
         "percent": progress.percent,
         "seconds_per_step": progress.seconds_per_step,
         "loss": _number(progress.loss),
+        "loss_smoothed": facts.loss_smoothed,
+        "loss_best": facts.loss_best,
+        "best_step": facts.best_step,
         "learning_rate": _number(progress.lr),
     }
     if status is JobStatus.RUNNING:
