@@ -57,13 +57,28 @@ async def test_the_legend_shows_smoothing_and_log_scale() -> None:
         chart = app.query_one("#big", MetricChart)
         chart.show([falling("loss", 300)])
         chart.focus()
+        assert "smoothing 0.97" in rows(chart)[0]
         await pilot.press("s", "x")
         head = rows(chart)[0]
-        assert "smoothing 0.6" in head
+        assert "smoothing 0.99" in head
         assert "log" in head
-        for _ in range(4):
-            await pilot.press("s")
+        await pilot.press("s")
         assert "smoothing" not in rows(chart)[0]
+
+
+async def test_a_schedule_is_drawn_as_it_is() -> None:
+    """Smoothed, the learning rate would seem to change thirty steps late."""
+    app = ChartApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        chart = app.query_one("#big", MetricChart)
+        lr = Series("lr", range(100), [1e-4] * 99 + [0.0])
+        chart.show([lr], noisy=False)
+        await pilot.pause()
+        assert "lr 0 " in rows(chart)[0]
+        assert "smoothing" not in rows(chart)[0]
+        chart.show([lr])
+        await pilot.pause()
+        assert "lr 0 " not in rows(chart)[0]
 
 
 async def test_a_growing_series_moves_the_end_of_the_axis() -> None:

@@ -35,10 +35,11 @@ from tui.app.chart.paint import (
 )
 from tui.app.keys.actions import CHART
 from tui.app.keys.keymap import bindings
+from tui.simpletuner.log.smoothing import WEIGHT
 
 __all__ = ["MetricChart", "Series"]
 
-SMOOTHING: Final = (0.0, 0.6, 0.9, 0.97, 0.99)
+SMOOTHING: Final = (0.0, 0.6, 0.9, WEIGHT, 0.99)
 """Weights of the past that the smoothing key goes through."""
 _SMALLEST_VIEW: Final = 4
 """Steps that the closest zoom shows."""
@@ -83,7 +84,7 @@ class MetricChart(Widget, can_focus=True):
             super().__init__()
             self.step = step
 
-    smoothing: reactive[float] = reactive(0.0)
+    smoothing: reactive[float] = reactive(WEIGHT)
     log_scale: reactive[bool] = reactive(False)
     cursor_step: reactive[int | None] = reactive(None)
 
@@ -105,18 +106,22 @@ class MetricChart(Widget, can_focus=True):
         self._strips: list[Strip] = []
         self._drawn: object = None
         self._version = 0
+        self._noisy = True
         self._smooth: dict[tuple[int, float], Series] = {}
         self._plot_left = 7
         self._plot_width = 1
 
     # -- content ------------------------------------------------------------------------------
 
-    def show(self, series: Sequence[Series]) -> None:
+    def show(self, series: Sequence[Series], *, noisy: bool = True) -> None:
         """Shows curves, the main one first. A series that only grew costs only the new points.
 
         Args:
             series: at most three can be told apart; later ones are dotted.
+            noisy: whether they are measured, so that smoothing them shows more. A schedule such as
+                the learning rate is exact, and would only be drawn too late.
         """
+        self._noisy = noisy
         old = {one.name: one for one in self._series}
         for one in series:
             if (before := old.get(one.name)) is not None and before is not one:
@@ -258,7 +263,7 @@ class MetricChart(Widget, can_focus=True):
         )
         if not any(len(one) for one in self._series):
             return empty_chart(width, height, tones)
-        notes = [f"smoothing {self.smoothing:g}"] if self.smoothing else []
+        notes = [f"smoothing {self._weight:g}"] if self._weight else []
         notes += ["log"] if self.log_scale else []
         notes += ["zoom"] if self.view else []
         start, end = self.span
@@ -279,15 +284,20 @@ class MetricChart(Widget, can_focus=True):
             else:
                 style = self.get_component_rich_style(f"chart--series-{min(at, 2)}")
             layers.append(Layer(self._smoothed(at), style, dotted=at > 0))
-        if self.smoothing and not self.mini:
+        if self._weight and not self.mini:
             raw = self.get_component_rich_style("chart--raw")
             layers += [Layer(one, raw, dotted=True, faint=True) for one in self._series[:1]]
         return layers
 
+    @property
+    def _weight(self) -> float:
+        """The weight of the past in the curves that are drawn."""
+        return self.smoothing if self._noisy else 0.0
+
     def _smoothed(self, at: int) -> Series:
-        if not self.smoothing:
+        if not self._weight:
             return self._series[at]
-        key = (at, self.smoothing)
+        key = (at, self._weight)
         if key not in self._smooth:
-            self._smooth[key] = self._series[at].smoothed(self.smoothing)
+            self._smooth[key] = self._series[at].smoothed(self._weight)
         return self._smooth[key]

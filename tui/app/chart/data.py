@@ -13,6 +13,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from tui.simpletuner.log.smoothing import smoothed
+
 BLOCK: Final = 64
 """Values in one block."""
 EXACT_SMOOTHING_POINTS: Final = 50_000
@@ -167,14 +169,16 @@ class Series:
         return at
 
     def smoothed(self, weight: float) -> Series:
-        """Returns the exponential moving average with `weight` (0 to 1) for the past."""
+        """Returns the exponential mean with `weight` (0 to 1) for the past, its start unbiased."""
         self.prepare()
         if len(self) <= EXACT_SMOOTHING_POINTS:
-            averages = _ema(self.values, weight)
-            return Series(self.name, self.steps, averages, self.style)
-        whole = len(self._means) * BLOCK
-        steps = self.steps[BLOCK - 1 : whole : BLOCK]
-        return Series(self.name, steps, _ema(self._means, weight**BLOCK), self.style)
+            smooth = Series(self.name, self.steps, smoothed(self.values, weight), self.style)
+        else:
+            steps = self.steps[BLOCK - 1 : len(self._means) * BLOCK : BLOCK]
+            smooth = Series(self.name, steps, smoothed(self._means, weight**BLOCK), self.style)
+        # A block's mean hides single values that are not finite; the legend must name them.
+        smooth.gaps, smooth._looked_at = self.gaps, len(smooth)
+        return smooth
 
 
 def finite(values: Iterable[float]) -> list[float]:
@@ -184,16 +188,3 @@ def finite(values: Iterable[float]) -> list[float]:
 
 def _same(value: float, other: float) -> bool:
     return value == other or (math.isnan(value) and math.isnan(other))
-
-
-def _ema(values: Iterable[float], weight: float) -> array[float]:
-    averages = array("d")
-    average = math.nan
-    rest = 1.0 - weight
-    for value in values:
-        if value - value == 0.0:
-            average = value if average != average else average * weight + value * rest  # noqa: PLR0124  nan is the only value unlike itself
-            averages.append(average)
-        else:  # the curve has a gap there, not a straight line
-            averages.append(math.nan)
-    return averages

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -18,6 +18,9 @@ from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext
+
+SCHEDULES: Final = frozenset({"lr", "learning_rate", "epoch"})
+"""Series that the trainer computes instead of measuring them."""
 
 
 class MetricsPanel(Vertical):
@@ -98,7 +101,7 @@ class MetricsPanel(Vertical):
         curves = [self._mine] if self._mine is not None else []
         if self._theirs is not None:
             curves.append(self._theirs)
-        self.chart.show(curves)
+        self.chart.show(curves, noisy=self.name_now not in SCHEDULES)
         self.say()
 
     def say(self) -> None:

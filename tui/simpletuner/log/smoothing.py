@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Iterable
 from typing import Final
 
@@ -62,10 +64,20 @@ class Smoothed:
         return smoothed
 
 
-def smoothed(values: Iterable[float], weight: float = WEIGHT) -> list[float]:
-    """Return the smoothed values; nan where a value is not finite, so that a curve breaks there."""
-    mean, means = Smoothed(weight), list[float]()
+def smoothed(values: Iterable[float], weight: float = WEIGHT) -> array[float]:
+    """Return the smoothed values; nan where a value is not finite, so that a curve breaks there.
+
+    The same means as `Smoothed.add` gives, written out: a chart smooths a hundred thousand points
+    while somebody waits, and a call for each takes three times as long.
+    """
+    means = array("d")
+    append, rest, nan = means.append, 1.0 - weight, math.nan
+    mean, missing = 0.0, 1.0
     for value in values:
-        current = mean.add(value)
-        means.append(float("nan") if current is None or value - value != 0.0 else current)
+        if value - value == 0.0:  # false for nan and infinities
+            mean = mean * weight + value * rest
+            missing *= weight
+            append(mean / (1.0 - missing))
+        else:
+            append(nan)
     return means
