@@ -24,6 +24,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "job": ("tui.cli.job_queries", "job"),
     "logs": ("tui.cli.job_queries", "logs"),
     "metrics": ("tui.cli.job_queries", "metrics"),
+    "compare": ("tui.cli.compare_command", "compare"),
     "cancel": ("tui.cli.job_actions", "cancel"),
     "move": ("tui.cli.job_actions", "move"),
     "rerun": ("tui.cli.rerun_command", "rerun"),
@@ -118,11 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     move.add_argument("--to", metavar="HARDWARE", help="where to; without it the prices are shown")
     move.add_argument("--yes", action="store_true", help="agree to the price")
     _add_rerun(add("rerun", "Run a job again, as it ran or as it is today.", json=True))
-    logs = add("logs", "Print a job's complete log.")
-    logs.add_argument("id", help="job or prediction id, or its start")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on while the job runs")
-    metrics = add("metrics", "Print a job's metric series (CSV).", json=True)
-    metrics.add_argument("id", help="job or prediction id, or its start")
+    _add_readings(add)
     add("sync", "Bring in jobs started elsewhere on the account.", json=True)
     token = add("token", "The Replicate or Hugging Face token in the keyring.", json=True)
     token.add_argument("action", choices=("set", "status", "validate", "delete"))
@@ -142,6 +139,17 @@ def build_parser() -> argparse.ArgumentParser:
     engine.add_argument("--agent", action="store_true")
     engine.add_argument("--until-eof", action="store_true")
     return parser
+
+
+def _add_readings(add: Callable[..., argparse.ArgumentParser]) -> None:
+    logs = add("logs", "Print a job's complete log.")
+    logs.add_argument("id", help="job or prediction id, or its start")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on while the job runs")
+    metrics = add("metrics", "Print a job's metric series (CSV).", json=True)
+    metrics.add_argument("id", help="job or prediction id, or its start")
+    compare = add("compare", "What differs between 2 to 8 jobs, and what came of it.", json=True)
+    compare.add_argument("id", nargs="+", help="job or prediction ids, or their starts")
+    compare.add_argument("--all", action="store_true", help="settings that they share as well")
 
 
 def _add_rerun(command: argparse.ArgumentParser) -> None:

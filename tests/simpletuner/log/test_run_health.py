@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tui.simpletuner.log.model import MetricPoint, Progress
 from tui.simpletuner.log.run_health import RunHealth, StepTimes, Thresholds
-from tui.simpletuner.log.smoothing import Smoothed, smoothed
+from tui.simpletuner.log.smoothing import Smoothed, lowest, smoothed
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 FINITE = st.floats(-1e6, 1e6)
@@ -301,3 +301,11 @@ def test_thresholds_can_be_changed() -> None:
     health = RunHealth(thresholds=Thresholds(stalled_seconds=5.0, stalled_steps=1.0))
     moved(health, 1, NOW)
     assert kinds(health, NOW + timedelta(seconds=6)) == ["stalled"]
+
+
+@given(st.lists(st.floats(0.01, 10) | st.sampled_from([math.nan, math.inf]), max_size=80))
+def test_the_lowest_of_a_curve_is_the_best_of_the_run(values: list[float]) -> None:
+    health = RunHealth()
+    health.add([MetricPoint("loss", step, value) for step, value in enumerate(values)], None)
+    best = lowest(smoothed(values))
+    assert best == (None if health.best is None else (health.best, health.best_step))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 WEIGHT: Final = 0.97
@@ -81,3 +81,17 @@ def smoothed(values: Iterable[float], weight: float = WEIGHT) -> array[float]:
         else:
             append(nan)
     return means
+
+
+def lowest(means: Sequence[float], weight: float = WEIGHT) -> tuple[float, int] | None:
+    """Return the lowest of smoothed values and its place; None where none is finite.
+
+    The mean of the first few batches is luck: it counts only until there are as many values as the
+    weight looks back on.
+    """
+    finite = [at for at, mean in enumerate(means) if mean - mean == 0.0]
+    settled = next((at for at in range(len(finite)) if (at + 1) * (1.0 - weight) >= 1.0), 0)
+    if not finite:
+        return None
+    best = min(finite[settled:], key=means.__getitem__)
+    return means[best], best
