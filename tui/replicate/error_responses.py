@@ -26,9 +26,10 @@ from tui.replicate.errors import (
     ServiceError,
     TooLargeError,
 )
+from tui.replicate.rate_windows import window_pause
 from tui.replicate.redact import redact_text
 from tui.replicate.secret import Secret
-from tui.replicate.values import load_json, parse_http_date, window_pause
+from tui.replicate.values import load_json, parse_http_date
 
 _LONGEST_WORDS = 600
 _LONGEST_PAUSE = 3600.0

@@ -31,6 +31,7 @@ from tui.replicate.errors import (
 )
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.outputs import NOT_FETCHED_ADVICE, is_file_route, why_refused
+from tui.replicate.rate_windows import used_up
 from tui.replicate.redact import redact_library_logs, redact_url
 from tui.replicate.secret import Secret
 from tui.replicate.transport_errors import unreached
@@ -288,14 +289,9 @@ class Session:
 
     def _note_success(self, response: httpx.Response) -> None:
         self.budget.answered()
-        headers = response.headers
-        if headers.get("ratelimit-remaining", "").strip() == "0":
-            try:
-                seconds = float(headers.get("ratelimit-reset", "1"))
-            except ValueError:
-                seconds = 1.0
-            if 0 <= seconds <= 60:  # the window is one second; a long time is an error
-                self.budget.used_up(seconds)
+        pause = used_up(response.headers)
+        if pause is not None:
+            self.budget.used_up(pause)
 
     def _learn_clock(self, response: httpx.Response) -> None:
         theirs = parse_http_date(response.headers.get("date"))

@@ -67,22 +67,6 @@ def parse_http_date(value: str | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def window_pause(ratelimit: str) -> float | None:
-    """Return the seconds until a used-up window opens, from a `RateLimit` header.
-
-    The header lists windows as `"name";r=REMAINING;t=SECONDS` (IETF draft-ietf-httpapi-ratelimit-
-    headers). None if it is malformed or no window is used up; the longest of several.
-    """
-    pauses = []
-    for window in ratelimit.split(","):
-        pairs = (part.partition("=") for part in window.split(";")[1:])
-        values = {name.strip().lower(): value.strip() for name, _, value in pairs}
-        seconds = values.get("t", "")
-        if values.get("r") == "0" and seconds.isascii() and seconds.isdecimal():
-            pauses.append(float(seconds))
-    return max(pauses, default=None)
-
-
 def format_time(moment: datetime) -> str:
     """Format an aware time for a query of the API: UTC, microseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

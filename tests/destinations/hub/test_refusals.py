@@ -20,7 +20,6 @@ from tests.destinations.hub.conftest import running_hub
 from tests.destinations.interceptor import Answer, Interceptor, intercepting
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import PublishError, SourceChangedError, Trouble
-from tui.destinations.hub.client import Windows
 from tui.destinations.hub.destination import HubDestination
 from tui.destinations.hub.errors import explain
 from tui.destinations.hub.names import HubTarget
@@ -289,19 +288,6 @@ def test_the_last_answer_of_a_window_is_obeyed(
     assert 80 < (caught.value.retry_after or 0) <= 90
     assert len(interceptor.seen) == asked
     assert opened(hub, "hf_admin").test().steps[0].level == "ok", "another token has its own limit"
-
-
-def test_windows_open_again() -> None:
-    now = 100.0
-    windows = Windows(lambda: now)
-    mine, files = ("hub", "api", "1"), ("hub", "resolvers", "1")
-    windows.note(mine, '"api";r=0;t=7')
-    windows.note(files, '"resolvers";r=3;t=7')
-    assert (windows.left(mine), windows.left(files)) == (7, 0)
-    now = 107.0
-    assert windows.left(mine) == 0
-    windows.note(mine, '"api";r=0;t=99999999999')
-    assert windows.left(mine) == 3600
 
 
 def test_messages_of_the_hub_are_cleaned(

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 
 from tui.base.doors import Door
+from tui.replicate.rate_windows import Windows, used_up
 from tui.replicate.secret import Secret
 from tui.replicate.transport_errors import unreached
-from tui.replicate.values import window_pause
 from tui.settings import NetworkSettings
 from tui.settings.network import network_of
 
@@ -26,8 +24,6 @@ WindowKey: TypeAlias = tuple[str, str, str]
 """Host, kind of request, and hash of the token."""
 _lock = threading.Lock()
 _used: list[NetworkSettings] = []
-_LONGEST_WINDOW = 3600.0
-"""Seconds of a window that are obeyed; the Hub's windows are five minutes long."""
 _doors: dict[str, set[Door]] = {}
 """Where each authorization that the library may send was given for. The library follows redirects
 and links of the Hub's answers by itself; what is not in this table is taken off its requests."""
@@ -76,33 +72,6 @@ def open_api(endpoint: str, token: Secret | None, network: NetworkSettings) -> H
         token=token.reveal() if token else False,
         library_name="simpletuner-tui",
     )
-
-
-class Windows:
-    """Used-up windows of rate limits: until one opens again, the Hub would refuse each request.
-
-    An answer that succeeds may say already that it was the last one of its window. Thread-safe.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._until: dict[WindowKey, float] = {}
-
-    def note(self, key: WindowKey, ratelimit: str) -> None:
-        """Note the `RateLimit` header of an answer."""
-        pause = window_pause(ratelimit)
-        if pause is None:
-            return
-        now = self._clock()
-        with self._lock:
-            self._until = {known: until for known, until in self._until.items() if until > now}
-            self._until[key] = now + min(pause, _LONGEST_WINDOW)
-
-    def left(self, key: WindowKey) -> float:
-        """Return the seconds until the window opens; 0 when it is open."""
-        with self._lock:
-            return max(0.0, self._until.get(key, 0.0) - self._clock())
 
 
 def _window_key(request: httpx2.Request) -> WindowKey:
@@ -194,7 +163,7 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
                     )
                 transport = self._transports[proxy]
             response = transport.handle_request(request)
-            self._windows.note(key, str(response.headers.get("ratelimit", "")))
+            self._windows.note(key, response.headers)
             return response
 
         def close(self) -> None:
@@ -235,4 +204,4 @@ def _retry_after(response: httpx2.Response) -> float | None:
     text = str(response.headers.get("retry-after", ""))
     if text.isdecimal():
         return float(text)
-    return window_pause(str(response.headers.get("ratelimit", "")))
+    return used_up(response.headers)
