@@ -16,9 +16,8 @@ from urllib.request import getproxies_environment
 import certifi
 import httpx
 
-from tui.base.addresses import PROXY, read_address
+from tui.base.addresses import PROXY, AddressError, read_address
 from tui.base.hosts import is_loopback_host
-from tui.replicate.redact import redact_url
 
 
 class BundleError(OSError):
@@ -32,6 +31,20 @@ class BundleError(OSError):
     def __init__(self, path: str, why: str, who: str) -> None:
         self.message = f"the file of certificate authorities {path} {why}"
         self.advice = f"Name a PEM file with the certificate of your proxy's authority ({who})."
+        super().__init__(self.message)
+
+
+class ProxyAddressError(httpx.ProxyError):
+    """The proxy for a host has an address that libraries would read differently.
+
+    Attributes:
+        message: why, without any part of the address.
+        advice: what the user can do.
+    """
+
+    def __init__(self, source: str, why: str) -> None:
+        self.message = f"the proxy's address in {source} {why}"
+        self.advice = f"Write it as {PROXY.example}, with a user name and a password if needed."
         super().__init__(self.message)
 
 
@@ -108,17 +121,28 @@ class Network:
         return (warning,)
 
     def proxy_for(self, url: httpx.URL) -> str | None:
-        """Return the proxy's URL for a request to `url`, or None for a direct connection."""
+        """Return the proxy's URL for a request to `url`, or None for a direct connection.
+
+        Every client asks here, so that none reads an address that was not judged.
+
+        Raises:
+            ProxyAddressError: the proxy's address is not one that all libraries read alike.
+        """
         environment = getproxies_environment() if self.trust_env else {}
         rules = list(self.no_proxy)
         if self.proxy is None:
             rules += environment.get("no", "").split(",")
         if bypasses_proxy(url.host, url.port or _PORTS.get(url.scheme, 0), rules):
             return None
-        proxy = self.proxy or environment.get(url.scheme) or environment.get("all")
+        variable = url.scheme if environment.get(url.scheme) else "all"
+        proxy = self.proxy or environment.get(variable)
         if not proxy:
             return None
-        return proxy if "://" in proxy else f"http://{proxy}"
+        source = "network.proxy of the settings" if self.proxy else f"{variable.upper()}_PROXY"
+        try:
+            return read_address(proxy if "://" in proxy else f"http://{proxy}", PROXY).url
+        except AddressError as error:
+            raise ProxyAddressError(source, str(error)) from None
 
     def authorities(self) -> tuple[Path, ...]:
         """Return files of trusted authorities: the usual ones, then `ca_bundle`.
@@ -258,10 +282,7 @@ class RoutedTransport(httpx.AsyncBaseTransport):
 
     def _parse_proxy(self, address: str) -> httpx.Proxy:
         tls = self._ssl if address.startswith("https:") else None
-        try:
-            return httpx.Proxy(read_address(address, PROXY).url, ssl_context=tls)
-        except (ValueError, httpx.InvalidURL):
-            raise httpx.ProxyError(f"{redact_url(address)} is not a proxy's address") from None
+        return httpx.Proxy(address, ssl_context=tls)
 
     async def aclose(self) -> None:
         """Close all connections."""

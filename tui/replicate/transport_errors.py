@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 
 from tui.replicate.errors import NoAnswerError, NotSentError, ReplicateError
-from tui.replicate.network import BundleError, Network, name_proxy
+from tui.replicate.network import BundleError, Network, ProxyAddressError, name_proxy
 
 # These can occur only before the first byte of the request is written.
 _NEVER_SENT = (
@@ -31,7 +31,8 @@ def unreached(error: Exception, url: str, network: Network, *, what: str) -> Rep
         network: the settings in force; a proxy's password is not shown.
         what: the purpose of the call, as the object of a sentence.
     """
-    host, proxy = httpx.URL(url).host, network.proxy_for(httpx.URL(url))
+    host = httpx.URL(url).host
+    proxy = None if isinstance(error, ProxyAddressError) else network.proxy_for(httpx.URL(url))
     way = f" by the proxy {name_proxy(proxy)}" if proxy else ""
     if not isinstance(error, _NEVER_SENT):
         if isinstance(error, httpx.TimeoutException):
@@ -63,6 +64,8 @@ def _why(
             "Behind a company's proxy, name its CA file in the network settings (ca_bundle).",
             False,
         )
+    if isinstance(error, ProxyAddressError):
+        return error.message, error.advice, False
     if isinstance(error, httpx.ProxyError):
         return _proxy_failure(str(error))
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import httpx
 
 from tui.base.doors import Door
+from tui.replicate.network import ProxyAddressError
 from tui.replicate.rate_windows import Windows, used_up
 from tui.replicate.secret import Secret
 from tui.replicate.transport_errors import unreached
@@ -118,6 +119,10 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
         tls = context if proxy.startswith("https:") else None
         return {"proxy": httpx2.Proxy(proxy, ssl_context=tls)}
 
+    def not_reached(error: httpx.TransportError, request: httpx2.Request) -> TemporaryHubError:
+        failure = unreached(error, str(request.url), network_config, what="a file")
+        return TemporaryHubError(failure.message, advice=failure.advice)
+
     class TranslatingTransport(httpx2.HTTPTransport):
         """Raises TemporaryHubError for failures that the library would retry."""
 
@@ -130,10 +135,7 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
                 httpx2.RemoteProtocolError,
                 httpx2.ProxyError,
             ) as error:
-                failure = unreached(
-                    _to_httpx_error(error), str(request.url), network_config, what="a file"
-                )
-                raise TemporaryHubError(failure.message, advice=failure.advice) from error
+                raise not_reached(_to_httpx_error(error), request) from error
             if response.status_code in _TEMPORARY or _is_concurrent_create(response):
                 response.close()
                 raise TemporaryHubError(
@@ -155,7 +157,10 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
             left = self._windows.left(key)
             if left > 0:
                 raise TemporaryHubError("HTTP 429", 429, left)
-            proxy = network_config.proxy_for(httpx.URL(str(request.url)))
+            try:
+                proxy = network_config.proxy_for(httpx.URL(str(request.url)))
+            except ProxyAddressError as error:
+                raise not_reached(error, request) from error
             with self._guard:
                 if proxy not in self._transports:
                     self._transports[proxy] = TranslatingTransport(

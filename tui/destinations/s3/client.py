@@ -10,7 +10,7 @@ import httpx
 
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.s3.profile import S3Keys, S3Profile
-from tui.replicate.network import Network, name_proxy
+from tui.replicate.network import Network, ProxyAddressError, name_proxy
 from tui.settings import NetworkSettings
 from tui.settings.network import authorities_file, network_of
 
@@ -94,7 +94,11 @@ def service_descriptions() -> Any:
 def _proxy_options(profile: S3Profile, network: Network) -> dict[str, Any]:
     """Return botocore's options for the proxy of the bucket's host, if there is one."""
     address = profile.endpoint or f"https://s3.{profile.region or 'us-east-1'}.amazonaws.com"
-    proxy = network.proxy_for(httpx.URL(address))
+    try:
+        proxy = network.proxy_for(httpx.URL(address))
+    except ProxyAddressError as error:
+        message = f"The server cannot be reached: {error.message}."
+        raise PublishError(message, error.advice, Trouble.NETWORK) from None
     if proxy is None:
         return {"proxies": {}}
     if proxy.startswith("socks"):

@@ -93,8 +93,7 @@ class LocalDelivery:
                 [*steps, Check("public-url", "error", message, advice)], where=where
             )
         finding = await self._probe(url)
-        proxy = network_of(self._live.now.network).proxy_for(httpx.URL(url)) or ""
-        if finding is None and proxy.startswith("socks"):  # botocore supports no SOCKS proxy
+        if finding is None and self._is_behind_socks(url):  # botocore supports no SOCKS proxy
             message = (
                 f"the storage receiver answers at {url}; whether files come through is not proved"
             )
@@ -113,6 +112,10 @@ class LocalDelivery:
             finding = self._judge_source(api_base, url, expected)
         unproved = finding.level == "warn"
         return DeliveryResult([*steps, finding], unknown=unproved, where=where)
+
+    def _is_behind_socks(self, url: str) -> bool:
+        proxy = network_of(self._live.now.network).proxy_for(httpx.URL(url))
+        return proxy is not None and proxy.startswith("socks")
 
     def _judge_source(self, api_base: str, url: str, expected: ExpectedFile) -> Check:
         """Judge a file that came in by the address that it came from."""

@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import httpx
 
 from tui.api.network import PeerCertificate, ProbePhase
-from tui.replicate.network import BundleError, Network, name_proxy
+from tui.replicate.network import BundleError, Network, ProxyAddressError, name_proxy
 
 _HEAD_LIMIT: Final = 64 * 1024
 _PORTS: Final = {"http": 80, "https": 443}
@@ -126,7 +126,10 @@ class _Attempt:
             ProbeError: one of them failed.
         """
         host, port = self._target.hostname or "", self._target.port or _PORTS[self._target.scheme]
-        proxy = self._network.proxy_for(httpx.URL(self._url))
+        try:
+            proxy = self._network.proxy_for(httpx.URL(self._url))
+        except ProxyAddressError as error:
+            raise ProbeError("proxy", error.message, error.advice) from None
         if proxy is None:
             reader = await self._connect(host, port)
         else:
