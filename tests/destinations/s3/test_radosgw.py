@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -274,6 +275,16 @@ def test_keys_that_may_only_write(
         for item in items:
             with pytest.raises(UnverifiableError, match="was sent, and cannot be verified"):
                 theirs.verify(item)
+        [taken] = make_files(tmp_path, of_another=20)
+        publish(mine, [taken])
+        (tmp_path / "other.bin").write_bytes(b"not to be seen")
+        [item] = theirs.plan([LocalFile(tmp_path / "other.bin", taken.name)])
+        with pytest.raises(PublishError, match="may not see what it is") as caught:
+            theirs.send(item)
+        assert caught.value.kind is Trouble.TAKEN
+        assert mine.plan([taken])[0].present, "it is not replaced"
+        theirs.send(replace(item, unseen=False))  # as the user said
+        assert not mine.plan([taken])[0].present
     finally:
         mine._client.delete_bucket_policy(Bucket=BUCKET)
     assert [theirs.verify(item).how for item in items] == ["etag", "etag"], "it was there"

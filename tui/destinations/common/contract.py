@@ -60,6 +60,8 @@ class Item:
         inode: its inode number; 0 in plans of older versions.
         damaged: the content under this name was read back and differs, whatever checksum the
             destination reports; it is sent again, whatever a new plan says.
+        unseen: the keys may not see whether something is under this name, so that it is written
+            only if the destination finds nothing there.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Item:
     ctime_ns: int = 0
     inode: int = 0
     damaged: bool = False
+    unseen: bool = False
 
     def to_dict(self) -> JsonObject:
         """Return it as JSON data for the store."""

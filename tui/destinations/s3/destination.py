@@ -32,6 +32,7 @@ from tui.destinations.common.errors import (
     disk_error,
 )
 from tui.destinations.common.meter import FIRST_PAUSE, Meter, Throttle, check_names, describe_source
+from tui.destinations.s3 import unseen
 from tui.destinations.s3.body import Body, watch_sending
 from tui.destinations.s3.client import S3Client, make_client
 from tui.destinations.s3.copy import Copier
@@ -129,6 +130,8 @@ class S3Destination:
         answer = head_before_sending(self._client, self._profile, item.target)
         if answer is None:
             return item
+        if not answer:
+            return replace(item, unseen=True)
         same = answer["ContentLength"] == item.size
         if same:
             same_content = self._compare_content(item, item.target, etag_of(answer), cancel)
@@ -187,7 +190,7 @@ class S3Destination:
         """Send in one request or in parts; returns the ETag that the object should have."""
         options = self._options(item.name, item.sha256)
         if item.size <= PART_BYTES:
-            return self._put(item, meter, options)
+            return self._put(item, meter, options, resume)
         return PartedUpload(self._client, self._profile, item, meter, resume).run(options)
 
     def copy(
@@ -233,25 +236,26 @@ class S3Destination:
             self._sent[key] = (item.sha256, etag)
         return same
 
-    def _put(self, item: Item, meter: Meter, options: dict[str, Any]) -> str:
+    def _put(self, item: Item, meter: Meter, options: dict[str, Any], resume: Resume) -> str:
         with item.source.open("rb") as file:
             body = Body(item.name, file.fileno(), 0, item.size, meter)
             whole = hashlib.sha256()
             md5 = body.md5(whole)
             if whole.hexdigest() != item.sha256:
                 raise SourceChangedError(item.name)
-            call_with_retries(
-                lambda: self._client.put_object(
+            unseen.write(
+                item,
+                resume,
+                lambda condition: self._client.put_object(
                     Bucket=self._profile.bucket,
                     Key=item.target,
                     Body=body,
                     ContentLength=item.size,
                     ContentMD5=base64.b64encode(md5.digest()).decode(),
                     **options,
+                    **condition,
                 ),
-                self._profile,
-                meter,
-                body,
+                lambda call: call_with_retries(call, self._profile, meter, body),
             )
         item.check_source()
         return md5.hexdigest()

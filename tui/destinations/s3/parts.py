@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from tui.destinations.common.contract import Item, Resume
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
 from tui.destinations.common.meter import Meter
+from tui.destinations.s3 import unseen
 from tui.destinations.s3.body import Body
 from tui.destinations.s3.client import S3Client
 from tui.destinations.s3.errors import code_of, explain, no_s3
@@ -111,14 +112,16 @@ class PartedUpload:
             {"PartNumber": number, "ETag": parts[str(number)]["etag"]}
             for number in range(1, count + 1)
         ]
-        call_with_retries(
-            lambda: self._client.complete_multipart_upload(
+        unseen.write(
+            self._item,
+            self._resume,
+            lambda condition: self._client.complete_multipart_upload(
                 **self._where,
                 UploadId=self._resume.data["upload_id"],
                 MultipartUpload={"Parts": ordered},
+                **condition,
             ),
-            self._profile,
-            self._meter,
+            lambda call: call_with_retries(call, self._profile, self._meter),
         )
         return whole_etag([parts[str(number)]["md5"] for number in range(1, count + 1)])
 
@@ -172,7 +175,10 @@ class PartedUpload:
         )
         if "UploadId" not in answer:
             raise no_s3(self._profile)
+        begun = self._resume.data.get(unseen.BEGUN)
         self._resume.data.clear()
+        if begun is not None:  # its last request may have been carried out
+            self._resume.data[unseen.BEGUN] = begun
         self._resume.data.update(
             key=self._item.target,
             sha256=self._item.sha256,

@@ -187,7 +187,7 @@ def _head(client: S3Client, where: dict[str, str]) -> ObjectHead:
 
 
 def head_before_sending(client: S3Client, profile: S3Profile, key: str) -> ObjectHead | None:
-    """Return the same as `head` for an object that may not exist yet.
+    """Return the same as `head` for an object that may not exist yet; empty if that is not told.
 
     For keys that may put and get but not list, S3 answers "access denied" instead of "not found".
     Whether they may put shows when something is put.
@@ -196,7 +196,7 @@ def head_before_sending(client: S3Client, profile: S3Profile, key: str) -> Objec
         return head(client, profile, key)
     except PublishError as error:
         if error.kind is Trouble.PERMISSION:
-            return None
+            return {}
         raise
 
 

@@ -166,7 +166,7 @@ class Attempt:
             if record.sha256 and record.sha256 != item.sha256:
                 raise changed_error(item.name)
         own_names = damaged | {name for name, came in before.items() if came in ("sent", "copied")}
-        check_overwrite(items, self.destination, self.tables, self.record, own_names)
+        items = check_overwrite(items, self.destination, self.tables, self.record, own_names)
         self.tables.replace_items(
             transfer_id,
             [
@@ -305,11 +305,12 @@ def check_overwrite(
     tables: TransferTables,
     record: TransferRecord,
     own_names: Collection[str],
-) -> None:
+) -> list[Item]:
     """Refuse a transfer that would replace files irrecoverably.
 
     Existing files are replaced only with the option `overwrite`, and the only copy of another
-    published file never. A destination that keeps history is not restricted.
+    published file never. A destination that keeps history is not restricted. What the keys may not
+    see is left to the destination, which writes an `unseen` item only where nothing lies.
 
     Args:
         items: the planned files.
@@ -318,18 +319,27 @@ def check_overwrite(
         record: the transfer.
         own_names: names that this transfer has sent itself, which it may repair.
 
+    Returns:
+        The items as they may be sent.
+
     Raises:
         PublishError: a file would be replaced (`Trouble.TAKEN`).
     """
     if destination.keeps_history:
-        return
+        return list(items)
+    may_replace = bool(record.options.get("overwrite"))
     replaced = [item for item in items if item.replaces and item.name not in own_names]
-    if replaced and not record.options.get("overwrite"):
+    if replaced and not may_replace:
         raise taken_error(replaced)
-    for item in replaced:
+    unseen = [item for item in items if item.unseen and item.name not in own_names]
+    for item in [*replaced, *unseen]:
         owner = tables.only_copy_of(item.store, item.target)
         if owner:
             raise _only_copy_error(item, owner)
+    return [
+        replace(item, unseen=item.unseen and not may_replace and item.name not in own_names)
+        for item in items
+    ]
 
 
 def changed_error(name: str) -> PublishError:
