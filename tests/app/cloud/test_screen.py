@@ -12,6 +12,7 @@ from tests.app.conftest import app_of, text_of, wait_for
 from tests.engine.conftest import home, project  # noqa: F401  short paths for sockets
 from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.cloud.card_form import CardForm
+from tui.app.cloud.card_view import CardView
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker
 from tui.client.client import ControlClient
@@ -45,6 +46,9 @@ async def test_cards_show_facts_and_answers(world: World) -> None:
         assert "not verified" in said(screen, "delivery")
         assert "to do" in said(screen, "setup")
         assert world.sandbox.token not in text_of(pilot.app)
+        # The app may end while the screen opens: its cards are closing, and none is displayed.
+        await screen.query(CardView).remove()
+        screen.on_mount()
 
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40), (200, 60)])

@@ -72,7 +72,9 @@ class CloudScreen(AppScreen):
     def on_mount(self) -> None:
         """Shows what is known and asks for the rest."""
         super().on_mount()
-        next(view for view in self.views if view.display).focus(scroll_visible=False)
+        first = next((view for view in self.views if view.display), None)
+        if first is not None:  # none is displayed when the app ends meanwhile
+            first.focus(scroll_visible=False)
         self.context.signals.fact_changed.subscribe(self, self._fact_changed)
         self.context.signals.engine_changed.subscribe(self, self._engine_changed)
         self._ask()
