@@ -196,6 +196,13 @@ async def _about_jobs(call: Caller, world: World) -> str:
     await world.until(other, JobStatus.CANCELLED)
     await _move_a_job(call, world)
     await call(paths.JOBS, query={"limit": 10, "sync_active": True, "job_type": "cloud"})
+    change = {"name": "Cats, again", "note": "a\n\nb", "add_tags": ["face"], "pinned": True}
+    assert (await call(paths.CHANGE_JOB, change, job_id=job_id))["job"]["note"] == "a\n\nb"
+    found = await call(
+        paths.JOBS, query={"filter": "tag:face has:note again", "status": "completed"}
+    )
+    assert [(row["job_id"], row["tags"]) for row in found["jobs"]] == [(job_id, ["face"])]
+    assert found["total"] == 1
     for endpoint in (paths.JOB, paths.JOB_LOG, paths.JOB_LOG_STREAM, paths.JOB_PROGRESS):
         await call(endpoint, job_id=job_id)
     staged = world.draft(data="staged", keep_staged=True)
@@ -204,6 +211,7 @@ async def _about_jobs(call: Caller, world: World) -> str:
     await call(paths.REMOVE_STAGED, key=row["key"])
     await call(paths.RERUN_PLAN, job_id=job_id)
     again = (await call(paths.RERUN_JOB, {"consent": True}, job_id=job_id))["job_id"]
+    assert world.reader.annotation(again).tags == ("face",)
     await world.ended(again)
     await call(paths.COLLECT_JOB, job_id=job_id)
     await call(paths.SYNC_JOBS)

@@ -17,6 +17,7 @@ from tui.base.job_status import JobStatus
 from tui.cli import context, main
 from tui.cli.fast_path import _table, run_fast_path
 from tui.cli.job_queries import _say_table
+from tui.store.annotations import NONE, Annotation
 from tui.store.job_json import job_json
 from tui.store.job_json_query import _CONTACTS, _SILENT_AFTER, FORMAT, LOST, jobs_json
 from tui.store.lost_contact import FACT, NOT_RECORDED, SIGNS_OF_LIFE, SILENT_AFTER, LostContact
@@ -47,7 +48,7 @@ def test_both_lists_are_the_same(tmp_path: Path, unheard: bool) -> None:
                 seconds_per_step=1 / 3, provider_status="lost",
                 submit={"draft": {}, "delivered": {"state": "no", "words": '"ü', "files": 3}},
             )  # fmt: skip
-        writer.insert(record)
+        writer.insert(record, Change(annotation=annotation(number)))
         if status is JobStatus.COMPLETED:
             files = [
                 FileRecord("b/ü.safetensors", 7, "1" * 64, "delivered", NOW),
@@ -59,7 +60,13 @@ def test_both_lists_are_the_same(tmp_path: Path, unheard: bool) -> None:
     reader = StoreReader(home.database)
     contacts = reader.contacts()
     slow = [
-        job_json(record, reader.files(record.job_id), home.outputs, contacts)
+        job_json(
+            record,
+            reader.files(record.job_id),
+            home.outputs,
+            contacts,
+            annotation=reader.annotations([record.job_id]).get(record.job_id, NONE),
+        )
         for record in reader.records()
     ]
     lost = [row["unheard_reason"] for row in slow if row["unheard_since"]]
@@ -81,6 +88,14 @@ def test_both_lists_are_the_same(tmp_path: Path, unheard: bool) -> None:
     assert limited is not None
     assert [row["job_id"] for row in json.loads(limited[0])] == [o["job_id"] for o in slow[:3]]
     reader.close()
+
+
+def annotation(number: int) -> Annotation | None:
+    """What is written about a job: something, nothing, or no row at all."""
+    if number % 3 == 2:
+        return None
+    tags = ("face", 'say "no"\\ ü') if number % 3 else ()
+    return Annotation(tags, pinned=number % 2 == 0).with_note('two\n\tlines ü\\ "' * (number % 3))
 
 
 def lose_contact(writer: StoreWriter) -> None:
@@ -116,11 +131,12 @@ def test_one_job_and_the_table_are_those_of_the_full_reader(
             cost_micros=(None, 0, 12_345_678)[number % 3],
             stage=("", "delivered: no · 2 files", "delivered: yes")[number % 3],
         )
-        writer.insert(record)
+        writer.insert(record, Change(annotation=annotation(number)))
         files = [FileRecord("a/x", 1, "2" * 64, "delivered", NOW)]
         writer.apply(record.job_id, Change(files=files))
     writer.close()
-    for arguments in (["jobs"], ["jobs", "-n", "3"], ["job", record.job_id, "--json"]):
+    one = [["job", job(number, status).job_id, "--json"] for number in range(3)]
+    for arguments in (["jobs"], ["jobs", "-n", "3"], *one):
         assert run_fast_path(arguments) == 0
         fast = capsys.readouterr().out
         assert main.run(arguments) == 0

@@ -30,6 +30,10 @@ READ: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "rows": ((["a", "b"],), {}),
     "changed_since": ((1,), {}),
     "job": (("a",), {}),
+    "annotation": (("a",), {}),
+    "annotations": ((["a", "b"],), {}),
+    "pinned": ((), {}),
+    "tags_in_use": ((), {}),
     "metric_names": (("a",), {}),
     "metrics": (("a", "loss"), {}),
     "stages": (("a",), {}),
@@ -50,6 +54,7 @@ READ: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 """Methods of the reader whose statements an index must serve."""
 READ_ALL: Mapping[str, str] = {
     "job_ids": "the order of the whole list, once for each change of the list",
+    "count": "the length of a filtered list, once for each page of it",
     "records": "an export of the whole list",
     "find": "a prefix of two columns, once for each command of a user",
     "names": "a prefix of names, once for each submit form",
@@ -59,6 +64,7 @@ READ_ALL: Mapping[str, str] = {
 """Methods of the reader that read the whole list, and why they may."""
 WRITE: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "job": (("a",), {}),
+    "annotation": (("a",), {}),
     "ended_since": ((T0,), {}),
     "active": ((), {}),
     "unanswered": ((REAL,), {}),

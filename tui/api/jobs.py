@@ -213,6 +213,9 @@ class Job(TypedDict):
         status: where it stands.
         name: the run's name.
         config_name: of the training config; empty for jobs that were started elsewhere.
+        pinned: whether the user pinned it; such jobs stand first in the app's list.
+        tags: words that the user gave it.
+        has_note: whether the user wrote a note about it.
         created_at: when it was made.
         queued_at: when Replicate accepted it.
         started_at: when the trainer began.
@@ -237,6 +240,7 @@ class Job(TypedDict):
         metadata: what else is known.
         delivered: whether results arrived; null for jobs that were not looked at.
         diagnosis: why it failed; null for others.
+        note: the user's note, empty for none; only where one job is asked for.
         files: its files on this machine; only where one job is asked for or a list says so.
         sandbox: whether its API is a server on this machine; only in answers of the HTTP API.
     """
@@ -247,6 +251,9 @@ class Job(TypedDict):
     status: JobStatus
     name: str
     config_name: str | None
+    pinned: bool
+    tags: list[str]
+    has_note: bool
     created_at: Timestamp
     queued_at: Timestamp | None
     started_at: Timestamp | None
@@ -269,6 +276,7 @@ class Job(TypedDict):
     metadata: JobMetadata
     delivered: DeliveredState | None
     diagnosis: Diagnosis | None
+    note: NotRequired[str]
     files: NotRequired[list[JobFile]]
     sandbox: NotRequired[bool]
 
@@ -279,6 +287,7 @@ class JobsQuery(TypedDict, total=False):
     Attributes:
         job_type: `local` lists nothing: there are cloud jobs only.
         status: only jobs in this state.
+        filter: only jobs that match a filter line, as in the app: `flux tag:face has:note cost>2`.
         provider: another one than `replicate` lists nothing.
         limit: at most so many, 1 to 500; 50 without it.
         offset: leave out so many of the newest.
@@ -287,6 +296,7 @@ class JobsQuery(TypedDict, total=False):
 
     job_type: Literal["local", "cloud"]
     status: JobStatus
+    filter: Annotated[str, Bounds(max_length=1000)]
     provider: str
     limit: Annotated[int, Bounds(ge=1, le=500)]
     offset: Annotated[int, Bounds(ge=0, le=100_000_000)]
@@ -309,6 +319,24 @@ class JobAnswer(TypedDict):
     """One job with its files."""
 
     job: Job
+
+
+class JobChange(TypedDict, total=False):
+    """What the user writes about a job; what is missing stays as it is.
+
+    Attributes:
+        name: shown everywhere; what was sent to the trainer stays as it was.
+        note: several lines, at most 1 MiB; empty deletes it.
+        add_tags: words to find it by; one that it has already stays once.
+        remove_tags: those to take away.
+        pinned: whether it stands first in the app's list.
+    """
+
+    name: Annotated[str, Bounds(max_length=1000)]
+    note: Annotated[str, Bounds(max_length=1_048_576)]
+    add_tags: Annotated[list[str], Bounds(max_length=500)]
+    remove_tags: Annotated[list[str], Bounds(max_length=500)]
+    pinned: bool
 
 
 class JobLogText(TypedDict):

@@ -288,6 +288,9 @@ SYNC_JOBS: Endpoint[None, None, jobs.JobsSynced] = Endpoint(
 JOB: Endpoint[None, None, jobs.JobAnswer] = Endpoint(
     "GET", _JOB, "One job with its files", errors=(404,), scope="read"
 )
+CHANGE_JOB: Endpoint[jobs.JobChange, None, jobs.JobAnswer] = Endpoint(
+    "PATCH", _JOB, "Name, note, tags and pin of a job", errors=(404,), scope="submit"
+)
 JOB_LOG: Endpoint[None, None, jobs.JobLogText] = Endpoint(
     "GET", f"{_JOB}/logs", "A job's log as far as it is known", errors=(404,), scope="read"
 )

@@ -166,6 +166,7 @@ class Draft(TypedDict, total=False):
             never one that sends them to another receiver.
         idempotency_key: the same key gives the same job back.
         cwd: folder that relative paths are meant from; the engine's own is another.
+        tags: words to find the job by; nothing of them is sent.
         rerun_of: id of a job whose config and data are used as they ran, whatever the files say
             today; `config` is then for the screen only.
     """
@@ -193,6 +194,7 @@ class Draft(TypedDict, total=False):
     fix_delivery: bool
     idempotency_key: Annotated[str, Bounds(max_length=200)] | None
     cwd: str | None
+    tags: Annotated[list[str], Bounds(max_length=500)]
     rerun_of: Annotated[str, Bounds(max_length=200)] | None
 
 

@@ -17,6 +17,7 @@ from tui.cli import context, exit_codes
 from tui.cli.job_table import JobRow, job_table, prints_utf8
 from tui.cli.output import say, say_json
 from tui.simpletuner.log.grammar import clean
+from tui.store.annotations import NONE, Annotation
 from tui.store.filter import parse_filter
 from tui.store.job_json import job_json
 from tui.store.lost_contact import Contacts, LostContact
@@ -34,8 +35,10 @@ def jobs(options: argparse.Namespace) -> int:
     if options.json:
         folder, files = context.outputs(), store.all_files()
         contacts, stops = store.contacts(), bool(stopping_limit(store))
+        written = store.annotations()
         say_json([
-            job_json(job, files.get(job.job_id, ()), folder, contacts, stops=stops)
+            job_json(job, files.get(job.job_id, ()), folder, contacts, stops=stops,
+                     annotation=written.get(job.job_id, NONE))
             for job in records
         ])  # fmt: skip
     elif not records and not where.text:
@@ -74,12 +77,14 @@ def job(options: argparse.Namespace) -> int:
     store = context.reader()
     record = store.find(options.id)
     files = store.files(record.job_id)
+    written = store.annotation(record.job_id)
     if options.json:
         stops = bool(stopping_limit(store))
-        say_json(job_json(record, files, context.outputs(), store.contacts(), stops=stops))
+        say_json(job_json(record, files, context.outputs(), store.contacts(), stops=stops,
+                          annotation=written))  # fmt: skip
     else:
         unheard = store.contacts().of(record, datetime.now(UTC))
-        _say_job(record, files, unheard, stopping_limit(store))
+        _say_job(record, files, unheard, stopping_limit(store), written)
     context.wake_engine(needed=record.status.is_active)
     return exit_codes.FINE
 
@@ -103,6 +108,7 @@ def _say_job(
     files: list[FileRecord],
     unheard: LostContact | None = None,
     stops_at: str = "",
+    written: Annotation = NONE,
 ) -> None:
     from tui.base import formatting
 
@@ -111,7 +117,8 @@ def _say_job(
     now = datetime.now(UTC)
     cost = shown_cost(record, now, unheard)
     lines = [
-        ("job", f"{record.job_id}  {record.name}"),
+        ("job", f"{record.job_id}  {record.name}{'  (pinned)' * written.pinned}"),
+        ("tags", ", ".join(written.tags)),
         ("state", f"{state}  {record.stage}".rstrip()),
         ("contact", formatting.unheard(unheard.why, unheard.since, now) if unheard else ""),
         ("account", record.submit.get("account") or ""),
@@ -132,6 +139,8 @@ def _say_job(
     for name, value in lines:
         if value:
             say(f"{name:<11} {value}")
+    for number, line in enumerate((written.note or "").splitlines()):
+        say(f"{'' if number else 'note':<11} {line}".rstrip())
     delivered = record.submit.get("delivered") or {}
     if delivered:
         say(f"{'delivered':<11} {delivered.get('state')}: {delivered.get('words', '')}")

@@ -267,6 +267,10 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
 
     command.add_argument("config", help="path of a SimpleTuner config, of its folder, or its name")
     command.add_argument("--name", help="run name")
+    command.add_argument(
+        "--tag", action="append", default=[], metavar="WORD",
+        help="a word to find the job by; can be given again",
+    )  # fmt: skip
     command.add_argument("--hardware", metavar="PROFILE", help="l40s, h100, h100-x2, …")
     command.add_argument("--model", help="owner/name[:version] instead of the profile's model")
     command.add_argument("--model-version", metavar="ID", help="a version other than the newest")

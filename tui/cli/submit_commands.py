@@ -102,7 +102,8 @@ def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> 
     if options.json:
         store = context.reader()
         stops = bool(stopping_limit(store))
-        say_json(job_json(_job(job_id), store.files(job_id), context.outputs(), stops=stops))
+        say_json(job_json(_job(job_id), store.files(job_id), context.outputs(), stops=stops,
+                          annotation=store.annotation(job_id)))  # fmt: skip
     else:
         say(job_id)
         tell(background_words(_job(job_id)))
@@ -149,6 +150,7 @@ def draft_of(options: argparse.Namespace) -> Draft:
         "delivery": _given(delivery_of(options)),
         "overrides": {**dict(options.set), **_given({**overrides, **overrides_of(options)})},
         "unset": options.unset or None,
+        "tags": options.tag or None,
         "cancel_after": options.stop_after,
         "cost_ceiling_micros": options.cost_ceiling,
         "accept_delivery": options.accept_delivery,
@@ -208,7 +210,8 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
         job = _until_delivery_is_known(control, job, quiet=options.json)
     files = context.reader().files(job_id)
     if options.json:
-        say_json(job_json(job, files, context.outputs()))
+        written = context.reader().annotation(job_id)
+        say_json(job_json(job, files, context.outputs(), annotation=written))
     else:
         state = formatting.ended(job.status, job.stage)
         cost = formatting.cost_words(job.cost_micros, "at most" if job.is_lost else "")

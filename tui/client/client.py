@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     )
     from tui.api.jobs import (
         Collected,
+        Job,
         JobCancelled,
+        JobChange,
         JobDeleted,
         JobMoved,
         JobsSynced,
@@ -395,6 +397,11 @@ class ControlClient:
     def remove_staged(self, key: str) -> Call[StagedRemoved]:
         """Delete staged data that no queued or running job reads."""
         return self.call(paths.REMOVE_STAGED, key=key, timeout=_REPLICATE_SECONDS)
+
+    def change_job(self, job_id: str, change: JobChange) -> Call[Job]:
+        """Change name, note, tags or pin of a job; answers with the job."""
+        call = self.call(paths.CHANGE_JOB, change, job_id=job_id)
+        return call.then(lambda answer: answer["job"])
 
     def cancel(self, job_id: str) -> Call[JobCancelled]:
         """Cancel a job, its upload included."""

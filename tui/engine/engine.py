@@ -63,6 +63,7 @@ from tui.engine.submission.reruns import RerunService
 from tui.engine.submission.resume import CheckpointSharing
 from tui.engine.submission.submit import Submitter
 from tui.engine.submission.version_service import VersionService
+from tui.engine.tracking.annotator import Annotator
 from tui.engine.tracking.monitor import Monitor
 from tui.engine.tracking.prediction_claims import CARRIED_OUT_WITHIN, PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
@@ -126,6 +127,7 @@ class Engine:
         self.recorder = JobRecorder(
             self._writer, home, self.bus, thresholds=lambda: thresholds_of(self.live.now.watch)
         )
+        self.annotator = Annotator(self.recorder, utc_now)
         self.keys = StorageKeys(
             home.root / "receiver.key",
             self._writer,
@@ -346,8 +348,9 @@ class Engine:
             tasks=self._tasks,
         )
         self.reruns = RerunService(
-            jobs=self.jobs, checks=self.checks, preparer=self.preparer, names=self.reader.names
-        )
+            jobs=self.jobs, checks=self.checks, preparer=self.preparer, names=self.reader.names,
+            tags=lambda job_id: self.reader.annotation(job_id).tags,
+        )  # fmt: skip
         self.onboarding = OnboardingService(self.live, self.reader, self._writer, self.bus)
 
     def _connect(self, claims: PredictionClaims) -> None:

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from tui.base.job_status import LOST, JobStatus
+from tui.store.annotations import IN_ROWS, read_in_row
 from tui.store.records import EventRecord, FileRecord, JobRecord, JobRow, StageRecord
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +48,7 @@ ROW_COLUMNS: Final = (
     "estimate_micros", "created_at", "queued_at", "started_at", "completed_at", "file_count",
     "file_bytes", "data_expires_at", "api_base", "rev",
     """CASE WHEN instr(submit, '"not_finite"') THEN json_extract(submit, '$.not_finite') END""",
-    "provider_status", "loss_smoothed", "loss_best", "best_step", "warnings",
+    "provider_status", "loss_smoothed", "loss_best", "best_step", "warnings", IN_ROWS,
 )  # fmt: skip
 
 
@@ -119,6 +120,7 @@ def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
         data_expires_at=_moment(row[22]), sandbox=sandbox, rev=row[24], not_finite=_names(row[25]),
         is_lost=row[26] == LOST, loss_smoothed=row[27], loss_best=row[28], best_step=row[29],
         warnings=() if row[30] == "[]" else tuple(json.loads(row[30])),
+        annotation=read_in_row(row[31]),
     )  # fmt: skip
 
 

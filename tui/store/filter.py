@@ -2,7 +2,8 @@
 
 A word without an operator is searched for in name, config, family and ids. `key:value` and
 `key>number` narrow further; all terms must match. `account:alice` is that account alone, and no
-other whose name begins like it. A term that cannot be parsed is searched for as
+other whose name begins like it; likewise `tag:face`. `has:note`, `has:tag` and `has:pin` are jobs
+about which something was written. A term that cannot be parsed is searched for as
 text, so that an incomplete filter never shows an error.
 """
 
@@ -20,10 +21,22 @@ _TEXT_KEYS: Final = {
 }  # fmt: skip
 _ACCOUNT: Final = "COALESCE(json_extract(submit, '$.account'), '')"
 """The account that a job began with; empty where it is not known."""
+_TAGGED: Final = (
+    "job_id IN (SELECT annotations.job_id FROM annotations, json_each(annotations.tags) "
+    "WHERE json_each.value = ? COLLATE NOCASE)"
+)
+_WRITTEN: Final = "job_id IN (SELECT job_id FROM annotations WHERE {})"
+_NOTED, _WITH_TAGS = _WRITTEN.format("note IS NOT NULL"), _WRITTEN.format("tags <> '[]'")
+_PINNED: Final = _WRITTEN.format("pinned")
+_HAS: Final = {
+    "note": _NOTED, "notes": _NOTED, "tag": _WITH_TAGS, "tags": _WITH_TAGS, "pin": _PINNED,
+    "pinned": _PINNED, "warning": """instr(warnings, '"dismissed":false') > 0""",
+}  # fmt: skip
 _RESULTS: Final = (
     "(file_count + (job_id IN (SELECT job_id FROM files)) "
     "+ (job_id IN (SELECT job_id FROM fetches)))"
 )
+_WORD_KEYS: Final = frozenset({"account", "tag", "tags", "has"})
 _NUMBER_KEYS: Final = {
     "cost": ("COALESCE(cost_micros, 0)", 1_000_000.0),
     "loss": ("COALESCE(loss_smoothed, loss)", 1.0),
@@ -35,7 +48,6 @@ _NUMBER_KEYS: Final = {
     # above 0 when a job has any results: here, elsewhere, or not fetched yet
     "results": (_RESULTS, 1.0),
 }
-_HAS: Final = {"warning": """instr(warnings, '"dismissed":false') > 0"""}
 _STATE_WORDS: Final = {
     "done": "completed", "canceled": "cancelled", "ok": "completed", "succeeded": "completed",
 }  # fmt: skip
@@ -82,11 +94,14 @@ def _term(word: str) -> tuple[str, list[Any]]:
     match = _TERM.match(word)
     if match:
         key, sign, value = match["key"].lower(), match["sign"], match["value"]
-        if (key in _TEXT_KEYS or key in _NUMBER_KEYS or key == "account") and not value:
+        known = key in _TEXT_KEYS or key in _NUMBER_KEYS or key in _WORD_KEYS
+        if known and not value:
             return "1", []  # incomplete: matches every job
         if key == "account" and sign in (":", "="):
             return f"{_ACCOUNT} = ? COLLATE NOCASE", [value.removeprefix("@")]
-        if key == "has" and value.lower() in _HAS and sign in (":", "="):
+        if key in ("tag", "tags") and sign in (":", "="):
+            return _TAGGED, [value]
+        if key == "has" and sign in (":", "=") and value.lower() in _HAS:
             return _HAS[value.lower()], []
         if key in _TEXT_KEYS and sign in (":", "="):
             return _text_term(_TEXT_KEYS[key], value.lower())

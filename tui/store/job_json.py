@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from tui.store.annotations import NONE, Annotation
 from tui.store.lost_contact import Contacts, LostContact
 from tui.store.records import FileRecord, JobRecord
 from tui.store.shown_cost import ShownCost, shown_cost
@@ -26,6 +27,7 @@ def job_json(
     contacts: Contacts | None = None,
     *,
     stops: bool = False,
+    annotation: Annotation = NONE,
 ) -> Job:
     """Return a job as JSON data; times are ISO 8601 in UTC, money is in US dollars.
 
@@ -35,6 +37,7 @@ def job_json(
         outputs: the folder that their paths are relative to; None keeps relative paths.
         contacts: which jobs are not heard of; None for a job that has just been asked about.
         stops: whether the cost limit ends running jobs.
+        annotation: what the user wrote about it; a note that was read is in the answer.
     """
     ended = job.completed_at or datetime.now(UTC)
     data: Job = {
@@ -44,6 +47,9 @@ def job_json(
         "status": job.status.value,
         "name": job.name,
         "config_name": job.config_name,
+        "pinned": annotation.pinned,
+        "tags": list(annotation.tags),
+        "has_note": annotation.has_note,
         "created_at": _utc(job.created_at),
         "queued_at": _iso(job.queued_at),
         "started_at": _iso(job.started_at),
@@ -100,6 +106,8 @@ def job_json(
     now = datetime.now(UTC)
     if contacts is not None and (contact := contacts.of(job, now)) is not None:
         data = unheard_json(data, contact, shown_cost(job, now, contact))
+    if annotation.note is not None:
+        data["note"] = annotation.note
     if files is not None:
         data["files"] = [
             {

@@ -59,6 +59,8 @@ _FILES = """
 SELECT job_id, json_group_array(json_object(
     'path', :outputs || '/' || path, 'size', size, 'sha256', sha256))
 FROM (SELECT * FROM files WHERE missing = '' AND :only ORDER BY job_id, path) GROUP BY job_id"""
+_NOTE = """
+SELECT json_quote(COALESCE((SELECT note FROM annotations WHERE job_id = :id), ''))"""
 _STOPS = """COALESCE((SELECT json_extract(value, '$.enabled') AND
     json_extract(value, '$.stop_running') FROM facts WHERE name = 'spending'), 0)"""
 _ENDED = "status IN ('completed', 'failed', 'cancelled')"
@@ -66,6 +68,9 @@ _JOBS = f"""
 SELECT {_ENDED}, json_object(
     'job_id', job_id, 'job_type', 'cloud', 'provider', 'replicate', 'status', status,
     'name', name, 'config_name', config_name,
+    'pinned', json(CASE WHEN pinned THEN 'true' ELSE 'false' END),
+    'tags', json(COALESCE(tags, '[]')),
+    'has_note', json(CASE WHEN note IS NULL THEN 'false' ELSE 'true' END),
     'created_at', {_iso("created_at")}, 'queued_at', {_iso("queued_at")},
     'started_at', {_iso("started_at")}, 'completed_at', {_iso("completed_at")},
     'duration_seconds', {_number("((COALESCE(completed_at, :now) - started_at) / 1e6)")},
@@ -83,7 +88,7 @@ SELECT {_ENDED}, json_object(
     CASE WHEN instr(submit, '"delivered"') THEN json_extract(submit, '$.delivered') END,
     'diagnosis', CASE WHEN diagnosis <> '{{}}' THEN json(diagnosis) END),
     -created_at, job_id, rate_micros, started_at
-FROM jobs
+FROM jobs LEFT JOIN annotations USING (job_id)
 """  # noqa: S608  built from constants
 
 
@@ -146,12 +151,14 @@ def job_json(database: str, outputs: str, job_id: str) -> tuple[str, bool] | Non
         (f"{_JOBS} WHERE job_id = :id", values),
         (_FILES.replace(":only", "job_id = :id"), {"outputs": outputs, "id": job_id}),
         _CONTACTS,
+        (_NOTE, values),
     )
     if found is None or not found[0]:
         return None
     row, files = found[0][0], dict(found[1])
     text = _as_heard(row, _contacts(found[2]))
-    return f'{text[:-1]},"files":{files.get(job_id, "[]")}}}\n', not row[0]
+    note = found[3][0][0]
+    return f'{text[:-1]},"note":{note},"files":{files.get(job_id, "[]")}}}\n', not row[0]
 
 
 def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], bool] | None:

@@ -17,6 +17,13 @@ from typing import Any, Final
 
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
+from tui.store.annotations import (
+    Annotation,
+    read_annotation,
+    read_annotations,
+    read_pinned,
+    read_tags_in_use,
+)
 from tui.store.billing import read_billed, read_lost
 from tui.store.columns import (
     JOB_COLUMNS,
@@ -202,6 +209,12 @@ class StoreReader:
         )
         return [job_record(row) for row in rows]
 
+    def count(self, where: JobFilter) -> int:
+        """Return how many jobs match a filter."""
+        sql = f"SELECT COUNT(*) FROM jobs WHERE {where.where}"  # noqa: S608  built from constants
+        rows = self._all(sql, where.parameters)
+        return int(rows[0][0]) if rows else 0
+
     def job(self, job_id: str) -> JobRecord | None:
         """Return a record by its exact id."""
         columns = ", ".join(JOB_COLUMNS)
@@ -298,6 +311,22 @@ class StoreReader:
             (job_id, after_seq),
         )
         return [event_record(row) for row in rows]
+
+    def annotation(self, job_id: str) -> Annotation:
+        """Return what the user wrote about a job, with its note."""
+        return read_annotation(self._all, job_id)
+
+    def annotations(self, job_ids: Sequence[str] | None = None) -> dict[str, Annotation]:
+        """Return what the user wrote about jobs, without the notes; None for all jobs."""
+        return read_annotations(self._all, job_ids)
+
+    def pinned(self) -> frozenset[str]:
+        """Return the ids of pinned jobs."""
+        return read_pinned(self._all)
+
+    def tags_in_use(self) -> list[str]:
+        """Return the tags of all jobs, those of most jobs first."""
+        return read_tags_in_use(self._all)
 
     # -- facts and costs ----------------------------------------------------------------------
 

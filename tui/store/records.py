@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tui.base.job_status import ACTIVE, LOST, JobStatus
+from tui.store.annotations import NONE, Annotation
 
 if TYPE_CHECKING:
     from tui.api.jobs import JobWarning
@@ -59,6 +60,8 @@ class JobRow:
     """The lowest value of the smoothed loss."""
     best_step: int | None = None
     warnings: tuple[JobWarning, ...] = ()
+    annotation: Annotation = NONE
+    """What the user wrote about it, without the note's text."""
 
 
 @dataclass(frozen=True, slots=True)

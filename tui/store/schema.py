@@ -253,6 +253,17 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE jobs ADD COLUMN best_step INTEGER;
     ALTER TABLE jobs ADD COLUMN warnings TEXT NOT NULL DEFAULT '[]';
     """,
+    # What users write about jobs. A table of its own with the note last, so that a note of a
+    # megabyte costs the list nothing; it is NULL where there is none, which is seen unread.
+    """
+    CREATE TABLE annotations (
+        job_id TEXT PRIMARY KEY,
+        pinned INTEGER NOT NULL DEFAULT 0,
+        tags TEXT NOT NULL DEFAULT '[]',
+        note TEXT
+    );
+    CREATE INDEX annotations_pinned ON annotations (job_id) WHERE pinned;
+    """,
 )
 
 

@@ -21,6 +21,12 @@ from typing import Any, Final
 
 from tui.base.job_status import DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.settings import Home, SettingsError
+from tui.store.annotations import (
+    Annotation,
+    merge_annotations,
+    put_annotation,
+    read_annotation,
+)
 from tui.store.columns import JOB_COLUMNS, encode, encoded_job, job_record, to_micros
 from tui.store.database_file import DatabaseFile, set_aside_foreign_journal
 from tui.store.masking import MaskingConnection
@@ -37,6 +43,8 @@ MOST_IDS: Final = 500
 """Predictions that one query may name; SQLite allows 999 values in a statement."""
 _OF_A_JOB: Final = ("metrics", "stages", "files", "fetches", "events", "transfers")
 """Tables whose rows belong to a job by `job_id`."""
+_WITH_A_RECORD: Final = ("metrics", "stages", "files", "fetches", "events", "annotations", "jobs")
+"""Tables whose rows go with a job's record; transfers stay."""
 
 
 class StoreBusyError(StoreError):
@@ -54,6 +62,7 @@ class Change:
         stages: stages to insert or replace by number.
         files: files to insert or replace by path.
         events: (time, source, kind, message), appended to the history.
+        annotation: what the user wrote about it, with its note; None leaves it as it is.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +71,7 @@ class Change:
     stages: Iterable[StageRecord] = ()
     files: Iterable[FileRecord] = ()
     events: Iterable[tuple[datetime, str, str, str]] = ()
+    annotation: Annotation | None = None
 
 
 class StoreWriter:
@@ -98,9 +108,7 @@ class StoreWriter:
             raise
         self._file = DatabaseFile(home.database, self._db)
         self._in_batch = False
-        access = (
-            self._db.execute, self._transaction, lambda sql, values: self._read(sql, *values)
-        )  # fmt: skip
+        access = (self._db.execute, self._transaction, self._query)
         self.transfers = TransferTables(*access)
         self.fetches = FetchTable(*access)
 
@@ -261,6 +269,8 @@ class StoreWriter:
                 for at, source, kind, message in change.events
             ),
         )
+        if change.annotation is not None:
+            put_annotation(self._db.execute, job_id, change.annotation)
 
     def _count_files(self, job_id: str) -> None:
         self._db.execute(
@@ -296,6 +306,7 @@ class StoreWriter:
                         f"DELETE FROM {table} WHERE job_id = ?",  # noqa: S608  constants
                         (other_id,),
                     )
+                merge_annotations(self._db.execute, self._query, job.job_id, other_id)
                 self._db.execute("DELETE FROM jobs WHERE job_id = ?", (other_id,))
                 self._count_files(job.job_id)
             for table in ("ledger", "deleted"):
@@ -323,7 +334,7 @@ class StoreWriter:
                 "WHERE job_id = ? AND prediction_id <> ''",
                 (job_id,),
             )
-            for table in ("metrics", "stages", "files", "fetches", "events", "jobs"):
+            for table in _WITH_A_RECORD:
                 self._db.execute(f"DELETE FROM {table} WHERE job_id = ?", (job_id,))  # noqa: S608
 
     # -- reading inside the engine ------------------------------------------------------------
@@ -341,6 +352,10 @@ class StoreWriter:
         if not rows:
             raise KeyError(job_id)
         return job_record(rows[0])
+
+    def annotation(self, job_id: str) -> Annotation:
+        """Return what the user wrote about a job, with its note."""
+        return read_annotation(self._query, job_id)
 
     def at_risk(self, now: datetime) -> list[JobRecord]:
         """Return ended jobs whose results Replicate still has and that may not be fetched yet."""
@@ -448,6 +463,9 @@ class StoreWriter:
         """Return the stored value of a fact, or None."""
         rows = self._read("SELECT value FROM facts WHERE name = ?", name)
         return json.loads(rows[0][0]) if rows else None
+
+    def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        return self._read(sql, *values)
 
     def _read(self, sql: str, *parameters: Any) -> list[Any]:
         try:

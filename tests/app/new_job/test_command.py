@@ -37,6 +37,7 @@ DRAFTS = st.fixed_dictionaries(
         "staging": st.sampled_from(["hub", "here", "bucket:mine"]),
         "keep_staged": st.just(value=True),
         "leave_out_uncaptioned": st.just(value=True),
+        "tags": st.lists(WORDS, min_size=1, max_size=3),
         "images_url": st.just("https://example.org/a'b.zip"),
         "delivery": st.fixed_dictionaries(
             {"kind": st.sampled_from(["local", "hub", "none", "s3"])},

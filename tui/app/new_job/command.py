@@ -55,6 +55,7 @@ def command_line(draft: Mapping[str, Any]) -> str:
         text = override_text(value)
         parts += [_SETTINGS[key], text] if key in _SETTINGS else ["--set", f"{key}={text}"]
     parts += _unset(draft)
+    parts += [part for tag in draft.get("tags") or () for part in _option("--tag", str(tag))]
     if draft.get("cancel_after"):
         parts += ["--stop-after", str(draft["cancel_after"])]
     if draft.get("cost_ceiling_micros"):

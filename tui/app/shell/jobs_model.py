@@ -23,7 +23,7 @@ SORT_WORDS: Final = {
     ("created", True): "newest",
     ("created", False): "oldest",
 }
-_FIXED_SORTS: Final = frozenset({"created", "name", "model"})
+_FIXED_SORTS: Final = frozenset({"created", "model"})
 """Sorts by what never changes during a job's life."""
 _KEPT_ROWS: Final = 2_000
 _READ_AHEAD: Final = 60

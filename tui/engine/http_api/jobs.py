@@ -8,11 +8,11 @@ from typing import Any, Final, cast
 
 from tui.api import jobs, paths, submission
 from tui.base.hosts import is_loopback
-from tui.base.job_status import JobStatus
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Answered, Call, Form, Operations
 from tui.engine.http_api.submit_body import draft_of, is_simpletuner_body
-from tui.store.filter import JobFilter
+from tui.store.annotations import NONE, Annotation
+from tui.store.filter import JobFilter, parse_filter
 from tui.store.job_json import job_json
 from tui.store.lost_contact import Contacts
 from tui.store.records import JobRecord
@@ -35,6 +35,7 @@ class JobRoutes:
         operations.add(paths.SUBMIT_JOB, self._submit, form=_submit_form)
         operations.add(paths.SYNC_JOBS, self._sync)
         operations.add(paths.JOB, self._get)
+        operations.add(paths.CHANGE_JOB, self._change)
         operations.add(paths.CANCEL_JOB, self._cancel)
         operations.add(paths.JOB_QUEUE, self._queue)
         operations.add(paths.MOVE_JOB, self._move)
@@ -52,8 +53,10 @@ class JobRoutes:
         reader = self._engine.reader
         limit, offset = call.query.get("limit", _USUAL_LIMIT), call.query.get("offset", 0)
         contacts = reader.contacts()
-        rows = [self._row(job, contacts) for job in reader.records(where, limit, offset)]
-        return {"jobs": rows, "total": _total(reader.counts(), where)}
+        records = reader.records(where, limit, offset)
+        written = reader.annotations([job.job_id for job in records])
+        rows = [self._row(job, contacts, written.get(job.job_id, NONE)) for job in records]
+        return {"jobs": rows, "total": reader.count(where)}
 
     def _refresh(self) -> None:
         """Look at every active job now. One that cannot be asked about stays as it stands."""
@@ -62,8 +65,15 @@ class JobRoutes:
                 self._engine.monitor.wake(job.job_id)
 
     async def _get(self, call: Call[None, None]) -> jobs.JobAnswer:
+        return self._answer(self._engine.jobs.find(call.part("job_id")))
+
+    async def _change(self, call: Call[jobs.JobChange, None]) -> jobs.JobAnswer:
         job = self._engine.jobs.find(call.part("job_id"))
-        return {"job": self._row(job, self._engine.reader.contacts())}
+        return self._answer(self._engine.annotator.change(job, call.body))
+
+    def _answer(self, job: JobRecord) -> jobs.JobAnswer:
+        written = self._engine.reader.annotation(job.job_id)
+        return {"job": self._row(job, self._engine.reader.contacts(), written)}
 
     async def _check(
         self, call: Call[submission.Draft, submission.CheckQuery]
@@ -131,18 +141,13 @@ class JobRoutes:
     async def _delete(self, call: Call[None, None]) -> jobs.JobDeleted:
         return await self._engine.jobs.delete(call.part("job_id"))
 
-    def _row(self, job: JobRecord, contacts: Contacts) -> jobs.Job:
+    def _row(self, job: JobRecord, contacts: Contacts, written: Annotation) -> jobs.Job:
         files = self._engine.reader.files(job.job_id)
         stops = bool(stopping_limit(self._engine.reader))
-        row = job_json(job, files, self._engine.listening.outputs, contacts, stops=stops)
+        outputs = self._engine.listening.outputs
+        row = job_json(job, files, outputs, contacts, stops=stops, annotation=written)
         row["sandbox"] = is_loopback(job.api_base)
         return row
-
-
-def _total(counts: dict[JobStatus, int], where: JobFilter) -> int:
-    if where.text:
-        return counts.get(JobStatus(where.text), 0)
-    return sum(counts.values())
 
 
 def _submit_form(body: Any) -> Form:
@@ -157,4 +162,7 @@ def _where(query: jobs.JobsQuery) -> JobFilter | None:
     if query.get("job_type") == "local" or query.get("provider", "replicate") != "replicate":
         return None
     status = query.get("status")
-    return JobFilter(status, "status = ?", (status,)) if status else JobFilter()
+    wanted = parse_filter(query.get("filter", ""))
+    if not status:
+        return wanted
+    return JobFilter(wanted.text, f"({wanted.where}) AND status = ?", (*wanted.parameters, status))

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from tui.base.addresses import ARCHIVE, read_address
+from tui.base.annotation_text import read_tags
 from tui.base.errors import RefusedError
 from tui.replicate.create import SHORTEST_LIFE
 from tui.simpletuner.config.overrides import read_prose
@@ -152,6 +153,7 @@ class Draft(BaseModel):
             never one that sends them to another receiver.
         idempotency_key: a second submit with the same key returns the first one's job.
         cwd: the caller's working folder, which relative paths refer to.
+        tags: words to find the job by.
         rerun_of: a job whose config and data are used as they ran.
     """
 
@@ -180,7 +182,13 @@ class Draft(BaseModel):
     fix_delivery: bool = False
     idempotency_key: str | None = Field(None, max_length=200)
     cwd: str | None = None
+    tags: tuple[str, ...] = Field((), max_length=500)
     rerun_of: str | None = Field(None, max_length=200)
+
+    @field_validator("tags")
+    @classmethod
+    def _cleaned(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return read_tags(value)
 
     @field_validator("images_url")
     @classmethod

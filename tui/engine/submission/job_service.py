@@ -197,6 +197,7 @@ class JobService:
             record,
             ("created", f"Made from {prepared.config.path}."),
             facts={key: record.job_id} if key else {},
+            tags=prepared.draft.tags,
         )
         self._submitter.start(job, prepared.report, secret_inputs)
         return _submitted(job, warning=warning)

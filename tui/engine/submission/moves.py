@@ -223,7 +223,9 @@ class MoveService:
         await self._until_tokens_are_known(job)
         try:
             await self._same_account(job)
-            answer = await self._jobs.submit(job.api_base, draft_for(job, hardware))
+            tags = list(self._recorder.writer.annotation(job.job_id).tags)
+            draft = draft_for(job, hardware) | {"tags": tags}
+            answer = await self._jobs.submit(job.api_base, draft)
         except (RefusedError, ReplicateError, SimpleTunerError, StoreError) as error:
             self._tell(
                 job, "error", f"{job.name} was cancelled, but not started on {label}: "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base import formatting
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _NUMBERED: Final = re.compile(r"-\d+$")
 _PASSED_ON: Final = ("agreed", "accept_delivery", "accept_data", "idempotency_key")
-_NOT_OF_A_RERUN: Final = ("consent", "agreed", "idempotency_key", "rerun_of", "name")
+_NOT_OF_A_RERUN: Final = ("consent", "agreed", "idempotency_key", "rerun_of", "name", "tags")
 """Fields of a stored draft that belong to its own submit."""
 
 
@@ -42,6 +42,7 @@ class RerunService:
         checks: CheckService,
         preparer: Preparer,
         names: Callable[[str], set[str]],
+        tags: Callable[[str], Sequence[str]],
     ) -> None:
         """Take the services it works with.
 
@@ -50,11 +51,13 @@ class RerunService:
             checks: states the price of a draft.
             preparer: prepares drafts.
             names: returns the names of jobs that begin with a text.
+            tags: returns the tags of a job, which its next run takes along.
         """
         self._jobs = jobs
         self._checks = checks
         self._preparer = preparer
         self._names = names
+        self._tags = tags
 
     async def plan(self, job_id: str) -> RerunPlan:
         """Return both ways to run a job again, and what is different today. It starts nothing.
@@ -64,8 +67,8 @@ class RerunService:
         """
         job = self._jobs.find(job_id)
         name = self.suggested_name(job)
-        ran = same_run(job) | {"name": name}
-        today = todays_run(job) | {"name": name}
+        more = {"name": name, "tags": list(self._tags(job.job_id))}
+        ran, today = same_run(job) | more, todays_run(job) | more
         differences: list[RerunDifference] = []
         not_today = ""
         try:
@@ -111,6 +114,7 @@ class RerunService:
         job = self._jobs.find(job_id)
         make = todays_run if body.get("settings") == "today" else same_run
         draft = make(job) | {"name": body.get("name") or self.suggested_name(job)}
+        draft["tags"] = list(self._tags(job.job_id))
         draft["overrides"] = {**(draft.get("overrides") or {}), **(body.get("overrides") or {})}
         draft |= {name: body[name] for name in _PASSED_ON if body.get(name) is not None}
         earlier = self._jobs.job_of_draft(job.api_base, read_draft(draft))

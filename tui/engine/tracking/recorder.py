@@ -41,6 +41,7 @@ from tui.settings import Home
 from tui.simpletuner.failures.diagnosis import diagnose
 from tui.simpletuner.log.run_health import Thresholds
 from tui.simpletuner.request.hardware import PROFILES
+from tui.store.annotations import Annotation
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.rescue_files import RescueFiles
 from tui.store.schema import StoreError
@@ -364,7 +365,11 @@ class JobRecorder:
         return record
 
     def insert(
-        self, record: JobRecord, *events: tuple[str, str], facts: Mapping[str, Any] | None = None
+        self,
+        record: JobRecord,
+        *events: tuple[str, str],
+        facts: Mapping[str, Any] | None = None,
+        tags: tuple[str, ...] = (),
     ) -> JobRecord:
         """Add a job.
 
@@ -372,14 +377,17 @@ class JobRecorder:
             record: the job.
             events: kind and message of the first events of its history.
             facts: facts that are stored in the same transaction.
+            tags: what the job is tagged with.
 
         Returns:
             The record as stored.
         """
         now = self._now()
-        stored = self.writer.insert(
-            record, Change(events=[(now, "local", kind, text) for kind, text in events]), facts
+        change = Change(
+            events=[(now, "local", kind, text) for kind, text in events],
+            annotation=Annotation(tags).with_note("") if tags else None,
         )
+        stored = self.writer.insert(record, change, facts)
         self._publish(stored)
         return stored
 
