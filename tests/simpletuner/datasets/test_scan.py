@@ -291,7 +291,7 @@ def test_folder_names_never_collide() -> None:
 def test_the_cache_is_used_and_detects_every_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "_TICK_NS", -(10**10))  # else files written just now are read again
+    monkeypatch.setattr(walk, "TICK_NS", -(10**10))  # else files written just now are read again
     monkeypatch.setattr(scan_cache, "_PER_LINE", 2)
     folder = write_dataset(tmp_path / "cats")
     cache = tmp_path / "state" / "cache.json"

@@ -25,7 +25,7 @@ from tui.simpletuner.datasets.scan import DataReport, ScanMemory, scan
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take files that were written just now for old ones."""
-    monkeypatch.setattr(walk, "_TICK_NS", -(10**10))
+    monkeypatch.setattr(walk, "TICK_NS", -(10**10))
 
 
 class Scans:

@@ -22,7 +22,7 @@ from tui.simpletuner.errors import CancelledByUser
 
 _FACTS: Final = 5
 _INODE_BITS: Final = 2**63 - 1
-_TICK_NS: Final = 20_000_000
+TICK_NS: Final = 20_000_000
 """Twice the longest step of the clock that file times are taken from (Linux: 10 ms at 100 Hz)."""
 
 
@@ -118,7 +118,7 @@ class Walk:
 
         A file that is written twice within one step of the clock keeps the times of the first.
         """
-        return ctime_ns < self.started_ns - _TICK_NS
+        return ctime_ns < self.started_ns - TICK_NS
 
     @property
     def settled(self) -> bool:

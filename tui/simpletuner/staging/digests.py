@@ -11,11 +11,13 @@ import itertools
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
 from tui.simpletuner.datasets.scan_folder import SourceFile
+from tui.simpletuner.datasets.walk import TICK_NS
 from tui.simpletuner.staging.manifest import Transform
 
 _VERSION: Final = 2
@@ -26,10 +28,13 @@ _MOST_FILES: Final = 400_000
 class DigestCache:
     """SHA-256 and text of files by path, in lines of JSON.
 
-    An entry is valid while the file has the same size, modification time and change time.
+    An entry is valid while the file has the same size, modification time and change time. A file
+    that was written just before it was read gets none: written again within the same step of the
+    clock, it would keep these times.
     """
 
     def __init__(self) -> None:
+        self._settled_ns = time.time_ns() - TICK_NS
         self._files: dict[str, list[Any]] = {}
         self._changed = False
 
@@ -68,6 +73,8 @@ class DigestCache:
 
     def _keep(self, file: SourceFile, facts: list[Any]) -> None:
         self._files.pop(file.path, None)  # re-inserted, so that the oldest are first
+        if max(file.mtime_ns, file.ctime_ns) >= self._settled_ns:
+            return
         self._files[file.path] = [*_state(file), *facts]
         self._changed = True
 
