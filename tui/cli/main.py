@@ -28,6 +28,11 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "cancel": ("tui.cli.job_actions", "cancel"),
     "move": ("tui.cli.job_actions", "move"),
     "rerun": ("tui.cli.rerun_command", "rerun"),
+    "rename": ("tui.cli.annotation_commands", "rename"),
+    "note": ("tui.cli.annotation_commands", "note"),
+    "tag": ("tui.cli.annotation_commands", "tag"),
+    "pin": ("tui.cli.annotation_commands", "pin"),
+    "unpin": ("tui.cli.annotation_commands", "unpin"),
     "collect": ("tui.cli.job_actions", "collect"),
     "delete": ("tui.cli.job_actions", "delete"),
     "sync": ("tui.cli.job_actions", "sync"),
@@ -104,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     jobs = add("jobs", "List jobs, newest first.", json=True)
     jobs.add_argument(
-        "filter", nargs="*", help="as in the app: flux state:failed cost>2 account:alice"
+        "filter", nargs="*", help="as in the app: flux tag:face state:failed cost>2 account:alice"
     )
     jobs.add_argument("-n", "--limit", type=_count, default=None, help="at most so many")
     for name, summary in (
@@ -120,6 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
     move.add_argument("--yes", action="store_true", help="agree to the price")
     _add_rerun(add("rerun", "Run a job again, as it ran or as it is today.", json=True))
     _add_readings(add)
+    _add_annotations(add)
     add("sync", "Bring in jobs started elsewhere on the account.", json=True)
     token = add("token", "The Replicate or Hugging Face token in the keyring.", json=True)
     token.add_argument("action", choices=("set", "status", "validate", "delete"))
@@ -150,6 +156,12 @@ def _add_readings(add: Callable[..., argparse.ArgumentParser]) -> None:
     compare = add("compare", "What differs between 2 to 8 jobs, and what came of it.", json=True)
     compare.add_argument("id", nargs="+", help="job or prediction ids, or their starts")
     compare.add_argument("--all", action="store_true", help="settings that they share as well")
+
+
+def _add_annotations(add: Callable[..., argparse.ArgumentParser]) -> None:
+    from tui.cli.annotation_grammar import add_parsers
+
+    add_parsers(add)
 
 
 def _add_rerun(command: argparse.ArgumentParser) -> None:

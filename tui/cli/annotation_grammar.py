@@ -1,0 +1,53 @@
+"""The grammar of `rename`, `note`, `tag`, `pin` and `unpin`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_ID = "job or prediction id, or its start"
+
+
+class _Tags(argparse.Action):
+    """Sorts `+x`, `x` and `-y`, which the parser would take for an option of its own."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,  # noqa: ARG002  argparse names it
+    ) -> None:
+        words = [str(word) for word in values or ()]
+        if "--json" in words:
+            namespace.json = True
+        words = [word for word in words if word not in ("--json", "--")]
+        if wrong := next((word for word in words if word.startswith("--")), None):
+            parser.error(f"unrecognized argument: {wrong}")
+        namespace.add_tags = [word for word in words if not word.startswith("-")]
+        namespace.remove_tags = [word[1:] for word in words if word.startswith("-")]
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands.
+
+    Args:
+        add: makes the parser of a command from its name and summary.
+    """
+    rename = add("rename", "Name a job anew; what was sent stays as it was.", json=True)
+    rename.add_argument("id", help=_ID)
+    rename.add_argument("name", help="shown everywhere")
+    note = add("note", "Write a note about a job, or print it.", json=True)
+    note.add_argument("id", help=_ID)
+    note.add_argument(
+        "text", nargs="?", help="instead of the present note; - reads it; '' deletes it"
+    )
+    tag = add("tag", "Tag a job, or print its tags.", json=True)
+    tag.add_argument("id", help=_ID)
+    tag.add_argument(
+        "tags", nargs=argparse.REMAINDER, action=_Tags, metavar="+TAG|-TAG",
+        help="add or take away; the filter tag:TAG finds it",
+    )  # fmt: skip
+    add("pin", "Have a job stand first in the app's list.", json=True).add_argument("id", help=_ID)
+    add("unpin", "No longer have it stand first.", json=True).add_argument("id", help=_ID)
