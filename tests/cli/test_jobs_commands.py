@@ -58,6 +58,7 @@ def test_job_and_jobs_print_the_same(shell: Shell, done: Any) -> None:
         assert text["files"] == one["files"]
         assert text["metadata"] == one["metadata"]
     assert shell.json("jobs", "state:failed") == []
+    assert "no field “stat”" in shell.run("jobs", "stat:failed", status=2).stderr
     assert len(shell.json("jobs", "-n", "1")) == 1
     table = shell.run("jobs").stdout
     assert job_id in table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,61 @@ def test_numbers_compare(store: StoreReader) -> None:
     assert set(found(store, "step>=1")) == {job.name for job in every if (job.step or 0) >= 1}
 
 
-@pytest.mark.parametrize("line", ["state:", "cost>", "model:", "loss<=", "name="])
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("stat:failed", "no field “stat”"),
+        ("flux cots>2 state:x", "no field “cots”"),
+        ("state:finished", "no state “finished”"),
+        ("cost>cheap", "cost takes a number"),
+        ("age<2", "age takes a time: 30m, 2h, 7d"),
+        ("since:monday", "since takes a time: 30m, 2h, 7d"),
+        ("model<flux", "model takes : and a word"),
+        ("loss<>2", "loss takes : and a word"),
+        ("has:nothing", "no “has:nothing”; there is has:warning"),
+    ],
+)
+def test_what_means_nothing_is_said_and_narrows_nothing(
+    store: StoreReader, line: str, problem: str
+) -> None:
+    where = parse_filter(line)
+    assert where.problem == problem
+    known = [word for word in line.split() if not parse_filter(word).problem]
+    assert found(store, line) == found(store, " ".join(known))
+
+
+def test_a_word_in_quotes_is_text(store: StoreReader) -> None:
+    where = parse_filter('"cat-lora" "a:b"')
+    assert (where.problem, where.parameters[0], where.parameters[-1]) == (
+        "", "%cat-lora%", "%a:b%"
+    )  # fmt: skip
+    assert len(store.records(parse_filter('"cat-lora"'))) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("age<2h", ["new"]), ("age>2h", ["old"]), ("since:3d", ["new", "old"]),
+        ("since:90m", ["new"]), ("age>1w", []),
+    ],
+)  # fmt: skip
+def test_ages_compare(tmp_path: Path, line: str, names: list[str]) -> None:
+    writer = StoreWriter(home_at(tmp_path))
+    now = datetime.now(UTC)
+    for number, (name, age) in enumerate((("new", 1), ("old", 50))):
+        made = now - timedelta(hours=age)
+        writer.insert(replace(job(number, JobStatus.RUNNING), name=name, created_at=made))
+    writer.close()
+    reader = StoreReader(home_at(tmp_path).database)
+    shown = found(reader, line)
+    reader.close()
+    assert shown == names
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["state:", "cost>", "cost>$", "model:", "loss<=", "name=", "has:", "has:wa", "state:act"],
+)
 def test_an_incomplete_term_matches_everything(store: StoreReader, line: str) -> None:
     assert len(found(store, line)) == 21
 

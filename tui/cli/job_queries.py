@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from tui.base.errors import RefusedError
 from tui.base.formatting import plain
 from tui.cli import context, exit_codes
 from tui.cli.job_table import JobRow, job_table, prints_utf8
 from tui.cli.output import say, say_json
 from tui.simpletuner.log.grammar import clean
 from tui.store.annotations import NONE, Annotation
-from tui.store.filter import parse_filter
+from tui.store.filter import FILTER_ADVICE, parse_filter
 from tui.store.job_json import job_json
 from tui.store.lost_contact import Contacts, LostContact
 from tui.store.reader import StoreReader
@@ -31,6 +32,8 @@ def jobs(options: argparse.Namespace) -> int:
     """List jobs."""
     store = context.reader()
     where = parse_filter(" ".join(options.filter))
+    if where.problem:
+        raise RefusedError(f"The filter cannot be used: {where.problem}.", FILTER_ADVICE)
     records = store.records(where, -1 if options.limit is None else options.limit)
     if options.json:
         folder, files = context.outputs(), store.all_files()

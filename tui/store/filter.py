@@ -3,8 +3,11 @@
 A word without an operator is searched for in name, config, family and ids. `key:value` and
 `key>number` narrow further; all terms must match. `account:alice` is that account alone, and no
 other whose name begins like it; likewise `tag:face`. `has:note`, `has:tag` and `has:pin` are jobs
-about which something was written. A term that cannot be parsed is searched for as
-text, so that an incomplete filter never shows an error.
+about which something was written. `age<2h` and `since:7d` look at when a job was made,
+`has:warning` at runs that need somebody.
+
+A term whose value is still missing matches every job, so that typing shows no error. A field or
+value that does not exist is a `problem`; a word in quotes is searched for as text, colons and all.
 """
 
 from __future__ import annotations
@@ -28,19 +31,15 @@ _TAGGED: Final = (
 _WRITTEN: Final = "job_id IN (SELECT job_id FROM annotations WHERE {})"
 _NOTED, _WITH_TAGS = _WRITTEN.format("note IS NOT NULL"), _WRITTEN.format("tags <> '[]'")
 _PINNED: Final = _WRITTEN.format("pinned")
-_HAS: Final = {
-    "note": _NOTED, "notes": _NOTED, "tag": _WITH_TAGS, "tags": _WITH_TAGS, "pin": _PINNED,
-    "pinned": _PINNED, "warning": """instr(warnings, '"dismissed":false') > 0""",
-}  # fmt: skip
 _RESULTS: Final = (
     "(file_count + (job_id IN (SELECT job_id FROM files)) "
     "+ (job_id IN (SELECT job_id FROM fetches)))"
 )
-_WORD_KEYS: Final = frozenset({"account", "tag", "tags", "has"})
 _NUMBER_KEYS: Final = {
     "cost": ("COALESCE(cost_micros, 0)", 1_000_000.0),
     "loss": ("COALESCE(loss_smoothed, loss)", 1.0),
     "best": ("loss_best", 1.0),
+    "age": ("(CAST(strftime('%s', 'now') AS INTEGER) - created_at / 1000000)", 1.0),
     "step": ("step", 1.0),
     "steps": ("total_steps", 1.0),
     "files": ("file_count", 1.0),
@@ -48,9 +47,24 @@ _NUMBER_KEYS: Final = {
     # above 0 when a job has any results: here, elsewhere, or not fetched yet
     "results": (_RESULTS, 1.0),
 }
+_HAS: Final = {
+    "note": _NOTED,
+    "tag": _WITH_TAGS,
+    "pin": _PINNED,
+    "warning": "(warnings <> '[]' AND EXISTS (SELECT 1 FROM json_each(jobs.warnings) WHERE "
+    "json_extract(value, '$.kind') <> 'slower' AND NOT json_extract(value, '$.dismissed')))",
+}
+"""What a job can have, as SQL. A slower run is said on its page only."""
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_STATES: Final = ("pending", "uploading", "queued", "running", "completed", "failed", "cancelled")
 _STATE_WORDS: Final = {
     "done": "completed", "canceled": "cancelled", "ok": "completed", "succeeded": "completed",
 }  # fmt: skip
+FIELDS: Final = frozenset({*_TEXT_KEYS, *_NUMBER_KEYS, "account", "has", "since", "tag", "tags"})
+"""All names that a term can begin with."""
+FILTER_ADVICE: Final = (
+    f"Fields: {', '.join(sorted(FIELDS))}. A word in double quotes is searched for as text."
+)
 _MOST_WORDS: Final = 50  # SQLite limits the depth of an expression
 _ACTIVE: Final = "('pending','uploading','queued','running')"
 _SIGNS: Final = {">": ">", "<": "<", ">=": ">=", "<=": "<=", ":": "=", "=": "="}
@@ -72,44 +86,83 @@ class JobFilter:
         text: the filter as typed.
         where: an SQL condition over `jobs`.
         parameters: the values of its placeholders.
+        problem: what in the line means nothing, in a few words; such terms narrow nothing. Empty
+            where all of it can be understood.
     """
 
     text: str = ""
     where: str = "1"
     parameters: tuple[Any, ...] = ()
+    problem: str = ""
 
 
 def parse_filter(text: str) -> JobFilter:
     """Parse a filter line; never raises."""
     conditions: list[str] = []
     parameters: list[Any] = []
+    problem = ""
     for word in text.encode("utf-8", "replace").decode().split()[:_MOST_WORDS]:
-        condition, values = _term(word)
+        try:
+            condition, values = _term(word)
+        except _MeaninglessError as error:
+            problem = problem or error.words
+            continue
         conditions.append(condition)
         parameters.extend(values)
-    return JobFilter(text, " AND ".join(conditions) or "1", tuple(parameters))
+    return JobFilter(text, " AND ".join(conditions) or "1", tuple(parameters), problem)
+
+
+class _MeaninglessError(Exception):
+    """A term has no meaning.
+
+    Attributes:
+        words: why, in a few words.
+    """
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 def _term(word: str) -> tuple[str, list[Any]]:
     match = _TERM.match(word)
-    if match:
-        key, sign, value = match["key"].lower(), match["sign"], match["value"]
-        known = key in _TEXT_KEYS or key in _NUMBER_KEYS or key in _WORD_KEYS
-        if known and not value:
-            return "1", []  # incomplete: matches every job
-        if key == "account" and sign in (":", "="):
-            return f"{_ACCOUNT} = ? COLLATE NOCASE", [value.removeprefix("@")]
-        if key in ("tag", "tags") and sign in (":", "="):
-            return _TAGGED, [value]
-        if key == "has" and sign in (":", "=") and value.lower() in _HAS:
-            return _HAS[value.lower()], []
-        if key in _TEXT_KEYS and sign in (":", "="):
-            return _text_term(_TEXT_KEYS[key], value.lower())
-        if key in _NUMBER_KEYS and sign in _SIGNS:
-            number = _number(value)
-            if number is not None:
-                expression, scale = _NUMBER_KEYS[key]
-                return f"{expression} {_SIGNS[sign]} ?", [number * scale]
+    if match is None:
+        return _searched(word.strip("\"'") if word[0] in "\"'" else word)
+    key, sign, value = match["key"].lower(), match["sign"], match["value"]
+    if key not in FIELDS:
+        raise _MeaninglessError(f"no field “{key}”")
+    if sign not in _SIGNS or (key not in _NUMBER_KEYS and sign not in (":", "=")):
+        raise _MeaninglessError(f"{key} takes : and a word")
+    if not value.strip("$%"):
+        return "1", []  # incomplete: matches every job
+    if key == "account":
+        return f"{_ACCOUNT} = ? COLLATE NOCASE", [value.removeprefix("@")]
+    if key in ("tag", "tags"):
+        return _TAGGED, [value]
+    if key == "has":
+        return _has(value.lower())
+    if key in _TEXT_KEYS:
+        return _text_term(_TEXT_KEYS[key], value.lower())
+    if key == "since":
+        key, sign = "age", "<="
+    number = _seconds(value) if key == "age" else _number(value)
+    if number is None:
+        kind = "a time: 30m, 2h, 7d" if key == "age" else "a number"
+        raise _MeaninglessError(f"{match['key'].lower()} takes {kind}")
+    expression, scale = _NUMBER_KEYS[key]
+    return f"{expression} {_SIGNS[sign]} ?", [number * scale]
+
+
+def _has(value: str) -> tuple[str, list[Any]]:
+    for name, condition in _HAS.items():
+        if value == name:
+            return condition, []
+        if name.startswith(value):
+            return "1", []  # still being typed
+    raise _MeaninglessError(f"no “has:{value}”; there is has:{', has:'.join(_HAS)}")
+
+
+def _searched(word: str) -> tuple[str, list[Any]]:
     pattern = f"%{_escape(word)}%"
     return (
         "(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in _SEARCHED) + ")",
@@ -122,6 +175,10 @@ def _text_term(column: str, value: str) -> tuple[str, list[Any]]:
         if value == "active":
             return f"status IN {_ACTIVE}", []
         states = {value, *(state for word, state in _STATE_WORDS.items() if word.startswith(value))}
+        if "active".startswith(value):
+            return "1", []  # still being typed
+        if not any(state.startswith(one) for state in _STATES for one in states):
+            raise _MeaninglessError(f"no state “{value}”")
         likes = " OR ".join(["status LIKE ? ESCAPE '\\'"] * len(states))
         return f"({likes})", [_escape(state) + "%" for state in sorted(states)]
     return f"{column} LIKE ? ESCAPE '\\'", [f"%{_escape(value)}%"]
@@ -132,6 +189,12 @@ def _number(text: str) -> float | None:
         return float(text.lstrip("$").rstrip("%"))
     except ValueError:
         return None
+
+
+def _seconds(text: str) -> float | None:
+    """The length of `30m`, `2h`, `7d`, in seconds; None for another text."""
+    number = _number(text[:-1]) if text[-1:].lower() in _UNITS else None
+    return None if number is None else number * _UNITS[text[-1].lower()]
 
 
 def _escape(text: str) -> str:

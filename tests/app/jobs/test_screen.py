@@ -100,6 +100,19 @@ async def test_a_filter_without_hits_says_so(world: Home) -> None:
         assert "No job matches “nothing”." in text_of(app)
 
 
+async def test_a_field_that_does_not_exist_turns_the_line_red_and_says_why(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("slash", *"flux stat:failed")
+        await wait_for(pilot, lambda: "/ no field “stat”" in text_of(app))
+        line = app.screen.query_one("#filter")
+        assert line.has_class("-wrong")
+        assert line.styles.color != app.screen.query_one("#jobs").styles.color
+        assert len(app.model.ids) < 40  # the rest of the line narrows
+        await pilot.press(*["backspace"] * len("stat:failed"), *"state:failed")
+        await wait_for(pilot, lambda: "found" in text_of(app))
+        assert not line.has_class("-wrong")
+
+
 async def test_sorting_keeps_the_cursor_on_its_job(world: Home) -> None:
     async with opened(world) as (app, pilot):
         await pilot.press("j", "j", "j")

@@ -162,6 +162,7 @@ async def test_refusals_are_as_described(world: World, http: httpx.AsyncClient) 
         ("GET", "/api/cloud/jobs/nobody", None, 404),
         ("GET", "/api/cloud/jobs?job_type=odd", None, 400),
         ("GET", "/api/cloud/jobs?status=odd", None, 400),
+        ("GET", "/api/cloud/jobs?filter=stat:failed", None, 400),
         ("GET", "/api/cloud/jobs?limit=0", None, 400),
         ("GET", "/api/cloud/jobs?limit=-1", None, 400),
         ("GET", "/api/cloud/metrics?days=9999", None, 400),

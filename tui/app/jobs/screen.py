@@ -145,7 +145,11 @@ class JobsScreen(AppScreen):
             left.append(f"{len(model.marks)} marked")
         text = model.filter.text.strip()
         matches = f"/ {text} · {len(model.ids):,} found" if text else "/ filter"
-        self.jobs_title.set(tuple(left), (f"sort: {model.sort_words}", matches))
+        problem = model.filter.problem
+        right = (f"sort: {model.sort_words}", f"/ {problem}" if problem else matches)
+        self.jobs_title.set(tuple(left), right, wrong=bool(problem))
+        for line in self.query("#filter"):
+            line.set_class(bool(problem), "-wrong")
 
     # -- preview ------------------------------------------------------------------------------
 
@@ -269,6 +273,7 @@ class JobsScreen(AppScreen):
         from tui.app.widgets.input_line import FilterLine
 
         line = FilterLine(self.context.model.filter.text)
+        line.set_class(bool(self.context.model.filter.problem), "-wrong")
         await self.mount(line, after=self.jobs_title)
         line.focus()
 

@@ -25,12 +25,21 @@ class PanelTitle(Widget):
         self._ends = "├┤" if joined else "╭╮"
         self._left: tuple[str, ...] = ()
         self._right: tuple[str, ...] = ()
+        self._wrong = False
 
-    def set(self, left: tuple[str, ...], right: tuple[str, ...] = ()) -> None:
-        """Shows other texts; the first of `left` is the panel's name."""
+    def set(
+        self, left: tuple[str, ...], right: tuple[str, ...] = (), *, wrong: bool = False
+    ) -> None:
+        """Shows other texts.
+
+        Args:
+            left: the first one is the panel's name.
+            right: at the other end.
+            wrong: whether the last of `right` says that something is wrong.
+        """
         left, right = tuple(map(plain, left)), tuple(map(plain, right))
-        if (left, right) != (self._left, self._right):
-            self._left, self._right = left, right
+        if (left, right, wrong) != (self._left, self._right, self._wrong):
+            self._left, self._right, self._wrong = left, right, wrong
             self.refresh()
 
     def _right_words(self, colors: Palette) -> Words:
@@ -43,7 +52,8 @@ class PanelTitle(Widget):
             parts.pop(0)
         pieces: Words = []
         for number, words in enumerate(parts):
-            pieces += [(" ─ " if number else " ", colors.line), (words, colors.dim)]
+            tone = colors.bad if self._wrong and number == len(parts) - 1 else colors.dim
+            pieces += [(" ─ " if number else " ", colors.line), (words, tone)]
         return [*pieces, (" ─", colors.line)] if pieces else []
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line

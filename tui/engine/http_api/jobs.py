@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from tui.api import jobs, paths, submission
+from tui.base.errors import refused_fields
 from tui.base.hosts import is_loopback
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Answered, Call, Form, Operations
 from tui.engine.http_api.submit_body import draft_of, is_simpletuner_body
 from tui.store.annotations import NONE, Annotation
-from tui.store.filter import JobFilter, parse_filter
+from tui.store.filter import FILTER_ADVICE, JobFilter, parse_filter
 from tui.store.job_json import job_json
 from tui.store.lost_contact import Contacts
 from tui.store.records import JobRecord
@@ -158,11 +159,18 @@ def _submit_form(body: Any) -> Form:
 
 
 def _where(query: jobs.JobsQuery) -> JobFilter | None:
-    """The rows that the query asks for; None when there can be none."""
+    """The rows that the query asks for; None when there can be none.
+
+    Raises:
+        RefusedError: the filter names what does not exist.
+    """
+    where = parse_filter(query.get("filter", ""))
+    if where.problem:
+        wrong = f"cannot be used: {where.problem}. {FILTER_ADVICE}"
+        raise refused_fields({"filter": wrong})
     if query.get("job_type") == "local" or query.get("provider", "replicate") != "replicate":
         return None
-    status = query.get("status")
-    wanted = parse_filter(query.get("filter", ""))
-    if not status:
-        return wanted
-    return JobFilter(wanted.text, f"({wanted.where}) AND status = ?", (*wanted.parameters, status))
+    if status := query.get("status"):
+        both = f"({where.where}) AND status = ?"
+        return JobFilter(where.text, both, (*where.parameters, status))
+    return where
