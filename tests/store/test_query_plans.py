@@ -56,7 +56,7 @@ READ_ALL: Mapping[str, str] = {
     "job_ids": "the order of the whole list, once for each change of the list",
     "count": "the length of a filtered list, once for each page of it",
     "records": "an export of the whole list",
-    "find": "a prefix of two columns, once for each command of a user",
+    "find": "a prefix of two columns or a name, once for each command of a user",
     "names": "a prefix of names, once for each submit form",
     "queue_waits": "the newest jobs that waited, in the order of an index, up to a limit",
     "past_runs": "the newest runs with their results, in the order of an index, up to a limit",

@@ -132,6 +132,27 @@ def test_jobs_are_found_by_prefix(home: Home) -> None:
     reader.close()
 
 
+def test_a_job_is_found_by_its_name_where_one_job_has_it(home: Home) -> None:
+    with writing(home) as writer:
+        for number, name in enumerate(["cat", "dog", "dog", "job00000", "100%"]):
+            writer.insert(replace(job(number, JobStatus.COMPLETED), name=name))
+    reader = StoreReader(home.database)
+    assert reader.find("cat").job_id == "job00000"
+    assert reader.find("100%").job_id == "job00004"
+    assert reader.find("job00000").name == "cat"  # an id is an id, whatever others are called
+    with pytest.raises(UnknownJobError, match=r"job0000[12] \(dog\), job0000[12]"):
+        reader.find("dog")
+    with pytest.raises(UnknownJobError, match="could be any"):
+        reader.find("job0000")
+    for text in ("c", "ca", "1_0%"):
+        with pytest.raises(UnknownJobError, match="no job"):
+            reader.find(text)
+    with pytest.raises(UnknownJobError) as caught:
+        reader.find("dgo")
+    assert "Did you mean dog?" in caught.value.advice
+    reader.close()
+
+
 # -- migrations and odd files -----------------------------------------------------------------
 
 

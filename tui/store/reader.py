@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
+from tui.base.similar import did_you_mean
 from tui.store.annotations import (
     Annotation,
     read_annotation,
@@ -64,6 +65,8 @@ SORT_COLUMNS: Final = {
 """The sort keys of the Jobs list, with their SQL expressions."""
 
 
+_NAMES_COMPARED: Final = 1000
+"""Names of the newest jobs among which a mistyped one is looked for."""
 _INDEX_BYTES: Final = 32 * 1024
 
 
@@ -222,7 +225,10 @@ class StoreReader:
         return job_record(rows[0]) if rows else None
 
     def find(self, text: str) -> JobRecord:
-        """Return the job of an id, a prediction id, or an unambiguous prefix of either.
+        """Return the job of an id, a prediction id, the start of either, or a name.
+
+        A name is whole, and counts where one job has it. A text that means several jobs means
+        none: the wrong one could be cancelled or deleted.
 
         Raises:
             UnknownJobError: none or several match.
@@ -231,7 +237,8 @@ class StoreReader:
         pattern = text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         rows = self._all(
             f"SELECT {columns} FROM jobs WHERE job_id = ?1 OR prediction_id = ?1 "  # noqa: S608
-            "OR job_id LIKE ?2 ESCAPE '\\' OR prediction_id LIKE ?2 ESCAPE '\\' LIMIT 20",
+            "OR job_id LIKE ?2 ESCAPE '\\' OR prediction_id LIKE ?2 ESCAPE '\\' OR name = ?1 "
+            "ORDER BY created_at DESC LIMIT 20",
             (text.strip(), pattern),
         )
         matches = [job_record(row) for row in rows] if text.strip() else []
@@ -239,11 +246,20 @@ class StoreReader:
         if len(exact) == 1 or len(matches) == 1:
             return (exact or matches)[0]
         if not matches:
-            raise UnknownJobError(
-                f"There is no job “{text}”.", "List the jobs with: simpletuner-tui jobs"
-            )
-        names = ", ".join(job.job_id for job in matches[:5])
-        raise UnknownJobError(f"“{text}” could be any of {names}.", "Type more of the id.")
+            near = did_you_mean(text.strip(), self._newest_names())
+            advice = "List the jobs with: simpletuner-tui jobs"
+            raise UnknownJobError(f"There is no job “{text}”.", f"{near} {advice}".lstrip())
+        names = ", ".join(f"{job.job_id} ({job.name})" for job in matches[:5])
+        more = "" if len(matches) <= 5 else " or more"
+        raise UnknownJobError(
+            f"“{text}” could be any of {names}{more}.", "Type the id, or more of it."
+        )
+
+    def _newest_names(self) -> list[str]:
+        rows = self._all(
+            "SELECT name FROM jobs ORDER BY created_at DESC LIMIT ?", (_NAMES_COMPARED,)
+        )
+        return [row[0] for row in rows]
 
     def names(self, beginning: str) -> set[str]:
         """Return names of jobs that start with a text."""

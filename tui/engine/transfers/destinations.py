@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base.errors import RefusedError
 from tui.base.json_types import JsonObject
+from tui.base.similar import did_you_mean
 from tui.destinations.card.model_card import card_state
 from tui.destinations.common.contract import Destination, LocalFile
 from tui.destinations.common.errors import PublishError, Trouble
@@ -236,12 +237,13 @@ class Destinations:
         }
 
     def _find(self, name: str) -> DestinationRecord:
-        for record in self._tables.destinations():
-            if record.name == name:
-                return record
+        known = {record.name: record for record in self._tables.destinations()}
+        if name in known:
+            return known[name]
+        advice = "`simpletuner-tui destinations list` shows them."
         raise RefusedError(
             f"There is no destination {name!r}.",
-            "`simpletuner-tui destinations list` shows them.",
+            f"{did_you_mean(name, known)} {advice}".lstrip(),
             status=404,
             code="not_found",
         )
