@@ -77,7 +77,7 @@ def test_a_change_is_a_revision_and_what_is_empty_leaves_no_row(
     ("line", "found"),
     [("tag:face", {"a"}), ("tag:FACE tags=v3", {"a"}), ("tag:face-2", {"c"}), ("tag:fac", set()),
      ("tag:", {"a", "b", "c"}), ("has:", {"a", "b", "c"}), ("has:note", {"a"}),
-     ("has:tags", {"a", "c"}), ("has:Pin", {"a"}), ("has:nothing", set()), ("tag:%", set())],
+     ("has:tags", {"a", "c"}), ("has:Pin", {"a"}), ("tag:%", set())],
 )  # fmt: skip
 def test_the_filter_finds_it(reader: StoreReader, line: str, found: set[str]) -> None:
     assert set(reader.job_ids(where=parse_filter(line))) == found

@@ -105,7 +105,7 @@ def test_numbers_compare(store: StoreReader) -> None:
         ("since:monday", "since takes a time: 30m, 2h, 7d"),
         ("model<flux", "model takes : and a word"),
         ("loss<>2", "loss takes : and a word"),
-        ("has:nothing", "no “has:nothing”; there is has:warning"),
+        ("has:nothing", "no “has:nothing”; there is has:note, has:tag, has:pin, has:warning"),
     ],
 )
 def test_what_means_nothing_is_said_and_narrows_nothing(

@@ -287,7 +287,7 @@ class JobsQuery(TypedDict, total=False):
     Attributes:
         job_type: `local` lists nothing: there are cloud jobs only.
         status: only jobs in this state.
-        filter: only jobs that match a filter line, as in the app: `flux tag:face has:warning loss<0.2`.
+        filter: as in the app: `flux tag:face has:warning loss<0.2`.
         provider: another one than `replicate` lists nothing.
         limit: at most so many, 1 to 500; 50 without it.
         offset: leave out so many of the newest.

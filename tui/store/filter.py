@@ -133,12 +133,12 @@ def _term(word: str) -> tuple[str, list[Any]]:
         raise _MeaninglessError(f"no field “{key}”")
     if sign not in _SIGNS or (key not in _NUMBER_KEYS and sign not in (":", "=")):
         raise _MeaninglessError(f"{key} takes : and a word")
+    if key in ("tag", "tags") and value:
+        return _TAGGED, [value]
     if not value.strip("$%"):
         return "1", []  # incomplete: matches every job
     if key == "account":
         return f"{_ACCOUNT} = ? COLLATE NOCASE", [value.removeprefix("@")]
-    if key in ("tag", "tags"):
-        return _TAGGED, [value]
     if key == "has":
         return _has(value.lower())
     if key in _TEXT_KEYS:
@@ -154,6 +154,7 @@ def _term(word: str) -> tuple[str, list[Any]]:
 
 
 def _has(value: str) -> tuple[str, list[Any]]:
+    value = {"notes": "note", "tags": "tag", "pinned": "pin"}.get(value, value)
     for name, condition in _HAS.items():
         if value == name:
             return condition, []

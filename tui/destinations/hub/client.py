@@ -26,8 +26,9 @@ WindowKey: TypeAlias = tuple[str, str, str]
 _lock = threading.Lock()
 _used: list[NetworkSettings] = []
 _doors: dict[str, set[Door]] = {}
-"""Where each authorization that the library may send was given for. The library follows redirects
-and links of the Hub's answers by itself; what is not in this table is taken off its requests."""
+"""Where each token was given for. The library follows redirects and links of the Hub's answers by
+itself; a token is taken off a request that leads elsewhere. What the Hub itself gave for an upload
+is not in this table."""
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -190,10 +191,8 @@ def _is_concurrent_create(response: httpx2.Response) -> bool:
 
 def _check_authorization(request: httpx2.Request) -> None:
     """Take an authorization off a request that leaves the door that it was given for."""
-    value = request.headers.get("authorization")
-    if value is not None and not any(
-        door.opens(str(request.url)) for door in tuple(_doors.get(value, ()))
-    ):
+    doors = _doors.get(request.headers.get("authorization", ""))
+    if doors is not None and not any(door.opens(str(request.url)) for door in tuple(doors)):
         del request.headers["authorization"]
 
 
