@@ -20,16 +20,16 @@ from tui.settings import Home
 from tui.store.writer import StoreWriter
 
 
-def problem(shell: Shell, config: Path | str, command: str = "check") -> str:
+def problem(shell: Shell, config: Path | str, command: str = "check", status: int = 1) -> str:
     """The messages about a config that cannot work, as text; checks that JSON has them."""
-    result = shell.run(command, str(config), status=1)
-    report = json.loads(shell.run(command, str(config), "--json", status=1).stdout)
+    result = shell.run(command, str(config), status=status)
+    report = json.loads(shell.run(command, str(config), "--json", status=status).stdout)
     assert "message" in report or not report["ok"]
     return result.stdout + result.stderr
 
 
 def test_a_config_that_is_missing_or_not_json(shell: Shell, tmp_path: Path) -> None:
-    assert "/not/there" in problem(shell, "/not/there")
+    assert "/not/there" in problem(shell, "/not/there", status=2)
     config = write_project(tmp_path)
     config.write_text('{"model_family": "flux",\n oops')
     assert "line 2" in problem(shell, config)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.app.world import home_at, job
 from tui.base.job_status import JobStatus
-from tui.store.filter import parse_filter
+from tui.store.filter import filter_problem, parse_filter
 from tui.store.reader import StoreReader
 from tui.store.schema import MIGRATIONS
 from tui.store.writer import StoreWriter
@@ -168,3 +168,27 @@ def test_any_line_is_a_valid_sqlite_condition(line: str) -> None:
 def test_a_line_of_any_length(store: StoreReader) -> None:
     assert len(found(store, "a " * 5000)) == len(found(store, "a"))
     assert found(store, "\udcff") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("stat:failed", "The filter cannot be used: no field “stat”. Did you mean state?"),
+        ("cost>abc", "The filter cannot be used: cost takes a number."),
+        ("state:faild", "The filter cannot be used: no state “faild”. Did you mean failed?"),
+        ("flux state:", "state: needs a value."),
+        ("name>cat", "The filter cannot be used: name takes : and a word."),
+    ],
+)
+def test_what_means_nothing_in_a_filter_is_told(line: str, told: str) -> None:
+    problem = filter_problem(line)
+    assert problem is not None
+    assert " ".join(problem).startswith(told)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "flux", "state:fail", "STATE:Failed cost>2 loss<=0.1", "https://x/y", "account:al",
+             "cost>$2", "percent>50%", "state:ok", "state:active"],
+)  # fmt: skip
+def test_a_filter_that_means_something_is_not_refused(line: str) -> None:
+    assert filter_problem(line) is None

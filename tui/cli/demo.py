@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tui.base import formatting
-from tui.cli import exit_codes
-from tui.cli.open_app import has_screen
+from tui.cli.open_app import require_screen
 from tui.cli.output import tell
 from tui.client.client import ControlClient
 from tui.client.engine_process import (
@@ -145,8 +144,7 @@ def _add_bucket(client: ControlClient) -> None:
 
 def demo(_options: argparse.Namespace) -> int:
     """Open the app on a sandbox of its own; nothing it does leaves this machine."""
-    if not has_screen():
-        return exit_codes.USAGE
+    require_screen()
     root = Path(tempfile.mkdtemp(prefix="simpletuner-demo-"))
     session = DemoSession(Home(root / "state", root / "cloud_outputs"), root / "project")
     session.build()

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from tui.cli.arguments import JOB_HELP
+
 _NONE: Final = "none"
 _OWN: Final = f"{_NONE}: the bucket's own"
 _HELP: Final[dict[str, dict[str, tuple[str, str]]]] = {
@@ -131,7 +133,7 @@ def full_path(text: str) -> str:
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the four commands."""
     command = add("publish", "Send a job's files to the Hub, a bucket or a folder.", json=True)
-    command.add_argument("id", help="job or prediction id, or its start")
+    command.add_argument("id", help=JOB_HELP)
     command.add_argument(
         "--to", required=True, metavar="PLACE",
         help="hub:owner/name, s3:profile/prefix, dir:PATH, or a destination's name",
@@ -149,7 +151,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--overwrite", action="store_true", help="replace other files of the same names there"
     )
     command = add("artifacts", "What jobs produced, and where it is published.", json=True)
-    command.add_argument("id", nargs="?", help="job or prediction id, or its start")
+    command.add_argument("id", nargs="?", help=JOB_HELP)
     command = add("transfers", "What is on its way, and what has arrived.", json=True)
     acts = ("pause", "resume", "cancel", "retry", "up", "down", "top", "clear")
     command.add_argument("action", nargs="?", choices=acts)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tui.cli import context, exit_codes
+from tui.cli.failures import failed
 from tui.cli.output import say, say_json
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ def doctor(options: argparse.Namespace) -> int:
     lines: list[AnyLine] = [terminal_line(), *_other_lines()]
     broken = any(line["level"] == "error" for line in lines)
     if options.json:
-        say_json({"ok": not broken, "lines": lines})
+        answer: dict[str, object] = {"ok": not broken, "lines": lines}
+        if broken:
+            bad = next(line for line in lines if line["level"] == "error")
+            answer = failed(answer, bad["id"], bad["message"], bad["advice"])
+        say_json(answer)
         return exit_codes.FAILED if broken else exit_codes.FINE
     marks = _MARKS if _unicode() else _ASCII
     for line in lines:

@@ -27,5 +27,9 @@ BY_CODE: Final = {
     "confirm_required": USAGE,
     "job_not_found": USAGE,
     "not_found": USAGE,
+    "config_not_found": USAGE,
+    "no_version": USAGE,
+    "no_model": USAGE,
+    "no_hub_token": NOT_AUTHORISED,
 }
 """By the engine's error code; everything else is `FAILED`."""

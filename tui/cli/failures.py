@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from tui.base.errors import ApiError
 from tui.cli import exit_codes
 from tui.cli.output import say_json, tell
+
+_LAST_ADVICE: Final = "`simpletuner-tui doctor` looks at everything that the program depends on."
+"""For scripts, where an error has no advice of its own."""
 
 
 def wrong_usage(message: str, advice: str = "") -> ApiError:
     """The error of a command line that cannot be carried out."""
     return ApiError(message, advice, status=400, code="validation")
+
+
+def not_agreed(message: str, advice: str) -> ApiError:
+    """The error of a command that asks first, and got no yes."""
+    return ApiError(message, advice, status=409, code="consent_required")
 
 
 def explain(error: Exception, *, as_json: bool) -> int:
@@ -26,19 +37,40 @@ def explain(error: Exception, *, as_json: bool) -> int:
         advice = _keep_traceback(error)
     code, status = _meaning(error)
     if as_json:
-        say_json(
-            {
-                "error": code,
-                "message": message,
-                "advice": advice,
-                "detail": f"{message} {advice}".strip(),
-                "details": getattr(error, "details", None) or {},
-            }
-        )
+        say_json(failed({}, code, message, advice, getattr(error, "details", None) or {}))
     tell(f"simpletuner-tui: {message}")
     if advice:
         tell(f"  {advice}")
     return status
+
+
+def failed(
+    answer: Mapping[str, object],
+    code: str,
+    message: str,
+    advice: str = "",
+    details: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """The answer of a command that ends with another status than 0, as JSON.
+
+    Whatever went wrong, a script finds the reason in the same places, which are never empty.
+
+    Args:
+        answer: what the command answers anyway.
+        code: a short name for scripts.
+        message: what is the matter.
+        advice: what can be done about it.
+        details: machine-readable additions.
+    """
+    advice = advice or _LAST_ADVICE
+    return {
+        **answer,
+        "error": code,
+        "message": message,
+        "advice": advice,
+        "detail": f"{message} {advice}",
+        "details": dict(details or {}),
+    }
 
 
 def _meaning(error: Exception) -> tuple[str, int]:
@@ -48,13 +80,14 @@ def _meaning(error: Exception) -> tuple[str, int]:
         return code, exit_codes.BY_CODE.get(code, exit_codes.FAILED)
     from tui.secrets.keyring import KeyringError
     from tui.settings import SettingsError
-    from tui.simpletuner.errors import SimpleTunerError
+    from tui.simpletuner.errors import MissingConfigError, SimpleTunerError
     from tui.store.reader import UnknownJobError
     from tui.store.schema import StoreError
 
     known: tuple[tuple[type[Exception], str, int], ...] = (
         (UnknownJobError, "job_not_found", exit_codes.USAGE),
         (SettingsError, "validation", exit_codes.FAILED),  # of a file; the command line was fine
+        (MissingConfigError, "config_not_found", exit_codes.USAGE),
         (SimpleTunerError, "invalid_config", exit_codes.FAILED),
         (KeyringError, "keyring", exit_codes.FAILED),
         (StoreError, "store", exit_codes.FAILED),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from tui.base import formatting
 from tui.cli import context, exit_codes
-from tui.cli.failures import wrong_usage
+from tui.cli.consent import ASK_WITH_YES, agrees
+from tui.cli.failures import not_agreed, wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.simpletuner.request.hardware import TRAINERS
 
@@ -156,8 +156,8 @@ def limit(options: argparse.Namespace) -> int:
             change["action"] = options.then
         if options.stop_running is not None:
             change["stop_running"] = options.stop_running
-        if options.stop_running and not _agreed_to_stop(cloud, options):
-            return exit_codes.USAGE
+        if options.stop_running:
+            _require_agreement_to_stop(cloud, options)
     state = (cloud.set_limit(**change) if change else cloud.limit()).result()
     if options.json:
         say_json(state)
@@ -166,18 +166,18 @@ def limit(options: argparse.Namespace) -> int:
     return exit_codes.FINE
 
 
-def _agreed_to_stop(cloud: CloudCalls, options: argparse.Namespace) -> bool:
-    """Ask once, when it is switched on, whether jobs shall be cancelled at the limit."""
+def _require_agreement_to_stop(cloud: CloudCalls, options: argparse.Namespace) -> None:
+    """Ask once, when it is switched on, whether jobs shall be cancelled at the limit.
+
+    Raises:
+        ApiError: there was no yes.
+    """
     if options.yes or cloud.limit().result()["stop_running"]:
-        return True
+        return
     tell("When the limit is reached, every running job is cancelled, and what it has computed")
     tell("since its last checkpoint is lost. It is not asked again then.")
-    if not sys.stdin.isatty():
-        tell("Nobody is here to ask: add --yes to agree. Nothing was changed.")
-        return False
-    sys.stderr.write("Stop running jobs at the limit? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    if not agrees("Stop running jobs at the limit?"):
+        raise not_agreed("Nothing was changed.", ASK_WITH_YES)
 
 
 def _limit_line(state: SpendingStanding) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tui.base import formatting
 from tui.cli import context, exit_codes
+from tui.cli.consent import ASK_WITH_YES, agrees
+from tui.cli.failures import failed, not_agreed
 from tui.cli.output import say, say_json, tell
 from tui.client.errors import ControlError
 from tui.simpletuner.request.hardware import normalise_profile
@@ -40,8 +41,8 @@ def move(options: argparse.Namespace) -> int:
             say(f"{other['id']:<10} about {price}, {formatting.duration(other['seconds'])}")
         return exit_codes.FINE
     _tell_price(job, engine.queue_standing(job.job_id).result()["others"], options.to)
-    if not options.yes and not _agrees_to_move(job.name, options.to):
-        return exit_codes.FAILED
+    if not options.yes and not agrees(f"Cancel {job.name} and start it on {options.to}?"):
+        raise not_agreed(f"{job.name} stays where it waits.", ASK_WITH_YES)
     answer = engine.move(job.job_id, options.to).result()
     message = (
         f"{job.name}: is cancelled, and starts on {answer['hardware']} once that is seen. "
@@ -76,27 +77,22 @@ def _data_words(job: JobRecord) -> str:
     return "read from the address in the request"
 
 
-def _agrees_to_move(name: str, hardware: str) -> bool:
-    if not sys.stdin.isatty():
-        tell("Nobody is here to ask: add --yes to agree to the price.")
-        return False
-    sys.stderr.write(f"Cancel {name} and start it on {hardware}? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
 def collect(options: argparse.Namespace) -> int:
     """Fetch and verify what a job produced; fails when something is missing."""
     job = context.reader().find(options.id)
     answer = context.engine().collect(job.job_id).result()
+    missing = [
+        f"missing: {item['what']}: {item['why']}. {item['advice']}".rstrip()
+        for item in answer["missing"]
+    ]
     if options.json:
-        say_json(answer)
+        say_json(failed(answer, "missing", " ".join(missing)) if missing else answer)
     else:
         for file in answer["files"]:
             say(f"{file['sha256']}  {file['path']}  {formatting.size(file['size'])}")
-    for item in answer["missing"]:
-        tell(f"missing: {item['what']}: {item['why']}. {item['advice']}".rstrip())
-    return exit_codes.FAILED if answer["missing"] else exit_codes.FINE
+    for line in missing:
+        tell(line)
+    return exit_codes.FAILED if missing else exit_codes.FINE
 
 
 def delete(options: argparse.Namespace) -> int:

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tui.base.errors import RefusedError
 from tui.base.formatting import plain
 from tui.cli import context, exit_codes
+from tui.cli.failures import wrong_usage
 from tui.cli.job_table import JobRow, job_table, prints_utf8
 from tui.cli.output import say, say_json
 from tui.simpletuner.log.grammar import clean
 from tui.store.annotations import NONE, Annotation
-from tui.store.filter import FILTER_ADVICE, parse_filter
+from tui.store.filter import filter_problem, parse_filter
 from tui.store.job_json import job_json
 from tui.store.lost_contact import Contacts, LostContact
 from tui.store.reader import StoreReader
@@ -31,9 +31,10 @@ from tui.store.stopping_limit import stopping_limit
 def jobs(options: argparse.Namespace) -> int:
     """List jobs."""
     store = context.reader()
-    where = parse_filter(" ".join(options.filter))
-    if where.problem:
-        raise RefusedError(f"The filter cannot be used: {where.problem}.", FILTER_ADVICE)
+    words = " ".join(options.filter)
+    if (problem := filter_problem(words)) is not None:
+        raise wrong_usage(*problem)
+    where = parse_filter(words)
     records = store.records(where, -1 if options.limit is None else options.limit)
     if options.json:
         folder, files = context.outputs(), store.all_files()

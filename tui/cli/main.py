@@ -11,6 +11,7 @@ from typing import Final
 
 from tui import __version__
 from tui.cli import exit_codes
+from tui.cli.arguments import JOB_HELP, Parser
 from tui.cli.output import forgive_streams
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -59,9 +60,10 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit status."""
     forgive_streams()
-    options = build_parser().parse_args(arguments)
-    module, name = _COMMANDS[options.command or "app"]
+    as_json = "--json" in arguments
     try:
+        options = build_parser().parse_args(arguments)
+        module, name = _COMMANDS[options.command or "app"]
         status = getattr(importlib.import_module(module), name)(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -72,13 +74,13 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  printed as a message, its traceback kept in a file
         from tui.cli.failures import explain
 
-        status = explain(error, as_json=getattr(options, "json", False))
+        status = explain(error, as_json=as_json)
     return int(status)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="simpletuner-tui",
         description="SimpleTuner training jobs on Replicate, from a terminal. "
         "Without a command: open the app.",
@@ -118,9 +120,9 @@ def build_parser() -> argparse.ArgumentParser:
         ("collect", "Fetch what a job produced and verify it."),
         ("delete", "Drop a finished job's record and log; files stay."),
     ):
-        add(name, summary, json=True).add_argument("id", help="job or prediction id, or its start")
+        add(name, summary, json=True).add_argument("id", help=JOB_HELP)
     move = add("move", "Move a job that waits for a machine to other hardware.", json=True)
-    move.add_argument("id", help="job or prediction id, or its start")
+    move.add_argument("id", help=JOB_HELP)
     move.add_argument("--to", metavar="HARDWARE", help="where to; without it the prices are shown")
     move.add_argument("--yes", action="store_true", help="agree to the price")
     _add_rerun(add("rerun", "Run a job again, as it ran or as it is today.", json=True))
@@ -149,12 +151,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_readings(add: Callable[..., argparse.ArgumentParser]) -> None:
     logs = add("logs", "Print a job's complete log.")
-    logs.add_argument("id", help="job or prediction id, or its start")
+    logs.add_argument("id", help=JOB_HELP)
     logs.add_argument("-f", "--follow", action="store_true", help="go on while the job runs")
     metrics = add("metrics", "Print a job's metric series (CSV).", json=True)
-    metrics.add_argument("id", help="job or prediction id, or its start")
+    metrics.add_argument("id", help=JOB_HELP)
     compare = add("compare", "What differs between 2 to 8 jobs, and what came of it.", json=True)
-    compare.add_argument("id", nargs="+", help="job or prediction ids, or their starts")
+    compare.add_argument("id", nargs="+", help="jobs: " + JOB_HELP.removeprefix("a job: "))
     compare.add_argument("--all", action="store_true", help="settings that they share as well")
 
 
@@ -165,7 +167,7 @@ def _add_annotations(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_rerun(command: argparse.ArgumentParser) -> None:
-    command.add_argument("id", help="job or prediction id, or its start")
+    command.add_argument("id", help=JOB_HELP)
     command.add_argument(
         "--today", action="store_true",
         help="with config, data and version of today, instead of those that the job ran with",
@@ -361,7 +363,10 @@ def _dollars(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number") from None
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number

@@ -11,8 +11,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from tui.app.terminal import first_frame
-from tui.cli import exit_codes
-from tui.cli.output import tell
 from tui.settings import Home, load_settings
 
 if TYPE_CHECKING:
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
 
 def open_app(_options: argparse.Namespace) -> int:
     """The app on the user's own jobs."""
-    if not has_screen():
-        return exit_codes.USAGE
+    require_screen()
     home = Home.resolve()
     settings = load_settings(home)
     first_frame.paint(home)
@@ -39,14 +36,20 @@ def open_app(_options: argparse.Namespace) -> int:
         first_frame.restore()
 
 
-def has_screen() -> bool:
-    """Whether this is a terminal that can show a full screen; says what to do when it is not."""
+def require_screen() -> None:
+    """Refuse to draw where there is no terminal that can show a full screen.
+
+    Raises:
+        ApiError: there is none.
+    """
+    from tui.cli.failures import wrong_usage
+
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        tell("simpletuner-tui: the app needs a terminal.")
-        tell("  Without one, use the commands: simpletuner-tui --help")
-        return False
+        raise wrong_usage(
+            "the app needs a terminal.", "Without one, use the commands: simpletuner-tui --help"
+        )
     if os.environ.get("TERM", "") in ("", "dumb"):
-        tell("simpletuner-tui: this terminal (TERM=dumb) cannot show a full screen.")
-        tell("  Use the commands instead: simpletuner-tui --help")
-        return False
-    return True
+        raise wrong_usage(
+            "this terminal (TERM=dumb) cannot show a full screen.",
+            "Use the commands instead: simpletuner-tui --help",
+        )

@@ -11,7 +11,7 @@ from tui.base import formatting
 from tui.base.errors import ApiError
 from tui.cli import context, destination_edits, exit_codes
 from tui.cli.destination_grammar import TARGETS, full_path
-from tui.cli.failures import wrong_usage
+from tui.cli.failures import failed, wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.client.errors import ControlError
 
@@ -55,13 +55,19 @@ def publish(options: argparse.Namespace) -> int:
         _tell_public(engine, transfer["target"])
     if options.wait:
         transfer = _wait(engine, transfer["transfer_id"])
+    status = status_of(transfer, waited=options.wait)
     if options.json:
-        say_json(transfer)
+        message = transfer["message"] or _state_label(transfer["state"])
+        code = transfer["kind"] or transfer["state"]
+        say_json(
+            failed(transfer, code, message, transfer["advice"])
+            if status else transfer
+        )  # fmt: skip
     else:
         say(_line(transfer))
         for note in transfer["notes"]:
             tell(note)
-    return status_of(transfer, waited=options.wait)
+    return status
 
 
 def status_of(transfer: Transfer, *, waited: bool) -> int:
@@ -307,6 +313,11 @@ def destinations(options: argparse.Namespace) -> int:
             for step in test["steps"]
         ]
         status = _status_of_test(test)
+        bad = next((step for step in test["steps"] if step["level"] == "error"), None)
+        if status:
+            message = bad["message"] if bad else "The test failed."
+            answer = failed(test, bad["name"] if bad else "failed", message,
+                            bad["advice"] if bad else "")  # fmt: skip
     if options.json:
         say_json(answer)
     else:

@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.base.errors import ApiError
 from tui.cli import exit_codes
-from tui.cli.output import say, tell
+from tui.cli.failures import wrong_usage
+from tui.cli.output import say
 
 if TYPE_CHECKING:
     from tui.sandbox.config import SandboxConfig
@@ -36,20 +38,19 @@ def sandbox(options: argparse.Namespace) -> int:
             **({"release": options.release} if options.release else {}),
         )
     except ValueError as error:
-        tell(f"simpletuner-tui: {error}")
-        return exit_codes.USAGE
+        advice = "simpletuner-tui sandbox --help tells what there is."
+        raise wrong_usage(str(error), advice) from None
     if config.worker == "cog":
         # Each run is a Cog server of its own, with about 80 MB of memory.
         config = replace(config, slots_per_model=2)
     try:
         asyncio.run(_serve(config, options))
     except CogMissingError as error:
-        tell(f"simpletuner-tui: {error}")
-        return exit_codes.FAILED
+        raise ApiError(str(error), code="no_cog") from None
     except (OSError, OverflowError) as error:
         what = getattr(error, "filename", None) or f"port {options.port}"
-        tell(f"simpletuner-tui: {what} cannot be used: {getattr(error, 'strerror', None) or error}")
-        return exit_codes.FAILED
+        why = getattr(error, "strerror", None) or error
+        raise ApiError(f"{what} cannot be used: {why}", "Choose another.", code="file") from None
     return exit_codes.FINE
 
 

@@ -11,16 +11,19 @@ from typing import Any
 
 from tui.base.json_types import JsonObject
 from tui.cli import context, exit_codes
+from tui.cli.failures import wrong_usage
 from tui.cli.output import encodable_json, harmless, say
 
 
 def serve(options: argparse.Namespace) -> int:
     """Run engine and listener in the foreground; prints one line for each event."""
-    from tui.base.listener_address import public_base
+    from tui.base.listener_address import bind_for, public_base
     from tui.engine.process.serve import serve as run
 
     listener: dict[str, str] = {}
     if options.listen:
+        if problem := bind_for(options.listen, allow_public=True).problem:
+            raise wrong_usage(f"{problem.replace('listener.listen', '--listen')}.")
         listener["listen"] = options.listen
     if options.public_url is not None:
         listener["public_url"] = public_base(options.public_url)

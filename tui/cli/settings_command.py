@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tui.base.errors import ApiError
+from tui.base.similar import did_you_mean
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
@@ -67,10 +68,7 @@ def _value(options: argparse.Namespace) -> str:
 
 
 def _unknown(name: str) -> ApiError:
-    import difflib
-
-    near = difflib.get_close_matches(name, catalog(), n=1)
-    advice = f"Did you mean {near[0]}?" if near else "All of them: simpletuner-tui settings get"
+    advice = did_you_mean(name, catalog()) or "All of them: simpletuner-tui settings get"
     return wrong_usage(f"There is no setting {name}.", advice)
 
 
@@ -117,9 +115,11 @@ def _edit(home: Home) -> int:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(base or template())
     while True:
-        if not _opened(copy):
+        try:
+            _open(copy)
+        except ApiError:
             copy.unlink()
-            return exit_codes.FAILED
+            raise
         try:
             edited = copy.read_text(encoding="utf-8")
             wrong = _wrong(home, base, edited)
@@ -127,11 +127,12 @@ def _edit(home: Home) -> int:
             wrong = [str(error)]
         if not wrong:
             break
-        for line in wrong:
+        for line in wrong[:-1]:
             tell(f"simpletuner-tui: {line}")
-        if not (sys.stdin.isatty() and _again()):
-            tell(f"  Nothing was changed. What you wrote is in {copy}")
-            return exit_codes.FAILED
+        if not (sys.stdin.isatty() and _again(wrong[-1])):
+            raise ApiError(
+                wrong[-1], f"Nothing was changed. What you wrote is in {copy}", code="settings"
+            )
     whole = save_edited(home, base, edited)
     copy.unlink()
     if edited == (base or template()):
@@ -171,25 +172,31 @@ def _wrong(home: Home, base: str, edited: str) -> list[str]:
     ]
 
 
-def _opened(path: Path) -> bool:
-    """Let the user edit a file; False when that could not be."""
+def _open(path: Path) -> None:
+    """Let the user edit a file.
+
+    Raises:
+        ApiError: that could not be.
+    """
     import shlex
     import subprocess
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
     command = shlex.split(editor) if editor.strip() else _any_editor()
     if not command:
-        tell("simpletuner-tui: there is no editor; set EDITOR to one.")
-        return False
+        raise ApiError("There is no editor.", "Set EDITOR to one.", code="editor")
     try:
         status = subprocess.run([*command, str(path)], check=False).returncode  # noqa: S603  the user's own choice
     except OSError as error:
-        tell(f"simpletuner-tui: the editor {command[0]} cannot be started: {error.strerror}.")
-        tell("  Set EDITOR to another one.")
-        return False
+        raise ApiError(
+            f"The editor {command[0]} cannot be started: {error.strerror}.",
+            "Set EDITOR to another one.",
+            code="editor",
+        ) from None
     if status:
-        tell(f"simpletuner-tui: the editor ended with status {status}; nothing was changed.")
-    return not status
+        raise ApiError(
+            f"The editor ended with status {status}; nothing was changed.", code="editor"
+        )
 
 
 def _any_editor() -> list[str]:
@@ -198,7 +205,8 @@ def _any_editor() -> list[str]:
     return [path for name in _EDITORS if (path := shutil.which(name))][:1]
 
 
-def _again() -> bool:
+def _again(wrong: str) -> bool:
+    tell(f"simpletuner-tui: {wrong}")
     try:
         return input("Edit again? [Y/n] ").strip().lower() in ("", "y", "yes")
     except EOFError:

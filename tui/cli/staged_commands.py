@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.base import formatting
 from tui.cli import context, exit_codes
+from tui.cli.failures import failed
 from tui.cli.output import say, say_json, tell
 from tui.client.errors import ControlError
 
@@ -58,8 +59,10 @@ def _remove(options: argparse.Namespace) -> int:
         raise ControlError(
             f"One staged set is removed at a time, and {what}.",
             "Name it as `simpletuner-tui staged list` does, or give --all.",
+            status=404,
+            code="not_found",
         )
-    status = exit_codes.FINE
+    stays: list[str] = []
     removed = []
     for key in keys:
         try:
@@ -67,11 +70,12 @@ def _remove(options: argparse.Namespace) -> int:
         except ControlError as error:
             if not options.all:
                 raise
-            tell(f"{key} stays: {error.message}")
-            status = exit_codes.FAILED
+            stays.append(f"{key} stays: {error.message}")
+            tell(stays[-1])
     if options.json:
-        say_json({"removed": removed})
+        answer = {"removed": removed}
+        say_json(failed(answer, "in_use", " ".join(stays)) if stays else answer)
     else:
         for key in removed:
             say(f"{key} removed")
-    return status
+    return exit_codes.FAILED if stays else exit_codes.FINE

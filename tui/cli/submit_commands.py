@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 from tui.base import formatting
 from tui.base.job_status import CONFIRMED_DELIVERIES, UNDELIVERED, JobStatus, status_label
 from tui.cli import context, exit_codes
+from tui.cli.consent import agrees
 from tui.cli.delivery_grammar import delivery_of, overrides_of
+from tui.cli.failures import failed, not_agreed
 from tui.cli.output import say, say_json, tell
 from tui.cli.typed import hidden_text
 from tui.client.agreement import with_consent
@@ -27,7 +29,7 @@ from tui.store.stopping_limit import stopping_limit
 from tui.store.transfer_records import DestinationRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tui.api.submission import Check, CheckReport, CostEstimate, Draft
     from tui.client.client import ControlClient
@@ -47,7 +49,7 @@ def check(options: argparse.Namespace) -> int:
     require_place(draft, context.reader().destinations())
     if options.json:
         report = control.check(draft).result()
-        say_json(report)
+        say_json(report if report["ok"] else {**report, **_failure(report)})
     else:
         report = _say_as_proved(control, draft)
     return exit_codes.FINE if report["ok"] else exit_codes.FAILED
@@ -86,14 +88,16 @@ def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> 
         return _dry_run(options, report)
     if not report["ok"]:
         if options.json:
-            say_json({**_failure(report), **report})
+            say_json({**report, **_failure(report)})
         _tell_checks(report)
         return _status_of(report)
     if options.yes:  # it agrees to what is printed here
         for line in _consent_lines(report):
             tell(line)
-    elif not _agreed(report):
-        return exit_codes.USAGE
+    else:
+        _tell_checks(report)
+        if not agrees("Start it?"):
+            raise not_agreed("Nothing was sent.", "Agree to the upload and the price with --yes.")
     draft = with_consent(draft, report)
     draft["idempotency_key"] = options.idempotency_key or secrets.token_hex(16)
     job_id = control.submit(draft).result()["job_id"]
@@ -211,7 +215,8 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
     files = context.reader().files(job_id)
     if options.json:
         written = context.reader().annotation(job_id)
-        say_json(job_json(job, files, context.outputs(), annotation=written))
+        row = job_json(job, files, context.outputs(), annotation=written)
+        say_json(_with_failure(job, row))
     else:
         state = formatting.ended(job.status, job.stage)
         cost = formatting.cost_words(job.cost_micros, "at most" if job.is_lost else "")
@@ -224,6 +229,18 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
             tell(f"  {advice}")
         return exit_codes.FAILED
     return delivery_status(job)
+
+
+def _with_failure(job: JobRecord, answer: Mapping[str, object]) -> Mapping[str, object]:
+    """A job's record as `--wait` prints it: with the reason where the status is not 0."""
+    if job.status is not JobStatus.COMPLETED:
+        advice = " ".join(job.diagnosis.get("advice", ()))
+        return failed(answer, "job_failed", job.error or job.stage or job.status.value, advice)
+    delivered = job.submit.get("delivered") or {}
+    if job.delivery not in CONFIRMED_DELIVERIES or delivered.get("state") == "yes":
+        return answer
+    message = f"{job.stage or f'{UNDELIVERED}not known'}: {delivered.get('words', 'not checked')}"
+    return failed(answer, "not_delivered", message, delivered.get("advice", ""))
 
 
 def delivery_status(job: JobRecord) -> int:
@@ -331,22 +348,12 @@ def _job(job_id: str) -> JobRecord:
 
 def _dry_run(options: argparse.Namespace, report: CheckReport) -> int:
     if options.json:
-        say_json(report)
+        say_json(report if report["ok"] else {**report, **_failure(report)})
     else:
         for line in _check_lines(report, dataloader=False):  # the request has it
             say(line)
         say(json.dumps(report["request"], ensure_ascii=False, indent=2))
     return exit_codes.FINE if report["ok"] else _status_of(report)
-
-
-def _agreed(report: CheckReport) -> bool:
-    _tell_checks(report)
-    if not sys.stdin.isatty():
-        tell("Nobody is here to ask: add --yes to agree to the upload and the price.")
-        return False
-    sys.stderr.write("Start it? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _status_of(report: CheckReport) -> int:
@@ -365,21 +372,17 @@ def _status_of(report: CheckReport) -> int:
 
 def _failure(report: CheckReport) -> dict[str, Any]:
     """The failure of a report that is not ok, in the shape of the HTTP API."""
+    first = next((check for check in report["checks"] if check["level"] == "error"), None)
     code, message, advice = "check_failed", "The job cannot work.", ""
     details: dict[str, Any] = {}
+    if first is not None:
+        message, advice = f"{message} {first['message']}", first["advice"]
     if _status_of(report) == exit_codes.BLOCKED:
         cost = next(check for check in report["checks"] if check["id"] == "cost")
         code, advice = "cost_limit_exceeded", cost["advice"]
         message = f"The cost limit refuses this job: {cost['message']}."
         details = dict(report["cost_limit"] or {})
-    detail = f"{message} {advice}".rstrip()
-    return {
-        "error": code,
-        "message": message,
-        "advice": advice,
-        "detail": detail,
-        "details": details,
-    }
+    return failed({}, code, message, advice, details)
 
 
 def _tell_checks(report: CheckReport) -> None:

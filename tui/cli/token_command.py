@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from tui.base.token_text import judge_token
 from tui.cli import context, exit_codes
-from tui.cli.failures import wrong_usage
+from tui.cli.failures import failed, wrong_usage
 from tui.cli.output import say, say_json, tell
 from tui.client.engine_process import REPLICATE_VARIABLE
 
@@ -38,10 +38,7 @@ def token(options: argparse.Namespace) -> int:
         user = answer["user_info"]
         username = None if user is None else user["username"]
         message = f"valid, @{username}" if answer["valid"] else str(answer["error"])
-        _print(options, answer, message)
-        if answer["valid"]:
-            return exit_codes.FINE
-        return exit_codes.NETWORK if answer.get("unreachable") else exit_codes.NOT_AUTHORISED
+        return _judged(options, answer, message, away=bool(answer.get("unreachable")))
     stored = asyncio.run(read_token("replicate", host))
     given = os.environ.get(REPLICATE_VARIABLE, "").strip()
     environment, judged = bool(given), judge_token("replicate", given)
@@ -76,14 +73,25 @@ def _hub(options: argparse.Namespace) -> int:
     if options.action == "validate":
         answer = cloud.validate_token("huggingface").result()
         message = f"valid, @{answer['username']}" if answer["valid"] else str(answer["error"])
-        _print(options, answer, message)
-        if answer["valid"]:
-            return exit_codes.FINE
-        away = answer["reason"] in _UNREACHED
-        return exit_codes.NETWORK if away else exit_codes.NOT_AUTHORISED
+        return _judged(options, answer, message, away=answer["reason"] in _UNREACHED)
     state = cloud.tokens().result()["huggingface"]
     kept = f"stored ({state['backend']})" if state["keyring"] else state["problem"] or "empty"
     return _print(options, state, f"in use: {state['in_use'] or 'none'}; keyring: {kept}")
+
+
+def _judged(
+    options: argparse.Namespace, answer: Mapping[str, object], message: str, *, away: bool
+) -> int:
+    """Print what a validation found; the exit status says who did not agree."""
+    if answer["valid"]:
+        return _print(options, answer, message)
+    code = "provider_error" if away else "unauthorised"
+    _print(
+        options,
+        failed(answer, code, message, str(answer.get("advice") or "Give another one: token set.")),
+        message,
+    )
+    return exit_codes.NETWORK if away else exit_codes.NOT_AUTHORISED
 
 
 def _typed(prompt: str) -> str:

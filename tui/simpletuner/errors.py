@@ -47,6 +47,10 @@ class ConfigError(SimpleTunerError):
         self.column = column
 
 
+class MissingConfigError(ConfigError):
+    """There is no configuration where one was looked for."""
+
+
 class CancelledByUser(SimpleTunerError):  # noqa: N818  the user's wish, not an error
     """The work stopped because its `cancel` event was set; no partial file is left."""
 

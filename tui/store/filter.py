@@ -16,6 +16,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tui.base.similar import did_you_mean
+
 _TERM = re.compile(r"^(?P<key>[a-z]+)(?P<sign>[:<>=]{1,2})(?P<value>.*)$", re.IGNORECASE)
 _TEXT_KEYS: Final = {
     "state": "status", "status": "status", "model": "model_family", "family": "model_family",
@@ -124,9 +126,27 @@ class _MeaninglessError(Exception):
         self.words = words
 
 
+def filter_problem(text: str) -> tuple[str, str] | None:
+    """What of a complete filter line means nothing, and what to write instead; None if all is fine.
+
+    Other than a line that is being typed, a complete one has a value behind each field.
+    """
+    if problem := parse_filter(text).problem:
+        names = [match["key"].lower() for match in map(_TERM.match, text.split()) if match]
+        values = [match["value"] for match in map(_TERM.match, text.split()) if match]
+        near = [did_you_mean(name, FIELDS) for name in names if name not in FIELDS]
+        near += [did_you_mean(value, (*_STATES, *_STATE_WORDS)) for value in values if value]
+        advice = next(filter(None, near), FILTER_ADVICE)
+        return f"The filter cannot be used: {problem}.", advice
+    for match in filter(None, map(_TERM.match, text.split()[:_MOST_WORDS])):
+        if match["key"].lower() in FIELDS and not match["value"].strip("$%"):
+            return f"{match['key']}{match['sign']} needs a value.", FILTER_ADVICE
+    return None
+
+
 def _term(word: str) -> tuple[str, list[Any]]:
     match = _TERM.match(word)
-    if match is None:
+    if match is None or match["value"].startswith("//"):  # an address
         return _searched(word.strip("\"'") if word[0] in "\"'" else word)
     key, sign, value = match["key"].lower(), match["sign"], match["value"]
     if key not in FIELDS:

@@ -25,7 +25,7 @@ from tui.replicate.errors import (
 from tui.replicate.known_secrets import KNOWN
 from tui.secrets.keyring import KeyringError
 from tui.settings import SettingsError
-from tui.simpletuner.errors import SimpleTunerError
+from tui.simpletuner.errors import MissingConfigError, SimpleTunerError
 from tui.store.schema import DuplicateError, StoreError
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +55,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except ReplicateError as error:
         status, code = next((s, c) for kind, s, c in _STATUS if isinstance(error, kind))
         return failure(status, code, error.message, error.advice)
+    except MissingConfigError as error:
+        return failure(400, "config_not_found", error.message, error.advice)
     except SimpleTunerError as error:
         return failure(400, "invalid_config", error.message, error.advice)
     except SettingsError as error:

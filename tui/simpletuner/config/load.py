@@ -24,7 +24,7 @@ from tui.simpletuner.config.env_file import (
 from tui.simpletuner.config.text_files import read_json_file, read_text_file, read_toml_file
 from tui.simpletuner.config.training_config import TrainingConfig, find_path, read_entries
 from tui.simpletuner.config.values import as_text, plain_keys
-from tui.simpletuner.errors import ConfigError, Note
+from tui.simpletuner.errors import ConfigError, MissingConfigError, Note
 from tui.simpletuner.facts.options import option_facts
 
 __all__ = ["ConfigRef", "TrainingConfig", "discover_configs", "load_config"]
@@ -256,12 +256,12 @@ def _locate(given: str | Path, roots: Sequence[Path], may_read: Callable[[Path],
         elif candidate.exists():
             return candidate
     if may_read(path) and _is_dir(path):
-        raise ConfigError(
+        raise MissingConfigError(
             f"{path} has no {CONFIG_FILE}",
             "Give the folder that holds config.json, or the file itself.",
             path,
         )
-    raise ConfigError(
+    raise MissingConfigError(
         f"there is no config at {path}",
         "Give the path of a config.json, of its folder, or the name of a folder below config/.",
         path,

@@ -1,0 +1,244 @@
+"""How every command ends, and that JSON says why; a new command fails here until it is added."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.finished_jobs import put_job
+from tests.cli.grammar import commands, positionals, takes_json, verbs
+from tests.cli.shell import Shell
+from tui.cli import exit_codes, main
+from tui.cli.arguments import JOB_HELP
+from tui.cli.exit_codes import BY_CODE, FAILED, FINE, USAGE
+
+Case = tuple[str, int]
+NOBODY: Case = ("nobody", USAGE)
+STATUSES: dict[str, list[Case]] = {
+    "demo": [("", USAGE)],  # no terminal
+    "sandbox": [("--fault nonsense", USAGE), ("--port 99999", FAILED)],
+    "check": [("not/there", USAGE), ("broken", FAILED)],
+    "submit": [
+        ("not/there --yes", USAGE),
+        ("broken --yes", FAILED),
+        ("CONFIG --data staged:nowhere --yes", USAGE),
+        ("CONFIG --delivery local", USAGE),  # not agreed
+        ("CONFIG --cost-ceiling 0", USAGE),
+        ("CONFIG --set vae_batch_size", USAGE),
+    ],
+    "jobs": [
+        ("stat:failed", USAGE),
+        ("cost>abc", USAGE),
+        ("state:lost", USAGE),
+        ("state:", USAGE),
+        ("name>2", USAGE),
+        ("-n 0", USAGE),
+        ("state:done 'cost>0'", FINE),
+        ("", FINE),
+    ],
+    "job": [NOBODY, ("job00001", FINE)],
+    "cancel": [NOBODY, ("job00001", FAILED)],
+    "collect": [NOBODY],
+    "delete": [NOBODY],
+    "move": [NOBODY, ("job00001 --to h100 --yes", FAILED)],
+    "rerun": [NOBODY, ("job00001 --set x --yes", USAGE)],
+    "logs": [NOBODY, ("job00001", FINE)],
+    "metrics": [NOBODY, ("job00001", FINE)],
+    "sync": [("", FINE)],
+    "token set": [("", USAGE)],  # nothing is piped in
+    "token status": [("", FINE)],
+    "token validate": [("", FINE)],
+    "token delete": [("--hub extra", USAGE)],
+    "staged": [("", FINE)],
+    "staged list": [("", FINE)],
+    "staged remove": [("", USAGE), ("nothing", USAGE)],
+    "limit show": [("", FINE)],
+    "limit set": [("", USAGE), ("much", USAGE), ("5 --per year", USAGE),
+                  ("5 --stop-running", USAGE)],
+    "limit off": [("", FINE)],
+    "rates show": [("", FINE)],
+    "rates set": [("", USAGE), ("nothing $1/h", USAGE), ("l40s much", USAGE)],
+    "rates reset": [("", FINE)],
+    "hardware": [("--extra", USAGE)],
+    "versions": [("nobody", USAGE)],
+    "versions show": [("nobody", USAGE)],
+    "versions compare": [("", USAGE)],
+    "versions pin": [("", USAGE), ("simpletuner/advanced-trainer-l40s", USAGE),
+                     ("simpletuner/advanced-trainer-l40s:nothing", USAGE)],
+    "versions follow": [("", USAGE)],
+    "spending": [("--days 0", USAGE), ("--days 5000", USAGE), ("", FINE)],
+    "settings get": [("ui.them", USAGE), ("ui.theme", FINE)],
+    "settings set": [("ui.theme", USAGE), ("ui.them dark", USAGE), ("network.timeout x", USAGE)],
+    "settings unset": [("", USAGE), ("ui.them", USAGE)],
+    "settings edit": [("", FAILED)],  # EDITOR is false
+    "doctor": [("extra", USAGE)],
+    "serve": [("--listen nonsense", USAGE), ("--public-url http://a b", USAGE)],
+    "api-key create": [("--expires 1y", USAGE)],
+    "api-key add": [("--scope all", USAGE)],
+    "api-key list": [("", FINE)],
+    "api-key revoke": [("", USAGE), ("nothing", USAGE)],
+    "storage-key create": [("--ttl 8d", USAGE)],
+    "storage-key list": [("", FINE)],
+    "storage-key revoke": [("", USAGE), ("nothing", USAGE)],
+    "proxy nginx": [("", USAGE), ("--host a.example --upstream 127.0.0.1:9", FINE)],
+    "proxy caddy": [("", USAGE)],
+    "proxy traefik": [("", USAGE)],
+    "proxy firewall": [("--port x", USAGE), ("", FINE)],
+    "publish": [
+        ("nobody --to dir:x", USAGE),
+        ("job00001 --to nowhere", USAGE),
+        ("job00001 --to ftp:nowhere", USAGE),
+        ("job00001 --to dir:", USAGE),
+        ("job00001 --to s3:nowhere/x", USAGE),
+    ],
+    "artifacts": [NOBODY, ("job00001", FINE)],
+    "transfers": [("", FINE)],
+    **{
+        f"transfers {act}": [("", USAGE), ("nothing", USAGE)]
+        for act in ("pause", "resume", "cancel", "retry", "up", "down", "top")
+    },
+    "transfers clear": [("nothing", USAGE)],
+    "destinations list": [("", FINE)],
+    "destinations add": [("", USAGE), ("x", USAGE), ("x --kind hub", USAGE)],
+    "destinations edit": [("", USAGE), ("nowhere --prefix x", USAGE)],
+    "destinations keys": [("", USAGE), ("nowhere", USAGE)],
+    "destinations test": [("", USAGE), ("nowhere", USAGE)],
+    "destinations remove": [("", USAGE), ("nowhere", USAGE)],
+}  # fmt: skip
+INTERNAL = {"engine"}
+"""Started by the program itself."""
+
+
+@pytest.fixture(scope="module")
+def filled(shell: Shell) -> Shell:
+    """A home with three jobs, two of them of one name, and a config that cannot be read."""
+    for number, name in ((1, "cat"), (2, "dog"), (3, "dog")):
+        put_job(shell, number, {"a.safetensors": b"x"}, name)
+    broken = shell.root / "broken" / "config.json"
+    broken.parent.mkdir()
+    broken.write_text("[1]")
+    return shell
+
+
+@pytest.fixture
+def there(filled: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    for name, value in {**filled.environ, "EDITOR": "false"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(filled.root)
+    with Path("/dev/null").open(encoding="utf-8") as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        yield filled
+
+
+def test_every_command_has_its_statuses_in_the_table() -> None:
+    known = [verb for verb in verbs() if verb not in INTERNAL]
+    assert sorted(STATUSES) == sorted(known)
+
+
+def test_every_command_finds_a_job_in_the_same_ways(
+    there: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, parser in commands().items():
+        if not any(one.help == JOB_HELP for one in positionals(parser)):
+            continue
+        more = ["--to", "dir:x"] if name == "publish" else []
+        for ambiguous in ("job0000", "dog"):
+            assert main.run([name, ambiguous, *more]) == USAGE, name
+            told = capsys.readouterr().err
+            assert "job00002 (dog)" in told, name
+            assert "job00003 (dog)" in told, name
+        if name != "delete":
+            assert main.run([name, "cat", *more]) != USAGE or name == "rerun", name
+            assert "There is no job" not in capsys.readouterr().err, name
+
+
+def cases() -> list[tuple[str, str, int]]:
+    return [(verb, words, status) for verb, rows in STATUSES.items() for words, status in rows]
+
+
+def test_every_command_ends_as_the_table_says(
+    there: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = []
+    for verb, words, status in cases():
+        line = f"{verb} {words}".replace("CONFIG", str(there.config)).replace("'", "").split()
+        found = main.run(line)
+        output = capsys.readouterr()
+        if found != status or "inside simpletuner-tui" in output.err:
+            wrong.append((verb, words, found, output.err[-300:]))
+        elif status and not output.err.strip():
+            wrong.append((verb, words, found, "says nothing"))
+        if takes_json(commands()[verb.split()[0]]):
+            found = main.run([*line, "--json"])
+            output = capsys.readouterr()
+            if found != status or (status and (why := shapeless(output.out))):
+                wrong.append((f"{verb} --json", words, found, f"{why} {output.out[-300:]}"))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def shapeless(text: str) -> str:
+    """Why an error as JSON is not of the shape that all have; empty for one that is."""
+    try:
+        answer: Any = json.loads(text)
+    except ValueError:
+        return "no JSON"
+    lacks = [
+        name for name in ("error", "message", "advice")
+        if not (isinstance(answer.get(name), str) and answer[name].strip())
+    ]  # fmt: skip
+    return f"lacks {lacks}" if lacks else ""
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_wrong_words_are_told_by_every_command(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = commands()[name]
+    lines = [[name, "--no-such-option"]]
+    if any(one.required and one.nargs != "*" for one in positionals(parser)):
+        lines.append([name])
+    if any(one.choices for one in positionals(parser)):
+        lines.append([name, "nonsense"])
+    for line in lines:
+        assert main.run([*line, "--json"]) == USAGE
+        assert not shapeless(capsys.readouterr().out), line
+
+
+def test_a_mistyped_command_or_action_is_answered_with_the_nearest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for line, meant in (
+        ("jbos", "jobs"), ("pubish x", "publish"), ("token vaildate", "validate"),
+        ("jobs stat:failed", "state"), ("jobs state:faild", "failed"), ("jobs csot>2", "cost"),
+        ("settings get ui.them", "ui.theme"), ("submit x --delivery locl", "local"),
+    ):  # fmt: skip
+        assert main.run(line.split()) == USAGE
+        assert f"Did you mean {meant}?" in capsys.readouterr().err, line
+
+
+@pytest.mark.parametrize("name", sorted(set(commands()) - INTERNAL))
+def test_every_command_that_is_interrupted_ends_with_130(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "_COMMANDS", dict.fromkeys(main._COMMANDS, (__name__, "stub")))
+    monkeypatch.setattr(sys.modules[__name__], "stub", interrupted, raising=False)
+    words = {"publish": ["x", "--to", "dir:x"], "limit": ["show"], "rates": ["show"],
+             "token": ["status"], "settings": ["get"], "api-key": ["list"], "proxy": ["nginx"],
+             "storage-key": ["list"], "destinations": ["list"]}  # fmt: skip
+    needed = ["x" for one in positionals(commands()[name]) if one.required]
+    assert main.run([name, *words.get(name, needed)]) == exit_codes.INTERRUPTED
+
+
+def test_the_codes_of_the_engine_have_the_documented_statuses() -> None:
+    assert BY_CODE["cost_limit_exceeded"] == 5
+    assert BY_CODE["unauthorised"] == 3
+    assert BY_CODE["provider_error"] == 4
+    assert {BY_CODE[code] for code in ("not_found", "job_not_found", "config_not_found")} == {2}

@@ -1,0 +1,46 @@
+"""The parser's own class: a wrong command line is an error like any other, with a suggestion."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn
+
+from tui.base.similar import did_you_mean
+from tui.cli.failures import wrong_usage
+
+JOB_HELP: Final = "a job: its id, a prediction's, the start of either, or its name"
+"""Every command that takes a job takes it so."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `ApiError` where argparse would print its usage and end the process.
+
+    So a script that asked for JSON gets the reason as JSON, whatever was wrong.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line.
+
+        Raises:
+            ApiError: always.
+        """
+        advice = f"{self.prog} --help tells how it is written."
+        raise wrong_usage(f"{message[:1].upper()}{message[1:].rstrip('.')}.", advice)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a word that is none of an argument's choices, and name the nearest of them."""
+        choices: Iterable[Any] | None = action.choices
+        if choices is None or value in choices:
+            return
+        names = [str(name) for name in choices if name != "engine-process"]
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  its only name
+            raise wrong_usage(
+                f"There is no command {value}.",
+                did_you_mean(str(value), names) or f"All of them: {self.prog} --help",
+            )
+        what = "/".join(action.option_strings) or action.metavar or action.dest
+        near = did_you_mean(str(value), names)
+        raise wrong_usage(
+            f"{what} cannot be {value}.", near or f"It is one of: {', '.join(names)}."
+        )
