@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from tests.api import watch as shapes
 from tests.canary import Watch, marked_secrets
+from tui.destinations.hub.client import _doors as doors_of_the_hub
 from tui.replicate.known_secrets import KNOWN
 
 NO_SKIPS = "SIMPLETUNER_TUI_NO_SKIPS"
@@ -111,6 +112,7 @@ def forgotten_secrets() -> Iterator[None]:
     """Forget the secrets of a test: they would be masked in the texts of the next one."""
     yield
     KNOWN.forget()
+    doors_of_the_hub.clear()  # a later test may use the same token at another port
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -96,15 +97,20 @@ def test_settings_are_set_through_the_engine(shell: Shell) -> None:
 def test_a_proxy_password_is_used_and_written_to_no_file(shell: Shell) -> None:
     word = f"{MARK}-word"
     given = f"http://alice:{word}@127.0.0.1:9"
-    said = shell.run("settings", "set", "network.proxy", given)
+    refused = shell.run("settings", "set", "network.proxy", given, status=2)
+    assert "settings set network.proxy -" in refused.stderr
+    said = shell.run("settings", "set", "network.proxy", "-", given=given)
     assert said.stdout == "network.proxy = http://alice:***@127.0.0.1:9\n"
     assert of(shell).network.proxy == "http://alice@127.0.0.1:9"
-    answer = shell.json("settings", "set", "network.proxy", given)
+    said_again = shell.run("settings", "set", "network.proxy", "-", "--json", given=given)
+    answer = json.loads(said_again.stdout)
     assert answer["settings"]["network.proxy"] == "http://alice:***@127.0.0.1:9"
     assert shell.run("settings", "get", "network.proxy").stdout == "http://alice@127.0.0.1:9\n"
     shell.run("settings", "unset", "network.proxy")
     assert of(shell).network.proxy == ""
-    assert_clean([said.stdout, said.stderr, repr(answer)], below=shell.home)
+    assert_clean(
+        [refused.stdout, refused.stderr, said.stdout, said.stderr, repr(answer)], below=shell.home
+    )
 
 
 def test_an_edit_is_in_force_in_the_engine_and_kept_with_its_comments(
@@ -197,7 +203,7 @@ def test_the_template_sets_nothing_and_every_line_of_it_can_be_used(tmp_path: Pa
                        for line in text.splitlines())  # fmt: skip
     listener = parse(filled, tmp_path)["listener"]
     assert isinstance(listener, dict)
-    assert len(listener) == 8
+    assert len(listener) == 9
     assert settings_of(filled, tmp_path) == Settings()
 
 

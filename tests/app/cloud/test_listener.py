@@ -55,7 +55,8 @@ BAD = {
         ("0.0.0.0:8099", "allow that first"), ("192.0.2.7:8099", "allow that first"),
     ],
     "listener.public_url": [
-        ("hooks.example", "begin with https://"), ("http://hooks.example", "https addresses only"),
+        ("hooks.example", "must be an address such as https://"),
+        ("http://hooks.example", "https addresses only"),
         ("https://me:geheim@hooks.example", "user name or a password"),
         ("https://hooks.example/#x", "before any ? or #"), ("https://hooks.example:0", "port"),
         ("https://[fe80::1%25eth0]", "zone"),

@@ -13,6 +13,7 @@ from tests.engine.conftest import home, project  # noqa: F401  short paths for s
 from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.cloud.card_form import CardForm
 from tui.app.cloud.card_view import CardView
+from tui.app.shell.messages import EngineState
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker
 from tui.client.client import ControlClient
@@ -99,7 +100,7 @@ async def test_without_an_engine_what_is_known_is_shown_and_nothing_is_offered(
     world: World,
 ) -> None:
     async with on_cloud(world) as (screen, pilot):
-        app_of(screen).link.control = None
+        app_of(screen).link._change_state(EngineState("gone", "The engine has stopped."))
         await pilot.press("v")
         assert "engine is not running" in app_of(screen).notices[-1].message
         await pilot.press("e")

@@ -42,6 +42,7 @@ from tui.replicate.errors import NoAnswerError, NotFoundError, ServiceError
 from tui.replicate.lookup import input_fingerprint
 from tui.replicate.session import Call
 from tui.settings import Home, Settings
+from tui.store.masking import MaskingConnection
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
@@ -92,7 +93,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self.jumping.now
 
 
-class MortalConnection(sqlite3.Connection):
+class MortalConnection(MaskingConnection):
     """A connection on which nothing runs any more after a number of writes."""
 
     left: float = math.inf

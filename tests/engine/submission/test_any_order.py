@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,7 +37,7 @@ def jumping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the look-up's patience pass on the loop's clock, and connections be killed."""
     clock = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
     monkeypatch.setattr(lookup, "time", clock)
-    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=MortalConnection))
+    monkeypatch.setattr("tui.store.writer.MaskingConnection", MortalConnection)
 
 
 def scripts() -> Iterator[Any]:
