@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from tests.app.world import NOW, home_at, job
+from tui.api.jobs import JobWarning
 from tui.base import job_status
 from tui.base.job_status import JobStatus
 from tui.cli import context, main
@@ -25,6 +26,11 @@ from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
 from tui.store.schema import MIGRATIONS
 from tui.store.writer import Change, StoreWriter
+
+WARNING: JobWarning = {
+    "kind": "diverging", "step": 310, "since": "2026-11-23T13:00:00Z", "ratio": 1.9,
+    "dismissed": False,
+}  # fmt: skip
 
 
 def test_it_knows_the_newest_schema() -> None:
@@ -45,7 +51,8 @@ def test_both_lists_are_the_same(tmp_path: Path, unheard: bool) -> None:
                 record, loss=float("inf"), error='say "no"\n\x1b[31m\\ ü', output_url="https://x",
                 diagnosis={"kind": "oom", "advice": ["a", 1, None]},
                 created_at=record.created_at + timedelta(microseconds=number),
-                seconds_per_step=1 / 3, provider_status="lost",
+                seconds_per_step=1 / 3, provider_status="lost", loss_smoothed=1 / 7,
+                loss_best=0.1 + 0.2, best_step=7, warnings=[WARNING],
                 submit={"draft": {}, "delivered": {"state": "no", "words": '"ü', "files": 3}},
             )  # fmt: skip
         writer.insert(record, Change(annotation=annotation(number)))
@@ -128,6 +135,9 @@ def test_one_job_and_the_table_are_those_of_the_full_reader(
             percent=100 / 3,
             seconds_per_step=2 / 3,
             loss=(None, float("inf"), 0.12345678)[number % 3],
+            loss_smoothed=(None, 1 / 7)[number % 2],
+            loss_best=(None, 1 / 8)[number % 2],
+            warnings=[[], [WARNING]][number % 2],
             cost_micros=(None, 0, 12_345_678)[number % 3],
             stage=("", "delivered: no · 2 files", "delivered: yes")[number % 3],
         )

@@ -83,6 +83,18 @@ def duration(seconds: float | None) -> str:
     return f"{days} d {hours} h"
 
 
+def age(seconds: float, width: int = 4) -> str:
+    """A length of time in one unit, short enough for a column: `42 s`, `18 m`, `3 h`, `120d`."""
+    total = max(0, int(seconds))
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if total >= length:
+            text = f"{total // length} {unit}"
+            break
+    else:
+        text = f"{total} s"
+    return text if len(text) <= width else text.replace(" ", "")
+
+
 def ago(moment: datetime | None, now: datetime | None = None) -> str:
     """The time since a moment: `3 m ago`, `just now`; `never` for None."""
     if moment is None:

@@ -24,6 +24,7 @@ from tui.store.job_json import job_json
 from tui.store.lost_contact import Contacts, LostContact
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
+from tui.store.run_warnings import warning_words
 from tui.store.shown_cost import ShownCost, shown_cost
 from tui.store.stopping_limit import stopping_limit
 
@@ -100,6 +101,14 @@ def _cost(record: JobRecord, now: datetime, contact: LostContact | None) -> Show
     return shown_cost(record, now, contact)
 
 
+def _warnings(record: JobRecord, now: datetime) -> list[str]:
+    return [
+        warning_words(warning, record.rate_micros, now)
+        for warning in record.warnings
+        if not warning["dismissed"]
+    ]
+
+
 _AGAIN = {
     "no": "no: the same job would fail again",
     "maybe": "maybe: the same job can go better",
@@ -131,6 +140,7 @@ def _say_job(
         ("hardware", f"{record.hardware}  {formatting.rate(record.rate_micros)}"),
         ("step", f"{record.step or 0} of {record.total_steps or '?'}"),
         ("loss", _loss_words(record)),
+        *(("warning", words) for words in _warnings(record, now)),
         ("cost", formatting.cost_words(*cost) if cost else formatting.money(None)),
         ("limit", f"cancelled at {stops_at}" if stops_at and record.status.is_active else ""),
         ("created", formatting.stamp(record.created_at)),
@@ -231,15 +241,19 @@ def _print_from(path: Path, position: int, write: Callable[[bytes], object]) -> 
 
 def _loss(record: JobRecord) -> float | str | None:
     marked = any(mark["name"] == "loss" for mark in record.submit.get("not_finite") or ())
-    return "nan" if record.loss is None and marked else record.loss
+    if record.loss is None and marked:
+        return "nan"
+    return record.loss if record.loss_smoothed is None else record.loss_smoothed
 
 
 def _loss_words(record: JobRecord) -> str:
-    """The newest loss, and which series have values that are not finite."""
+    """The smoothed loss, its best, and which series have values that are not finite."""
     from tui.base import formatting
 
     loss = _loss(record)
     words = [loss if isinstance(loss, str) else formatting.number(loss)]
+    if record.loss_best is not None:
+        words.append(f"best {formatting.number(record.loss_best)} at step {record.best_step}")
     words += [
         f"{mark['name']} is not finite at steps {mark['first_step']}-{mark['last_step']}"
         for mark in record.submit.get("not_finite") or ()

@@ -96,8 +96,8 @@ _COLUMNS = f"""
 SELECT {_ENDED}, job_id, name, trim(model_family || ' ' || model_flavour), status, stage, step,
     total_steps, CASE WHEN loss IS NULL AND instr(submit, '"not_finite"')
         AND json_extract(submit, '$.not_finite') LIKE '%"loss"%'
-        THEN 'nan' ELSE loss END, cost_micros, created_at, rate_micros, started_at,
-    provider_status = '{LOST}' FROM jobs
+        THEN 'nan' ELSE COALESCE(loss_smoothed, loss) END, cost_micros, created_at,
+    rate_micros, started_at, provider_status = '{LOST}' FROM jobs
 """  # noqa: S608  built from constants
 _CONTACTS: tuple[str, dict[str, Any]] = (
     "SELECT name, value, at FROM facts WHERE name IN ('unheard', 'spending', 'spending:sandbox')",

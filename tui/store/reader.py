@@ -58,7 +58,9 @@ SORT_COLUMNS: Final = {
     "state": "status",
     "progress": "COALESCE(percent, -1)",
     "step": "COALESCE(step, -1)",
-    "loss": "COALESCE(loss, 1e300)",
+    "hw": "hardware",
+    "loss": "COALESCE(loss_smoothed, loss, 1e300)",
+    "best": "COALESCE(loss_best, 1e300)",
     "eta": "COALESCE(eta_at, 9e18)",
     "cost": "COALESCE(cost_micros, estimate_micros, -1)",
 }

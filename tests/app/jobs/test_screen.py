@@ -316,6 +316,40 @@ async def test_every_size_shows_name_state_and_whole_lines(
         assert "? help" in lines[-1]
 
 
+async def test_a_run_that_needs_somebody_is_seen_from_the_list_alone(world: Home) -> None:
+    writer = StoreWriter(world)
+    first, second = ("job00000", "job00001")
+    since = NOW - timedelta(minutes=4)
+    for job_id, kind, ratio in ((first, "diverging", 1.9), (second, "stalled", None)):
+        warning = {"kind": kind, "step": 310, "since": since.isoformat(), "ratio": ratio,
+                   "dismissed": False}  # fmt: skip
+        values = {"loss_smoothed": 0.142, "loss_best": 0.139, "warnings": [warning]}
+        writer.apply(job_id, Change(values=values))
+    writer.close()
+    async with opened(world) as (app, pilot):
+        await wait_for(pilot, lambda: "! loss is 1.9 × its best since step 310" in text_of(app))
+        lines = lines_of(app)
+        assert lines[2].split()[1:-1] == [
+            "NAME", "MODEL", "STATE", "AGE▾", "HW", "PROGRESS", "STEP", "LOSS", "BEST", "ETA",
+            "COST",
+        ]  # fmt: skip
+        assert lines[3].startswith("│ ▸!  cat-lora-0")
+        assert {"20 %", "L40S", "0.1420", "0.1390"} <= {one.strip() for one in lines[3].split("  ")}
+        done = next(line for line in lines if "✓ done" in line)
+        assert "3 files" in done
+        assert "1000/1000  0.1180" in done  # kept for runs that have ended
+        await pilot.press("j")
+        await wait_for(pilot, lambda: "! no step for 4 m · $0.23" in text_of(app))
+        await pilot.resize_terminal(80, 24)
+        await wait_for(pilot, lambda: "1.9× its best" in text_of(app))
+        assert "no step 4 m" in text_of(app)
+        app.model.set_filter("has:warning")
+        assert list(app.model.ids) == [first, second]
+        app.model.set_filter("")
+        app.model.set_sort("best")
+        assert set(app.model.ids[:2]) == {first, second}  # the lowest first, those without last
+
+
 async def test_below_the_smallest_size_one_message(world: Home) -> None:
     async with opened(world, size=(59, 15)) as (app, pilot):
         await pilot.pause()

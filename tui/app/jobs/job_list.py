@@ -16,6 +16,7 @@ from tui.base import formatting
 from tui.base.clock import Clock, utc_now
 from tui.base.job_status import JobStatus
 from tui.store.records import JobRow
+from tui.store.run_warnings import short_warning, shown_loss, shown_warning
 from tui.store.shown_cost import shown_cost
 
 
@@ -41,20 +42,25 @@ class Column:
 
 
 COLUMNS: Final = (
-    Column("NAME", "name", 15, grow=3),
-    Column("MODEL", "model", 9, grow=1),
+    Column("NAME", "name", 13, grow=3),
+    Column("MODEL", "model", 8, grow=1, from_width=98),
     Column("STATE", "state", 11),
-    Column("PROGRESS", "progress", 13, grow=3),
-    Column("STEP", "step", 10, from_width=92, right=True),
-    Column("LOSS", "loss", 7, from_width=104, right=True),
-    Column("ETA", "eta", 8, right=True),
+    Column("AGE", "created", 4, right=True),
+    Column("HW", "hw", 5, from_width=98),
+    Column("PROGRESS / RESULT", "progress", 13, grow=3),
+    Column("STEP", "step", 9, from_width=98, right=True),
+    Column("LOSS", "loss", 6, from_width=74, right=True),
+    Column("BEST", "best", 6, from_width=110, right=True),
+    Column("ETA", "eta", 6, from_width=66, right=True),
     Column("COST", "cost", 7, right=True),
-    Column("CREATED", "created", 11, from_width=128, right=True),
 )
-_GUTTER: Final = 4  # cursor, mark and a space on each side of them
+_STAYING: Final = ("name", "state", "created", "cost")
+_GUTTER: Final = 5  # cursor, warning, mark and a space on each side of them
 _GAP: Final = 2
-_LIVE: Final = ("progress", "step", "loss", "eta")
-"""Columns that a job without figures uses for words instead."""
+_LIVE: Final = ("progress", "step", "loss", "best", "eta")
+"""Columns that words take which are more urgent than figures."""
+_WARNING_IN_GUTTER: Final = 98
+"""Table widths below this have a warning's words where the progress stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +77,7 @@ def place_columns(width: int) -> tuple[Placed, ...]:
     shown = [column for column in COLUMNS if column.from_width <= width]
     room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
     while len(shown) > 3 and sum(column.width for column in shown) > room:
-        shown.remove(
-            next(c for c in reversed(shown) if c.sort not in ("name", "state", "progress"))
-        )
+        shown.remove(next(c for c in reversed(shown) if c.sort not in _STAYING))
         room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
     spare = max(0, room - sum(column.width for column in shown))
     shares = sum(column.grow for column in shown) or 1
@@ -194,9 +198,12 @@ class JobList(VirtualList):
         pieces: list[Piece] = [(" " * _GUTTER, colors.dim)]
         for placed in self._columns(width):
             title = placed.column.title
+            if len(title) > placed.width:
+                title = title.partition(" ")[0]
             sorted_by = placed.column.sort == self.model.sort
             if sorted_by:
-                title += " ▾" if self.model.descending else " ▴"
+                space = " " if len(title) + 2 <= placed.width else ""
+                title += space + ("▾" if self.model.descending else "▴")
             text = fit(title, placed.width, right=placed.column.right)
             pieces.append((text, colors.base if sorted_by else colors.dim))
             pieces.append((" " * _GAP, colors.dim))
@@ -209,19 +216,28 @@ class JobList(VirtualList):
             return [("    (removed)", colors.dim)]
         here = index == self.index
         marked = row.job_id in self.model.marks
+        warning = shown_warning(row.warnings)
         pieces: list[Piece] = [
             (" ▸" if here else "  ", colors.accent),
+            ("!" if warning else " ", colors.warn),
             ("◆ " if marked else "  ", colors.warn),
         ]
         placed = self._columns(width)
         start = next((item.start for item in placed if item.column.sort == "progress"), 0)
         words, words_style = self._words(row, colors, self._end_of_live(placed) - start)
+        if warning is not None and not words and width < _WARNING_IN_GUTTER:
+            words, words_style = short_warning(warning, self._clock()), colors.warn
+            end = self._end_of_words(placed, words, row)
+        elif words_style is colors.warn:
+            end = self._end_of_live(placed)
+        else:
+            end = self._end_of_words(placed, words, row)
         skip_to = -1
         for item in placed:
             if item.start < skip_to:
                 continue
             if words and item.column.sort == "progress":
-                skip_to = self._end_of_live(placed)
+                skip_to = end
                 pieces.append((fit(words, skip_to - item.start), words_style))
                 pieces.append((" " * _GAP, colors.base))
                 skip_to += _GAP
@@ -231,8 +247,20 @@ class JobList(VirtualList):
         return pieces
 
     def _end_of_live(self, placed: tuple[Placed, ...]) -> int:
-        last = [item for item in placed if item.column.sort in _LIVE][-1]
-        return last.start + last.width
+        live = [item for item in placed if item.column.sort in _LIVE]
+        return live[-1].start + live[-1].width if live else 0
+
+    def _end_of_words(self, placed: tuple[Placed, ...], words: str, row: JobRow) -> int:
+        """Returns where words end that leave a row's figures in their columns."""
+        live = [item for item in placed if item.column.sort in _LIVE]
+        if not live:
+            return 0
+        end = live[0].start + live[0].width
+        for item in live[1:]:
+            if end - live[0].start >= len(words) or self._figure(item.column.sort, row, 99):
+                break
+            end = item.start + item.width
+        return end
 
     def _words(self, row: JobRow, colors: Palette, room: int) -> tuple[str, Style]:
         """Returns the text of a job without a progress bar."""
@@ -250,8 +278,7 @@ class JobList(VirtualList):
                 left = (row.data_expires_at - now).total_seconds()
                 return self._at_risk(left), colors.warn
             if row.file_count:
-                files = formatting.plural(row.file_count, "file")
-                return f"{files} · {formatting.size(row.file_bytes)}", colors.dim
+                return self._files(row), colors.dim
             return "no files", colors.dim
         if row.status is JobStatus.QUEUED:
             waited = (now - (row.queued_at or row.created_at)).total_seconds()
@@ -263,6 +290,12 @@ class JobList(VirtualList):
         if row.percent is None:
             return row.stage or "…", colors.dim
         return "", colors.base
+
+    def _files(self, row: JobRow) -> str:
+        files = formatting.plural(row.file_count, "file")
+        with_size = f"{files} · {formatting.size(row.file_bytes)}"
+        room = next((item.width for item in self._placed if item.column.sort == "progress"), 0)
+        return with_size if len(with_size) <= room else files
 
     def _ran(self, row: JobRow) -> str:
         if row.started_at is None or row.completed_at is None:
@@ -300,7 +333,7 @@ class JobList(VirtualList):
         return [(bar(row.percent or 0.0, width - 6), colors.accent), (f"{percent:>6}", colors.base)]
 
     def _tone(self, sort: str, colors: Palette) -> Style:
-        return colors.dim if sort in ("step", "created") else colors.base
+        return colors.dim if sort in ("step", "created", "hw", "best") else colors.base
 
     def _figure(self, sort: str, row: JobRow, width: int) -> str:
         now = self._clock()
@@ -308,16 +341,21 @@ class JobList(VirtualList):
             if row.step is None:
                 return ""
             return f"{row.step}/{row.total_steps}" if row.total_steps else str(row.step)
+        if sort == "hw":
+            return row.hardware.upper()
         if sort == "loss":
-            return formatting.loss_text(row.loss, row.not_finite)
+            return shown_loss(row)
+        if sort == "best":
+            return formatting.loss_text(row.loss_best)
         if sort == "eta":
             if row.eta_at is None or not row.status.is_active:
                 return ""
             if self.model.contacts.of(row, now) is not None:
                 return ""
-            return formatting.duration((row.eta_at - now).total_seconds())
+            left = formatting.duration((row.eta_at - now).total_seconds())
+            return left if len(left) <= width else left.replace(" ", "")
         if sort == "created":
-            return formatting.ago(row.created_at, now)
+            return formatting.age((now - row.created_at).total_seconds(), width)
         cost = shown_cost(row, now, self.model.contacts.of(row, now))
         if cost is None:
             return formatting.money(None)

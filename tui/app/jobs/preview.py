@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from tui.base import formatting
 from tui.base.job_status import JobStatus, status_label
 from tui.store.log_file import LogFile
 from tui.store.records import JobRecord
+from tui.store.run_warnings import shown_warning, warning_words
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
@@ -93,7 +95,7 @@ class JobPreview(Vertical):
             return
         stops_at = stopping_limit(self.context.settings.spending)
         marks = (f"cancelled at {stops_at}",) if stops_at and job.status.is_active else ()
-        title.set(headline(job), marks)
+        title.set(headline(job, self.context.clock()), marks)
         tail.set(log_tail(self.context.home.log_file(job.job_id), self.size.height or 12))
         self._curve(job)
 
@@ -121,9 +123,14 @@ class JobPreview(Vertical):
         self._chart.show(series)
 
 
-def headline(job: JobRecord) -> tuple[str, ...]:
-    """Returns `cat-lora ─ Step 1240 of 2000 ─ epoch 13/20 ─ 1.89 s/it ─ L40S $3.51/h`."""
+def headline(job: JobRecord, now: datetime) -> tuple[str, ...]:
+    """Returns `cat-lora ─ Step 1240 of 2000 ─ epoch 13/20 ─ 1.89 s/it ─ L40S $3.51/h`.
+
+    What is wrong with the run stands behind its name.
+    """
     parts = [job.name]
+    if warning := shown_warning(job.warnings):
+        parts.append(f"! {warning_words(warning, job.rate_micros, now)}")
     if job.status is JobStatus.RUNNING and job.step is not None and job.total_steps:
         parts.append(f"Step {job.step:,} of {job.total_steps:,}")
         if job.epoch is not None and job.epochs:

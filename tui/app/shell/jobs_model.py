@@ -18,12 +18,14 @@ from tui.store.reader import SORT_COLUMNS, StoreReader
 from tui.store.records import JobRow
 from tui.store.schema import StoreError
 
-SORTS: Final = ("created", "name", "model", "state", "progress", "step", "loss", "eta", "cost")
+SORTS: Final = (
+    "created", "name", "model", "state", "hw", "progress", "step", "loss", "best", "eta", "cost"
+)  # fmt: skip
 SORT_WORDS: Final = {
     ("created", True): "newest",
     ("created", False): "oldest",
 }
-_FIXED_SORTS: Final = frozenset({"created", "model"})
+_FIXED_SORTS: Final = frozenset({"created", "model", "hw"})
 """Sorts by what never changes during a job's life."""
 _KEPT_ROWS: Final = 2_000
 _READ_AHEAD: Final = 60
@@ -87,7 +89,7 @@ class JobsModel:
         if sort not in SORT_COLUMNS:
             raise ValueError(f"no such column: {sort}")
         self.sort = sort
-        natural = sort not in ("name", "model", "state", "eta")
+        natural = sort not in ("name", "model", "state", "hw", "loss", "best", "eta")
         self.descending = natural if descending is None else descending
         self.reload()
 
