@@ -49,7 +49,13 @@ STATUSES: dict[str, list[Case]] = {
     "rerun": [NOBODY, ("job00001 --set x --yes", USAGE)],
     "logs": [NOBODY, ("job00001", FINE)],
     "metrics": [NOBODY, ("job00001", FINE)],
+    "export": [NOBODY, ("job00001", FINE), ("job00001 --to broken/config.json", FAILED)],
     "sync": [("", FINE)],
+    "engine": [("", FINE)],
+    "engine status": [("--lines 0", USAGE), ("", FINE)],
+    "engine logs": [("-n 3", FINE)],
+    "engine restart": [("", FINE)],
+    "engine stop": [("", FINE)],
     "token set": [("", USAGE)],  # nothing is piped in
     "token status": [("", FINE)],
     "token validate": [("", FINE)],
@@ -110,8 +116,6 @@ STATUSES: dict[str, list[Case]] = {
     "destinations test": [("", USAGE), ("nowhere", USAGE)],
     "destinations remove": [("", USAGE), ("nowhere", USAGE)],
 }  # fmt: skip
-INTERNAL = {"engine"}
-"""Started by the program itself."""
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +140,7 @@ def there(filled: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
 
 
 def test_every_command_has_its_statuses_in_the_table() -> None:
-    known = [verb for verb in verbs() if verb not in INTERNAL]
-    assert sorted(STATUSES) == sorted(known)
+    assert sorted(STATUSES) == sorted(verbs())
 
 
 def test_every_command_finds_a_job_in_the_same_ways(
@@ -194,6 +197,40 @@ def shapeless(text: str) -> str:
     return f"lacks {lacks}" if lacks else ""
 
 
+def test_the_engine_is_stopped_and_started_again(
+    there: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ask(*words: str) -> Any:
+        assert main.run(["engine", *words, "--json"]) == FINE
+        return json.loads(capsys.readouterr().out)
+
+    pid = ask("restart")["engine"]["pid"]
+    assert there.engine_pid() == pid
+    assert ask("status")["engine"]["pid"] == pid
+    assert ask("restart")["engine"]["pid"] != pid
+    assert ask("stop")["stopped"]
+    assert ask("status") == {"running": False, "engine": None}
+    assert not ask("stop")["stopped"]
+    assert any("ready" in line for line in ask("logs")["lines"])
+
+
+def test_a_job_is_exported_whole_and_replaces_nothing(
+    there: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main.run(["export", "cat"]) == FINE
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["job"]["job_id"] == printed["job_id"] == "job00001"
+    words = ["export", "cat", "--to", str(tmp_path / "new"), "--format", "csv"]
+    assert main.run(words) == FINE
+    assert capsys.readouterr().out.split("\n")[:-1] == [
+        str(tmp_path / "new" / name) for name in ("job.json", "metrics.csv", "log.txt")
+    ]
+    assert json.loads((tmp_path / "new/job.json").read_text("utf-8")) == printed["job"]
+    assert main.run([*words, "--json"]) == FAILED
+    assert json.loads(capsys.readouterr().out)["error"] == "taken"
+    assert main.run([*words, "--overwrite"]) == FINE
+
+
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_wrong_words_are_told_by_every_command(
     name: str, capsys: pytest.CaptureFixture[str]
@@ -221,7 +258,7 @@ def test_a_mistyped_command_or_action_is_answered_with_the_nearest(
         assert f"Did you mean {meant}?" in capsys.readouterr().err, line
 
 
-@pytest.mark.parametrize("name", sorted(set(commands()) - INTERNAL))
+@pytest.mark.parametrize("name", sorted(commands()))
 def test_every_command_that_is_interrupted_ends_with_130(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

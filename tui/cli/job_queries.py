@@ -269,21 +269,25 @@ def metrics(options: argparse.Namespace) -> int:
     """
     store = context.reader()
     record = store.find(options.id)
-    names = store.metric_names(record.job_id)
     if options.json:
-        data, odd = {}, {}
-        for name in names:
-            points = list(zip(*store.metrics(record.job_id, name), strict=True))
-            data[name] = [[step, value if math.isfinite(value) else None] for step, value in points]
-            if marks := [[step, str(value)] for step, value in points if not math.isfinite(value)]:
-                odd[name] = marks
-        say_json({"job_id": record.job_id, "metrics": data, "not_finite": odd})
+        say_json(metrics_of(store, record))
         return exit_codes.FINE
     say("name,step,value")
-    for name in names:
+    for name in store.metric_names(record.job_id):
         for step, value in zip(*store.metrics(record.job_id, name), strict=True):
             say(f"{name},{step},{value!r}")
     return exit_codes.FINE
+
+
+def metrics_of(store: StoreReader, record: JobRecord) -> dict[str, object]:
+    """All series of a job as JSON."""
+    data, odd = {}, {}
+    for name in store.metric_names(record.job_id):
+        points = list(zip(*store.metrics(record.job_id, name), strict=True))
+        data[name] = [[step, value if math.isfinite(value) else None] for step, value in points]
+        if marks := [[step, str(value)] for step, value in points if not math.isfinite(value)]:
+            odd[name] = marks
+    return {"job_id": record.job_id, "metrics": data, "not_finite": odd}
 
 
 _KEPT: Final = re.compile(r"([\r\n\t])")

@@ -18,12 +18,13 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "app": ("tui.cli.open_app", "open_app"),
     "demo": ("tui.cli.demo", "demo"),
     "sandbox": ("tui.cli.sandbox_command", "sandbox"),
-    "engine": ("tui.cli.serve_commands", "engine"),
+    "engine": ("tui.cli.engine_commands", "engine"),
     "check": ("tui.cli.submit_commands", "check"),
     "submit": ("tui.cli.submit_commands", "submit"),
     "jobs": ("tui.cli.job_queries", "jobs"),
     "job": ("tui.cli.job_queries", "job"),
     "logs": ("tui.cli.job_queries", "logs"),
+    "export": ("tui.cli.export_command", "export"),
     "metrics": ("tui.cli.job_queries", "metrics"),
     "compare": ("tui.cli.compare_command", "compare"),
     "cancel": ("tui.cli.job_actions", "cancel"),
@@ -128,6 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_rerun(add("rerun", "Run a job again, as it ran or as it is today.", json=True))
     _add_readings(add)
     _add_annotations(add)
+    _add_export(add)
     add("sync", "Bring in jobs started elsewhere on the account.", json=True)
     token = add("token", "The Replicate or Hugging Face token in the keyring.", json=True)
     token.add_argument("action", choices=("set", "status", "validate", "delete"))
@@ -143,9 +145,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serving(add)
     _add_publishing(add)
 
-    engine = commands.add_parser("engine")  # started by the program itself
-    engine.add_argument("--agent", action="store_true")
-    engine.add_argument("--until-eof", action="store_true")
+    _add_engine(add)
     return parser
 
 
@@ -164,6 +164,25 @@ def _add_annotations(add: Callable[..., argparse.ArgumentParser]) -> None:
     from tui.cli.annotation_grammar import add_parsers
 
     add_parsers(add)
+
+
+def _add_engine(add: Callable[..., argparse.ArgumentParser]) -> None:
+    engine = add("engine", "The process that does the work in the background.", json=True)
+    engine.add_argument(
+        "action", nargs="?", choices=("status", "stop", "restart", "logs"),
+        help="jobs go on when it stops, and are followed again by the next command",
+    )  # fmt: skip
+    engine.add_argument("-n", "--lines", type=_count, default=50, help="of its log (default 50)")
+    for flag in ("--agent", "--until-eof"):  # the program starts itself so
+        engine.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+
+
+def _add_export(add: Callable[..., argparse.ArgumentParser]) -> None:
+    export = add("export", "A job's record, metrics and log: as JSON, or in a folder.", json=True)
+    export.add_argument("id", help=JOB_HELP)
+    export.add_argument("--to", metavar="FOLDER", help="write files there; else they are printed")
+    export.add_argument("--format", choices=("json", "csv"), help="of the metrics")
+    export.add_argument("--overwrite", action="store_true", help="replace such files there")
 
 
 def _add_rerun(command: argparse.ArgumentParser) -> None:
