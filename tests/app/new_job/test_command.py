@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.canary import MARK, assert_clean
 from tui.api import submission
 from tui.app.new_job.command import command_line
+from tui.base.errors import ApiError
 from tui.cli.main import build_parser
 from tui.cli.submit_commands import draft_of
 from tui.engine.submission.draft import Draft, Overrides
@@ -102,12 +103,9 @@ def test_a_signed_address_is_not_for_the_shells_history(
         ("lr_scheduler=sine", "cannot be changed for one job"),
     ],
 )
-def test_an_impossible_setting_is_refused(
-    said: str, words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
+def test_an_impossible_setting_is_refused(said: str, words: str) -> None:
+    with pytest.raises(ApiError, match=words):
         build_parser().parse_args(["check", "config.json", "--set", said])
-    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", OVERRIDES)
