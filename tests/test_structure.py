@@ -45,26 +45,8 @@ def test_paths_of_the_api_are_spelt_by_its_own_folders_alone() -> None:
     assert stray_api_paths() == []
 
 
-STILL_SHARED = {
-    "tests.app.job.test_screen",
-    "tests.destinations.hub.test_destination",
-    "tests.destinations.s3.test_refusals",
-    "tests.engine.delivery.test_confirm_delivery",
-    "tests.engine.submission.test_interleavings",
-    "tests.engine.tracking.test_restart",
-    "tests.engine.transfers.test_overwrite_guard",
-    "tests.listener.test_storage_boto3",
-    "tests.sandbox.test_current_data",
-    "tests.sandbox.test_current_release",
-    "tests.simpletuner.datasets.test_pack",
-}
-"""Test modules whose helpers others still take; the set may only become smaller."""
-
-
 def test_no_test_takes_its_helpers_from_another_test() -> None:
-    imports = imports_between_tests()
-    others = {module: files for module, files in imports.items() if module not in STILL_SHARED}
-    assert others == {}, "move what they share into a module that is no test"
+    assert imports_between_tests() == {}, "move what they share into a module that is no test"
 
 
 def test_an_import_from_a_test_is_found(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from tests.engine.submission.test_interleavings import ANSWERS, POST, ScriptWorld
+from tests.engine.submission.interleaved import ANSWERS, POST, ScriptWorld
 from tests.faults.table import Fault, Outcome, Part
 from tests.wished import wished
 from tui.engine.submission import post_once

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.listener.boto_calls import call
 from tests.listener.conftest import ACCESS_KEY, Storage, grant, serve_storage
-from tests.listener.test_storage_boto3 import call
 from tests.listener.wire import request
 from tui.base.stored_names import same_file
 

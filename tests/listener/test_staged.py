@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.listener.boto_calls import call, code_of
 from tests.listener.conftest import ACCESS_KEY, Storage, grant, serve_storage
-from tests.listener.test_storage_boto3 import call, code_of
 from tui.listener.storage import DiskSpace, StorageGrant, StorageLimits
 from tui.listener.storage.grants import StorageGrant as Grant
 from tui.listener.storage.overlay import StagedView

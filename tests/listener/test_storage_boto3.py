@@ -15,20 +15,13 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from tests.listener.boto_calls import call, code_of
 from tests.listener.conftest import ACCESS_KEY, Checksums, Storage, grant, serve_storage
 from tui.base.stored_names import stored_path
 from tui.listener.storage import DiskSpace, StorageLimits
 
 MIB = 1024 * 1024
 CHECKSUMS = ["CRC32", "CRC32C", "SHA1", "SHA256", "CRC64NVME"]
-
-
-def code_of(error: pytest.ExceptionInfo[ClientError]) -> str:
-    return str(error.value.response["Error"]["Code"])
-
-
-async def call(function: Any, **arguments: Any) -> Any:
-    return await asyncio.to_thread(function, **arguments)
 
 
 @pytest.mark.parametrize("checksums", ["when_supported", "when_required"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.conftest import Bucket, SandboxClient, archive, training
-from tests.sandbox.test_current_release import DATASET, Opener, cats, staged, train
+from tests.sandbox.current_project import DATASET, Opener, cats, staged, train
 from tests.support import eventually
 from tui.sandbox.releases import WISHED
 from tui.sandbox.trainer.publish import LOST_CONNECTION

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from tests.sandbox.conftest import SandboxClient
-from tests.sandbox.test_current_data import LOADS, ONE, REFUSED, rows
-from tests.sandbox.test_current_release import DATASET, Opener, picture, stage
+from tests.sandbox.current_project import DATASET, Opener, picture, stage
+from tests.sandbox.judged_rows import LOADS, ONE, REFUSED, rows
 from tui.sandbox.registry import Registry
 from tui.sandbox.trainer.current import hub_data
 from tui.sandbox.worker import ProgramError, RunContext, Sink, Task

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
-from tests.app.job.test_screen import open_job
+from tests.app.job.opened import open_job
 from tests.app.job.world import RUNNING, fill_jobs
 from tui.cli.job_queries import metrics
 from tui.settings import Home

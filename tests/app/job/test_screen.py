@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
+from tests.app.job.opened import open_job
 from tests.app.job.world import DONE, DRAFT, FAILED, RUNNING, fill_jobs
 from tests.app.new_job.check_answer import answer
 from tests.app.stand_in_engine import StandInEngine
@@ -31,15 +32,6 @@ from tui.store.writer import Change, StoreWriter
 def jobs(home: Home) -> Home:
     fill_jobs(home)
     return home
-
-
-async def open_job(app, pilot, job_id: str) -> JobScreen:
-    app.model.reload()
-    app.open_job(job_id)
-    screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
-    await wait_for(pilot, lambda: screen.is_mounted and screen.tabs.panel.is_attached)
-    await pilot.pause()
-    return screen
 
 
 async def test_the_head_says_state_step_cost_and_eta(jobs: Home) -> None:

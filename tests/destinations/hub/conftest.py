@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.destinations.hosting import Loop
+from tests.destinations.hub.opened import open_hub
 from tui.sandbox.hub import HubConfig, RunningHub, serve_hub
+
+__all__ = ["open_hub"]
 
 
 @contextlib.asynccontextmanager

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.destinations.conftest import make_files
-from tests.destinations.hub.test_destination import Open, open_hub, tree
+from tests.destinations.hub.opened import Open, tree
 from tui.destinations.common.errors import SourceChangedError
 from tui.sandbox.hub import RunningHub
-
-__all__ = ["open_hub"]
 
 
 @pytest.mark.parametrize("changed", [0, 1])

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.destinations.conftest import make_files, publish
-from tests.destinations.hub.test_destination import REPO, Open, open_hub, tree
+from tests.destinations.hub.opened import REPO, Open, tree
 from tui.destinations.hub import destination as hub_destination
 from tui.sandbox.hub import RunningHub
-
-__all__ = ["open_hub"]
 
 
 @pytest.mark.parametrize(

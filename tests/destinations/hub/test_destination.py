@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from huggingface_hub import constants
 from tests.destinations.conftest import make_files, publish
 from tests.destinations.hosting import Loop
 from tests.destinations.hub.conftest import running_hub
+from tests.destinations.hub.opened import REPO, Open, tree
 from tests.destinations.interceptor import intercepting
 from tui.destinations.common.contract import Item, LocalFile
 from tui.destinations.common.errors import (
@@ -26,15 +26,13 @@ from tui.destinations.common.errors import (
 )
 from tui.destinations.common.meter import Throttle
 from tui.destinations.hub.destination import HubDestination, git_hash
-from tui.destinations.hub.names import HubTarget, check_repo_id
+from tui.destinations.hub.names import check_repo_id
 from tui.destinations.hub.probe import availability, identity
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, HubRepo, RunningHub
 from tui.settings import NetworkSettings
 
 MIB = 1024 * 1024
-REPO = "sandbox/cat lora".replace(" ", "-")
-Open = Callable[..., HubDestination]
 
 
 @pytest.fixture(params=["lfs", "parts", "xet"])
@@ -47,25 +45,6 @@ def any_hub(
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", request.param != "xet")
     part = 4 * MIB if request.param == "parts" else None
     return loop_thread.enter(running_hub(HubConfig(tmp_path / "hub", part_bytes=part)))
-
-
-@pytest.fixture
-def open_hub() -> Iterator[Open]:
-    def go(hub: RunningHub, token: str = "hf_write", **more: Any) -> HubDestination:
-        throttle = more.pop("throttle", None)
-        network = more.pop("network", NetworkSettings(timeout=10))
-        target = HubTarget(**({"repo_id": REPO, "endpoint": hub.url} | more))
-        return HubDestination(target, Secret(token), network=network, throttle=throttle)
-
-    yield go
-    from huggingface_hub.utils._http import close_session
-
-    close_session()
-
-
-def tree(hub: RunningHub, repo: str = REPO) -> dict[str, Any]:
-    repository = hub.hub.repos.get("model", repo)
-    return dict(repository.head.tree) if repository else {}
 
 
 def content(hub: RunningHub, path: str) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.destinations.conftest import OpenS3, make_files, publish
 from tests.destinations.hosting import BUCKET, Loop, Server, rclone
-from tests.destinations.s3.test_refusals import intercepted
+from tests.destinations.s3.intercepted import intercepted
 from tests.replicate.proxies import proxying
 from tests.support import needs_program
 from tui.destinations.common.contract import LocalFile

@@ -13,7 +13,8 @@ import pytest
 
 from tests.destinations.conftest import OpenS3, make_files, publish
 from tests.destinations.hosting import BUCKET, Loop, Server, receiver
-from tests.destinations.interceptor import Answer, Interceptor, intercepting
+from tests.destinations.interceptor import Answer
+from tests.destinations.s3.intercepted import intercepted
 from tests.destinations.wrong_clock import destination_test_three_hours_ahead
 from tests.support import needs_program
 from tui.destinations.common.contract import Item, LocalFile, Resume
@@ -42,15 +43,6 @@ def refusal(destination: S3Destination, files: list[LocalFile]) -> PublishError:
     assert caught.value.advice
     assert "canary" not in f"{caught.value}{caught.value.advice}"
     return caught.value
-
-
-def intercepted(loop: Loop, server: Server, answer: Answer | None = None) -> Interceptor:
-    """Put a interceptor before a server."""
-    host, _, path = server.endpoint.removeprefix("http://").partition("/")
-    interceptor = loop.enter(intercepting(f"http://{host}"))
-    interceptor.answer = answer
-    server.endpoint = f"{interceptor.endpoint}/{path}".rstrip("/")
-    return interceptor
 
 
 @pytest.mark.parametrize(

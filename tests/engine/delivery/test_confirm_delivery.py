@@ -16,19 +16,17 @@ import pytest
 from botocore.exceptions import ClientError
 from huggingface_hub import HfApi
 
+from tests.engine.delivery.sent_files import send
 from tests.engine.world import World, edit_config, running_world
 from tests.support import eventually
 from tui.base.job_status import DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.base.listener_address import STORAGE_PATH
-from tui.destinations.s3.client import make_client
-from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.delivery.confirm_delivery import DUE
 from tui.engine.listener import service
 from tui.listener.storage import StorageLimits
-from tui.replicate.secret import Secret
 from tui.sandbox.faults import Fault
-from tui.settings import Home, NetworkSettings
+from tui.settings import Home
 from tui.store.job_json import job_json
 from tui.store.records import JobRecord
 from tui.store.writer import Change
@@ -323,20 +321,6 @@ async def promise(world: World, job_id: str, *weights: int, **more: Any) -> None
     }  # fmt: skip
     submit = {**job.submit, "expected_delivery": expected | more}
     world.engine.recorder.write(job_id, Change(values={"submit": submit}))
-
-
-def send(world: World, job: JobRecord, name: str, data: bytes) -> None:
-    """Upload a file with the keys of a job, as its trainer does."""
-    pair = world.engine.keys.pair(job.job_id)
-    endpoint = f"{world.engine.listening.reachable_at}{STORAGE_PATH}"
-    profile = S3Profile(BUCKET, endpoint=endpoint)
-    client = make_client(
-        profile, S3Keys(pair.access_key, Secret(pair.secret_key)), NetworkSettings()
-    )
-    try:
-        client.put_object(Bucket=BUCKET, Key=f"simpletuner/cog-1/{name}", Body=data)
-    finally:
-        client.close()
 
 
 async def test_weights_of_the_schedule_that_never_came_are_named(world: World) -> None:

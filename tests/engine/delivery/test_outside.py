@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.destinations.hosting import is_open
-from tests.engine.delivery.test_confirm_delivery import send
+from tests.engine.delivery.sent_files import send
 from tests.engine.world import World
 from tests.support import eventually_sync, free_port, needs_program
 from tui.base.clock import utc_now

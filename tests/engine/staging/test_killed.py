@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.engine.tracking.test_restart import engine_process
+from tests.engine.tracking.engine_process import engine_process
 from tests.support import eventually
 from tui.base.job_status import JobStatus
 from tui.settings import Home

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.transfers.test_overwrite_guard import a_job_with, publish
+from tests.engine.transfers.finished_jobs import a_job_with, publish
 from tests.engine.world import World
 from tui.base.listener_address import STORAGE_PATH
 from tui.destinations.common.contract import LocalFile

@@ -3,53 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.app.world import job as job_record
 from tests.destinations.hosting import BUCKET
+from tests.engine.transfers.finished_jobs import a_job_with, publish
 from tests.engine.transfers.transfer_steps import ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tui.api.transfers import Transfer
-from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
-from tui.destinations.common.meter import sha256_of
-from tui.engine.credentials.storage_keys import folder_of
 from tui.listener.storage import ReceivedObject
-from tui.store.records import FileRecord
-from tui.store.writer import Change
 
 NAME = "pytorch_lora_weights.safetensors"
-
-
-def a_job_with(world: World, number: int, **files: bytes) -> str:
-    """Add a finished job with these files; `_` in a name stands for a dot."""
-    record = replace(
-        job_record(number, JobStatus.COMPLETED), api_base=world.sandbox.base_url, file_count=0,
-        file_bytes=0,
-    )  # fmt: skip
-    job = world.engine.recorder.insert(record)
-    kept = []
-    for name, data in files.items():
-        path = world.home.outputs / folder_of(job) / name.replace("_dot_", ".")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        relative = str(path.relative_to(world.home.outputs))
-        kept.append(
-            FileRecord(relative, len(data), sha256_of(path), "delivered", datetime.now(UTC))
-        )
-    world.engine.recorder.write(job.job_id, Change(files=kept))
-    return job.job_id
-
-
-async def publish(world: World, job_id: str, to: str, **options: Any) -> Transfer:
-    transfer = await world.client.publishing.publish(job_id, to, **options)
-    return await ended(world, transfer["transfer_id"])
 
 
 @pytest.fixture

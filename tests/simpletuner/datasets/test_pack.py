@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.simpletuner.datasets.reports import report_of
 from tests.simpletuner.projects import (
     HOSTED,
     local_entry,
@@ -27,13 +28,8 @@ from tests.simpletuner.projects import (
 from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.archive_size import stored_size
 from tui.simpletuner.datasets.pack import MANIFEST_NAME, pack
-from tui.simpletuner.datasets.scan import DataReport, scan
+from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
-
-
-def report_of(root: Path, *folders: Path) -> DataReport:
-    entries = [local_entry(folder, id=folder.name) for folder in folders]
-    return scan(load_config(write_project(root, entries)))
 
 
 def test_the_archive_has_all_files_and_a_manifest(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simpletuner.datasets.test_pack import report_of
+from tests.simpletuner.datasets.reports import report_of
 from tests.simpletuner.projects import write_dataset, write_image
 from tui.simpletuner.datasets import pack as pack_module
 from tui.simpletuner.datasets.pack import pack
