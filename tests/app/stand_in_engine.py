@@ -121,5 +121,5 @@ class _Handler(BaseHTTPRequestHandler):
             engine.listeners.remove(mine)
 
 
-for _method in ("GET", "POST", "PUT", "DELETE"):
+for _method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
     setattr(_Handler, f"do_{_method}", _Handler._answer)

@@ -61,6 +61,8 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
             return "The same run would fail again; e opens the form to change it."
         needs_engine = name == "rerun" and not page.resumable
         return page.no_engine if needs_engine and not page.engine else ""
+    if name in ("note", "pin"):
+        return "" if page.engine else page.no_engine
     if name == "compare" and page.tab == "Pictures":
         return ""
     if name == "compare":

@@ -10,6 +10,8 @@ from textual import on
 from textual.timer import Timer
 from textual.widget import Widget
 
+from tui.app.annotations.actions import edit_annotation, pin_jobs
+from tui.app.annotations.edit import title_words
 from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
@@ -183,7 +185,8 @@ class JobScreen(AppScreen):
         # In the title, where the narrowest screen has room for it.
         stops_at = facts.stopping_limit(self.context.settings.spending)
         marks = (f"cancelled at {stops_at}",) if stops_at and job.status.is_active else ()
-        self.title_line.set((job.name, family), (*marks, job.job_id))
+        written = title_words(self.context.reader.annotation(job.job_id))
+        self.title_line.set((job.name, family), (*written, *marks, job.job_id))
         now = self.context.clock()
         contact = self.context.model.contacts.of(job, now)
         self.head.set(facts.head(job, now, self._upload, contact))
@@ -291,6 +294,18 @@ class JobScreen(AppScreen):
         else:
             publish_jobs(self.context, [self.job_id])
 
+    def do_note(self) -> None:
+        """Opens the sheet of what is written about the job."""
+        edit_annotation(self.context, self.job_id)
+
+    def do_pin(self) -> None:
+        """Pins the job, or takes its pin away."""
+        pin_jobs(self.context, [self.job_id])
+
+    def _with_tags(self, draft: dict[str, Any]) -> dict[str, Any]:
+        """Returns a draft that takes the job's tags along."""
+        return {**draft, "tags": list(self.context.reader.annotation(self.job_id).tags)}
+
     def do_web(self) -> None:
         """Copies the address of the job's page at Replicate and shows it."""
         self._actions.web(self.job_id)
@@ -299,7 +314,7 @@ class JobScreen(AppScreen):
         """Opens the form with this job's settings and the changes of the diagnosis."""
         if self.job is not None:
             draft = facts.draft_again(self.job, changed=True)
-            self.context.new_job(draft, facts.refused_fields(self.job))
+            self.context.new_job(self._with_tags(draft), facts.refused_fields(self.job))
 
     def do_rerun(self) -> None:
         """Runs the job again as it ran, after a question, or goes on from a checkpoint."""
@@ -322,7 +337,7 @@ class JobScreen(AppScreen):
             if choice == "anew":
                 run_again(self.context, job)
             elif choice == "resume":
-                self.context.new_job(facts.draft_from(job, point))
+                self.context.new_job(self._with_tags(facts.draft_from(job, point)))
 
         self.context.push_screen(Picker("Run again", choices), chosen)
 

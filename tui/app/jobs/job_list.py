@@ -220,7 +220,7 @@ class JobList(VirtualList):
         pieces: list[Piece] = [
             (" ▸" if here else "  ", colors.accent),
             ("!" if warning else " ", colors.warn),
-            ("◆ " if marked else "  ", colors.warn),
+            ("◆ " if marked else "* " if row.annotation.pinned else "  ", colors.warn),
         ]
         placed = self._columns(width)
         start = next((item.start for item in placed if item.column.sort == "progress"), 0)

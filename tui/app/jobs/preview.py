@@ -14,6 +14,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.app.annotations.edit import title_words
 from tui.app.job.facts import stopping_limit
 from tui.app.terminal.text_lines import fit, strip_of
 from tui.app.terminal.theme import Palette, palette
@@ -95,7 +96,8 @@ class JobPreview(Vertical):
             return
         stops_at = stopping_limit(self.context.settings.spending)
         marks = (f"cancelled at {stops_at}",) if stops_at and job.status.is_active else ()
-        title.set(headline(job, self.context.clock()), marks)
+        written = title_words(self.context.reader.annotation(job.job_id))
+        title.set(headline(job, self.context.clock()), (*written, *marks))
         tail.set(log_tail(self.context.home.log_file(job.job_id), self.size.height or 12))
         self._curve(job)
 

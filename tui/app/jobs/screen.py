@@ -11,6 +11,7 @@ from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
+from tui.app.annotations.actions import edit_annotation, pin_jobs
 from tui.app.jobs.actions import JobActions
 from tui.app.jobs.job_list import JobList
 from tui.app.jobs.preview import JobPreview
@@ -29,7 +30,7 @@ _QUIET: Final = 1.0
 """Seconds without a key before the list may change its order under the cursor."""
 _PREVIEW_DELAY: Final = 0.15
 _NEEDS_JOB: Final = frozenset({"open", "cancel", "collect", "publish", "delete", "web", "copy",
-                               "copy_command", "mark"})  # fmt: skip
+                               "copy_command", "mark", "note", "pin"})  # fmt: skip
 
 
 class JobsScreen(AppScreen):
@@ -197,7 +198,9 @@ class JobsScreen(AppScreen):
         if name in _NEEDS_JOB and row is None:
             return "There is no job here yet. Press n to start one."
         marks = self.context.model.marks
-        if name in ("cancel", "collect", "publish", "delete", "sync") and not self.context.control:
+        if name in ("cancel", "collect", "publish", "delete", "sync", "note", "pin") and (
+            not self.context.control
+        ):
             return self.context.engine.refusal
         if name == "cancel" and not marks and row is not None and row.status.is_terminal:
             return f"{row.name} is over already: {STATUS_WORDS[row.status]}."
@@ -324,6 +327,15 @@ class JobsScreen(AppScreen):
         from tui.app.publishing.publish_form import publish_jobs
 
         publish_jobs(self.context, self._targets())
+
+    def do_note(self) -> None:
+        """Opens the sheet of what is written about the job under the cursor."""
+        if self.list.job_id:
+            edit_annotation(self.context, self.list.job_id)
+
+    def do_pin(self) -> None:
+        """Pins the jobs, or takes their pins away."""
+        pin_jobs(self.context, self._targets())
 
     def do_sync(self) -> None:
         """Brings in jobs that were started elsewhere."""

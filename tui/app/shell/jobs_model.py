@@ -44,6 +44,14 @@ class JobsUpdate:
     order_stale: bool
 
 
+def pinned_first(ids: Sequence[str], pinned: frozenset[str]) -> Sequence[str]:
+    """Returns ids in their order, those of pinned jobs before all others."""
+    if not pinned:
+        return ids
+    first = [job_id for job_id in ids if job_id in pinned]
+    return [*first, *(job_id for job_id in ids if job_id not in pinned)]
+
+
 class JobsModel:
     """Holds order, filter, marks and rows of the job list."""
 
@@ -58,6 +66,7 @@ class JobsModel:
         self.problem: StoreError | None = None
         self.contacts = Contacts()
         """Which active jobs cannot be followed at the moment."""
+        self._pinned: frozenset[str] = frozenset()
         self._rev = 0
         self._rows: dict[str, JobRow] = {}
         self._index: dict[str, int] | None = None
@@ -68,7 +77,9 @@ class JobsModel:
         """Reads order and counts again. On failure `problem` says why and the list stays."""
         try:
             self._rev = self.reader.max_rev()
-            self.ids = self.reader.job_ids(self.sort, self.descending, self.filter)
+            ids = self.reader.job_ids(self.sort, self.descending, self.filter)
+            self._pinned = self.reader.pinned()
+            self.ids = pinned_first(ids, self._pinned)
             self.counts = self.reader.counts()
             self.read_contacts()
             self.problem = None
@@ -126,7 +137,10 @@ class JobsModel:
             if row.job_id in self._rows:
                 self._rows[row.job_id] = row
         stale = bool(rows) and (
-            appeared or self.sort not in _FIXED_SORTS or bool(self.filter.text.strip())
+            appeared
+            or self.sort not in _FIXED_SORTS
+            or bool(self.filter.text.strip())
+            or any(row.annotation.pinned != (row.job_id in self._pinned) for row in rows)
         )
         return JobsUpdate(frozenset(row.job_id for row in rows), stale)
 

@@ -148,7 +148,7 @@ class FilterLine(Input):
     def __init__(self, text: str) -> None:
         super().__init__(
             text,
-            placeholder="words, state:failed, model:flux, account:alice, cost>2",
+            placeholder="words, state:failed, model:flux, tag:face, account:alice, cost>2",
             id="filter",
             compact=True,
             select_on_focus=False,
