@@ -282,12 +282,12 @@ class SimpleTunerApp(FrameDiff, App[int]):
             markup=False,
         )
 
-    def copy(self, text: str) -> None:
+    def copy(self, text: str, said: str = "") -> None:
         """Puts text on the terminal's clipboard (OSC 52, so over ssh as well) and shows it."""
         from tui.app.terminal.control import copy_text
 
         copy_text(self, text)
-        self.tell(f"Copied: {text}")
+        self.tell(f"Copied: {said or text}")
 
     # -- screens ------------------------------------------------------------------------------
 
@@ -298,6 +298,11 @@ class SimpleTunerApp(FrameDiff, App[int]):
     def open_job(self, job_id: str, *, replace: bool = False) -> None:
         """Opens the page of a job, on top of the present screen or in its place."""
         self.navigation.open_job(job_id, replace=replace)
+
+    def compare(self, job_id: str | None) -> None:
+        """Opens the comparison of the marked jobs, or of a job and the one before it."""
+        if not self.navigation.compare(self.model, job_id):
+            self.tell("There is no other job of this model to compare with; space marks some.")
 
     def new_job(
         self, draft: JsonObject | None = None, refused: Mapping[str, str] | None = None

@@ -123,8 +123,13 @@ class AppContext(Protocol):
             level: `info`, `warning` or `error`.
         """
 
-    def copy(self, text: str) -> None:
-        """Puts text on the terminal's clipboard and shows what was copied."""
+    def copy(self, text: str, said: str = "") -> None:
+        """Puts text on the terminal's clipboard and shows what was copied.
+
+        Args:
+            text: the text.
+            said: what is shown instead of it.
+        """
 
     def do_redraw(self) -> None:
         """Sends the whole screen again, whatever the terminal shows."""
@@ -150,6 +155,9 @@ class AppContext(Protocol):
 
     def open_job(self, job_id: str, *, replace: bool = False) -> None:
         """Opens the page of a job, on top of the present screen or in its place."""
+
+    def compare(self, job_id: str | None) -> None:
+        """Opens the comparison of the marked jobs, or of a job and the one before it."""
 
     def new_job(
         self, draft: JsonObject | None = None, refused: Mapping[str, str] | None = None

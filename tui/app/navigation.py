@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.screen import Screen
 
+    from tui.app.shell.jobs_model import JobsModel
     from tui.app.shell.messages import Notice
     from tui.client.client import ControlClient
 
@@ -81,6 +82,22 @@ class Navigation:
             self._app.switch_screen(screen)
         else:
             self._app.push_screen(screen)
+
+    def compare(self, model: JobsModel, job_id: str | None) -> bool:
+        """Opens the comparison of the marked jobs, or of a job and the one before it.
+
+        Returns:
+            Whether there is anything to compare.
+        """
+        from tui.app.compare.choice import runs_to_compare
+        from tui.app.compare.screen import CompareScreen
+        from tui.store.comparison import FEWEST
+
+        job_ids = runs_to_compare(model, job_id)
+        if len(job_ids) < FEWEST:
+            return False
+        self._app.push_screen(CompareScreen(job_ids))
+        return True
 
     def new_job(
         self, draft: JsonObject | None = None, refused: Mapping[str, str] | None = None

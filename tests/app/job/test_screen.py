@@ -340,18 +340,6 @@ async def test_files_copy_path_and_hash(jobs: Home, monkeypatch: pytest.MonkeyPa
         assert "✗ expired" in text_of(app)
 
 
-async def test_compare_with_the_marked_job(jobs: Home) -> None:
-    async with opened(jobs) as (app, pilot):
-        app.model.marks.add(DONE)
-        screen = await open_job(app, pilot, RUNNING)
-        await screen.tabs.open("Config")
-        await pilot.press("=")
-        await wait_for(pilot, lambda: "+ input.max_train_steps = 2000" in text_of(app))
-        assert "- input.max_train_steps = 500" in text_of(app)
-        await pilot.press("=")
-        await wait_for(pilot, lambda: "Sent to Replicate" in text_of(app))
-
-
 async def test_log_keys_search_save_and_step_back(jobs: Home, tmp_path: Path) -> None:
     async with opened(jobs) as (app, pilot):
         screen = await open_job(app, pilot, RUNNING)
@@ -403,7 +391,6 @@ def test_facts_of_a_job_without_anything(jobs: Home) -> None:
     assert facts.stage_entries(bare, [], NOW) == []
     assert "The job failed" in facts.diagnosis_entries(bare)[0].text
     assert facts.draft_again(bare, changed=True)["config"] == job.config_path
-    assert facts.diff_entries(bare, bare)[-1].text == "Both were sent the same."
     assert facts.flatten({"a": '{"b": [1, "x"]}', "c": "{not json"}) == {
         "a.b.0": "1", "a.b.1": "x", "c": "{not json",
     }  # fmt: skip

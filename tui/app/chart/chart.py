@@ -15,6 +15,7 @@ be kept when it changes: every peak stays visible (`chart_data`), and a redraw c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -25,8 +26,10 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.app.chart.axis import STEPS, Axis
 from tui.app.chart.data import Series
 from tui.app.chart.paint import (
+    STROKES,
     Layer,
     Picture,
     Tones,
@@ -41,8 +44,8 @@ __all__ = ["MetricChart", "Series"]
 
 SMOOTHING: Final = (0.0, 0.6, 0.9, WEIGHT, 0.99)
 """Weights of the past that the smoothing key goes through."""
-_SMALLEST_VIEW: Final = 4
-"""Steps that the closest zoom shows."""
+COLOURS: Final = 8
+"""Curves that have a colour of their own."""
 
 
 class MetricChart(Widget, can_focus=True):
@@ -51,6 +54,8 @@ class MetricChart(Widget, can_focus=True):
     Args:
         mini: the preview form: no legend, no keys, one line of axis.
         ascii_only: draw with ASCII characters.
+        overlay: several runs in one plot: a number at the end of each curve, no raw curves, and no
+            legend, which somebody else draws.
         id: widget id.
         classes: widget classes.
     """
@@ -62,14 +67,19 @@ class MetricChart(Widget, can_focus=True):
     MetricChart > .chart--series-0 { color: $primary; }
     MetricChart > .chart--series-1 { color: $warning; }
     MetricChart > .chart--series-2 { color: $success; }
+    MetricChart > .chart--series-3 { color: $error; }
+    MetricChart > .chart--series-4 { color: $secondary; }
+    MetricChart > .chart--series-5 { color: $accent; }
+    MetricChart > .chart--series-6 { color: $foreground; }
+    MetricChart > .chart--series-7 { color: $text-muted; }
     MetricChart > .chart--raw { color: $text-disabled; }
     MetricChart > .chart--cursor { background: $boost; text-style: bold; }
     MetricChart > .chart--bad { color: $error; text-style: bold; }
     MetricChart > .chart--read-out { color: $foreground; text-style: bold; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "chart--axis", "chart--label", "chart--series-0", "chart--series-1", "chart--series-2",
-        "chart--raw", "chart--cursor", "chart--read-out", "chart--bad",
+        "chart--axis", "chart--label", "chart--raw", "chart--cursor", "chart--read-out",
+        "chart--bad", *(f"chart--series-{slot}" for slot in range(COLOURS)),
     }  # fmt: skip
     BINDINGS: ClassVar = bindings(CHART)
 
@@ -93,11 +103,17 @@ class MetricChart(Widget, can_focus=True):
         *,
         mini: bool = False,
         ascii_only: bool = False,
+        overlay: bool = False,
         id: str | None = None,  # noqa: A002  the name every Textual widget uses
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self.can_focus = not mini
+        self.can_focus = not mini and not overlay
+        self.overlay = overlay
+        self.axis = STEPS
+        """What the x values of the curves are."""
+        self.marks: Sequence[tuple[float, str]] = ()
+        """Places on the x axis with their character."""
         self.mini = mini
         self.ascii_only = ascii_only
         self.view: tuple[float, float] | None = None
@@ -107,21 +123,36 @@ class MetricChart(Widget, can_focus=True):
         self._drawn: object = None
         self._version = 0
         self._noisy = True
+        self._slots: list[int] = []
         self._smooth: dict[tuple[int, float], Series] = {}
         self._plot_left = 7
         self._plot_width = 1
 
     # -- content ------------------------------------------------------------------------------
 
-    def show(self, series: Sequence[Series], *, noisy: bool = True) -> None:
+    def show(
+        self,
+        series: Sequence[Series],
+        *,
+        noisy: bool = True,
+        slots: Sequence[int] | None = None,
+        axis: Axis = STEPS,
+        marks: Sequence[tuple[float, str]] = (),
+    ) -> None:
         """Shows curves, the main one first. A series that only grew costs only the new points.
 
         Args:
-            series: at most three can be told apart; later ones are dotted.
+            series: at most eight can be told apart.
             noisy: whether they are measured, so that smoothing them shows more. A schedule such as
                 the learning rate is exact, and would only be drawn too late.
+            slots: the number of each, which gives its colour and stroke; by default the place.
+            axis: what their x values are. Another one ends the zoom and takes the cursor away.
+            marks: places on the x axis with their character.
         """
-        self._noisy = noisy
+        if axis != self.axis:
+            self.axis, self.view, self.cursor_step = axis, None, None
+        self._noisy, self.marks = noisy, marks
+        self._slots = list(range(len(series)) if slots is None else slots)
         old = {one.name: one for one in self._series}
         for one in series:
             if (before := old.get(one.name)) is not None and before is not one:
@@ -188,7 +219,7 @@ class MetricChart(Widget, can_focus=True):
         """Show `factor` times as many steps, around the cursor or else the newest."""
         start, end = self.span
         whole_start, whole_end = self._whole()
-        length = max(_SMALLEST_VIEW, (end - start) * factor)
+        length = max(self.axis.smallest, (end - start) * factor)
         if length >= whole_end - whole_start:
             self.view = None
         else:
@@ -214,6 +245,11 @@ class MetricChart(Widget, can_focus=True):
         """Go to the next amount of smoothing."""
         later = [weight for weight in SMOOTHING if weight > self.smoothing]
         self.smoothing = later[0] if later else SMOOTHING[0]
+
+    def do_less_smooth(self) -> None:
+        """Go to the next smaller amount of smoothing."""
+        earlier = [weight for weight in SMOOTHING if weight < self.smoothing]
+        self.smoothing = earlier[-1] if earlier else SMOOTHING[-1]
 
     def do_log_scale(self) -> None:
         """Switch between a linear and a logarithmic y axis."""
@@ -270,7 +306,8 @@ class MetricChart(Widget, can_focus=True):
         picture = Picture(
             self._layers(), start, end, tones,
             log=self.log_scale, mini=self.mini, ascii_only=self.ascii_only,
-            cursor=self.cursor_step, notes=" · ".join(notes),
+            cursor=self.cursor_step, notes=" · ".join(notes), axis=self.axis, marks=self.marks,
+            legend=not self.overlay,
         )  # fmt: skip
         painted = paint_chart(picture, width, height, self._plot_left)
         self._plot_left, self._plot_width = painted.left, painted.width
@@ -278,16 +315,29 @@ class MetricChart(Widget, can_focus=True):
 
     def _layers(self) -> list[Layer]:
         layers = []
-        for at, one in enumerate(self._series):
-            if one.style:
-                style = self.rich_style + Style.parse(one.style)
-            else:
-                style = self.get_component_rich_style(f"chart--series-{min(at, 2)}")
-            layers.append(Layer(self._smoothed(at), style, dotted=at > 0))
-        if self._weight and not self.mini:
+        for at, (one, slot) in enumerate(zip(self._series, self._slots, strict=True)):
+            tag = str(slot + 1) if self.overlay else ""
+            style = self.rich_style + Style.parse(one.style) if one.style else self.style_of(slot)
+            layers.append(Layer(self._smoothed(at), style, slot % len(STROKES), tag=tag))
+        if self._weight and not self.mini and not self.overlay:
             raw = self.get_component_rich_style("chart--raw")
-            layers += [Layer(one, raw, dotted=True, faint=True) for one in self._series[:1]]
+            layers += [Layer(one, raw, 1, faint=True) for one in self._series[:1]]
         return layers
+
+    def style_of(self, slot: int) -> Style:
+        """Returns the colour of a curve by its number, from 0."""
+        return self.get_component_rich_style(f"chart--series-{slot % COLOURS}")
+
+    def value_at(self, slot: int) -> float | None:
+        """Returns the value of a drawn curve at the cursor, else its newest finite one."""
+        if slot not in self._slots:
+            return None
+        drawn = self._smoothed(self._slots.index(slot))
+        if self.cursor_step is None:
+            newest = reversed(drawn.values)
+            return next((value for value in newest if math.isfinite(value)), None)
+        at = drawn.nearest(self.cursor_step)
+        return None if at is None else drawn.values[at]
 
     @property
     def _weight(self) -> float:

@@ -11,13 +11,25 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from tui.app.chart.axis import STEPS, Axis
 from tui.app.chart.data import Series, Span
-from tui.app.chart.scale import Scale, label, on_log, round_ticks
+from tui.app.chart.scale import Scale, label, on_log
 
 _LEFT: Final = (0x01, 0x02, 0x04, 0x40)
 _RIGHT: Final = (0x08, 0x10, 0x20, 0x80)
 _BRAILLE: Final = tuple(chr(0x2800 + mask) for mask in range(256))
 _ASCII: Final = ((" ", "'", ".", ":"), (" ", '"', ",", ";"), (" ", "`", "-", "="))
+
+STROKES: Final = (0b11111111, 0b01010101, 0b00011111, 0b01001111)
+"""Which of eight columns of dots a curve draws: whole, dotted, dashed, dashed and dotted."""
+MARKS: Final = ("⠤⠤⠤", "⠄⠄⠄", "⠤⠤ ", "⠤⠄⠤")
+ASCII_MARKS: Final = ("---", "...", "-- ", "-.-")
+"""How a legend shows the strokes."""
+
+
+def stroke_mark(stroke: int, *, ascii_only: bool) -> str:
+    """Returns how a legend shows a stroke."""
+    return (ASCII_MARKS if ascii_only else MARKS)[stroke % len(STROKES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +39,16 @@ class Layer:
     Attributes:
         series: its points.
         style: its colour.
-        dotted: every other dot only, so that it can be told apart without colour.
+        stroke: one of `STROKES`, so that it can be told apart without colour.
         faint: behind the others and not in the legend.
+        tag: a character at its right end; empty for none.
     """
 
     series: Series
     style: Style
-    dotted: bool = False
+    stroke: int = 0
     faint: bool = False
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,9 @@ class Picture:
         ascii_only: ASCII characters only.
         cursor: the step of the cursor, or None.
         notes: words at the end of the legend.
+        axis: what the steps are, where they are no steps.
+        marks: places on the x axis with their character.
+        legend: whether the first row names the curves.
     """
 
     layers: Sequence[Layer]
@@ -74,6 +91,9 @@ class Picture:
     ascii_only: bool = False
     cursor: int | None = None
     notes: str = ""
+    axis: Axis = STEPS
+    marks: Sequence[tuple[float, str]] = ()
+    legend: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +114,8 @@ def paint_chart(picture: Picture, width: int, height: int, left: int) -> Painted
         height: rows.
         left: the first column of the last plot; a good guess saves a second pass over the points.
     """
-    rows = height - 1 if picture.mini else height - 3
+    with_legend = picture.legend and not picture.mini
+    rows = height - (1 if picture.mini else 3 if with_legend else 2)
     columns = (width - left) * (1 if picture.ascii_only else 2)
     curves = _curves(picture, columns)
     scale = Scale.around(curves, picture.log)
@@ -107,12 +128,12 @@ def paint_chart(picture: Picture, width: int, height: int, left: int) -> Painted
     canvas.faint_from = sum(not layer.faint for layer in picture.layers)
     for at, (layer, spans) in enumerate(zip(picture.layers, curves, strict=True)):
         broken = layer.series.broken(picture.start, picture.end, canvas.columns)
-        canvas.curve(at, spans, scale.low, scale.high, dotted=layer.dotted, broken=broken)
-    strips = [] if picture.mini else [_legend(picture, width)]
-    strips += [_row(picture, canvas, row, ticks.get(row, "").rjust(margin - 1))
-               for row in range(rows - 1)]  # fmt: skip
-    last = _row(picture, canvas, rows - 1, ticks.get(rows - 1, "").rjust(margin - 1))
-    strips.append(_with_marks(picture, last, margin + 1, marked))
+        canvas.curve(at, spans, scale.low, scale.high, stroke=layer.stroke, broken=broken)
+    plot = [_row(picture, canvas, row, ticks.get(row, "").rjust(margin - 1))
+            for row in range(rows)]  # fmt: skip
+    plot[-1] = _with_marks(picture, plot[-1], margin + 1, marked)
+    _put_tags(picture, canvas, scale, curves, plot=plot, left=margin + 1)
+    strips = [_legend(picture, width), *plot] if with_legend else plot
     strips += _axis(picture, margin, canvas.width)
     return Painted(strips, margin + 1, canvas.width)
 
@@ -171,6 +192,34 @@ def _with_marks(picture: Picture, strip: Strip, left: int, cells: Sequence[int])
     return strip
 
 
+def _put_tags(
+    picture: Picture,
+    canvas: Canvas,
+    scale: Scale,
+    curves: Sequence[Sequence[Span | None]],
+    *,
+    plot: list[Strip],
+    left: int,
+) -> None:
+    """Puts each curve's character at its right end; where ends meet, into the next free row."""
+    taken: set[tuple[int, int]] = set()
+    for layer, spans in zip(picture.layers, curves, strict=True):
+        ends = (at for at in range(len(spans) - 1, -1, -1) if spans[at] is not None)
+        end = next(ends, None)
+        span = None if end is None else spans[end]
+        if not layer.tag or end is None or span is None:
+            continue
+        column = min(canvas.width - 1, end * canvas.width // canvas.columns + 1)
+        share = (span.last - scale.low) / (scale.high - scale.low)
+        row = round((1 - share) * (len(plot) - 1))
+        near = sorted(range(len(plot)), key=lambda other: (abs(other - row), other))
+        row = next((one for one in near if (one, column) not in taken), row)
+        taken.add((row, column))
+        at, strip = left + column, plot[row]
+        mark = Strip([Segment(layer.tag, layer.style + Style(bold=True))], 1)
+        plot[row] = Strip.join([strip.crop(0, at), mark, strip.crop(at + 1)])
+
+
 def _gap_words(series: Series) -> str:
     """Returns which steps of a series have no finite value; "" for none."""
     series.prepare()
@@ -188,20 +237,22 @@ def _cursor_column(picture: Picture, width: int) -> int | None:
     return min(width - 1, int(share * width))
 
 
+def _place(x: float, picture: Picture, width: int) -> int:
+    share = (x - picture.start) / (picture.end - picture.start)
+    return min(width - 1, max(0, int(share * width)))
+
+
 def _legend(picture: Picture, width: int) -> Strip:
     """Returns the curves' names with the values at the cursor, or the newest values."""
     tones = picture.tones
     step = picture.end if picture.cursor is None else picture.cursor
-    segments = [Segment(f" step {step:.0f}  ", tones.read_out)]
+    segments = [Segment(f" {picture.axis.read_out(step)}  ", tones.read_out)]
     for layer in picture.layers:
         if layer.faint:
             continue
         at = layer.series.nearest(step)
         value = "—" if at is None else label(layer.series.values[at])
-        if picture.ascii_only:
-            mark = "..." if layer.dotted else "---"
-        else:
-            mark = "⠄⠄⠄" if layer.dotted else "⠤⠤⠤"
+        mark = stroke_mark(layer.stroke, ascii_only=picture.ascii_only)
         segments.append(Segment(f"{mark} ", layer.style))
         segments.append(Segment(f"{layer.series.name} {value}   ", tones.read_out))
         if words := _gap_words(layer.series):
@@ -215,7 +266,7 @@ def _axis(picture: Picture, margin: int, width: int) -> list[Strip]:
     corner, line, tee = ("+", "-", "+") if picture.ascii_only else ("└", "─", "┬")
     tones, start, end = picture.tones, picture.start, picture.end
     if picture.mini:
-        last = f" {end:.0f}"
+        last = f" {picture.axis.label(math.floor(end))}"
         rule = corner + line * (width - len(last))
         return [
             Strip([Segment(" " * margin, tones.label), Segment(rule, tones.axis),
@@ -223,17 +274,21 @@ def _axis(picture: Picture, margin: int, width: int) -> list[Strip]:
         ]  # fmt: skip
     marks, labels = [line] * width, [" "] * (width + margin + 1)
     used = -1
-    for tick in round_ticks(start, end, max(1, width // 14)):
+    for tick in picture.axis.ticks(start, end, max(1, width // 14)):
         at = min(width - 1, max(0, int((tick - start) / (end - start) * width)))
-        text = f"{tick:.0f}" if tick == int(tick) else ""
+        text = picture.axis.label(tick)
         left = min(at + margin + 1 - len(text) // 2, width + margin + 1 - len(text))
         if not text or left <= used:
             continue
         marks[at] = tee
         labels[left : left + len(text)] = text
         used = left + len(text)
+    row = [Segment(" " * margin + corner, tones.axis)]
+    placed = {_place(at, picture, width): mark for at, mark in picture.marks if start <= at <= end}
+    for at, text in enumerate(marks):
+        row.append(Segment(placed.get(at, text), tones.label if at in placed else tones.axis))
     return [
-        Strip([Segment(" " * margin + corner + "".join(marks), tones.axis)]),
+        Strip(row).simplify(),
         Strip([Segment("".join(labels), tones.label)]),
     ]
 
@@ -297,7 +352,7 @@ class Canvas:
         low: float,
         high: float,
         *,
-        dotted: bool = False,
+        stroke: int = 0,
         broken: Set[int] = frozenset(),
     ) -> None:
         """Draw a curve, one span for each column of dots, scaled so that `low` is the bottom.
@@ -307,6 +362,7 @@ class Canvas:
         """
         scale = (self.rows - 1) / (high - low)
         base = self.rows - 1
+        pattern = STROKES[stroke % len(STROKES)]
         before: tuple[int, float] | None = None
         for column, span in enumerate(spans):
             if span is None:
@@ -315,20 +371,20 @@ class Canvas:
             if before is not None and not (
                 broken and any(at in broken for at in range(before[0], column + 1))
             ):
-                self._bridge(layer, before, (column, enter), dotted)
-            if not dotted or not column & 1:
+                self._bridge(layer, before, (column, enter), pattern)
+            if pattern >> (column & 7) & 1:
                 top = base - (span.high - low) * scale
                 bottom = base - (span.low - low) * scale
                 self.fill(layer, column, round(top), round(bottom))
             before = (column, base - (span.last - low) * scale)
 
     def _bridge(
-        self, layer: int, start: tuple[int, float], end: tuple[int, float], dotted: bool
+        self, layer: int, start: tuple[int, float], end: tuple[int, float], pattern: int
     ) -> None:
         (x0, y0), (x1, y1) = start, end
         rise = (y1 - y0) / (x1 - x0)
         for column in range(x0, x1 + 1):
-            if dotted and column & 1:
+            if not pattern >> (column & 7) & 1:
                 continue
             left = y0 + rise * (max(column - 0.5, x0) - x0)
             right = y0 + rise * (min(column + 0.5, x1) - x0)

@@ -235,37 +235,6 @@ def flatten(value: Any, name: str = "") -> dict[str, str]:
     return flat
 
 
-def diff_entries(job: JobRecord, other: JobRecord) -> list[Entry]:
-    """Returns the differences between the inputs of two jobs."""
-    lines = [
-        entry(f"- {other.name}", "bad", ("    ", "dim"), (f"+ {job.name}", "good")),
-        Entry(),
-    ]
-    mine, theirs = _everything(job), _everything(other)
-    for name in sorted(mine.keys() | theirs.keys()):
-        before, after = theirs.get(name), mine.get(name)
-        if before == after:
-            continue
-        if before is not None:
-            lines.append(entry(f"- {name} = {plain(before)}", "bad"))
-        if after is not None:
-            lines.append(entry(f"+ {name} = {plain(after)}", "good"))
-    if len(lines) == 2:
-        lines.append(entry("Both were sent the same.", "dim"))
-    return lines
-
-
-def _everything(job: JobRecord) -> dict[str, str]:
-    sent = {
-        "version": f"{job.model}:{job.version}",
-        "hardware": job.hardware,
-        "input": job.inputs,
-        "config": job.config,
-        "datasets": job.dataloader,
-    }
-    return flatten(sent)
-
-
 # -- events and diagnosis ---------------------------------------------------------------------
 
 

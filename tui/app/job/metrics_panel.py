@@ -1,4 +1,4 @@
-"""The Metrics tab: one series at a time, with that of another job behind it."""
+"""The Metrics tab: one series at a time."""
 
 from __future__ import annotations
 
@@ -37,11 +37,9 @@ class MetricsPanel(Vertical):
     def __init__(self, job: JobRecord) -> None:
         super().__init__()
         self._job = job
-        self._other: JobRecord | None = None
         self.names: list[str] = []
         self.name_now = ""
         self._mine: Series | None = None
-        self._theirs: Series | None = None
         self._again = False
         self._loading = False
 
@@ -57,11 +55,6 @@ class MetricsPanel(Vertical):
     def focus_content(self) -> None:
         """Gives the keys to the chart."""
         self.chart.focus()
-
-    def compare(self, other: JobRecord | None) -> None:
-        """Shows another job's series behind this one's; None takes it away."""
-        self._other, self._theirs = other, None
-        self.update(self._job)
 
     def update(self, job: JobRecord) -> None:
         """Reads new points in a thread; a call while it reads makes it read once more."""
@@ -88,10 +81,7 @@ class MetricsPanel(Vertical):
             if self.name_now not in self.names:
                 self.name_now = self.names[0] if self.names else ""
             if self.name_now:
-                self._mine = _grown(reader, self._job, self.name_now, self._mine, self.name_now)
-                if self._other is not None:
-                    label = self._other.name
-                    self._theirs = _grown(reader, self._other, self.name_now, self._theirs, label)
+                self._mine = _grown(reader, self._job, self.name_now, self._mine)
         except StoreError:
             return  # the next change reads again
         finally:
@@ -99,14 +89,12 @@ class MetricsPanel(Vertical):
 
     def _show(self) -> None:
         curves = [self._mine] if self._mine is not None else []
-        if self._theirs is not None:
-            curves.append(self._theirs)
         self.chart.show(curves, noisy=self.name_now not in SCHEDULES)
         self.say()
 
     def say(self) -> None:
         """Shows the name of the series and its place among all at the end of the tab bar."""
-        words = [f"with {self._other.name}"] if self._other is not None else []
+        words = list[str]()
         if len(self.names) > 1:
             place = self.names.index(self.name_now) + 1 if self.name_now in self.names else 0
             words.append(f"{self.name_now} {place} of {len(self.names)}")
@@ -120,7 +108,7 @@ class MetricsPanel(Vertical):
             return
         place = self.names.index(self.name_now) if self.name_now in self.names else 0
         self.name_now = self.names[(place + event.step) % len(self.names)]
-        self._mine = self._theirs = None
+        self._mine = None
         self.update(self._job)
 
     def step_back(self) -> bool:
@@ -139,18 +127,16 @@ class MetricsPanel(Vertical):
         return f"step {series.steps[at]} {self.name_now} {series.values[at]!r}"
 
 
-def _grown(
-    reader: StoreReader, job: JobRecord, metric: str, old: Series | None, label: str
-) -> Series:
+def _grown(reader: StoreReader, job: JobRecord, metric: str, old: Series | None) -> Series:
     """Returns a series with the points that came since `old`, reduced."""
     after = old.steps[-1] if old is not None and len(old) else -1
     steps, values = reader.metrics(job.job_id, metric, after)
     if old is None:
-        grown = Series(label, steps, values)
+        grown = Series(metric, steps, values)
     elif not steps:
         return old
     else:
-        grown = Series(label, old.steps + steps, old.values + values)
+        grown = Series(metric, old.steps + steps, old.values + values)
         grown.take_over(old)
     grown.prepare()
     return grown

@@ -18,8 +18,6 @@ class PageState:
     Attributes:
         engine: whether an engine is there.
         tab: the open tab.
-        comparing: whether another job is compared with.
-        comparable: whether there is a job to compare with.
         on_file: whether the cursor stands on a file.
         on_line: whether it stands on a line.
         desktop: whether there is a desktop to show a folder on.
@@ -31,8 +29,6 @@ class PageState:
 
     engine: bool
     tab: str
-    comparing: bool
-    comparable: bool
     on_file: bool
     on_picture: bool
     on_line: bool
@@ -63,13 +59,6 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
         return page.no_engine if needs_engine and not page.engine else ""
     if name in ("note", "pin"):
         return "" if page.engine else page.no_engine
-    if name == "compare" and page.tab == "Pictures":
-        return ""
-    if name == "compare":
-        if page.tab not in ("Metrics", "Config"):
-            return "Metrics and Config can be compared."
-        possible = page.comparing or page.comparable
-        return "" if possible else "There is no other job to compare with."
     if name == "web":
         return "" if job.web_url else "This job has no web page yet."
     if name == "line" and page.tab == "Pictures":

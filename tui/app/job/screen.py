@@ -232,8 +232,6 @@ class JobScreen(AppScreen):
             engine=self.context.control is not None,
             no_engine=self.context.engine.refusal,
             tab=self.tabs.tab,
-            comparing=self.tabs.compared is not None,
-            comparable=name == "compare" and self._other() is not None,
             on_file=self.tabs.file is not None,
             on_picture=self.tabs.picture is not None,
             on_line=self.tabs.entry is not None,
@@ -341,22 +339,12 @@ class JobScreen(AppScreen):
 
         self.context.push_screen(Picker("Run again", choices), chosen)
 
-    def _other(self) -> JobRecord | None:
-        """Returns the job to compare with: a marked one, else the next older one."""
-        model = self.context.model
-        marked = (job_id for job_id in model.ids if job_id in model.marks)
-        others = [job_id for job_id in marked if job_id != self.job_id]
-        if not others:
-            place = model.position(self.job_id)
-            others = list(model.ids[place + 1 : place + 2]) if place is not None else []
-        return self.context.reader.job(others[0]) if others else None
-
     def do_compare(self) -> None:
-        """Begins or ends comparing: of jobs, or of two pictures."""
+        """Compares the job with the marked ones, or with the one before it; or two pictures."""
         if self.tabs.pictures is not None:
             self.tabs.pictures.compare()
             return
-        self.tabs.compare(None if self.tabs.compared else self._other())
+        self.context.compare(self.job_id)
 
     def do_copy(self) -> None:
         """Copies what the cursor is on, else the job's id."""

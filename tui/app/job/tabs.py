@@ -57,7 +57,6 @@ class JobTabs(Vertical):
         super().__init__()
         self.title = TabBar(names)
         self.job = job
-        self.compared: JobRecord | None = None
         self.tab = names[0]
         self.panels: dict[str, Widget] = {}
         self._words: dict[str, tuple[str, ...]] = {}
@@ -157,9 +156,7 @@ class JobTabs(Vertical):
                 cast("PicturesPanel", panel).set(job, self.context.reader.files(job.job_id))
             elif isinstance(panel, EntryList):
                 panel.set(self._entries(job))
-                compared = self.tab == "Config" and self.compared
-                words = [f"with {compared.name}"] if compared else []
-                self._say(self.tab, (*words, plural(panel.count, "line")))
+                self._say(self.tab, (plural(panel.count, "line"),))
         except StoreError as error:
             self.context.tell(error.message, error.advice, "error")
 
@@ -171,8 +168,6 @@ class JobTabs(Vertical):
             return facts.event_entries(reader.events(job.job_id))
         if self.tab == DIAGNOSIS:
             return facts.diagnosis_entries(job, max(40, self.app.size.width - 8))
-        if self.compared is not None:
-            return facts.diff_entries(job, self.compared)
         return facts.config_entries(job)
 
     def _fill_files(self, panel: FileList, job: JobRecord) -> None:
@@ -184,14 +179,6 @@ class JobTabs(Vertical):
         where = str(self.context.outputs)
         away = (f"{len(missing)} not here",) if missing else ()
         self._say("Files", (where, f"{plural(len(files), 'file')} · {size(total)}", *away))
-
-    def compare(self, other: JobRecord | None) -> None:
-        """Compares with another job; None ends it."""
-        self.compared = other
-        metrics = self.panels.get("Metrics")
-        if isinstance(metrics, MetricsPanel):
-            metrics.compare(other)
-        self.fill()
 
     # -- words about a tab --------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ _QUIET: Final = 1.0
 """Seconds without a key before the list may change its order under the cursor."""
 _PREVIEW_DELAY: Final = 0.15
 _NEEDS_JOB: Final = frozenset({"open", "cancel", "collect", "publish", "delete", "web", "copy",
-                               "copy_command", "mark", "note", "pin"})  # fmt: skip
+                               "copy_command", "mark", "note", "pin", "compare"})  # fmt: skip
 
 
 class JobsScreen(AppScreen):
@@ -221,6 +221,10 @@ class JobsScreen(AppScreen):
         """Opens the page of the job under the cursor."""
         if self.list.job_id:
             self.context.open_job(self.list.job_id)
+
+    def do_compare(self) -> None:
+        """Compares the marked jobs, or the one under the cursor and the one before it."""
+        self.context.compare(self.list.job_id)
 
     def do_new(self) -> None:
         """Opens the form for a new job."""

@@ -62,6 +62,7 @@ GROUP_TITLES: Final = {
     "log": "Log",
     "chart": "Metrics",
     "pictures": "Pictures",
+    "compare": "Compare",
     "new": "New job",
 }
 
@@ -136,6 +137,9 @@ JOBS: Final = (
     Action("jobs.publish", "publish", ("p",),
            "Publish what the job, or the marked jobs, left: to the Hub, a bucket or a folder.",
            f"{PROGRAM} publish {{job}} --to PLACE", footer=5),
+    Action("jobs.compare", "compare", ("equals_sign",),
+           "Compare the marked jobs; without marks this one and the one before of the same model.",
+           footer=7),
     Action("jobs.mark", "mark", ("space",), "Mark the job for an action on several.", footer=6),
     Action("jobs.note", "note", ("i",), "Name the job, tag it, write a note about it.",
            f"{PROGRAM} note {{job}}"),
@@ -289,7 +293,8 @@ JOB: Final = (
     Action("job.pin", "pin", ("asterisk",),
            "Have the job stand first in the list, in any order; again takes the pin away.",
            f"{PROGRAM} pin {{job}}"),
-    Action("job.compare", "compare", ("=",), "Compare with the marked job, or the one before it.",
+    Action("job.compare", "compare", ("equals_sign",),
+           "Compare with the marked jobs, or the one before of the same model; two pictures.",
            footer=24),
     Action("job.copy", "copy", ("y",), "Copy what the cursor is on; the job's id where nothing is.",
            footer=40),
@@ -332,7 +337,7 @@ CHART: Final = (
     Action("chart.smooth", "smoothing", ("s",), "More smoothing, and none again after the most.",
            footer=2),
     Action("chart.log_scale", "log scale", ("x",), "A logarithmic or a linear axis.", footer=3),
-    Action("chart.zoom_in", "zoom in", ("plus", "equals_sign"), "Half as many steps.", footer=4),
+    Action("chart.zoom_in", "zoom in", ("plus",), "Half as many steps.", footer=4),
     Action("chart.zoom_out", "zoom out", ("minus",), "Twice as many steps.", footer=5),
     Action("chart.whole", "whole run", ("0",), "The whole run, without the cursor.", footer=6),
     Action("chart.left", "cursor left", ("left", "h"), "The point to the left."),
@@ -352,6 +357,68 @@ PICTURES: Final = (
     Action("pictures.mark", "mark", ("space",),
            "Mark the picture; = sets it beside that of the cursor.", footer=3),
 )  # fmt: skip
+COMPARE: Final = (
+    Action(
+        "compare.switch",
+        "chart/table",
+        ("tab", "shift+tab"),
+        "To the settings, and back.",
+        footer=1,
+    ),
+    Action(
+        "compare.smooth",
+        "smooth",
+        ("s",),
+        "More smoothing, and none again after the most.",
+        footer=2,
+    ),
+    Action("compare.less_smooth", "smooth less", ("S",), "Less smoothing."),
+    Action(
+        "compare.axis",
+        "x axis",
+        ("x",),
+        "Steps, time since the first step, or time of day.",
+        footer=3,
+    ),
+    Action("compare.log_scale", "log scale", ("X",), "A logarithmic or a linear axis."),
+    Action(
+        "compare.all",
+        "differing/all",
+        ("ampersand",),
+        "Only the settings that differ, or all of them.",
+        footer=4,
+    ),
+    Action(
+        "compare.leave",
+        "leave out",
+        ("space",),
+        "Leave the run of the cursor out of the chart, or take it in again.",
+        footer=5,
+    ),
+    Action(
+        "compare.copy",
+        "copy table",
+        ("y",),
+        "Copy the table, with tabs between the columns.",
+        footer=6,
+    ),
+    Action(
+        "compare.copy_command",
+        "copy command",
+        ("Y",),
+        "Copy the command line that compares the same runs.",
+        f"{PROGRAM} compare {{job}}",
+    ),
+    Action("compare.open", "open", ("enter",), "Open the run of the cursor.", footer=7),
+    Action("compare.left", "cursor left", ("left", "h"), "The point to the left."),
+    Action("compare.right", "cursor right", ("right", "l"), "The point to the right."),
+    Action("compare.far_left", "far left", ("shift+left", "H"), "Ten points to the left."),
+    Action("compare.far_right", "far right", ("shift+right", "L"), "Ten points to the right."),
+    Action("compare.zoom_in", "zoom in", ("plus",), "Half as many steps."),
+    Action("compare.zoom_out", "zoom out", ("minus",), "Twice as many steps."),
+    Action("compare.whole", "whole run", ("0",), "The whole runs, without the cursor."),
+    Action("compare.back", "back", ("escape",), "Zoom and cursor away, then back.", footer=70),
+)
 NEW: Final = (
     Action("new.submit", "submit", ("ctrl+s",), "Start the job; asks first where it costs money.",
            f"{PROGRAM} submit CONFIG", footer=1),
@@ -378,5 +445,5 @@ NEW: Final = (
            "Copy the command line that starts this job.", f"{PROGRAM} submit CONFIG"),
     Action("new.back", "back", ("escape",), "Back to the list; nothing is started.", footer=70),
 )  # fmt: skip
-PAGE_ACTIONS: Final = (*JOB, *LOG, *CHART, *PICTURES, *NEW)
+PAGE_ACTIONS: Final = (*JOB, *LOG, *CHART, *PICTURES, *COMPARE, *NEW)
 """All of them, in the order the help shows them."""

@@ -1,0 +1,133 @@
+"""The Compare screen: from the list to what differs, in two keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.app.compare.world import fill_runs
+from tests.app.conftest import lines_of, opened, text_of, wait_for
+from tui.app.compare.choice import runs_to_compare
+from tui.app.compare.screen import CompareScreen
+from tui.app.keys.actions import APP, COMPARE, MOVE
+from tui.settings import Home
+from tui.store.writer import Change, StoreWriter
+
+
+async def comparing(app: Any, pilot: Any) -> CompareScreen:
+    """The open screen, once the runs are read."""
+    screen = await wait_for(
+        pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.runs and app.screen
+    )
+    await pilot.pause()
+    assert isinstance(screen, CompareScreen)
+    return screen
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_marked_runs_their_curves_and_what_differs(home: Home, size: tuple[int, int]) -> None:
+    fill_runs(home)
+    async with opened(home, size=size) as (app, pilot):
+        app.model.marks.update(app.model.ids)
+        await pilot.press("=")
+        screen = await comparing(app, pilot)
+        text = text_of(app)
+        assert "Compare ─ 3 runs ─ loss" in text
+        assert "2 of" in text
+        row = next(line for line in lines_of(app) if "lora_rank" in line)
+        assert row.split()[-4:-1] == ["32", "16", "16"]
+        assert "learning_rate" not in text
+        assert "chart/table" in lines_of(app)[-1]
+        assert all(f"{number} " in text for number in (1, 2, 3))
+        assert "(2 h 05 m)" in text
+        assert "(3 h 05 m)" in text
+        await pilot.press("&")
+        assert screen.table.count > 8
+        await pilot.press("space")
+        assert "  –  " in text_of(app)
+        assert screen.chart._slots == [1, 2]
+        await pilot.press("escape")
+        assert app.screen is not screen
+
+
+async def test_time_axes_cursor_smoothing_and_what_is_copied(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = fill_runs(home)
+    async with opened(home) as (app, pilot):
+        copied: list[str] = []
+        monkeypatch.setattr(app, "copy", lambda text, _said="": copied.append(text))
+        app.model.marks.update(ids)
+        await pilot.press("=")
+        screen = await comparing(app, pilot)
+        await pilot.press("x")
+        await wait_for(pilot, lambda: "time since step 1" in text_of(app))
+        assert screen.chart.span == (0.0, 897_000.0)
+        await pilot.press("left", "left")
+        assert " at 4 m 5" in lines_of(app)[1]
+        await pilot.press("x")
+        assert "clock, as received" in text_of(app)
+        assert screen.chart.cursor_step is None
+        await pilot.press("x", "S", "y", "Y")
+        assert "smooth 0.9 " in text_of(app)
+        table = [line.split("\t") for line in copied[0].splitlines()]
+        assert [row[0] for row in table][:3] == ["setting", "lora_rank", "max_train_steps"]
+        assert {len(row) for row in table} == {4}
+        assert copied[1] == f"simpletuner-tui compare {' '.join(ids)} --json"
+        await pilot.press("tab")
+        assert screen.table.has_focus
+        await pilot.press("tab", "j", "enter")
+        await wait_for(pilot, lambda: getattr(app.screen, "job_id", "") == ids[1])
+
+
+async def test_a_run_that_grows_is_followed(home: Home) -> None:
+    ids = fill_runs(home, 2)
+    async with opened(home) as (app, pilot):
+        await pilot.press("=")
+        screen = await comparing(app, pilot)
+        assert screen.job_ids == ids
+        writer = StoreWriter(home)
+        writer.apply(ids[0], Change(values={"step": 400}, metrics=[("loss", 400, 0.1)]))
+        writer.close()
+        app.catch_up()
+        await wait_for(pilot, lambda: screen.chart.span[1] == 400)
+
+
+async def test_of_more_than_eight_the_first_eight_are_taken_and_it_is_said(home: Home) -> None:
+    ids = fill_runs(home, 10, steps=20)
+    async with opened(home) as (app, pilot):
+        app.model.marks.update(ids)
+        await pilot.press("=")
+        screen = await comparing(app, pilot)
+        assert screen.job_ids == list(ids[:8])
+        assert app.notices[-1].message == "2 marked runs are left out."
+
+
+def test_no_key_means_two_things_on_the_screen() -> None:
+    keys = [key for action in (*COMPARE, *APP, *MOVE) for key in action.keys]
+    assert len(set(keys)) == len(keys)
+    for action in COMPARE:
+        assert hasattr(CompareScreen, action.method) or hasattr(CompareScreen, "action_perform"), (
+            action.id
+        )
+
+
+async def test_without_marks_it_is_the_run_before_of_the_same_model(home: Home) -> None:
+    ids = fill_runs(home)
+    writer = StoreWriter(home)
+    writer.apply(ids[1], Change(values={"model_family": "sdxl"}))
+    writer.close()
+    async with opened(home) as (app, pilot):
+        model = app.model
+        assert runs_to_compare(model, ids[0]) == [ids[0], ids[2]]
+        assert runs_to_compare(model, ids[1]) == [ids[1]]
+        assert runs_to_compare(model, None) == []
+        model.marks.add(ids[1])
+        assert runs_to_compare(model, ids[0]) == [ids[0], ids[1]]
+        model.marks.clear()
+        app.open_job(ids[2])
+        await wait_for(pilot, lambda: getattr(app.screen, "job_id", "") == ids[2])
+        await pilot.press("=")
+        await wait_for(pilot, lambda: app.notices)
+        assert "no other job of this model" in app.notices[-1].message

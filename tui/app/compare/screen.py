@@ -1,0 +1,253 @@
+"""The Compare screen: 2 to 8 runs over one another, and below them what differs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Final
+
+from textual import events, on
+from textual.containers import Horizontal
+from textual.widget import Widget
+
+from tui.app.chart.axis import STEPS
+from tui.app.chart.chart import MetricChart
+from tui.app.compare.runs import Runs, read_runs
+from tui.app.compare.tables import Run, RunList, SettingList, as_tsv, table_of
+from tui.app.keys.actions import COMPARE, MOVE, PROGRAM, Action
+from tui.app.shell.messages import JobsChanged
+from tui.app.shell.screen import AppScreen
+from tui.app.terminal.styles import style_sheet
+from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.virtual_list import VirtualList
+from tui.base.formatting import plural
+from tui.store.comparison import FEWEST, MOST
+from tui.store.schema import StoreError
+
+_KINDS: Final = ("step", "elapsed", "clock")
+_CHART: Final = frozenset(
+    {"smooth", "less_smooth", "log_scale", "zoom_in", "zoom_out", "whole", "left", "right",
+     "far_left", "far_right"}
+)  # fmt: skip
+"""Actions that the plot does."""
+
+
+class CompareScreen(AppScreen):
+    """Shows runs beside each other, and follows them.
+
+    Args:
+        job_ids: the jobs; the first eight are taken.
+    """
+
+    CSS_PATH = style_sheet("compare")
+    ACTIONS: ClassVar = COMPARE
+    MOVES: ClassVar = MOVE
+    HERE: ClassVar = "jobs"
+    AUTO_FOCUS = "RunList"
+
+    def __init__(self, job_ids: Sequence[str]) -> None:
+        super().__init__()
+        self.job_ids = list(job_ids[:MOST])
+        self._too_many = len(job_ids) - MOST
+        self.runs: Runs | None = None
+        self.kind = "step"
+        self.everything = False
+        self.left_out: set[str] = set()
+        self._again = self._loading = False
+
+    def body(self) -> Iterable[Widget]:
+        """Makes plot, legend and table."""
+        ascii_only = self.context.settings.ui.ascii
+        self.head = PanelTitle()
+        self.chart = MetricChart(ascii_only=ascii_only, overlay=True)
+        self.legend = RunList(ascii_only=ascii_only)
+        self.between = PanelTitle(joined=True)
+        self.table = SettingList()
+        plot = Horizontal(self.chart, self.legend, id="compare-plot")
+        return (self.head, plot, self.between, self.table)
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Reads the runs and follows them."""
+        super().on_mount()
+        self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
+        self._titles()
+        self.load()
+        if self._too_many > 0:
+            self.context.tell(
+                f"{plural(self._too_many, 'marked run is', 'marked runs are')} left out.",
+                f"{MOST} at most can be told apart.",
+            )
+
+    def _jobs_changed(self, change: JobsChanged) -> None:
+        if change.job_ids.intersection(self.job_ids):
+            self.load()
+
+    def load(self) -> None:
+        """Reads the runs in a thread; a call while it reads makes it read once more."""
+        self._again = True
+        if not self._loading:
+            self._loading = True
+            self.run_worker(self._load(), group="compare")
+
+    async def _load(self) -> None:
+        context = self.context
+        try:
+            while self._again:
+                self._again = False
+                self.runs = await asyncio.to_thread(
+                    read_runs, context.home, self.job_ids, context.clock(),
+                    times=self.kind != "step",
+                )  # fmt: skip
+                self._show()
+        except StoreError as error:
+            context.tell(error.message, error.advice, "error")
+        finally:
+            self._loading = False
+
+    def _show(self) -> None:
+        runs = self.runs
+        if runs is None:
+            return
+        if len(runs.jobs) < FEWEST:
+            self.context.tell("There is nothing left to compare with.")
+            if self.is_current:
+                self.context.pop_screen()
+            return
+        axis = runs.axis(self.kind)
+        over = runs.over(axis)
+        drawn = [at for at, job in enumerate(runs.jobs) if job.job_id not in self.left_out]
+        self.chart.show([over[at] for at in drawn], slots=drawn, axis=axis)
+        self._table()
+        self._legend()
+        self._titles()
+        self.update_footer()
+
+    def _legend(self) -> None:
+        """Shows the values at the cursor of the plot."""
+        runs = self.runs
+        if runs is None:
+            return
+        now = self.context.clock()
+        lines = []
+        for at, (job, found) in enumerate(zip(runs.jobs, runs.found["jobs"], strict=True)):
+            ended = job.completed_at or now
+            length = (ended - job.started_at).total_seconds() if job.started_at else None
+            shown = job.job_id not in self.left_out
+            loss = self.chart.value_at(at) if shown else found["loss"]
+            lines.append(Run(found, self.chart.style_of(at), loss, shown, length))
+        self.legend.set(lines)
+
+    def _table(self) -> None:
+        if self.runs is None:
+            return
+        rows, results = table_of(self.runs.found, everything=self.everything)
+        heads = [f"{at} {one['label']}" for at, one in enumerate(self.runs.found["jobs"], 1)]
+        self.table.set(heads, rows, results)
+        self._heights(self.size.height)
+
+    def _titles(self) -> None:
+        count = len(self.job_ids) if self.runs is None else len(self.runs.jobs)
+        axis = STEPS if self.runs is None else self.chart.axis
+        at = "" if self.chart.cursor_step is None else axis.read_out(self.chart.cursor_step)
+        weight = self.chart.smoothing
+        words = [at, axis.title, f"smooth {weight:g}" if weight else "", self._view_words()]
+        right = tuple(word for word in words if word)
+        self.head.set(("Compare", plural(count, "run"), "loss"), right)
+        if self.runs is not None:
+            found = self.runs.found
+            said = f"{found['differing']} of {found['compared']} settings differ"
+            switch = "& differing" if self.everything else "& all"
+            self.between.set((said, *found["remarks"]), (switch,))
+
+    def _view_words(self) -> str:
+        words = ["log"] if self.chart.log_scale else []
+        return " · ".join([*words, "zoom"] if self.chart.view else words)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Divides the rows."""
+        super().on_resize(event)
+        self._heights(event.size.height)
+
+    def _heights(self, height: int) -> None:
+        """Gives the table what it needs, up to half of the screen."""
+        rows = min(self.table.count + 1, max(4, (height - 4) // 2))
+        if self.table.styles.height is None or self.table.styles.height.value != rows:
+            self.table.styles.height = rows
+
+    # -- what can be done ---------------------------------------------------------------------
+
+    def command_job(self) -> str | None:
+        """Returns the run under the cursor."""
+        if self.runs is None or not self.legend.runs:
+            return None
+        return self.runs.jobs[self.legend.index].job_id
+
+    def why_not(self, action: Action) -> str:
+        """Returns why an action cannot be done now; empty when it can."""
+        if action.group != "compare":
+            return super().why_not(action)
+        if self.runs is None and action.name != "back":
+            return "The runs are being read."
+        return ""
+
+    async def action_perform(self, action_id: str) -> None:
+        """Passes the actions of the plot on to it."""
+        group, _, name = action_id.partition(".")
+        if group == "compare" and name in _CHART:
+            self.chart.action_perform(action_id)
+            self._legend()
+            self._titles()
+            return
+        await super().action_perform(action_id)
+
+    def do_switch(self) -> None:
+        """Goes from the runs to the table, and back."""
+        (self.legend if self.table.has_focus else self.table).focus()
+
+    def do_axis(self) -> None:
+        """Shows the curves over the next axis."""
+        self.kind = _KINDS[(_KINDS.index(self.kind) + 1) % len(_KINDS)]
+        if self.kind != "step" and self.runs is not None and not self.runs.clocks:
+            self.load()
+        else:
+            self._show()
+
+    def do_all(self) -> None:
+        """Shows every setting, or only those that differ."""
+        self.everything = not self.everything
+        self._table()
+        self._titles()
+
+    def do_leave(self) -> None:
+        """Leaves the run under the cursor out of the plot, or takes it in again."""
+        job_id = self.command_job()
+        if job_id is not None:
+            self.left_out ^= {job_id}
+            self._show()
+
+    @on(VirtualList.Opened)
+    def do_open(self) -> None:
+        """Opens the page of the run under the cursor."""
+        job_id = self.command_job()
+        if job_id is not None:
+            self.context.open_job(job_id)
+
+    def do_copy(self) -> None:
+        """Copies the table, for a spreadsheet."""
+        self.context.copy(as_tsv(self.table.heads, self.table.rows), "the table, with tabs")
+
+    def do_copy_command(self) -> None:
+        """Copies the command line that shows the same."""
+        ids = " ".join(self.job_ids)
+        self.context.copy(f"{PROGRAM} compare {ids}{' --all' if self.everything else ''} --json")
+
+    def do_back(self) -> None:
+        """Takes cursor and zoom away, else goes back."""
+        if self.chart.view is None and self.chart.cursor_step is None:
+            self.context.pop_screen()
+            return
+        self.chart.do_whole()
+        self._legend()
+        self._titles()
