@@ -77,11 +77,13 @@ class Navigation:
         """Opens the page of a job, on top of the present screen or in its place."""
         from tui.app.job.screen import JobScreen
 
-        screen = JobScreen(job_id)
-        if replace:
+        screen, jobs = JobScreen(job_id), self._app.screen_stack[0]
+        if replace and self._app.screen is not jobs:
             self._app.switch_screen(screen)
         else:
             self._app.push_screen(screen)
+        if replace and isinstance(jobs, JobsScreen):
+            jobs.go_to(job_id)
 
     def compare(self, model: JobsModel, job_id: str | None) -> bool:
         """Opens the comparison of the marked jobs, or of a job and the one before it.

@@ -14,6 +14,7 @@ from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
 from tui.app.job.screen import JobScreen
 from tui.app.jobs.screen import JobsScreen
+from tui.app.new_job.screen import NewJobScreen
 from tui.base.job_status import JobStatus
 from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
 from tui.store.fact_names import scoped
@@ -348,6 +349,30 @@ async def test_a_run_that_needs_somebody_is_seen_from_the_list_alone(world: Home
         app.model.set_filter("")
         app.model.set_sort("best")
         assert set(app.model.ids[:2]) == {first, second}  # the lowest first, those without last
+
+
+async def test_a_job_is_run_again_from_the_list_and_stands_under_the_cursor(home: Home) -> None:
+    fill(home, 30)
+    async with opened(home) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, JobsScreen)
+        await pilot.press(*"jjjjj")
+        await pilot.press("r")  # no engine is there
+        assert app.notices[-1].message == app.engine.refusal
+        await pilot.press("e")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen))
+        writer = StoreWriter(home)
+        made = replace(job(7, JobStatus.QUEUED), job_id="jobnew", prediction_id="pnew")
+        writer.insert(replace(made, created_at=NOW + timedelta(minutes=1)))
+        writer.close()
+        app.open_job("jobnew", replace=True)  # what the form does once Replicate has it
+        await wait_for(pilot, lambda: isinstance(app.screen, JobScreen))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: screen.list.job_id == "jobnew")
+        app.open_job("job00003", replace=True)  # from the list: it stays below
+        await wait_for(pilot, lambda: isinstance(app.screen, JobScreen))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: app.screen is screen and screen.list.job_id == "job00003")
 
 
 async def test_below_the_smallest_size_one_message(world: Home) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from tui.app.job import facts
 from tui.app.new_job.submission import ask_consent
 from tui.app.widgets.picker import Picker
 from tui.client.agreement import with_consent
@@ -17,6 +18,39 @@ if TYPE_CHECKING:
     from tui.app.context import AppContext
 
 _MOST_NAMED: Final = 3
+
+
+def ask_again(context: AppContext, job: JobRecord) -> None:
+    """Runs a job again as it ran, after a question, or goes on from a checkpoint."""
+    point = facts.point_to_go_on(job, context.reader, context.outputs)
+    if point is None:
+        run_again(context, job)
+        return
+    choices = [
+        ("resume", f"go on from step {point.step:,}",
+         f"of {point.total:,}; its checkpoint arrived" if point.total else "it arrived")
+    ]  # fmt: skip
+    if job.diagnosis.get("again") != "no":
+        choices.append(("anew", "from the beginning", "exactly these settings"))
+
+    def chosen(choice: str | None) -> None:
+        if choice == "anew":
+            run_again(context, job)
+        elif choice == "resume":
+            context.new_job(with_tags(context, job, facts.draft_from(job, point)))
+
+    context.push_screen(Picker("Run again", choices), chosen)
+
+
+def edit_again(context: AppContext, job: JobRecord) -> None:
+    """Opens the form with a job's settings, its tags, and the changes of its diagnosis."""
+    draft = with_tags(context, job, facts.draft_again(job, changed=True))
+    context.new_job(draft, facts.refused_fields(job))
+
+
+def with_tags(context: AppContext, job: JobRecord, draft: dict[str, Any]) -> dict[str, Any]:
+    """Returns a draft that takes the job's tags along."""
+    return {**draft, "tags": list(context.reader.annotation(job.job_id).tags)}
 
 
 def run_again(context: AppContext, job: JobRecord) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from rich.cells import cell_len
@@ -19,8 +20,9 @@ from tui.base.money import running_cost
 from tui.settings import SpendingSettings
 from tui.simpletuner.config.overrides import OVERRIDES
 from tui.store.lost_contact import LostContact
+from tui.store.reader import StoreReader
 from tui.store.records import EventRecord, JobRecord, StageRecord
-from tui.store.resume_point import ResumePoint
+from tui.store.resume_point import ResumePoint, resume_point, stopped_by_a_limit
 from tui.store.shown_cost import shown_cost
 
 _WAITING: Final = "Waiting for a GPU"
@@ -309,6 +311,13 @@ def changes_of(job: JobRecord) -> JsonObject:
     """
     changes = job.diagnosis.get("changes") or {}
     return {name: value for name, value in changes.items() if name in OVERRIDES or name == "data"}
+
+
+def point_to_go_on(job: JobRecord, reader: StoreReader, outputs: Path) -> ResumePoint | None:
+    """Returns the checkpoint that a later job can go on from; None where there is none."""
+    if not stopped_by_a_limit(job):
+        return None
+    return resume_point(job, reader.files(job.job_id), outputs)
 
 
 def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:

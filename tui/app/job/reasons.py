@@ -51,12 +51,8 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
             return "This job has no files on this machine yet; f fetches what there is."
         return "" if page.engine else page.no_engine
     if name in ("edit", "rerun"):
-        if not (job.submit.get("draft") or job.config_path):
-            return "This job was started elsewhere; its config is not here."
-        if name == "rerun" and job.diagnosis.get("again") == "no" and not page.resumable:
-            return "The same run would fail again; e opens the form to change it."
-        needs_engine = name == "rerun" and not page.resumable
-        return page.no_engine if needs_engine and not page.engine else ""
+        no_engine = "" if page.engine else page.no_engine
+        return why_not_again(name, job, no_engine, resumable=page.resumable)
     if name in ("note", "pin"):
         return "" if page.engine else page.no_engine
     if name == "web":
@@ -72,6 +68,24 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
     if name == "open" and not page.desktop:
         return _NO_DESKTOP
     return ""
+
+
+def why_not_again(name: str, job: JobRecord, no_engine: str, *, resumable: bool) -> str:
+    """Returns why a job cannot be run again, or edited and run; empty when it can.
+
+    Args:
+        name: `rerun` or `edit`.
+        job: the job.
+        no_engine: what to say where an engine is needed; empty while one is there.
+        resumable: whether a later job can go on from a checkpoint of it.
+    """
+    if not (job.submit.get("draft") or job.config_path):
+        return "This job was started elsewhere; its config is not here."
+    if name == "edit" or resumable:
+        return ""
+    if job.diagnosis.get("again") == "no":
+        return "The same run would fail again; e opens the form to change it."
+    return no_engine
 
 
 def _cancel(job: JobRecord, page: PageState) -> str:

@@ -27,12 +27,11 @@ from tui.app.terminal.control import desktop_opener, show_folder, show_picture
 from tui.app.terminal.styles import style_sheet
 from tui.app.widgets.entry_list import entry
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
-from tui.app.widgets.picker import Picker
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient, ControlError
 from tui.store.records import JobRecord
-from tui.store.resume_point import ResumePoint, resume_point, stopped_by_a_limit
+from tui.store.resume_point import ResumePoint
 from tui.store.schema import StoreError
 
 _TICK: Final = 1.0
@@ -243,10 +242,9 @@ class JobScreen(AppScreen):
 
     def _resume_point(self) -> ResumePoint | None:
         """Returns the checkpoint that a later job can go on from."""
-        if self.job is None or not stopped_by_a_limit(self.job):
+        if self.job is None:
             return None
-        files = self.context.reader.files(self.job_id)
-        return resume_point(self.job, files, self.context.outputs)
+        return facts.point_to_go_on(self.job, self.context.reader, self.context.outputs)
 
     def _has_files(self) -> bool:
         row = self.context.reader.rows([self.job_id]).get(self.job_id)
@@ -300,44 +298,23 @@ class JobScreen(AppScreen):
         """Pins the job, or takes its pin away."""
         pin_jobs(self.context, [self.job_id])
 
-    def _with_tags(self, draft: dict[str, Any]) -> dict[str, Any]:
-        """Returns a draft that takes the job's tags along."""
-        return {**draft, "tags": list(self.context.reader.annotation(self.job_id).tags)}
-
     def do_web(self) -> None:
         """Copies the address of the job's page at Replicate and shows it."""
         self._actions.web(self.job_id)
 
     def do_edit(self) -> None:
         """Opens the form with this job's settings and the changes of the diagnosis."""
+        from tui.app.job.again import edit_again
+
         if self.job is not None:
-            draft = facts.draft_again(self.job, changed=True)
-            self.context.new_job(self._with_tags(draft), facts.refused_fields(self.job))
+            edit_again(self.context, self.job)
 
     def do_rerun(self) -> None:
         """Runs the job again as it ran, after a question, or goes on from a checkpoint."""
-        from tui.app.job.again import run_again
+        from tui.app.job.again import ask_again
 
-        point, job = self._resume_point(), self.job
-        if job is None:
-            return
-        if point is None:
-            run_again(self.context, job)
-            return
-        choices = [
-            ("resume", f"go on from step {point.step:,}",
-             f"of {point.total:,}; its checkpoint arrived" if point.total else "it arrived")
-        ]  # fmt: skip
-        if job.diagnosis.get("again") != "no":
-            choices.append(("anew", "from the beginning", "exactly these settings"))
-
-        def chosen(choice: str | None) -> None:
-            if choice == "anew":
-                run_again(self.context, job)
-            elif choice == "resume":
-                self.context.new_job(self._with_tags(facts.draft_from(job, point)))
-
-        self.context.push_screen(Picker("Run again", choices), chosen)
+        if self.job is not None:
+            ask_again(self.context, self.job)
 
     def do_compare(self) -> None:
         """Compares the job with the marked ones, or with the one before it; or two pictures."""

@@ -22,6 +22,7 @@ from tui.app.shell.screen import AppScreen
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import STATUS_WORDS, JobStatus
+from tui.store.records import JobRecord
 
 if TYPE_CHECKING:
     from tui.app.widgets.input_line import FilterLine
@@ -30,7 +31,8 @@ _QUIET: Final = 1.0
 """Seconds without a key before the list may change its order under the cursor."""
 _PREVIEW_DELAY: Final = 0.15
 _NEEDS_JOB: Final = frozenset({"open", "cancel", "collect", "publish", "delete", "web", "copy",
-                               "copy_command", "mark", "note", "pin", "compare"})  # fmt: skip
+                               "copy_command", "mark", "note", "pin", "compare", "rerun",
+                               "edit"})  # fmt: skip
 
 
 class JobsScreen(AppScreen):
@@ -47,6 +49,7 @@ class JobsScreen(AppScreen):
         self._preview_wait: Timer | None = None
         self._ticking: Timer | None = None
         self._stale = False
+        self._wanted = ""
         self.folded = False
 
     def body(self) -> Iterable[Widget]:
@@ -104,12 +107,20 @@ class JobsScreen(AppScreen):
         self._headline()
         self.update_footer()
 
+    def go_to(self, job_id: str) -> None:
+        """Puts the cursor on a job, which may be a new one, when the list is seen again."""
+        self._wanted, self._stale = job_id, True
+
     def on_screen_resume(self) -> None:
         """Shows what has changed while another screen was on top."""
         super().on_screen_resume()
         if self._stale:
             self._stale = False
             self.list.reload()
+            place = self.context.model.position(self._wanted)
+            if place is not None:
+                self.list.settle(self._wanted, place)
+            self._wanted = ""
             self._headline()
             self._show_preview()
             self._tick_while_running()
@@ -204,6 +215,8 @@ class JobsScreen(AppScreen):
             return self.context.engine.refusal
         if name == "cancel" and not marks and row is not None and row.status.is_terminal:
             return f"{row.name} is over already: {STATUS_WORDS[row.status]}."
+        if name in ("rerun", "edit"):
+            return self._why_not_again(name)
         if name == "delete" and not marks and row is not None and row.status.is_active:
             return f"{row.name} is still {STATUS_WORDS[row.status]}. Cancel it first (c)."
         if name == "collect" and row is not None and row.status.is_active:
@@ -215,6 +228,36 @@ class JobsScreen(AppScreen):
         if name == "unmark" and not marks:
             return "Nothing is marked."
         return ""
+
+    def _why_not_again(self, name: str) -> str:
+        from tui.app.job import facts
+        from tui.app.job.reasons import why_not_again
+
+        job, context = self._job(), self.context
+        if job is None:
+            return "The job is gone."
+        point = facts.point_to_go_on(job, context.reader, context.outputs)
+        no_engine = "" if context.control else context.engine.refusal
+        return why_not_again(name, job, no_engine, resumable=point is not None)
+
+    def _job(self) -> JobRecord | None:
+        return self.context.reader.job(self.list.job_id) if self.list.job_id else None
+
+    def do_rerun(self) -> None:
+        """Runs the job again as it ran, after a question, or goes on from a checkpoint."""
+        from tui.app.job.again import ask_again
+
+        job = self._job()
+        if job is not None:
+            ask_again(self.context, job)
+
+    def do_edit(self) -> None:
+        """Opens the form with the job's settings and the changes of its diagnosis."""
+        from tui.app.job.again import edit_again
+
+        job = self._job()
+        if job is not None:
+            edit_again(self.context, job)
 
     @on(VirtualList.Opened)
     def do_open(self) -> None:

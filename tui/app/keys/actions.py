@@ -116,6 +116,12 @@ JOBS: Final = (
         footer=1,
     ),
     Action("jobs.new", "new", ("n",), "Start a job.", f"{PROGRAM} submit CONFIG", footer=2),
+    Action("jobs.rerun", "run again", ("r",),
+           "Start the same run once more, or go on from a checkpoint; the price is asked first.",
+           f"{PROGRAM} rerun {{job}}", footer=11),
+    Action("jobs.edit", "edit & run", ("e",),
+           "Open the form with this job's settings; after a failure with the change filled in.",
+           footer=12),
     Action(
         "jobs.cancel",
         "cancel",
