@@ -136,6 +136,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
             wanted = view.theme
         self.theme = wanted if wanted in self.available_themes else THEMES[0].name
         self.model.resume(view.sort, view.descending, view.filter)
+        self.keymap.told |= set(view.told.split())
 
     def _save_view(self) -> None:
         """Saves where the user is, for the next run."""
@@ -149,6 +150,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
             job=str(getattr(job_list, "job_id", "") or ""),
             theme=str(self.theme),
             theme_set=self.settings.ui.theme,
+            told=" ".join(sorted(self.keymap.told)),
         )
         save_view(self.home, self.saved_view)
 

@@ -58,7 +58,7 @@ async def test_the_legend_shows_smoothing_and_log_scale() -> None:
         chart.show([falling("loss", 300)])
         chart.focus()
         assert "smoothing 0.97" in rows(chart)[0]
-        await pilot.press("s", "x")
+        await pilot.press("s", "X")
         head = rows(chart)[0]
         assert "smoothing 0.99" in head
         assert "log" in head
@@ -100,7 +100,7 @@ async def test_empty_and_invalid_series_are_drawn() -> None:
         chart = app.query_one("#big", MetricChart)
         assert any("no values yet" in row for row in rows(chart))
         chart.focus()
-        await pilot.press("left", "plus", "s", "x", "0")
+        await pilot.press("left", "plus", "s", "X", "0")
         for values in ([math.nan], [math.inf, 1.0], [0.0, -1.0], [5.0]):
             chart.show([Series("loss", range(len(values)), values)])
             for key in ("left", "plus", "x", "s", "minus"):

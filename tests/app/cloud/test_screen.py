@@ -83,7 +83,7 @@ async def test_two_columns_where_there_is_room(world: World) -> None:
 async def test_checks_run_again_and_leaving_cancels_them(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         before = screen.data.known["account"]["_at"]
-        await pilot.press("v")
+        await pilot.press("T")
         await settled(screen, pilot)
         assert screen.data.known["account"]["_at"] > before
         assert "● works" in said(screen, "delivery")
@@ -101,7 +101,7 @@ async def test_without_an_engine_what_is_known_is_shown_and_nothing_is_offered(
 ) -> None:
     async with on_cloud(world) as (screen, pilot):
         app_of(screen).link._change_state(EngineState("gone", "The engine has stopped."))
-        await pilot.press("v")
+        await pilot.press("T")
         assert "engine is not running" in app_of(screen).notices[-1].message
         await pilot.press("e")
         assert not isinstance(pilot.app.screen, CardForm)
@@ -222,7 +222,7 @@ async def test_the_chart_over_other_days(world: World) -> None:
         screen.query_one("#card-spending").focus()
         await pilot.pause()
         for days in (90, 7, 30):
-            await pilot.press("w")
+            await pilot.press("plus")
             await settled(screen, pilot)
             assert f"{days} days" in said(screen, "spending")
             assert "█" in said(screen, "spending")
@@ -437,7 +437,7 @@ async def test_an_endpoint_that_fails_stands_there_with_its_fix(world: World) ->
         await world.sandbox.aclose()
         screen.query_one("#card-network").focus()
         await pilot.pause()
-        await pilot.press("c")
+        await pilot.press("t")
         await settled(screen, pilot)
         words = said(screen, "network")
         assert "TCP failed" in words

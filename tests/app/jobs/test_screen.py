@@ -199,7 +199,9 @@ async def test_delete_and_collect_and_sync_reach_the_engine(
         await wait_for(pilot, lambda: any("1 file on disk" in one.message for one in app.notices))
         await pilot.press("R")
         await wait_for(pilot, lambda: app.notices[-1].message == "3 came in.")
-        await pilot.press("d")
+        await pilot.press("space", "k", "d")  # with marks it would be a guess which are meant
+        assert "1 job marked" in app.notices[-1].message
+        await pilot.press("U", "d")
         await pilot.pause()
         assert "Delete the record of chroma-test-3?" in text_of(app)
         await pilot.press("y")
@@ -211,8 +213,8 @@ async def test_copies_go_through_the_terminal(world: Home) -> None:
     async with opened(world) as (app, pilot):
         await pilot.press("y")
         assert app.clipboard == "job00000"
-        await pilot.press("Y")
-        assert app.clipboard == "simpletuner-tui job job00000"
+        await pilot.press("Y", "enter")
+        await wait_for(pilot, lambda: app.clipboard == "simpletuner-tui job job00000")
         await pilot.press("o")
         assert app.clipboard == "https://replicate.com/p/0"
 

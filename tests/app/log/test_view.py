@@ -149,7 +149,7 @@ async def test_filters_show_only_some_lines_and_escape_undoes_them(log: Path) ->
     async with app.run_test(size=(80, 20)) as pilot:
         view = app.query_one(LogView)
         view.focus()
-        await pilot.press("t", "t")
+        await pilot.press("minus", "minus")
         assert view.document.shown == "stages"
         assert [row for row in rows(view) if row][:2] == [
             "[STAGE] ✓ Saving Checkpoint: line 0",
@@ -174,7 +174,7 @@ async def test_selected_lines_are_those_between_anchor_and_cursor(log: Path) -> 
     async with app.run_test(size=(80, 20)) as pilot:
         view = app.query_one(LogView)
         view.focus()
-        await pilot.press("g", "g", "V", "j", "j")
+        await pilot.press("g", "g", "v", "j", "j")
         assert [text.split()[-1] for text in view.window.selected()] == ["0", "1", "2"]
         await pilot.press("y")
         await eventually(lambda: "copy" in app.wanted)
@@ -213,7 +213,7 @@ async def test_steps_are_found_in_bars(tmp_path: Path) -> None:
         view.look_for("")
         await pilot.press("j", "G")
         assert " 99/100 " in cursor_text(view)
-        await pilot.press("t")
+        await pilot.press("minus")
         await eventually(lambda: "No line is like that" in rows(view)[0])
 
 
@@ -264,12 +264,12 @@ async def test_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
         view = app.query_one(LogView)
         view.focus()
         assert rows(view)[0].startswith("No log yet")
-        await pilot.press("j", "G", "g", "g", "V", "pageup", "n", "t", "ampersand")
+        await pilot.press("j", "G", "g", "g", "v", "pageup", "n", "minus", "ampersand")
         view.look_for("x")
         path.write_text("first\n")
         view.poll()
         view.step_back()
-        await pilot.press("t", "t", "t", "G")
+        await pilot.press("minus", "minus", "minus", "G")
         await eventually(lambda: rows(view)[0] == "first")
 
 
@@ -284,7 +284,7 @@ async def test_a_big_file_is_scanned_in_a_thread(
         view.look_for("line 77")
         await eventually(lambda: not view.busy)
         assert cursor_text(view).endswith("line 77")
-        await pilot.press("t", "t", "t", "t", "t")
+        await pilot.press("minus", "minus", "minus", "minus", "minus")
         await eventually(lambda: not view.busy)
         assert view.document.shown == "no bars"
         assert len(view.document.kept.starts) == 500

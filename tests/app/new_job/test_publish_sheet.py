@@ -102,7 +102,7 @@ async def test_recommended_is_one_key(home: Home, ready: StandInEngine) -> None:
         "overrides": {"model_card_private": True}, "words": "To the Hub."})  # fmt: skip
     async with opened(home, ready) as (app, pilot):
         await open_form(app, pilot)
-        await pilot.press("r")
+        await pilot.press("b")
         await wait_for(pilot, lambda: draft(ready)["delivery"].get("hub_model_id") == "alice/new")
         assert draft(ready)["overrides"] == {"model_card_private": True}
 

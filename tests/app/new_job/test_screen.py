@@ -110,7 +110,7 @@ async def test_a_stopped_upload_comes_back_to_the_form(home: Home, ready: StandI
         form = await open_form(app, pilot)
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: form.flow.job_id)
-        await pilot.press("x")
+        await pilot.press("c")
         path = f"/api/cloud/jobs/{RUNNING}/cancel"
         await wait_for(pilot, lambda: path in ready.calls("POST"))
         status(home, RUNNING, JobStatus.CANCELLED)
@@ -202,7 +202,7 @@ async def test_a_starter_is_written_and_chosen(
     ready.answers[("GET", "/api/cloud/available-configs")] = (200, {"configs": []})
     async with opened(home, ready) as (app, pilot):
         form = await open_form(app, pilot, {"cwd": str(tmp_path)})
-        await pilot.press("b")
+        await pilot.press("n")
         await wait_for(pilot, lambda: "Flux.1 dev LoRA" in text_of(app))
         await pilot.press("enter")
         await wait_for(pilot, lambda: "Name of the new config" in text_of(app))
@@ -234,7 +234,7 @@ async def test_with_no_config_anywhere_it_says_what_to_press(
     ready.answers[("GET", "/api/cloud/available-configs")] = (200, {"configs": []})
     async with opened(home, ready) as (app, pilot):
         await open_form(app, pilot, {"config": ""})
-        assert "b is for a starter" in text_of(app)
+        assert "n is for a starter" in text_of(app)
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Choose a config first." in said(app))
 

@@ -88,7 +88,7 @@ class AccountCard(Card):
             return [words, *self._shadow(kind, state, width)]
         if not known:
             said = f"◌ not checked yet{place}" if source else "– none"
-            hint = "  c checks it" if source else "  e sets it"
+            hint = "  t checks it" if source else "  e sets it"
             return [row(label, said, "dim", (hint, "dim")), *self._shadow(kind, state, width)]
         glyph, tone, words_ = _STATES.get(_reason_id(known), ("✗", "bad", "not valid"))
         if _reason_id(known) == "none" and kind == "huggingface":

@@ -65,7 +65,7 @@ class NetworkCard(Card):
             said = advice
         if known.get("_at"):
             ago = formatting.ago(known["_at"], self.data.context.clock())
-            lines.append(((f"Checked {ago}; c checks again.", "dim"),))
+            lines.append(((f"Checked {ago}; t checks again.", "dim"),))
         return [*lines, *self._ways(width), *self._page(width)]
 
     def _place(self, place: Mapping[str, Any], width: int, advice: str) -> list[Words]:

@@ -162,14 +162,17 @@ class CloudScreen(AppScreen):
         """Returns why an action cannot be done now; empty when it can."""
         if action.group != "cloud":
             return super().why_not(action)
-        if action.name in ("check", "check_all", "days", "edit") and self.context.control is None:
+        if (
+            action.name in ("check", "check_all", "days", "fewer_days", "edit")
+            and self.context.control is None
+        ):
             return self.context.engine.refusal
         if action.name == "edit" and not self.view.card.items():
             return "There is nothing to change on this card."
-        if action.name == "days" and not isinstance(self.view.card, SpendingCard):
+        if action.name in ("days", "fewer_days") and not isinstance(self.view.card, SpendingCard):
             return "This is for the chart on the spending card."
         if action.name == "check" and not self.view.card.checks():
-            return "There is nothing to check on this card; v checks all the others."
+            return "There is nothing to check on this card; T checks all the others."
         return ""
 
     def do_edit(self) -> None:
@@ -188,10 +191,17 @@ class CloudScreen(AppScreen):
         self.data.load(dict.fromkeys(names))
 
     def do_days(self) -> None:
-        """Changes how many days the spending chart shows."""
+        """Shows more days in the spending chart, and the fewest after the most."""
+        self._change_days(1)
+
+    def do_fewer_days(self) -> None:
+        """Shows fewer days in the spending chart, and the most after the fewest."""
+        self._change_days(-1)
+
+    def _change_days(self, by: int) -> None:
         card = self.view.card
         if isinstance(card, SpendingCard):
-            card.next_days()
+            card.next_days(by)
 
     def do_next(self) -> None:
         """Goes to the next card."""

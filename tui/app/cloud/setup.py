@@ -17,7 +17,7 @@ _HOW: Final = {
     "demo": "Leave with q and run: simpletuner-tui demo",
     "token": "On the card Account & token press e.",
     "limit": "On the card Spending press e.",
-    "delivery": "On the card Delivery press e, or c to check it.",
+    "delivery": "On the card Delivery press e, or t to check it.",
     "first_job": "Press 2, then n.",
 }
 

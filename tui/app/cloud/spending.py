@@ -102,7 +102,7 @@ class SpendingCard(Card):
         most = f"most {formatting.money(max(values))} a day"
         total = formatting.money(_micros(known, "total_micros"))
         lines: list[Words] = [
-            row(f"{len(days)} days", total, "strong", (f"  {most}  w: other days", "dim"))
+            row(f"{len(days)} days", total, "strong", (f"  {most}  + -: other days", "dim"))
         ]
         if any(values):
             lines += columns(values, width, _CHART_LINES, "accent")
@@ -168,10 +168,10 @@ class SpendingCard(Card):
         self.data.known["spending"] = {**self.data.get("spending"), **answer}
         return ChangeResult(f"{answer.get('message') or 'Changed'}.")
 
-    def next_days(self) -> None:
-        """Shows a longer chart; after the longest, the shortest."""
+    def next_days(self, by: int = 1) -> None:
+        """Shows a longer chart, or a shorter one, in turn."""
         at = DAYS.index(self.data.days) if self.data.days in DAYS else 0
-        self.data.days = DAYS[(at + 1) % len(DAYS)]
+        self.data.days = DAYS[(at + by) % len(DAYS)]
         self.data.load(("spending",))
 
 

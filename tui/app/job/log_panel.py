@@ -120,6 +120,8 @@ class LogPanel(Vertical):
             self._run(f"{os.environ.get('PAGER') or 'less'} {shlex.quote(str(self.path))}")
         elif what == "copy":
             self._copy()
+        elif what == "no hit" and query is None:
+            self.context.tell("Search for something first (/).")
         elif what == "no hit":
             self.context.tell(f"No more hits for “{plain(query.text if query else '')}” that way.")
         elif what == "no step":

@@ -55,6 +55,8 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
         return why_not_again(name, job, no_engine, resumable=page.resumable)
     if name in ("note", "pin"):
         return "" if page.engine else page.no_engine
+    if name == "outside":
+        name = "open" if page.on_picture or page.on_file else "web"
     if name == "web":
         return "" if job.web_url else "This job has no web page yet."
     if name == "line" and page.tab == "Pictures":

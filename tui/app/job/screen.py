@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from textual import on
@@ -18,9 +19,10 @@ from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.reasons import PageState, why_not
 from tui.app.job.tabs import DIAGNOSIS, PICTURES, TABS, JobTabs, with_pictures
 from tui.app.jobs.actions import JobActions
-from tui.app.keys.actions import APP, CHART, JOB, LOG, MOVE, Action
+from tui.app.keys.actions import APP, CHART, JOB, LOG, MOVE, Action, by_id
 from tui.app.keys.actions import PICTURES as PICTURE_ACTIONS
 from tui.app.pictures.source import has_pictures
+from tui.app.shell.copy_list import ask_what_to_copy, scp_line
 from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.control import desktop_opener, show_folder, show_picture
@@ -34,6 +36,7 @@ from tui.store.records import JobRecord
 from tui.store.resume_point import ResumePoint
 from tui.store.schema import StoreError
 
+_TAB_OF: Final = {"log": "Log", "chart": "Metrics", "pictures": PICTURES}
 _TICK: Final = 1.0
 _FETCH_PERIOD: Final = 0.25
 
@@ -49,6 +52,7 @@ class JobScreen(AppScreen):
     ACTIONS: ClassVar = JOB
     MOVES: ClassVar = MOVE
     HERE: ClassVar = "jobs"
+    HAS_STEPS: ClassVar = True
 
     def __init__(self, job_id: str) -> None:
         super().__init__()
@@ -199,11 +203,26 @@ class JobScreen(AppScreen):
     def actions(self) -> tuple[Action, ...]:
         """Returns the page's actions with those of the open tab."""
         extra = {"Log": LOG, "Metrics": CHART, PICTURES: PICTURE_ACTIONS}.get(self.tabs.tab, ())
-        return self.context.keymap.resolve((*extra, *self.ACTIONS, *APP))
+        names = {action.name for action in extra}  # the tab's own take the page's place
+        page = (replace(action, label=self._outside_label) if action.name == "outside" else action
+                for action in self.ACTIONS if action.name not in names)  # fmt: skip
+        return self.context.keymap.resolve((*extra, *page, *APP))
+
+    @property
+    def _outside_label(self) -> str:
+        if self.tabs.picture is not None:
+            return "viewer"
+        return "open folder" if self.tabs.file is not None else "web page"
 
     async def action_perform(self, action_id: str) -> None:
-        """Passes actions of the log and the chart on to them."""
+        """Passes actions of a tab on to it; from the palette, the tab is opened for them."""
         group = action_id.partition(".")[0]
+        if group in _TAB_OF:
+            action = by_id((*LOG, *CHART, *PICTURE_ACTIONS), action_id)
+            if self.refuse(action):
+                return
+            if self.tabs.tab != _TAB_OF[group]:
+                await self.tabs.open(_TAB_OF[group])
         panel = self.tabs.panel
         if group == "log" and isinstance(panel, LogPanel):
             panel.view.action_perform(action_id)
@@ -213,6 +232,23 @@ class JobScreen(AppScreen):
             self.tabs.pictures.action_perform(action_id)
         else:
             await super().action_perform(action_id)
+
+    def all_actions(self) -> tuple[Action, ...]:
+        """Returns the actions of all tabs; doing one opens its tab."""
+        closed = [
+            action
+            for actions in (LOG, CHART, PICTURE_ACTIONS)
+            for action in actions
+            if _TAB_OF[action.group] in self.tabs.title.names
+            if _TAB_OF[action.group] != self.tabs.tab
+        ]
+        return (*super().all_actions(), *self.context.keymap.resolve(closed))
+
+    async def go_to_step(self, step: int) -> None:
+        """Goes to the line of the log about a training step."""
+        await self.tabs.open("Log")
+        if isinstance(panel := self.tabs.panel, LogPanel):
+            panel.view.go_to_step(step)
 
     def command_job(self) -> str | None:
         """Returns the job's id."""
@@ -298,6 +334,13 @@ class JobScreen(AppScreen):
         """Pins the job, or takes its pin away."""
         pin_jobs(self.context, [self.job_id])
 
+    def do_outside(self) -> None:
+        """Opens what is under the cursor outside the app; the job's page where nothing is."""
+        if self.tabs.picture is not None or self.tabs.file is not None:
+            self.do_open()
+        else:
+            self.do_web()
+
     def do_web(self) -> None:
         """Copies the address of the job's page at Replicate and shows it."""
         self._actions.web(self.job_id)
@@ -333,9 +376,20 @@ class JobScreen(AppScreen):
             self.context.copy(self.tabs.file.sha256)
 
     def do_copy_command(self) -> None:
-        """Copy the command line that shows what the open tab shows."""
+        """Asks what to copy of the job and of what the cursor is on."""
         verb = {"Log": "logs", "Metrics": "metrics"}.get(self.tabs.tab, "job")
-        self.context.copy(f"simpletuner-tui {verb} {self.job_id}")
+        command = f"simpletuner-tui {verb} {self.job_id}"
+        file = self.tabs.file
+        path = str(self.tabs.picture or (self.context.outputs / file.path if file else ""))
+        ask_what_to_copy(
+            self.context,
+            [
+                *self._actions.copies(self.job_id, command),
+                ("path", path),
+                ("SHA-256", file.sha256 if file else ""),
+                ("scp", scp_line(path) if path else ""),
+            ],
+        )
 
     @on(VirtualList.Opened)
     async def do_line(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tui.app.keys.actions import PROGRAM
 from tui.base import formatting
 from tui.base.job_status import STATUS_WORDS
 from tui.store.records import JobRow
@@ -12,6 +13,7 @@ from tui.store.shown_cost import shown_cost
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext
+    from tui.app.shell.copy_list import Choice
     from tui.client.client import ControlClient
 
 
@@ -129,6 +131,20 @@ class JobActions:
             )
 
         self._context.call_engine(sync)
+
+    def copies(self, job_id: str, command: str = "") -> list[Choice]:
+        """Returns what can be copied of a job.
+
+        Args:
+            job_id: the job.
+            command: the command line that shows what is on screen, where it is not the job's own.
+        """
+        record = self._context.reader.job(job_id)
+        return [
+            ("command", command or f"{PROGRAM} job {job_id}"),
+            ("id", job_id),
+            ("page", record.web_url if record is not None else ""),
+        ]
 
     def web(self, job_id: str) -> None:
         """Copies the address of the job's page at Replicate and shows it."""

@@ -16,11 +16,13 @@ from tui.app.jobs.actions import JobActions
 from tui.app.jobs.job_list import JobList
 from tui.app.jobs.preview import JobPreview
 from tui.app.keys.actions import JOBS, MOVE, Action
+from tui.app.shell.copy_list import ask_what_to_copy
 from tui.app.shell.jobs_model import SORTS
 from tui.app.shell.messages import EngineState, JobsChanged
 from tui.app.shell.screen import AppScreen
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
+from tui.base.formatting import plural
 from tui.base.job_status import STATUS_WORDS, JobStatus
 from tui.store.records import JobRecord
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 _QUIET: Final = 1.0
 """Seconds without a key before the list may change its order under the cursor."""
 _PREVIEW_DELAY: Final = 0.15
+_NEEDS_ENGINE: Final = frozenset({"cancel", "collect", "publish", "delete", "delete_marked",
+                                  "sync"})  # fmt: skip
 _NEEDS_JOB: Final = frozenset({"open", "cancel", "collect", "publish", "delete", "web", "copy",
                                "copy_command", "mark", "note", "pin", "compare", "rerun",
                                "edit"})  # fmt: skip
@@ -209,15 +213,15 @@ class JobsScreen(AppScreen):
         if name in _NEEDS_JOB and row is None:
             return "There is no job here yet. Press n to start one."
         marks = self.context.model.marks
-        if name in ("cancel", "collect", "publish", "delete", "sync", "note", "pin") and (
-            not self.context.control
-        ):
+        if name in _NEEDS_ENGINE and not self.context.control:
             return self.context.engine.refusal
         if name == "cancel" and not marks and row is not None and row.status.is_terminal:
             return f"{row.name} is over already: {STATUS_WORDS[row.status]}."
         if name in ("rerun", "edit"):
             return self._why_not_again(name)
-        if name == "delete" and not marks and row is not None and row.status.is_active:
+        if name == "delete" and marks:
+            return f"{plural(len(marks), 'job')} marked: the commands (:) delete them, U unmarks."
+        if name == "delete" and row is not None and row.status.is_active:
             return f"{row.name} is still {STATUS_WORDS[row.status]}. Cancel it first (c)."
         if name == "collect" and row is not None and row.status.is_active:
             return f"{row.name} has no files yet; it is {STATUS_WORDS[row.status]}."
@@ -225,7 +229,7 @@ class JobsScreen(AppScreen):
             return f"{row.name} has no files on this machine; f fetches what there is."
         if name in ("filter", "sort", "reverse", "fold") and not self.context.model.total:
             return "There are no jobs yet. Press n to start one."
-        if name == "unmark" and not marks:
+        if name in ("unmark", "delete_marked") and not marks:
             return "Nothing is marked."
         return ""
 
@@ -362,7 +366,12 @@ class JobsScreen(AppScreen):
         self._actions.cancel(self._targets())
 
     def do_delete(self) -> None:
-        """Asks, then deletes the records."""
+        """Asks, then deletes the record of the job under the cursor."""
+        if self.list.job_id:
+            self._actions.delete([self.list.job_id])
+
+    def do_delete_marked(self) -> None:
+        """Asks, then deletes the records of the marked jobs."""
         self._actions.delete(self._targets())
 
     def do_collect(self) -> None:
@@ -399,5 +408,6 @@ class JobsScreen(AppScreen):
             self.context.copy(self.list.job_id)
 
     def do_copy_command(self) -> None:
-        """Copy the command line for this job."""
-        self.context.copy(f"simpletuner-tui job {self.list.job_id}")
+        """Asks what to copy of the job."""
+        if self.list.job_id:
+            ask_what_to_copy(self.context, self._actions.copies(self.list.job_id))

@@ -22,11 +22,14 @@ class Action:
     Attributes:
         id: `<group>.<name>`, the name used in settings (`[ui.keys]`).
         label: the short word of the footer and the palette.
-        keys: keys that do it, in Textual's names; the first one is shown.
+        keys: keys that do it, in Textual's names; the first one is shown. Without any, the action
+            is in the palette alone.
         help: a sentence.
         command: the command line that does or shows the same; `{job}` stands for the job's id.
             Empty when there is none.
         footer: rank in the footer, 1 the most important; 0 keeps it out.
+        old: keys that it had in the release before. One that is free works on for two releases; it
+            and one that does something else by now say once which key is the right one.
     """
 
     id: str
@@ -35,6 +38,7 @@ class Action:
     help: str
     command: str = ""
     footer: int = 0
+    old: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -65,6 +69,17 @@ GROUP_TITLES: Final = {
     "compare": "Compare",
     "new": "New job",
 }
+VIEWS: Final = {
+    "Jobs": ("jobs", "move"),
+    "Cloud": ("cloud", "move"),
+    "Publishing": ("publishing", "move"),
+    "Job page": ("job", "move"),
+    "Job page, Log": ("job", "log", "move"),
+    "Job page, Metrics": ("job", "chart"),
+    "Job page, Pictures": ("job", "pictures"),
+    "New job": ("new", "move"),
+}
+"""The groups whose keys work at the same time, besides those that work everywhere (`app`)."""
 
 APP: Final = (
     Action("app.cloud", "Cloud", ("1",), "Account, hardware, versions and the listener."),
@@ -87,7 +102,9 @@ APP: Final = (
     ),
     Action("app.help", "help", ("question_mark",), "The keys that work here.", footer=90),
     Action("app.notices", "notices", ("ctrl+n",), "Messages shown so far, the newest first."),
-    Action("app.theme", "theme", ("T",), "Next theme: dark, light, the terminal's own colours."),
+    Action(
+        "app.theme", "theme", (), "Next theme: dark, light, the terminal's own colours.", old=("T",)
+    ),
     Action("app.mouse", "mouse", ("m",), "Let the mouse go, so that the terminal selects text."),
     Action(
         "app.redraw", "redraw", ("ctrl+l",), "Draw the screen again, if something disturbed it."
@@ -157,19 +174,21 @@ JOBS: Final = (
         "jobs.delete",
         "delete",
         ("d",),
-        "Remove the records of finished jobs, after a question. Delivered files stay.",
+        "Remove the record of a finished job, after a question. Delivered files stay.",
         footer=9,
     ),
+    Action("jobs.delete_marked", "delete marked jobs", (),
+           "Remove the records of the marked jobs that are finished, after a question."),
     Action("jobs.sort", "sort", ("s",), "Sort by the next column.", footer=8),
     Action("jobs.reverse", "reverse", ("S",), "Turn the order round."),
-    Action("jobs.sync", "sync", ("R",), "Bring in jobs that were started elsewhere."),
+    Action("jobs.sync", "look again", ("R",), "Bring in jobs that were started elsewhere."),
     Action("jobs.web", "web page", ("o",), "Show and copy the job's page at Replicate."),
     Action("jobs.copy", "copy id", ("y",), "Copy the job's id.", footer=10),
     Action(
         "jobs.copy_command",
-        "copy command",
+        "copy …",
         ("Y",),
-        "Copy the command line that shows this job.",
+        "Choose what to copy: the command line that shows the job, its id or page.",
         f"{PROGRAM} job {{job}}",
     ),
     Action("jobs.fold", "preview", ("z",), "Fold or unfold the preview."),
@@ -178,13 +197,15 @@ JOBS: Final = (
 
 CLOUD: Final = (
     Action("cloud.edit", "change", ("e", "enter"), "Change what this card is about.", footer=1),
-    Action("cloud.check_all", "check all", ("v",), "Make every check again, side by side.",
-           f"{PROGRAM} doctor", footer=2),
-    Action("cloud.check", "check", ("c",), "Make the checks of this card again.", footer=3),
+    Action("cloud.check_all", "check all", ("T",), "Make every check again, side by side.",
+           f"{PROGRAM} doctor", footer=2, old=("v",)),
+    Action("cloud.check", "check", ("t",), "Make the checks of this card again.", footer=3,
+           old=("c",)),
     Action("cloud.next", "next card", ("tab", "l", "right"), "Go to the next card.", footer=4),
     Action("cloud.previous", "card before", ("shift+tab", "h", "left"), "Go to the card before."),
-    Action("cloud.days", "days", ("w",), "The spending chart over 7, 30 or 90 days.",
-           f"{PROGRAM} spending", footer=5),
+    Action("cloud.days", "more days", ("plus",), "The spending chart over 7, 30 or 90 days.",
+           f"{PROGRAM} spending", footer=5, old=("w",)),
+    Action("cloud.fewer_days", "fewer days", ("minus",), "Fewer days in the spending chart."),
     Action("cloud.copy", "copy", ("y",), "Copy what the card has to copy: a command, an address, "
            "or the path of the settings file.", footer=6),
     Action("cloud.back", "back", ("escape",), "Back to where you came from.", footer=70),
@@ -203,36 +224,38 @@ PUBLISHING: Final = (
     Action("publishing.best", "best", ("b",),
            "Publish the checkpoint with the lowest loss, smoothed over the steps before it.",
            f"{PROGRAM} publish {{job}} --checkpoint best --to PLACE", footer=4),
-    Action("publishing.compare", "compare", ("=",), "The job's checkpoints by step and loss.",
-           f"{PROGRAM} artifacts {{job}}", footer=5),
+    Action("publishing.compare", "compare", ("equals_sign",),
+           "The job's checkpoints by step and loss.", f"{PROGRAM} artifacts {{job}}", footer=5),
     Action("publishing.pause", "pause", ("space",), "Pause the transfer, or go on with it.",
            f"{PROGRAM} transfers pause ID", footer=3),
     Action("publishing.cancel", "cancel", ("c",),
            "Cancel the transfer, after a question. Half-sent files are removed there.",
            f"{PROGRAM} transfers cancel ID", footer=4),
-    Action("publishing.retry", "retry", ("r",), "Try again; what has arrived is not sent again.",
+    Action("publishing.retry", "again", ("r",), "Try again; what has arrived is not sent again.",
            f"{PROGRAM} transfers retry ID", footer=3),
     Action("publishing.sooner", "sooner", ("K",), "Let the transfer go before the one above it.",
            footer=8),
     Action("publishing.later", "later", ("J",), "Let the transfer below it go first.", footer=9),
-    Action("publishing.limit", "speed limit", ("w",), "How fast all transfers together may be.",
-           footer=7),
-    Action("publishing.add", "add place", ("a",), "Add a destination: the Hub, an S3 bucket or a "
-           "folder.", f"{PROGRAM} destinations add NAME --kind hub", footer=10),
-    Action("publishing.edit", "change", ("e",), "Change the destination.", footer=3),
+    Action("publishing.limit", "speed limit", (), "How fast all transfers together may be.",
+           old=("w",)),
+    Action("publishing.add", "add place", (), "Add a destination: the Hub, an S3 bucket or a "
+           "folder.", f"{PROGRAM} destinations add NAME --kind hub", old=("a",)),
+    Action("publishing.edit", "change", ("e",),
+           "Change the destination; on transfers, how fast all of them may be.", footer=3),
     Action("publishing.test", "test", ("t",),
            "Write, read back and delete a small file at the destination.",
            f"{PROGRAM} destinations test NAME", footer=4),
-    Action("publishing.test_all", "test all", ("v",), "Test every destination, side by side."),
-    Action("publishing.clear", "off the list", ("z",),
+    Action("publishing.test_all", "test all", ("T",), "Test every destination, side by side.",
+           old=("v",)),
+    Action("publishing.clear", "off the list", (),
            "Take a transfer that has ended off the list; what has arrived stays known.",
-           f"{PROGRAM} transfers clear ID", footer=6),
-    Action("publishing.clear_all", "clear list", ("Z",),
+           f"{PROGRAM} transfers clear ID", old=("z",)),
+    Action("publishing.clear_all", "clear list", ("D",),
            "Take all transfers that have ended off the list.", f"{PROGRAM} transfers clear",
-           footer=16),
+           footer=16, old=("Z",)),
     Action("publishing.delete", "delete", ("d",),
-           "Delete local copies that are safe elsewhere, or remove a destination; asks first.",
-           footer=6),
+           "Delete local copies that are safe elsewhere, or remove a destination; asks first. "
+           "Takes a transfer that has ended off the list.", footer=6),
     Action("publishing.fetch", "fetch again", ("f",), "Fetch what is not here, if it can be had.",
            f"{PROGRAM} collect {{job}}", footer=7),
     Action("publishing.filter", "filter", ("slash",), "Narrow the jobs: flux loss<0.2.", footer=11),
@@ -240,13 +263,15 @@ PUBLISHING: Final = (
            footer=14),
     Action("publishing.copy", "copy path", ("y",),
            "Copy the path of the file, or the address of what is under the cursor.", footer=13),
-    Action("publishing.copy_link", "copy link", ("u",), "Copy the address where it is published.",
-           footer=15),
-    Action("publishing.copy_hash", "copy sha256", ("x",), "Copy the file's SHA-256."),
-    Action("publishing.copy_command", "copy command", ("Y",),
-           "Copy the command line that shows this.", f"{PROGRAM} artifacts {{job}}"),
-    Action("publishing.new", "new job", ("n",), "Start a job.", f"{PROGRAM} submit CONFIG",
-           footer=16),
+    Action("publishing.copy_link", "copy link", (), "Copy the address where it is published.",
+           old=("u",)),
+    Action("publishing.copy_hash", "copy sha256", (), "Copy the file's SHA-256.", old=("x",)),
+    Action("publishing.copy_command", "copy …", ("Y",),
+           "Choose what to copy: the command line that shows this, path, addresses, SHA-256.",
+           f"{PROGRAM} artifacts {{job}}", footer=15),
+    Action("publishing.new", "new", ("n",),
+           "What the panel lists, one more: a job, a transfer, a destination.",
+           f"{PROGRAM} submit CONFIG", footer=16),
     Action("publishing.back", "back", ("escape",),
            "Clear the filter, go to the artifacts, then back to where you came from.", footer=70),
 )  # fmt: skip
@@ -269,7 +294,7 @@ def by_id(actions: Iterable[Action], action_id: str) -> Action:
 
 def in_footer(actions: Iterable[Action]) -> Iterator[Action]:
     """Returns the actions that the footer shows, the most important first."""
-    shown = [action for action in actions if action.footer]
+    shown = [action for action in actions if action.footer and action.keys]
     return iter(sorted(shown, key=lambda action: action.footer))
 
 
@@ -304,13 +329,17 @@ JOB: Final = (
            footer=24),
     Action("job.copy", "copy", ("y",), "Copy what the cursor is on; the job's id where nothing is.",
            footer=40),
-    Action("job.copy_command", "copy command", ("Y",), "Copy the command line that shows this.",
+    Action("job.copy_command", "copy …", ("Y",),
+           "Choose what to copy: the command line that shows this, id, page, path, SHA-256.",
            f"{PROGRAM} job {{job}}"),
-    Action("job.copy_hash", "copy sha256", ("x",), "Copy the SHA-256 of the file."),
+    Action("job.copy_hash", "copy sha256", (), "Copy the SHA-256 of the file.", old=("x",)),
     Action("job.line", "show", ("enter",),
            "Show the line in full; in a diagnosis, the line of the log it is about.", footer=10),
-    Action("job.open", "open folder", ("O",), "Show the folder of the file in the desktop."),
-    Action("job.web", "web page", ("o",), "Show and copy the job's page at Replicate."),
+    Action("job.outside", "outside", ("o",), "Outside this window: the job's page at Replicate; "
+           "of a file its folder, of a picture a viewer."),
+    Action("job.open", "open folder", (), "Show the folder of the file in the desktop.",
+           old=("O",)),
+    Action("job.web", "web page", (), "Show and copy the job's page at Replicate."),
     Action("job.back", "back", ("escape",), "One step back: selection, filter, then the list.",
            footer=70),
 )  # fmt: skip
@@ -320,30 +349,37 @@ LOG: Final = (
     Action("log.next", "next hit", ("n",), "The next hit below.", footer=2),
     Action("log.previous", "hit before", ("N",), "The next hit above."),
     Action("log.only", "only hits", ("ampersand",), "Show only lines with hits, or all again."),
-    Action("log.show", "show", ("t",),
-           "Show all lines, all but progress bars, stages and checkpoints, or problems.", footer=3),
-    Action("log.step", "go to step", ("s",), "Go to the line of a training step.", footer=4),
+    Action("log.show", "fewer kinds", ("minus",),
+           "Show all lines, all but progress bars, stages and checkpoints, or problems.", footer=3,
+           old=("t",)),
+    Action("log.more", "more kinds", ("plus",), "Show more kinds of lines again."),
+    Action("log.step", "go to step", (), "Go to the line of a training step; :1200 goes to 1200.",
+           old=("s",)),
     Action("log.wrap", "wrap", ("w",), "Wrap long lines, or cut them at the edge.", footer=5),
     Action("log.left", "scroll left", ("left", "h"), "Scroll long lines to the left."),
     Action("log.right", "scroll right", ("right", "l"), "Scroll long lines to the right."),
-    Action("log.select", "select", ("V", "space"), "Begin or end a selection of lines.", footer=6),
+    Action("log.select", "select", ("v", "space"), "Begin or end a selection of lines.", footer=6,
+           old=("V",)),
     Action("log.copy", "copy", ("y",), "Copy the selected lines, or the line of the cursor.",
            f"{PROGRAM} logs {{job}}", footer=7),
-    Action("log.save", "save", ("S",), "Save a copy of the whole log.",
-           f"{PROGRAM} logs {{job}} > job.log"),
+    Action("log.save", "save", ("ctrl+s",), "Save a copy of the whole log.",
+           f"{PROGRAM} logs {{job}} > job.log", old=("S",)),
     Action("log.pipe", "pipe", ("vertical_line",), "Give what is shown to a command.",
            f"{PROGRAM} logs {{job}} | less"),
-    Action("log.pager", "pager", ("v",), "Open the log in $PAGER.",
-           f"{PROGRAM} logs {{job}} | less"),
+    Action("log.pager", "pager", (), "Open the log in $PAGER.",
+           f"{PROGRAM} logs {{job}} | less", old=("v",)),
 )  # fmt: skip
 CHART: Final = (
-    Action("chart.next", "next metric", ("n",), "The next series: loss, learning rate, others.",
-           footer=1),
-    Action("chart.previous", "metric before", ("N",), "The series before."),
+    Action("chart.next", "next metric", ("down", "j"),
+           "The next series: loss, learning rate, others.", footer=1, old=("n",)),
+    Action("chart.previous", "metric before", ("up", "k"), "The series before.", old=("N",)),
     Action("chart.smooth", "smoothing", ("s",), "More smoothing, and none again after the most.",
            footer=2),
-    Action("chart.log_scale", "log scale", ("x",), "A logarithmic or a linear axis.", footer=3),
-    Action("chart.zoom_in", "zoom in", ("plus",), "Half as many steps.", footer=4),
+    Action("chart.less_smooth", "less smoothing", ("S",), "Less smoothing."),
+    Action("chart.log_scale", "log scale", ("X",), "A logarithmic or a linear axis.", footer=3,
+           old=("x",)),
+    Action("chart.zoom_in", "zoom in", ("plus",), "Half as many steps.", footer=4,
+           old=("equals_sign",)),
     Action("chart.zoom_out", "zoom out", ("minus",), "Twice as many steps.", footer=5),
     Action("chart.whole", "whole run", ("0",), "The whole run, without the cursor.", footer=6),
     Action("chart.left", "cursor left", ("left", "h"), "The point to the left."),
@@ -430,21 +466,22 @@ NEW: Final = (
            f"{PROGRAM} submit CONFIG", footer=1),
     Action("new.edit", "change", ("enter", "l", "right"), "Change the field of the cursor.",
            footer=2),
-    Action("new.request", "view request", ("v",), "The exact request, secrets masked.", footer=4),
+    Action("new.request", "view request", (), "The exact request, secrets masked.", old=("v",)),
     Action("new.dry_run", "dry run", ("t",),
-           "Check everything again and show all of it; nothing is sent.",
+           "Check everything again and show all of it, the request as well; nothing is sent.",
            f"{PROGRAM} check CONFIG", footer=5),
-    Action("new.starter", "starter", ("b",), "Begin with a config for a common model family.",
-           footer=6),
-    Action("new.recommend", "recommended", ("r",),
-           "Fill in the delivery that is most likely to work, with sensible settings.", footer=8),
+    Action("new.starter", "starter", ("n",), "Begin with a config for a common model family.",
+           footer=6, old=("b",)),
+    Action("new.recommend", "recommended", ("b",),
+           "Fill in the delivery that is most likely to work, with sensible settings.", footer=8,
+           old=("r",)),
     Action("new.fix_delivery", "mend", ("f",),
            "Make the change that a finding names: that of the cursor, else the first, such as "
            "intervals, steps or batch so that the final weights leave the trainer.",
            f"{PROGRAM} check CONFIG --fix-delivery", footer=3),
     Action("new.switch", "checks", ("tab", "shift+tab"), "To the checks, and back.", footer=7),
-    Action("new.stop", "stop upload", ("x",), "Stop packing or uploading; the job is cancelled.",
-           footer=3),
+    Action("new.stop", "stop upload", ("c",), "Stop packing or uploading; the job is cancelled.",
+           footer=3, old=("x",)),
     Action("new.clear", "clear field", ("delete", "backspace"),
            "The field's own value instead of yours."),
     Action("new.copy_command", "copy command", ("Y",),

@@ -248,9 +248,16 @@ class LogView(Widget, can_focus=True):
         self._show(lambda: document.show(document.shown, only_hits=not document.only_hits))
 
     def do_show(self) -> None:
-        """Changes to the next kind of shown lines."""
+        """Shows fewer kinds of lines, and all again after the fewest."""
+        self._show_kinds(1)
+
+    def do_more(self) -> None:
+        """Shows more kinds of lines, and the fewest after all."""
+        self._show_kinds(-1)
+
+    def _show_kinds(self, by: int) -> None:
         document = self.document
-        further = SHOWN[(SHOWN.index(document.shown) + 1) % len(SHOWN)]
+        further = SHOWN[(SHOWN.index(document.shown) + by) % len(SHOWN)]
         self._show(lambda: document.show(further, only_hits=document.only_hits))
 
     def _show(self, change: Callable[[], None]) -> None:
@@ -318,7 +325,7 @@ class LogView(Widget, can_focus=True):
     def _empty_text(self) -> str:
         if not self.document.log.size:
             return "No log yet. It appears here as soon as the trainer writes the first line."
-        return "Looking…" if self.busy else "No line is like that. t and esc show other lines."
+        return "Looking…" if self.busy else "No line is like that. + and esc show other lines."
 
     def _is_thumb(self, y: int) -> bool:
         size, rows = self.document.log.size, self.window.rows()

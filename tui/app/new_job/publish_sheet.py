@@ -40,7 +40,7 @@ class PublishSheet(ModalScreen[None]):
         Binding("escape,q", "leave", "back"),
         Binding("enter,l,right,space", "edit", "change"),
         Binding("delete,backspace", "clear", "clear"),
-        Binding("r", "recommend", "recommended"),
+        Binding("b", "recommend", "recommended"),
     ]
 
     def __init__(self, flow: DraftSubmission) -> None:
@@ -79,7 +79,7 @@ class PublishSheet(ModalScreen[None]):
         fields = sheet_of(flow.draft, flow.answer, flow.errors)
         self.form.set(fields)
         self.form.styles.height = max(1, min(len(fields), self.app.size.height - 6))
-        state = "checking…" if flow.checking else "r recommended"
+        state = "checking…" if flow.checking else "b recommended"
         self.sheet_title.set(("Publishing",), ("enter change", "del clear", state, "esc back"))
 
     @on(VirtualList.Opened)

@@ -69,7 +69,7 @@ class NewJobScreen(AppScreen):
         self._given.setdefault("hardware", self.context.settings.cloud.hardware)
         self.flow = DraftSubmission(self.context, self, self._given, self.show_all)
         self.form = FormList()
-        self.checks = EntryList("enter chooses a config, b is for a starter")
+        self.checks = EntryList("enter chooses a config, n is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
         self.edge = PanelTitle(joined=True)
         self.editor = FieldEditor(self.context, self, self.flow, self.edge)
@@ -199,7 +199,7 @@ class NewJobScreen(AppScreen):
                 filled = round(30 * min(1.0, upload.done / upload.total))
                 bar = "█" * filled + "░" * (30 - filled)
             self.progress.set([(f"▲ {bar} {words}".replace("  ", " "), "accent"),
-                               ("x stops it" if flow.job_id else "", "dim")])  # fmt: skip
+                               ("c stops it" if flow.job_id else "", "dim")])  # fmt: skip
         self.progress.display = shown
 
     # -- what can be done ---------------------------------------------------------------------
@@ -287,6 +287,11 @@ class NewJobScreen(AppScreen):
             self.context.tell(error.message, error.advice, "error")
             return
         lines = check_text.dry_run_entries(answer, max(40, self.size.width - 12))
+        lines += [
+            Entry(),
+            entry("The exact request", "strong"),
+            *check_text.request_entries(answer),
+        ]
         self.context.push_screen(Page("Dry run: nothing was sent", lines))
 
     def do_back(self) -> None:

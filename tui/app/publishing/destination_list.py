@@ -48,7 +48,7 @@ class DestinationList(VirtualList):
 
     def empty_lines(self) -> list[str]:
         """Returns a message about how to add a destination."""
-        return ["No destination yet. a adds one: the Hub, an S3 bucket, a folder."]
+        return ["No destination yet. n adds one: the Hub, an S3 bucket, a folder."]
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
         """Returns name, kind, place and test."""

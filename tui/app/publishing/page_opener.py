@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tui.app.widgets.picker import PageActions
     from tui.store.transfer_records import DestinationRecord
 
-_ON_FILE: Final = ("publish", "delete", "fetch", "show", "copy_link", "copy_hash")
-_ON_TRANSFER: Final = ("pause", "cancel", "retry", "copy_link")
+_ON_FILE: Final = ("publish", "delete", "fetch", "show", "copy_command")
+_ON_TRANSFER: Final = ("pause", "cancel", "retry", "copy_command")
 
 
 class PageOpener:

@@ -9,6 +9,7 @@ from tui.app.keys.actions import Action
 from tui.app.publishing.artifact_list import Row
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
+_NO_PLACE: Final = "There is no destination yet; n on their panel adds one."
 NO_CHECKPOINTS: Final = "This job has no checkpoints to compare."
 _NO_ENGINE: Final = "The engine does not answer; this is possible when it does."
 _NEEDS_ENGINE: Final = frozenset({
@@ -17,25 +18,31 @@ _NEEDS_ENGINE: Final = frozenset({
 })  # fmt: skip
 _OF: Final = {
     "artifacts": frozenset({"best", "compare", "fetch", "filter", "show", "copy_hash", "left"}),
-    "transfers": frozenset(
-        {"pause", "cancel", "retry", "sooner", "later", "limit", "clear", "clear_all"}
-    ),
-    "destinations": frozenset({"edit", "test"}),
+    "transfers": frozenset({"pause", "cancel", "retry", "sooner", "later", "clear", "clear_all"}),
+    "destinations": frozenset({"test"}),
 }
 """Actions that belong to one panel."""
-_ANYWHERE: Final = frozenset({"add", "test_all", "next", "previous", "back", "limit", "new"})
+_ANYWHERE: Final = frozenset({"add", "test_all", "next", "previous", "back", "limit"})
 
 
 _FIRST: Final = {
-    "artifacts": ("open", "publish", "delete", "next", "filter", "best", "compare", "fetch", "add",
-                  "new", "copy", "limit", "show", "copy_link"),
-    "transfers": ("open", "pause", "cancel", "retry", "next", "limit", "clear", "clear_all",
-                  "sooner", "later", "publish", "copy_link", "add", "new", "copy"),
-    "destinations": ("add", "edit", "test", "test_all", "delete", "next", "open", "publish",
-                     "limit", "new", "copy"),
+    "artifacts": ("open", "publish", "delete", "next", "filter", "best", "compare", "fetch", "new",
+                  "copy", "show", "copy_command"),
+    "transfers": ("open", "pause", "cancel", "retry", "next", "edit", "delete", "clear_all",
+                  "sooner", "later", "new", "copy", "copy_command"),
+    "destinations": ("new", "edit", "test", "test_all", "delete", "next", "open", "publish",
+                     "copy", "copy_command"),
 }  # fmt: skip
 """What the footer shows of each panel, the most important first."""
-_SHORT: Final = {"next": "panel", "limit": "limit"}
+_LABELS: Final = {
+    ("artifacts", "new"): "new job",
+    ("transfers", "edit"): "limit",
+    ("transfers", "delete"): "off the list",
+    ("transfers", "new"): "new transfer",
+    ("destinations", "new"): "add",
+    ("destinations", "delete"): "remove",
+}
+"""Labels of actions that are about what the panel lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +81,11 @@ def for_panel(action: Action, panel: str, *, paused: bool = False) -> Action:
         return action
     first = _FIRST[panel]
     rank = first.index(action.name) + 1 if action.name in first else 0
-    label = _SHORT.get(action.name, action.label)
+    label = _LABELS.get((panel, action.name), action.label)
     if action.name == "pause" and paused:
         label = "go on"
-    elif action.name == "add" and panel == "destinations":
-        label = "add"
+    elif action.name == "next":
+        label = "panel"
     return replace(action, footer=rank, label=label)
 
 
@@ -90,7 +97,7 @@ def why_not(name: str, here: Selection) -> str:
     if name in _NEEDS_ENGINE and not here.engine:
         return _NO_ENGINE
     if name == "test_all":
-        return "" if here.places else "There is no destination yet; a adds one."
+        return "" if here.places else _NO_PLACE
     if name in _ANYWHERE:
         return ""
     if here.panel == "transfers":
@@ -102,8 +109,10 @@ def why_not(name: str, here: Selection) -> str:
 
 def _artifact(name: str, here: Selection) -> str:
     row = here.row
-    if name == "filter":
+    if name in ("filter", "new"):
         return ""
+    if name == "edit":
+        return "This is about destinations and transfers; tab goes there."
     if row is None:
         return "There are no files here yet."
     on_file = row.kind == "file"
@@ -139,11 +148,19 @@ _AGAIN: Final = (TransferState.FAILED, TransferState.CANCELLED, TransferState.UN
 
 def _transfer(name: str, here: Selection) -> str:
     transfer = here.transfer
-    if name in ("show", "delete", "filter"):
+    if name in ("show", "filter"):
         return "This is about artifacts; tab goes there."
+    if name == "edit":
+        return ""
+    if name in ("new", "publish") and here.row is None:
+        return "There is nothing to publish yet."
+    if name in ("new", "publish"):
+        return ""
     if transfer is None:
         return "There is no transfer here. p on an artifact makes one."
-    if name == "clear" and (transfer.state.is_active or transfer.state is TransferState.PAUSED):
+    if name in ("clear", "delete") and (
+        transfer.state.is_active or transfer.state is TransferState.PAUSED
+    ):
         return "It has not ended; c cancels it."
     state = transfer.state
     if name == "pause" and not (state.is_active or state is TransferState.PAUSED):
@@ -162,8 +179,10 @@ def _transfer(name: str, here: Selection) -> str:
 def _destination(name: str, here: Selection) -> str:
     if name == "show":
         return "This is about artifacts; tab goes there."
+    if name == "new":
+        return ""
     if here.destination is None:
-        return "There is no destination yet; a adds one."
+        return _NO_PLACE
     if name == "copy_link":
         return "This is about what is published; tab goes there."
     if name == "publish" and here.row is None:

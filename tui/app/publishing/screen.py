@@ -18,6 +18,7 @@ from tui.app.publishing.panels import Panels
 from tui.app.publishing.reasons import NO_CHECKPOINTS, for_panel, why_not
 from tui.app.publishing.selection import SelectionReader
 from tui.app.publishing.state import TEST_FACT, PublishingState
+from tui.app.shell.copy_list import ask_what_to_copy, scp_line
 from tui.app.shell.messages import EngineState, JobsChanged
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.control import show_folder
@@ -284,16 +285,23 @@ class PublishingScreen(AppScreen):
             self._job_actions.collect([job_id])
 
     def do_delete(self) -> None:
-        """Asks, then deletes local copies or a destination."""
+        """Asks, then deletes local copies or a destination; takes a transfer off the list."""
         destination, job_id = self._destination, self.command_job()
-        if self.panels.current == "destinations" and destination is not None:
+        if self.panels.current == "transfers":
+            self.do_clear()
+        elif self.panels.current == "destinations" and destination is not None:
             self._actions.remove_destination(destination)
         elif job_id:
             self._actions.delete_files(job_id, self.panels.name_of(job_id), self.panels.files)
 
     def do_new(self) -> None:
-        """Opens the form for a new job."""
-        self.context.new_job()
+        """Opens the form for one more of what the panel lists."""
+        if self.panels.current == "transfers":
+            self.do_publish()
+        elif self.panels.current == "destinations":
+            self.do_add()
+        else:
+            self.context.new_job()
 
     # -- transfers ----------------------------------------------------------------------------
 
@@ -349,8 +357,10 @@ class PublishingScreen(AppScreen):
         self._edit(None)
 
     def do_edit(self) -> None:
-        """Opens the form of the destination under the cursor."""
-        if self._destination is not None:
+        """Opens the form of the destination under the cursor; on transfers, of their limit."""
+        if self.panels.current == "transfers":
+            self.do_limit()
+        elif self._destination is not None:
             self._edit(self._destination)
 
     def _edit(self, record: DestinationRecord | None) -> None:
@@ -400,8 +410,21 @@ class PublishingScreen(AppScreen):
             self.context.copy(str(row.item["sha256"]))
 
     def do_copy_command(self) -> None:
-        """Copies the command line that shows what is under the cursor."""
-        self.context.copy(self.panels.command_line())
+        """Asks what to copy of what is under the cursor."""
+        row = self.panels.artifacts.row if self.panels.current == "artifacts" else None
+        item = row.item if row is not None and row.kind == "file" else None
+        links, text = self.panels.links, self.panels.copy_text()
+        names = ["link", *(f"link {number}" for number in range(2, len(links) + 1))]
+        ask_what_to_copy(
+            self.context,
+            [
+                ("command", self.panels.command_line()),
+                ("path" if item else "name", "" if text in links else text),
+                *zip(names, links, strict=False),
+                ("SHA-256", str(item["sha256"]) if item else ""),
+                ("scp", scp_line(text) if item else ""),
+            ],
+        )
 
     def do_show(self) -> None:
         """Opens the folder of the file on the desktop."""

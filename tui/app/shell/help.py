@@ -149,8 +149,6 @@ class HelpScreen(ModalScreen[None]):
             return
         action, target = line[0], self._target
         self.dismiss()
-        if action.group == "move":
-            return
         if isinstance(target, AppScreen):
             target.call_later(target.action_perform, action.id)
 

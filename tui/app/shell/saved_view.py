@@ -34,6 +34,7 @@ class SavedView:
         job: id of the job under the cursor.
         theme: the theme, and
         theme_set: the theme of the settings then; a setting changed since wins over `theme`.
+        told: the moved keys that the user was told about.
     """
 
     screen: str = "jobs"
@@ -43,6 +44,7 @@ class SavedView:
     job: str = ""
     theme: str = ""
     theme_set: str = ""
+    told: str = ""
 
 
 def load_view(home: Home) -> SavedView:

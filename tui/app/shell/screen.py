@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.app.keys.actions import APP, Action, by_id
-from tui.app.keys.keymap import bindings
+from tui.app.keys.keymap import MOVED, bindings, moved_key
 from tui.app.shell.top_bar import TopBar
 from tui.app.widgets.footer import KeyFooter
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 MIN_WIDTH: Final = 60
 MIN_HEIGHT: Final = 15
+_READ: Final = 4.0
+"""Seconds that a message stays: the same refusal is not stacked on itself meanwhile."""
 
 
 class AppScreen(Screen[Any]):
@@ -35,6 +38,9 @@ class AppScreen(Screen[Any]):
     """The screen marked in the top bar."""
     MOVES: ClassVar[tuple[Action, ...]] = ()
     """Moves of the list on this screen, for the help."""
+    HAS_STEPS: ClassVar[bool] = False
+    """Whether a number in the palette is a training step to go to."""
+    _said_no: tuple[str, float] = ("", 0.0)
 
     def __init_subclass__(cls, **options: Any) -> None:
         own = cls.__dict__.get("BINDINGS", [])
@@ -63,6 +69,13 @@ class AppScreen(Screen[Any]):
         """Returns the actions of the screen, with the user's keys."""
         return self.context.keymap.resolve((*self.ACTIONS, *APP))
 
+    def all_actions(self) -> tuple[Action, ...]:
+        """Returns what the palette offers: also actions without a key, and the moves."""
+        return (*self.actions(), *self.context.keymap.resolve(self.MOVES))
+
+    async def go_to_step(self, step: int) -> None:
+        """Goes to a training step, on a screen that `HAS_STEPS`."""
+
     def why_not(self, action: Action) -> str:  # noqa: ARG002  for subclasses
         """Returns why an action cannot be done now; empty when it can."""
         return ""
@@ -80,11 +93,12 @@ class AppScreen(Screen[Any]):
 
     async def action_perform(self, action_id: str) -> None:
         """Does an action, or tells why it cannot be done."""
-        action = by_id((*self.ACTIONS, *APP), action_id)
         self.context.last_key = time.monotonic()
-        reason = self.why_not(action)
-        if reason:
-            self.context.tell(reason)
+        if action_id.startswith("move."):
+            self._move_in_list(action_id)
+            return
+        action = by_id((*self.ACTIONS, *APP), action_id)
+        if self.refuse(action):
             return
         method: Callable[[], Any] = getattr(self, action.method, None) or getattr(
             self.context, action.method
@@ -92,6 +106,43 @@ class AppScreen(Screen[Any]):
         result = method()
         if result is not None and hasattr(result, "__await__"):
             await result
+
+    async def on_key(self, event: events.Key) -> None:
+        """Says once where an action has gone whose key was moved; a free key does it still."""
+        if event.key not in MOVED:
+            return
+        moved = moved_key(event.key, self.actions(), self.MOVES)
+        if moved is None:
+            return
+        told = self.context.keymap.told
+        if moved.name not in told:
+            told.add(moved.name)
+            self.context.tell(moved.words)
+        if moved.free:
+            event.stop()
+            await self.action_perform(moved.action.id)
+
+    def refuse(self, action: Action) -> bool:
+        """Says why an action cannot be done, once at a time; returns whether it cannot."""
+        reason, now = self.why_not(action), time.monotonic()
+        before, said = self._said_no
+        if reason and (reason != before or now - said > _READ):
+            self._said_no = reason, now
+            self.context.tell(reason)
+        return bool(reason)
+
+    def _move_in_list(self, action_id: str) -> None:
+        """Moves in the list that has the keys, from the palette or the help."""
+        here = self.focused
+        if here is None or not any(
+            isinstance(one, Binding) and one.id == action_id
+            for one in getattr(here, "BINDINGS", ())
+        ):
+            self.context.tell("There is nothing to move in here.")
+        elif action_id == "move.top":  # the key has to be pressed twice, this not
+            cast("Any", here).key_home()
+        else:
+            cast("Any", here).action_perform(action_id)
 
     # -- life ---------------------------------------------------------------------------------
 
