@@ -54,7 +54,8 @@ COLUMNS: Final = (
     Column("ETA", "eta", 6, from_width=66, right=True),
     Column("COST", "cost", 7, right=True),
 )
-_STAYING: Final = ("name", "state", "created", "cost")
+_LEAVING: Final = ("best", "step", "model", "hw", "loss", "eta", "progress")
+"""Which columns give way where room is short, the first one first."""
 _GUTTER: Final = 5  # cursor, warning, mark and a space on each side of them
 _GAP: Final = 2
 _LIVE: Final = ("progress", "step", "loss", "best", "eta")
@@ -76,8 +77,10 @@ def place_columns(width: int) -> tuple[Placed, ...]:
     """Returns the columns that fit into `width` cells, widened to fill it."""
     shown = [column for column in COLUMNS if column.from_width <= width]
     room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
-    while len(shown) > 3 and sum(column.width for column in shown) > room:
-        shown.remove(next(c for c in reversed(shown) if c.sort not in _STAYING))
+    for leaving in _LEAVING:
+        if sum(column.width for column in shown) <= room:
+            break
+        shown = [column for column in shown if column.sort != leaving]
         room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
     spare = max(0, room - sum(column.width for column in shown))
     shares = sum(column.grow for column in shown) or 1

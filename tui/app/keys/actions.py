@@ -77,6 +77,7 @@ VIEWS: Final = {
     "Job page, Log": ("job", "log", "move"),
     "Job page, Metrics": ("job", "chart"),
     "Job page, Pictures": ("job", "pictures"),
+    "Compare": ("compare",),
     "New job": ("new", "move"),
 }
 """The groups whose keys work at the same time, besides those that work everywhere (`app`)."""
