@@ -87,6 +87,18 @@ def test_a_transfer_resumes_after_the_engine_is_killed(
     assert done["files"][0]["proof"] == "read back"
     (answer,) = tui_json("artifacts", job_id)["jobs"]
     assert answer["files"][0]["published"][0]["link"] == arrived.as_uri()
+    tui_json("pin", job_id)
+    assert tui_json("free", "--keep", "0", "--yes")["freeable"] == []  # pinned
+    tui_json("unpin", job_id)
+    shown = tui_json("free", "--older-than", "1")
+    assert (shown["bytes"], shown["cleared"]) == (SIZE, [])
+    assert [one["files"] for one in shown["freeable"]] == [["x/model.bin"]]
+    assert source.exists(), "nobody has agreed"
+    (gone,) = tui_json("free", "--older-than", "1", "--yes")["cleared"]
+    assert [one["at"] for one in gone["deleted"]] == [arrived.as_uri()]
+    assert not source.exists()
+    assert arrived.stat().st_size == SIZE
+    assert tui_json("free")["bytes"] == 0
 
 
 def test_destinations_are_kept_tested_and_removed(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tui.cli.arguments import JOB_HELP
+from tui.cli.free_grammar import add_free
 
 _NONE: Final = "none"
 _OWN: Final = f"{_NONE}: the bucket's own"
@@ -152,6 +153,8 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     command = add("artifacts", "What jobs produced, and where it is published.", json=True)
     command.add_argument("id", nargs="?", help=JOB_HELP)
+    command = add("free", "Delete local files of old runs that are safe elsewhere.", json=True)
+    add_free(command)
     command = add("transfers", "What is on its way, and what has arrived.", json=True)
     acts = ("pause", "resume", "cancel", "retry", "up", "down", "top", "clear")
     command.add_argument("action", nargs="?", choices=acts)

@@ -49,6 +49,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "versions": ("tui.cli.hardware_commands", "versions"),
     "publish": ("tui.cli.publish_commands", "publish"),
     "artifacts": ("tui.cli.publish_commands", "artifacts"),
+    "free": ("tui.cli.free_command", "free"),
     "transfers": ("tui.cli.publish_commands", "transfers"),
     "destinations": ("tui.cli.publish_commands", "destinations"),
     "staged": ("tui.cli.staged_commands", "staged"),
