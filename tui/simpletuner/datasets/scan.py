@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from tui.base.collection import paused
 from tui.simpletuner.config.training_config import DatasetSpec, Kind, TrainingConfig
 from tui.simpletuner.datasets.archive_size import stored_size
 from tui.simpletuner.datasets.safety import folder_names, refused_folder
@@ -207,6 +208,7 @@ def _are_the_same(one: tuple[DatasetReport, ...], other: tuple[DatasetReport, ..
     )
 
 
+@paused()
 def scan(
     config: TrainingConfig,
     *,

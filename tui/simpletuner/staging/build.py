@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from tui.base.collection import paused
 from tui.simpletuner.config.training_config import DatasetSpec, TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_text
 from tui.simpletuner.datasets.images import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -53,6 +54,7 @@ class Built:
     left_out: tuple[str, ...] = field(default=())
 
 
+@paused()
 def build_manifest(
     config: TrainingConfig,
     report: DataReport,
