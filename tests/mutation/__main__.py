@@ -18,8 +18,6 @@ HERE: Final = Path(__file__).parent
 EACH: Final = 12
 """Mutants of each module in a sample."""
 LEAST_SCORE: Final = 0.85
-_EXTRA_SECONDS: Final = 60.0
-_SLOWER: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -78,7 +76,7 @@ def try_all(chosen: dict[str, list[str]], most: int | None, jobs: int) -> list[R
     run(whole, jobs, lambda _: None)
     if broken := [trial.path for trial in whole if trial.status]:
         raise SystemExit(f"the tests beside these fail without any fault: {', '.join(broken)}")
-    seconds = {trial.path: _EXTRA_SECONDS + _SLOWER * trial.took for trial in whole}
+    seconds = {trial.path: trial.limit for trial in whole}
     rows = {path: Row(path) for path in chosen}
     no_faults = equivalents()
     trials: dict[int, Mutant] = {}

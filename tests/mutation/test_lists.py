@@ -11,7 +11,7 @@ import pytest
 from tests.__main__ import command
 from tests.mutation.__main__ import Row, equivalents, modules, score, text
 from tests.mutation.mutant import Mutant
-from tests.mutation.trial import ROOT, _Finder, module_name
+from tests.mutation.trial import ROOT, Trial, _Finder, module_name
 
 
 def test_every_module_and_test_of_the_list_exists() -> None:
@@ -43,6 +43,11 @@ def test_a_mutant_replaces_its_module_in_memory(
     del sys.modules["mutated_module"]
     assert file.read_text() == "LIMIT = 5\n"
     assert module_name("tui/base/money.py") == "tui.base.money"
+
+
+def test_a_run_that_hangs_is_ended_after_a_few_times_what_it_takes_without_a_fault() -> None:
+    assert Trial("a.py", "", [], took=1.0).limit == 20
+    assert Trial("a.py", "", [], took=30.0).limit == 90
 
 
 def test_the_score_leaves_equivalent_mutants_out() -> None:

@@ -20,7 +20,9 @@ from types import CodeType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-_TEST_SECONDS = 60
+_LEAST_SECONDS = 20.0
+"""A run of less than this is given so much: the first one pays for what the others find read."""
+_SLOWER = 3.0
 _FORK = multiprocessing.get_context("fork")
 # Loaded once, before the runs are forked. None imports the program, which each run loads anew.
 _SHARED = ("aiohttp.web", "boto3", "httpx", "numpy", "pydantic", "textual.app")
@@ -60,7 +62,7 @@ class Trial:
         path: the changed module, from the root of the tree.
         source: its source in this run.
         tests: pytest's arguments.
-        seconds: time limit; a run that exceeds it is ended.
+        seconds: time limit; a run that exceeds it is ended, and a test of it at half of it.
         status: pytest's exit status when it has run; negative when it was ended by a signal.
         took: seconds that it ran.
     """
@@ -76,6 +78,11 @@ class Trial:
     def killed(self) -> bool:
         """Whether the tests noticed the change."""
         return self.status != 0
+
+    @property
+    def limit(self) -> float:
+        """Seconds for the same run with a fault: one that hangs takes no more than a few runs."""
+        return max(_LEAST_SECONDS, _SLOWER * self.took)
 
 
 def module_name(path: str) -> str:
@@ -132,5 +139,5 @@ def _run(trial: Trial) -> None:
     import pytest
 
     # A test that hangs has noticed something; the whole run has its own limit.
-    arguments = ["-x", "-n", "0", "--timeout", str(_TEST_SECONDS)]
+    arguments = ["-x", "-n", "0", "--timeout", str(trial.seconds / 2)]
     os._exit(int(pytest.main([*arguments, *trial.tests])))
