@@ -112,6 +112,7 @@ async def opened_cloud(pilot: Pilot[int]) -> None:
     await wait_for(pilot, lambda: "keys" in app.screen.data.known)
     await pilot.press("T")  # whatever the store said, it is checked at the stopped clock's time
     await wait_for(pilot, lambda: not app.screen.data.busy)
+    app.clear_notifications()  # that a key has moved
     await pilot.pause()
 
 

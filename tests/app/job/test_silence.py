@@ -49,7 +49,7 @@ def test_the_list_shows_since_when_a_job_is_not_heard_of_and_its_least_cost() ->
     def figure(place: Placed, one: JobRow) -> str:
         return jobs._figure(place.column.sort, one, place.width)
 
-    assert (figure(eta, running), figure(cost, running)) == ("1 h 00 m", "$2.04")
+    assert (figure(eta, running), figure(cost, running)) == ("1h00m", "$2.04")
     mark = LostContact("api answers 503", NOW - timedelta(minutes=4))
     model.contacts = Contacts({running.job_id: mark})
     assert (figure(eta, running), figure(cost, running)) == ("", "≥ $1.80")
