@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,6 +24,7 @@ from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
 from tui.app.navigation import Navigation
+from tui.app.shell.away import Away
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.shell.messages import AppSignals, EngineState, JobsChanged, Notice
 from tui.app.shell.saved_view import SavedView, load_view, save_view
@@ -120,6 +122,10 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.animation_level = "none"
         self.signals = AppSignals(self)
         self.navigation = Navigation(self)
+        self.away = Away(
+            self._to_terminal, self.set_timer, os.environ, clock(),
+            settings=lambda: self.settings.notices,
+        )  # fmt: skip
         self.link = EngineLink(self, attach, attached=self._attached)
         for theme in THEMES:
             self.register_theme(theme)
@@ -200,6 +206,8 @@ class SimpleTunerApp(FrameDiff, App[int]):
         """Notes when the last key came: lists do not re-sort while keys are being pressed."""
         if isinstance(event, events.Key):
             self.last_key = time.monotonic()
+        elif isinstance(event, events.AppFocus | events.AppBlur):
+            self.away.is_looking = isinstance(event, events.AppFocus)
         await super().on_event(event)
 
     # -- store and settings -------------------------------------------------------------------
@@ -216,6 +224,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         if time.monotonic() - self._frame_saved > _SAVE_FRAME_EVERY:
             self._frame_saved = time.monotonic()
             self._save_frame()
+        self.away.show(self.model.running_row(), self.clock())
         if news.changed or news.order_stale:
             self.refresh_status()
             self.signals.jobs_changed.publish(JobsChanged(news.changed, news.order_stale))
@@ -283,6 +292,11 @@ class SimpleTunerApp(FrameDiff, App[int]):
             timeout=4 if level == "info" else 10,
             markup=False,
         )
+
+    def _to_terminal(self, text: str) -> None:
+        from tui.app.terminal.control import write
+
+        write(self, text)
 
     def copy(self, text: str, said: str = "") -> None:
         """Puts text on the terminal's clipboard (OSC 52, so over ssh as well) and shows it."""
@@ -407,4 +421,7 @@ def run(home: Home, settings: Settings, *, attach: Attach, sandbox: bool = False
     finally:
         app.reader.close()
         first_frame.restore()
+        if words := app.away.farewell():
+            sys.stdout.write(words)
+            sys.stdout.flush()
     return app.return_code or code or 0

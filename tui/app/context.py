@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tui.app.keys.actions import Action
     from tui.app.keys.keymap import KeyMap
+    from tui.app.shell.away import Away
     from tui.app.shell.jobs_model import JobsModel
     from tui.app.shell.messages import AppSignals, EngineState
     from tui.app.shell.saved_view import SavedView
@@ -95,6 +96,10 @@ class AppContext(Protocol):
     @property
     def keymap(self) -> KeyMap:
         """The keys of all actions, with the user's changes."""
+
+    @property
+    def away(self) -> Away:
+        """What reaches a user who looks elsewhere."""
 
     @property
     def signals(self) -> AppSignals:

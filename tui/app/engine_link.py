@@ -129,6 +129,7 @@ class EngineLink:
         data, signals = event.data, self._context.signals
         if event.kind == "job":
             self._jobs_changed()
+            self._context.away.job_changed(data, self._context.reader)
         elif event.kind == "fact":
             self._fact_changed(str(data.get("name", "")))
         elif event.kind == "settings":
@@ -144,6 +145,7 @@ class EngineLink:
             self._jobs_changed()
             signals.transfer_changed.publish({})
         elif event.kind == "notice":
+            self._context.away.notice(data)
             self._context.tell(
                 str(data.get("message", "")),
                 str(data.get("advice", "")),

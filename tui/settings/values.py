@@ -278,6 +278,19 @@ class WatchSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticesSettings:
+    """How somebody who looks elsewhere learns of a job's end, a warning or a limit."""
+
+    bell: bool = field(default=True, metadata=about("whether the terminal's bell rings"))
+    terminal: bool = field(
+        default=True, metadata=about("whether the terminal is asked to show it on the desktop")
+    )
+    title: bool = field(
+        default=True, metadata=about("whether the terminal's title says how far a run is")
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PublishingSettings:
     """How results leave this machine."""
 
@@ -313,6 +326,7 @@ class Settings:
     network: NetworkSettings = NetworkSettings()
     spending: SpendingSettings = SpendingSettings()
     watch: WatchSettings = WatchSettings()
+    notices: NoticesSettings = NoticesSettings()
     publishing: PublishingSettings = PublishingSettings()
     ui: UiSettings = UiSettings()
     rates_micros: dict[str, int] = field(default_factory=dict)

@@ -41,7 +41,8 @@ class Watched:
 
     def start(self) -> None:
         self.writer = StoreWriter(self.home)
-        self.recorder = JobRecorder(self.writer, self.home, EventBus(), lambda: self.now)
+        self.bus = EventBus()
+        self.recorder = JobRecorder(self.writer, self.home, self.bus, lambda: self.now)
 
     def restart(self) -> None:
         self.writer.close()
@@ -172,3 +173,26 @@ def test_thresholds_are_the_settings() -> None:
 )
 def test_the_warm_up_is_the_configs(said: object, steps: int) -> None:
     assert warmup_of({"lr_warmup_steps": said}) == steps
+
+
+def test_the_user_is_told_once_for_each_job_and_kind_over_restarts(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    told: list[str] = []
+
+    def hear() -> None:
+        while not events.empty():
+            kind, data = events.get_nowait()
+            told.extend([str(data["message"])] if kind == "notice" else [])
+
+    log = steps(FALLING)
+    watched.poll(log)
+    with watched.bus.subscribe() as events:
+        watched.poll(log, later=90)
+        hear()
+    assert told == ["portrait-v3-1: no step for 1 m 30 s · $0.09."]
+    watched.restart()
+    with watched.bus.subscribe() as events:
+        watched.poll(steps([*FALLING, 0.2]))
+        assert kinds(watched.poll(steps([*FALLING, 0.2]), later=90)) == ["stalled"]
+        hear()
+    assert len(told) == 1

@@ -187,6 +187,11 @@ class JobsModel:
             row = self._rows.get(job_id)
         return row
 
+    def running_row(self) -> JobRow | None:
+        """Returns the first running job among the rows that were read; asks the store nothing."""
+        running = (row for row in self._rows.values() if row.status is JobStatus.RUNNING)
+        return next(running, None)
+
     def _read(self, ids: Sequence[str]) -> None:
         missing = [job_id for job_id in ids if job_id not in self._rows]
         if len(self._rows) > _KEPT_ROWS:

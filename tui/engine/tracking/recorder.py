@@ -44,6 +44,7 @@ from tui.simpletuner.request.hardware import PROFILES
 from tui.store.annotations import Annotation
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.rescue_files import RescueFiles
+from tui.store.run_warnings import warning_words
 from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
 
@@ -72,6 +73,7 @@ class _Merged:
         is_terminal: whether the prediction has ended.
         ended: whether the job ends with it.
         alarm: series whose values are not finite for the first time.
+        warned: warnings of which the user has not been told.
     """
 
     change: Change
@@ -79,6 +81,7 @@ class _Merged:
     is_terminal: bool
     ended: bool
     alarm: list[str]
+    warned: list[JobWarning]
 
 
 @dataclass(slots=True)
@@ -251,6 +254,7 @@ class JobRecorder:
         elif status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and ended:
             values["stage"] = _stage_of_ended(record, status)
         alarm = self._mark_not_finite(record, facts, values)
+        warned = _newly_warned(record, values)
         values = {name: value for name, value in values.items() if getattr(record, name) != value}
         change = Change(
             values=values,
@@ -265,6 +269,7 @@ class JobRecorder:
             is_terminal=known.is_terminal,
             ended=ended,
             alarm=alarm,
+            warned=warned,
         )
 
     def _tell(self, job: JobRecord, merged: _Merged) -> None:
@@ -276,6 +281,15 @@ class JobRecorder:
             self.afterwards(
                 partial(
                     self._bus.publish, "notice", level="warn", message=message, advice=advice,
+                    job_id=job.job_id,
+                )
+            )  # fmt: skip
+        for warning in merged.warned:
+            words = warning_words(warning, job.rate_micros, self._now())
+            self.afterwards(
+                partial(
+                    self._bus.publish, "notice", level="warning", message=f"{job.name}: {words}.",
+                    advice="The run goes on and costs money: look at its page, c cancels it.",
                     job_id=job.job_id,
                 )
             )  # fmt: skip
@@ -630,6 +644,23 @@ def _stage_of_ended(record: JobRecord, status: JobStatus) -> str:
     """
     confirmed = status is JobStatus.COMPLETED and record.delivery in CONFIRMED_DELIVERIES
     return DELIVERY_NOT_KNOWN_YET if confirmed else ""
+
+
+def _newly_warned(record: JobRecord, values: dict[str, Any]) -> list[JobWarning]:
+    """The warnings to tell of: once for each job and kind, also when it comes again.
+
+    A loss that is not a number has a notice of its own, and a slower run is said on its page.
+    """
+    told = list(record.submit.get("warned") or ())
+    new = [
+        row
+        for row in values.get("warnings", ())
+        if row["kind"] in ("diverging", "stalled") and row["kind"] not in told
+    ]
+    if new:
+        submit = values.get("submit", record.submit)
+        values["submit"] = {**submit, "warned": [*told, *(row["kind"] for row in new)]}
+    return new
 
 
 def _stages(facts: LogFacts | None) -> list[StageRecord]:
