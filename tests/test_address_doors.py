@@ -33,7 +33,7 @@ from tui.engine.submission.draft import read_draft
 from tui.engine.transfers.destination_options import read_options
 from tui.replicate.addresses import Base
 from tui.replicate.errors import ReplicateError
-from tui.replicate.network import Network, RoutedTransport
+from tui.replicate.network import Network, ProxyAddressError
 from tui.replicate.secret import Secret
 from tui.settings import API_BASE_VARIABLE, Home, Settings, SettingsError
 from tui.settings.reading import settings_of, with_environment
@@ -82,7 +82,7 @@ def _form(text: str) -> str:
 
 
 def _proxy_in_use(text: str) -> str:
-    return str(RoutedTransport(Network())._parse_proxy(text).url)
+    return Network(proxy=text).proxy_for(httpx.URL("https://far.example")) or ""
 
 
 def _destination(text: str) -> str:
@@ -118,7 +118,7 @@ DOORS: dict[str, Door] = {
 }
 REFUSALS = (
     FieldError, RefusedError, SettingsError, PublishError, ReplicateError, ValueError,
-    httpx.ProxyError, DoorShutError,
+    httpx.ProxyError, DoorShutError, ProxyAddressError,
 )  # fmt: skip
 ENCRYPTED = {
     "API base, setting", "status page", "archive", "archive, form", "listener, world",

@@ -74,8 +74,10 @@ def test_json_keeps_every_letter(shell: Shell, done: Any, encoding: str) -> None
         ["jobs", "-n99", "--json"],
     ):
         answer = json.loads(run(shell, *arguments, encoding=encoding)[0])
+        # A list leaves out notes, which may be a megabyte each.
+        expected = {name: done[name] for name in done if name != "note"}
         jobs = answer if isinstance(answer, list) else [answer]
-        assert done in jobs, arguments
+        assert expected in [{**job, "note": ""} | expected for job in jobs], arguments
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,7 @@ async def test_empty_and_invalid_series_are_drawn() -> None:
         await pilot.press("left", "plus", "s", "X", "0")
         for values in ([math.nan], [math.inf, 1.0], [0.0, -1.0], [5.0]):
             chart.show([Series("loss", range(len(values)), values)])
-            for key in ("left", "plus", "x", "s", "minus"):
+            for key in ("left", "plus", "X", "s", "minus"):
                 await pilot.press(key)
             assert len(rows(chart)) == chart.content_size.height
         await pilot.resize_terminal(10, 3)

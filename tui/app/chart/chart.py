@@ -94,6 +94,9 @@ class MetricChart(Widget, can_focus=True):
             super().__init__()
             self.step = step
 
+    class AxisWanted(Message):
+        """The user asks for another x axis."""
+
     smoothing: reactive[float] = reactive(WEIGHT)
     log_scale: reactive[bool] = reactive(False)
     cursor_step: reactive[int | None] = reactive(None)
@@ -246,6 +249,10 @@ class MetricChart(Widget, can_focus=True):
         later = [weight for weight in SMOOTHING if weight > self.smoothing]
         self.smoothing = later[0] if later else SMOOTHING[0]
 
+    def do_axis(self) -> None:
+        """Ask for the next x axis; who shows the curves has their times."""
+        self.post_message(self.AxisWanted())
+
     def do_less_smooth(self) -> None:
         """Go to the next smaller amount of smoothing."""
         earlier = [weight for weight in SMOOTHING if weight < self.smoothing]
@@ -301,6 +308,7 @@ class MetricChart(Widget, can_focus=True):
             return empty_chart(width, height, tones)
         notes = [f"smoothing {self._weight:g}"] if self._weight else []
         notes += ["log"] if self.log_scale else []
+        notes += [self.axis.title] if self.axis.kind != "step" else []
         notes += ["zoom"] if self.view else []
         start, end = self.span
         picture = Picture(
@@ -327,6 +335,13 @@ class MetricChart(Widget, can_focus=True):
     def style_of(self, slot: int) -> Style:
         """Returns the colour of a curve by its number, from 0."""
         return self.get_component_rich_style(f"chart--series-{slot % COLOURS}")
+
+    def index_at_cursor(self) -> int:
+        """Returns the place of the main curve's point at the cursor, else of its newest."""
+        main = self._series[0]
+        if self.cursor_step is None:
+            return len(main) - 1
+        return main.nearest(self.cursor_step) or 0
 
     def value_at(self, slot: int) -> float | None:
         """Returns the value of a drawn curve at the cursor, else its newest finite one."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.app.chart.axis import CLOCK, ELAPSED, RECEIVED, STEPS, Axis
+from tui.app.chart.axis import Axis
 from tui.app.chart.data import Series
+from tui.app.chart.timed import over
 from tui.simpletuner.log.step_clock import StepClock
 from tui.store.comparison import compare_jobs
 from tui.store.reader import StoreReader
@@ -37,37 +38,20 @@ class Runs:
     curves: list[Series]
     clocks: list[StepClock] = field(default_factory=list)
 
-    def axis(self, kind: str) -> Axis:
-        """The axis of a kind, named by what is known."""
-        if kind == "step":
-            return STEPS
-        if kind == "elapsed":
-            return ELAPSED
-        return RECEIVED if any(clock.received for clock in self.clocks) else CLOCK
-
     def over(self, axis: Axis) -> list[Series]:
         """The curves over an axis; an empty one where a run's times are not known."""
-        if axis.kind == "step":
-            return self.curves
-        return [
-            Series(one.name, *_timed(one, clock, axis))
-            for one, clock in zip(self.curves, self.clocks, strict=True)
-        ]
+        clocks: list[StepClock | None] = [*self.clocks] or [None] * len(self.curves)
+        return [over(one, clock, axis) for one, clock in zip(self.curves, clocks, strict=True)]
 
 
-def _timed(one: Series, clock: StepClock, axis: Axis) -> tuple[array[int], Sequence[float]]:
-    if len(clock.steps) < 2 or (axis.kind == "clock" and clock.began is None):
-        return array("q"), array("d")
-    start = 0.0 if axis.kind == "elapsed" or clock.began is None else clock.began.timestamp()
-    times = clock.seconds_at(one.steps)
-    return array("q", [round((start + passed) * 1000) for passed in times]), one.values
-
-
-def read_runs(home: Home, job_ids: Sequence[str], now: datetime, *, times: bool) -> Runs:
+def read_runs(
+    home: Home, outputs: Path, job_ids: Sequence[str], now: datetime, *, times: bool
+) -> Runs:
     """Reads the runs from the store, in a thread; jobs that are gone are left out.
 
     Args:
         home: the state directory.
+        outputs: the folder of delivered files.
         job_ids: the jobs.
         now: the time.
         times: whether their times are needed, which lie in their logs.
@@ -85,7 +69,7 @@ def read_runs(home: Home, job_ids: Sequence[str], now: datetime, *, times: bool)
         ]
         for curve in curves:
             curve.prepare()
-        clocks = [run_clock(reader, home, job) for job in jobs] if times else []
+        clocks = [run_clock(reader, home, outputs, job) for job in jobs] if times else []
     finally:
         reader.close()
     return Runs(jobs, found, curves, clocks)

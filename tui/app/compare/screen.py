@@ -10,8 +10,9 @@ from textual import events, on
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from tui.app.chart.axis import STEPS
+from tui.app.chart.axis import STEPS, Kind
 from tui.app.chart.chart import MetricChart
+from tui.app.chart.timed import axis_of, next_kind
 from tui.app.compare.runs import Runs, read_runs
 from tui.app.compare.tables import Run, RunList, SettingList, as_tsv, table_of
 from tui.app.keys.actions import COMPARE, MOVE, PROGRAM, Action
@@ -24,7 +25,6 @@ from tui.base.formatting import plural
 from tui.store.comparison import FEWEST, MOST
 from tui.store.schema import StoreError
 
-_KINDS: Final = ("step", "elapsed", "clock")
 _CHART: Final = frozenset(
     {"smooth", "less_smooth", "log_scale", "zoom_in", "zoom_out", "whole", "left", "right",
      "far_left", "far_right"}
@@ -50,7 +50,7 @@ class CompareScreen(AppScreen):
         self.job_ids = list(job_ids[:MOST])
         self._too_many = len(job_ids) - MOST
         self.runs: Runs | None = None
-        self.kind = "step"
+        self.kind: Kind = "step"
         self.everything = False
         self.left_out: set[str] = set()
         self._again = self._loading = False
@@ -97,7 +97,7 @@ class CompareScreen(AppScreen):
             while self._again:
                 self._again = False
                 self.runs = await asyncio.to_thread(
-                    read_runs, context.home, self.job_ids, context.clock(),
+                    read_runs, context.home, context.outputs, self.job_ids, context.clock(),
                     times=self.kind != "step",
                 )  # fmt: skip
                 self._show()
@@ -115,7 +115,7 @@ class CompareScreen(AppScreen):
             if self.is_current:
                 self.context.pop_screen()
             return
-        axis = runs.axis(self.kind)
+        axis = axis_of(self.kind, runs.clocks)
         over = runs.over(axis)
         drawn = [at for at, job in enumerate(runs.jobs) if job.job_id not in self.left_out]
         self.chart.show([over[at] for at in drawn], slots=drawn, axis=axis)
@@ -208,7 +208,7 @@ class CompareScreen(AppScreen):
 
     def do_axis(self) -> None:
         """Shows the curves over the next axis."""
-        self.kind = _KINDS[(_KINDS.index(self.kind) + 1) % len(_KINDS)]
+        self.kind = next_kind(self.kind)
         if self.kind != "step" and self.runs is not None and not self.runs.clocks:
             self.load()
         else:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from tui.app.chart.axis import Kind
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import Series
+from tui.app.chart.timed import axis_of, next_kind, over, places
 from tui.app.job.tab_bar import TabStatus
+from tui.simpletuner.log.step_clock import StepClock
+from tui.simpletuner.validation_media import read_name
 from tui.store.reader import StoreReader
-from tui.store.records import JobRecord
+from tui.store.records import FileRecord, JobRecord
+from tui.store.run_clock import run_clock
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext
 
+_CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d{1,12})/")
 SCHEDULES: Final = frozenset({"lr", "learning_rate", "epoch"})
 """Series that the trainer computes instead of measuring them."""
 
@@ -40,6 +48,9 @@ class MetricsPanel(Vertical):
         self.names: list[str] = []
         self.name_now = ""
         self._mine: Series | None = None
+        self._kind: Kind = "step"
+        self._clock: StepClock | None = None
+        self._marks: list[tuple[int, str]] = []
         self._again = False
         self._loading = False
 
@@ -82,14 +93,29 @@ class MetricsPanel(Vertical):
                 self.name_now = self.names[0] if self.names else ""
             if self.name_now:
                 self._mine = _grown(reader, self._job, self.name_now, self._mine)
+            self._marks = run_marks(
+                reader.files(self._job.job_id), ascii_only=self.chart.ascii_only
+            )
+            if self._kind != "step":
+                context = cast("AppContext", self.app)
+                self._clock = run_clock(reader, context.home, context.outputs, self._job)
         except StoreError:
             return  # the next change reads again
         finally:
             reader.close()
 
     def _show(self) -> None:
-        curves = [self._mine] if self._mine is not None else []
-        self.chart.show(curves, noisy=self.name_now not in SCHEDULES)
+        clock = self._clock
+        axis = axis_of(self._kind, [clock] if clock else [])
+        curves = [over(self._mine, clock, axis)] if self._mine is not None else []
+        marks = list(self._marks)
+        if clock is not None:
+            again = "@" if self.chart.ascii_only else "↻"
+            marks = sorted([*marks, *((step, again) for step in clock.resumed)])
+        steps = places([step for step, _ in marks], clock, axis)
+        placed = [(float(at), mark) for at, (_, mark) in zip(steps, marks, strict=False)]
+        noisy = self.name_now not in SCHEDULES
+        self.chart.show(curves, noisy=noisy, axis=axis, marks=placed)
         self.say()
 
     def say(self) -> None:
@@ -111,6 +137,11 @@ class MetricsPanel(Vertical):
         self._mine = None
         self.update(self._job)
 
+    @on(MetricChart.AxisWanted)
+    def _axis_wanted(self) -> None:
+        self._kind = next_kind(self._kind)
+        self.update(self._job)
+
     def step_back(self) -> bool:
         """Takes cursor and zoom away; returns whether there was one."""
         if self.chart.view is None and self.chart.cursor_step is None:
@@ -123,8 +154,21 @@ class MetricsPanel(Vertical):
         series = self._mine
         if series is None or not len(series):
             return ""
-        at = series.nearest(self.chart.cursor_step or series.steps[-1]) or 0
+        at = self.chart.index_at_cursor()
         return f"step {series.steps[at]} {self.name_now} {series.values[at]!r}"
+
+
+def run_marks(files: Iterable[FileRecord], *, ascii_only: bool) -> list[tuple[int, str]]:
+    """Returns the steps of checkpoints and validation pictures that have arrived."""
+    marks: dict[int, str] = {}
+    for file in files:
+        if file.missing:
+            continue
+        if (saved := _CHECKPOINT.search(file.path)) is not None:
+            marks[int(saved[1])] = "#" if ascii_only else "▣"
+        elif (medium := read_name(file.path)) is not None and medium.step is not None:
+            marks.setdefault(medium.step, "o" if ascii_only else "◫")
+    return sorted(marks.items())
 
 
 def _grown(reader: StoreReader, job: JobRecord, metric: str, old: Series | None) -> Series:
