@@ -133,3 +133,22 @@ async def test_every_row_has_the_width_of_the_widget() -> None:
             await pilot.pause()
             widths = {chart.render_line(y).cell_length for y in range(chart.content_size.height)}
             assert widths == {chart.content_size.width}
+
+
+async def test_the_cursor_moves_over_curves_that_are_not_drawn_again() -> None:
+    """Eight runs of a key that is held down: only the column of the cursor may cost anything."""
+    app = ChartApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        chart = app.query_one("#big", MetricChart)
+        chart.show([falling("loss", 1000)])
+        await pilot.pause()
+        before, painted = rows(chart), chart._painted
+        chart.move_cursor(-1)
+        chart.move_cursor(-10)
+        assert rows(chart) != before
+        assert chart._painted is painted
+        chart.cursor_step = None
+        assert rows(chart) == before
+        chart.show([falling("loss", 1001)])
+        assert rows(chart)[0].startswith(" step 1001")
+        assert chart._painted is not painted

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from rich.style import Style
@@ -31,10 +32,12 @@ from tui.app.chart.data import Series
 from tui.app.chart.paint import (
     STROKES,
     Layer,
+    Painted,
     Picture,
     Tones,
     empty_chart,
     paint_chart,
+    with_cursor,
 )
 from tui.app.keys.actions import CHART
 from tui.app.keys.keymap import bindings
@@ -124,6 +127,8 @@ class MetricChart(Widget, can_focus=True):
         self._series: list[Series] = []
         self._strips: list[Strip] = []
         self._drawn: object = None
+        self._painted: Painted | None = None
+        self._painted_key: object = None
         self._version = 0
         self._noisy = True
         self._slots: list[int] = []
@@ -317,9 +322,14 @@ class MetricChart(Widget, can_focus=True):
             cursor=self.cursor_step, notes=" · ".join(notes), axis=self.axis, marks=self.marks,
             legend=not self.overlay,
         )  # fmt: skip
-        painted = paint_chart(picture, width, height, self._plot_left)
+        key = (width, height, self._version, self.smoothing, self.log_scale)
+        if self._painted is None or key != self._painted_key:
+            still = replace(picture, cursor=None)
+            self._painted = paint_chart(still, width, height, self._plot_left)
+            self._painted_key = key
+        painted = self._painted
         self._plot_left, self._plot_width = painted.left, painted.width
-        return painted.strips
+        return with_cursor(picture, painted, width)
 
     def _layers(self) -> list[Layer]:
         layers = []

@@ -138,6 +138,30 @@ def paint_chart(picture: Picture, width: int, height: int, left: int) -> Painted
     return Painted(strips, margin + 1, canvas.width)
 
 
+def with_cursor(picture: Picture, painted: Painted, width: int) -> list[Strip]:
+    """Returns the rows of a painted chart with its cursor: curves need not be drawn again for it.
+
+    Args:
+        picture: the same chart, with the cursor.
+        painted: its rows.
+        width: cells.
+    """
+    column = _cursor_column(picture, painted.width)
+    if column is None or picture.mini:
+        return painted.strips
+    rows, tones = list(painted.strips), picture.tones
+    if picture.legend:
+        rows[0] = _legend(picture, width)
+    at = painted.left + column
+    for row in range(int(picture.legend), len(rows) - 2):
+        strip = rows[row]
+        mark = strip.crop(at, at + 1).apply_style(tones.cursor)
+        if not mark.text.strip():
+            mark = Strip([Segment("|" if picture.ascii_only else "│", tones.cursor)], 1)
+        rows[row] = Strip.join([strip.crop(0, at), mark, strip.crop(at + 1)])
+    return rows
+
+
 def _curves(picture: Picture, columns: int) -> list[list[Span | None]]:
     found = [layer.series.spans(picture.start, picture.end, columns) for layer in picture.layers]
     return [on_log(spans) for spans in found] if picture.log else found
@@ -156,14 +180,7 @@ def _row(picture: Picture, canvas: Canvas, row: int, tick: str) -> Strip:
     strip = Strip(segments, margin + 1 + canvas.width)
     if picture.mini and row == 0:
         return _with_name(picture, strip, canvas.width)
-    column = _cursor_column(picture, canvas.width)
-    if column is None:
-        return strip
-    at = margin + 1 + column
-    mark = strip.crop(at, at + 1).apply_style(tones.cursor)
-    if not mark.text.strip():
-        mark = Strip([Segment("|" if picture.ascii_only else "│", tones.cursor)], 1)
-    return Strip.join([strip.crop(0, at), mark, strip.crop(at + 1)])
+    return strip
 
 
 def _with_name(picture: Picture, strip: Strip, room: int) -> Strip:
