@@ -16,6 +16,13 @@ def main() -> int:
 
 
 def _run() -> int:
+    if sys.argv[1:2] == ["--complete"]:  # a shell asks, at each press of the tab key
+        import gc
+
+        from tui.cli.completion_values import complete
+
+        gc.freeze()  # nothing to look for at the end
+        return complete(sys.argv[2:])
     if sys.argv[1:2] in (["jobs"], ["job"], ["settings"]):
         import gc
 

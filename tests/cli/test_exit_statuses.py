@@ -82,6 +82,10 @@ STATUSES: dict[str, list[Case]] = {
     "settings set": [("ui.theme", USAGE), ("ui.them dark", USAGE), ("network.timeout x", USAGE)],
     "settings unset": [("", USAGE), ("ui.them", USAGE)],
     "settings edit": [("", FAILED)],  # EDITOR is false
+    "completion bash": [("", FINE)],
+    "completion zsh": [("", FINE)],
+    "completion fish": [("", FINE)],
+    "completion man": [("", FINE)],
     "doctor": [("extra", USAGE)],
     "serve": [("--listen nonsense", USAGE), ("--public-url http://a b", USAGE)],
     "api-key create": [("--expires 1y", USAGE)],
@@ -269,6 +273,7 @@ def test_every_command_that_is_interrupted_ends_with_130(
     monkeypatch.setattr(sys.modules[__name__], "stub", interrupted, raising=False)
     words = {"publish": ["x", "--to", "dir:x"], "limit": ["show"], "rates": ["show"],
              "token": ["status"], "settings": ["get"], "api-key": ["list"], "proxy": ["nginx"],
+             "completion": ["bash"],
              "storage-key": ["list"], "destinations": ["list"]}  # fmt: skip
     needed = ["x" for one in positionals(commands()[name]) if one.required]
     assert main.run([name, *words.get(name, needed)]) == exit_codes.INTERRUPTED

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 from tui.base.similar import did_you_mean
+from tui.cli.examples import EXAMPLES
 from tui.cli.failures import wrong_usage
 
 JOB_HELP: Final = "a job: its id, a prediction's, the start of either, or its name"
@@ -18,6 +19,13 @@ class Parser(argparse.ArgumentParser):
 
     So a script that asked for JSON gets the reason as JSON, whatever was wrong.
     """
+
+    def format_help(self) -> str:
+        """The help with examples that can be pasted."""
+        program, _, name = self.prog.partition(" ")
+        lines = "".join(f"\n  {program} {line}" for line in EXAMPLES.get(name, ()))
+        text = super().format_help()
+        return f"{text}\nexamples:{lines}\n" if lines else text
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line.

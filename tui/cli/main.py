@@ -54,6 +54,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "destinations": ("tui.cli.publish_commands", "destinations"),
     "staged": ("tui.cli.staged_commands", "staged"),
     "settings": ("tui.cli.settings_command", "settings"),
+    "completion": ("tui.cli.completion_command", "completion"),
     "doctor": ("tui.cli.doctor_command", "doctor"),
     "proxy": ("tui.cli.proxy_command", "proxy"),
 }
@@ -143,6 +144,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_settings(add)
     add("doctor", "Terminal, keyring, network, proxy, listener, disk: with the fix.", json=True)
 
+    completion = add("completion", "What lets a shell complete command lines; the manual page.")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "man"))
     _add_serving(add)
     _add_publishing(add)
 

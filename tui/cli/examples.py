@@ -1,0 +1,58 @@
+"""Lines of each command that can be pasted into a shell, for `--help` and the manual page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
+    "demo": ("demo",),
+    "sandbox": ("sandbox --speed 10", "sandbox --json --port 8200"),
+    "check": ("check config/cat-lora", "check cat-lora --hardware h100 --json"),
+    "submit": (
+        "submit config/cat-lora --dry-run",
+        "submit config/cat-lora --yes --wait --json",
+        "submit cat-lora --steps 500 --set vae_batch_size=1 --cost-ceiling 5",
+    ),
+    "jobs": ("jobs", "jobs 'flux state:failed cost>2'", "jobs -n 20 --json"),
+    "job": ("job cat-lora", "job 3f2a --json"),
+    "cancel": ("cancel cat-lora",),
+    "collect": ("collect cat-lora",),
+    "delete": ("delete 3f2a",),
+    "move": ("move cat-lora", "move cat-lora --to h100 --yes"),
+    "rerun": ("rerun cat-lora --dry-run", "rerun cat-lora --today --set vae_batch_size=1 --yes"),
+    "logs": ("logs cat-lora", "logs cat-lora -f"),
+    "export": ("export cat-lora --to ~/cat-lora-run --format csv", "export cat-lora"),
+    "metrics": ("metrics cat-lora", "metrics cat-lora --json"),
+    "sync": ("sync",),
+    "engine": ("engine status", "engine restart", "engine logs -n 100"),
+    "token": ("token set", "token validate --hub"),
+    "staged": ("staged", "staged remove 3f2a", "staged remove --all"),
+    "limit": ("limit show", "limit set 50 --per month --then block"),
+    "rates": ("rates show", "rates set l40s '$3.51/h'"),
+    "hardware": ("hardware", "hardware --json"),
+    "versions": ("versions", "versions follow simpletuner/advanced-trainer-l40s"),
+    "spending": ("spending", "spending --days 7 --json"),
+    "settings": ("settings get", "settings set network.timeout 60", "settings edit"),
+    "doctor": ("doctor",),
+    "serve": ("serve", "serve --listen 127.0.0.1:8080 --public-url https://jobs.example.org"),
+    "api-key": ("api-key create --name ci --scope submit --expires 90d", "api-key list"),
+    "storage-key": ("storage-key create --ttl 2h", "storage-key list"),
+    "proxy": ("proxy nginx --host jobs.example.org", "proxy firewall --port 443"),
+    "publish": (
+        "publish cat-lora --to hub:alice/cat-lora --wait",
+        "publish cat-lora --to s3:minio/loras --checkpoint best",
+    ),
+    "artifacts": ("artifacts", "artifacts cat-lora --json"),
+    "transfers": ("transfers", "transfers retry 3f2a", "transfers clear"),
+    "destinations": (
+        "destinations add here --kind folder --path ~/models",
+        "destinations add minio --kind s3 --bucket cat --endpoint https://s3.example.org",
+        "destinations test minio",
+    ),
+    "completion": (
+        "completion bash > ~/.local/share/bash-completion/completions/simpletuner-tui",
+        "completion zsh > ~/.zfunc/_simpletuner-tui",
+        "completion fish > ~/.config/fish/completions/simpletuner-tui.fish",
+    ),
+}
+"""By command, without the program's name. Each can be pasted as it is: quoted where it must be."""
