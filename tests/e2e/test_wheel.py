@@ -58,6 +58,18 @@ def test_the_program_runs_from_the_wheel_alone(installed: Path) -> None:
     assert where.startswith(str(installed))
 
 
+def test_the_wheel_has_completions_and_the_manual_page_of_its_own_grammar(installed: Path) -> None:
+    program = str(installed / "env/bin/simpletuner-tui")
+    for kind, place in (
+        ("bash", "bash-completion/completions/simpletuner-tui"),
+        ("zsh", "zsh/site-functions/_simpletuner-tui"),
+        ("fish", "fish/vendor_completions.d/simpletuner-tui.fish"),
+        ("man", "man/man1/simpletuner-tui.1"),
+    ):
+        carried = (installed / "env/share" / place).read_text("utf-8")
+        assert carried == run(installed, program, "completion", kind), kind
+
+
 def test_the_wheel_has_the_proxies_templates(installed: Path) -> None:
     program = str(installed / "env/bin/simpletuner-tui")
     for kind in ("nginx", "caddy", "traefik"):

@@ -1,7 +1,7 @@
 """`completion`: scripts that complete command lines, and the manual page, from the grammar.
 
 The scripts hold the words of the grammar, so that a shell completes them by itself; only names that
-change (jobs, destinations, transfers, configs) are asked for, from `--complete`, which loads little.
+change (jobs, destinations, transfers, configs) are asked for, by `--complete`, which loads little.
 """
 
 from __future__ import annotations
