@@ -30,10 +30,10 @@ async def test_each_panel_names_its_own_keys_first(filled: Home, engine: StandIn
         screen.filter_by("name:chroma-test-3")
         for panel, words in (
             ("artifacts", ("enter open", "p publish", "d delete", "tab panel", "/ filter")),
-            ("transfers", ("space pause", "c cancel", "tab panel", "w limit")),
+            ("transfers", ("space pause", "c cancel", "tab panel", "e limit")),
             (
                 "destinations",
-                ("a add", "e change", "t test", "v test all", "d delete", "tab panel"),
+                ("n add", "e change", "t test", "T test all", "d remove", "tab panel"),
             ),
         ):
             await wait_for(pilot, lambda panel=panel: screen.panels.current == panel)

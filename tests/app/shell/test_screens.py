@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.app.conftest import opened, text_of, wait_for
+from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.world import fill
+from tui.app.keys.actions import APP, JOBS, MOVE
+from tui.app.shell.help import HelpScreen
 from tui.app.terminal.theme import THEMES
 from tui.settings import Home, Settings, UiSettings
 from tui.store.records import shared_folder
@@ -84,6 +86,31 @@ async def test_help_searches_runs_and_copies(world: Home) -> None:
         await pilot.press("escape", "slash", *"next", "space", *"column", "enter", "enter")
         await wait_for(pilot, lambda: app.model.sort == "name")
         assert len(app.screen_stack) == 1
+
+
+async def test_the_help_is_whole_on_the_smallest_screen(world: Home) -> None:
+    async with opened(world, size=(60, 15)) as (app, pilot):
+        await pilot.press("question_mark")
+        await wait_for(pilot, lambda: isinstance(app.screen, HelpScreen))
+        assert all(words in lines_of(app)[0] for words in ("/ find", "enter do", "esc back"))
+        shown: dict[str, None] = {}
+        for _ in range(7):
+            shown.update(dict.fromkeys(line[20:-1].strip() for line in lines_of(app)))
+            await pilot.press("pagedown")
+        words = " ".join(" ".join(shown).split())
+        for action in (*JOBS, *MOVE, *APP):
+            assert action.help in words, action.id
+
+
+async def test_keys_below_a_sheet_are_not_shown(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await wait_for(pilot, lambda: "q quit" in lines_of(app)[-1])
+        for key, sheet in (("Y", "Copy"), ("ctrl+n", "Notices"), ("question_mark", "Keys")):
+            await pilot.press(key)
+            await wait_for(pilot, lambda sheet=sheet: f"─ {sheet}" in text_of(app))
+            await wait_for(pilot, lambda: "q quit" not in lines_of(app)[-1])
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: "q quit" in lines_of(app)[-1])
 
 
 async def test_the_palette_has_every_action_with_its_key_or_why_not(world: Home) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
@@ -21,6 +22,8 @@ from tui.app.terminal.theme import Palette
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import Piece, VirtualList
 
+_KEYS_WIDTH: Final = 19
+"""Cells before the words of a line: its keys."""
 Line = tuple[Action | None, str, str]
 """(action, why not now, command line); a line without action is a heading in the second place."""
 
@@ -32,11 +35,29 @@ class HelpLines(VirtualList):
         super().__init__(id="help-lines")
         self._all = list(lines)
         self.lines = self._all
+        self._rows: tuple[int, list[tuple[Line, str, bool]]] = (-1, [])
+
+    @property
+    def rows(self) -> list[tuple[Line, str, bool]]:
+        """Each row with its line, its part of the words, and whether it is the line's first."""
+        room = max(20, self.size.width - 2 - _KEYS_WIDTH)
+        if self._rows[0] != room:
+            rows = []
+            for line in self.lines:
+                parts = textwrap.wrap(line[0].help, room) if line[0] else [line[1]]
+                rows += [(line, part, not number) for number, part in enumerate(parts)]
+            self._rows = room, rows
+        return self._rows[1]
 
     @property
     def count(self) -> int:
-        """The number of lines that match."""
-        return len(self.lines)
+        """The number of rows."""
+        return len(self.rows)
+
+    @property
+    def current(self) -> Line | None:
+        """The line of the cursor."""
+        return self.rows[self.index][0] if self.count else None
 
     def search(self, text: str) -> None:
         """Keeps the actions whose texts contain all words of `text`."""
@@ -50,6 +71,7 @@ class HelpLines(VirtualList):
             return all(word in words for word in wanted)
 
         self.lines = [line for line in self._all if matches(line)]
+        self._rows = -1, []
         self.index = self.top = 0
         self.refresh()
 
@@ -58,15 +80,15 @@ class HelpLines(VirtualList):
         return ["No action matches."]
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """Returns a heading, or keys, help and command line."""
-        action, reason, command = self.lines[index]
+        """Returns a heading, or keys, help and command line; long help goes on in the next row."""
+        (action, reason, command), words, first = self.rows[index]
         if action is None:
             return [(f" {reason}", colors.strong)]
-        keys = "  ".join(map(shown, action.keys))
+        keys = ("  ".join(map(shown, action.keys)) or ":") if first else ""
         tone = colors.dim if reason else colors.base
-        pieces = [(f"   {fit(keys, 16)}", colors.accent), (action.help, tone)]
-        if command:
-            room = width - 20 - cell_len(action.help)
+        pieces = [(f"   {fit(keys, _KEYS_WIDTH - 3)}", colors.accent), (words, tone)]
+        if command and words == action.help:
+            room = width - _KEYS_WIDTH - 1 - cell_len(words)
             if cell_len(command) + 2 <= room:
                 pieces += [(" " * (room - cell_len(command)), tone), (command, colors.dim)]
         return pieces
@@ -105,7 +127,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Yields title and list."""
         title = PanelTitle()
-        title.set(("Keys", self._title), ("/ search", "enter do it", "y copy command", "esc back"))
+        title.set(("Keys", self._title), ("/ find", "enter do", "y copy", "esc back"))
         yield title
         yield self.list
 
@@ -140,7 +162,7 @@ class HelpScreen(ModalScreen[None]):
 
     @property
     def _chosen(self) -> Line | None:
-        return self.list.lines[self.list.index] if self.list.count else None
+        return self.list.current
 
     async def action_run(self) -> None:
         """Closes the help and does the action under the cursor."""

@@ -163,6 +163,10 @@ class AppScreen(Screen[Any]):
         """Shows the keys of the widget that has the focus."""
         self.update_footer()
 
+    def on_screen_suspend(self) -> None:
+        """Shows no keys below a sheet: they do not work there."""
+        self.update_footer()
+
     def on_screen_resume(self) -> None:
         """Shows what has changed while another screen was on top."""
         self._status_changed(None)

@@ -37,6 +37,8 @@ class KeyFooter(Widget):
             self.refresh()
 
     def _state(self) -> tuple[tuple[str, str, str], ...]:
+        if not self.screen.is_active:
+            return ()  # the keys are those of the sheet above
         screen, focused = cast("ActionScreen", self.screen), self.screen.focused
         hints: tuple[tuple[str, str, str], ...] = ()
         if focused is not None:  # a line that is typed in has keys of its own
@@ -67,7 +69,7 @@ class KeyFooter(Widget):
             chosen.append(item)
             used += self._cells(item)
         self._places = []
-        pieces: list[tuple[str, Style]] = [("╰ ", colors.line)]
+        pieces: list[tuple[str, Style]] = [("╰ " if keys else "╰─", colors.line)]
         x = 2
         for item in (*chosen, *last):
             key, label, action_id = item

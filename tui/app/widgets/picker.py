@@ -162,6 +162,17 @@ class Page(ModalScreen[str | None]):
             ("y", "copy all", ""),
             ("esc", "back", ""),
         )
+        self._update_footer()
+
+    def on_screen_suspend(self) -> None:
+        """Shows no keys below another sheet."""
+        self._update_footer()
+
+    def on_screen_resume(self) -> None:
+        """Shows the keys again."""
+        self._update_footer()
+
+    def _update_footer(self) -> None:
         for footer in self.query(KeyFooter):
             footer.update()
 
