@@ -11,6 +11,7 @@ import pytest
 
 from tests.simpletuner.projects import HOSTED, write_project
 from tui.simpletuner.checks.checks import Check, check_config
+from tui.simpletuner.checks.describe import describe_checks
 from tui.simpletuner.checks.options import FLAG, arguments, nearest
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
@@ -276,3 +277,27 @@ def test_values_become_arguments_as_in_the_trainer(
 def test_the_nearest_name_begins_alike() -> None:
     assert nearest("cosmos2image", ["moss_image", "cosmos3", "cosmos"]) == "cosmos"
     assert nearest("zzz", ["alpha"]) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "made"),
+    [
+        ({"model_family": "pixart", "model_flavour": None, "controlnet": True},
+         {"controlnet": None}),
+        ({"lora_type": "lycoris", "train_text_encoder": True}, {"train_text_encoder": None}),
+        ({"model_flavour": "schnell"}, {"flux_fast_schedule": True}),
+        ({"mixed_precision": "bf-16"}, {"mixed_precision": "bf16"}),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_the_default_is_put_by_leaving_the_option_out(
+    tmp_path: Path, changes: dict[str, Any], made: dict[str, Any]
+) -> None:
+    """A draft can take any option out, and set only those that have an override."""
+    described = describe_checks(findings(load(tmp_path, **changes)))
+    assert made in [finding["changes"] for finding in described]
+
+
+@pytest.mark.parametrize("name", ["controlnet", "no_such_option"])
+def test_a_change_that_a_draft_cannot_make_is_not_offered_in_part(name: str) -> None:
+    finding = Check("option", "error", "x", "y", {"lora_rank": 16, name: True})
+    assert describe_checks([finding])[0]["changes"] == {}

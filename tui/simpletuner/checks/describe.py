@@ -12,6 +12,7 @@ from tui.simpletuner.config.overrides import OVERRIDES
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_text
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
+from tui.simpletuner.facts.options import option_facts
 from tui.simpletuner.request.delivery import clean_repo_id
 
 
@@ -68,10 +69,18 @@ def describe_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
 def _overridable(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Changes that a draft can make; none when only a part of them could be made.
 
-    Any option can be taken out (None); another value is possible for those with an override.
+    Any option can be taken out (None), which also gives it the trainer's default; another value is
+    possible for those with an override.
     """
-    possible = all(name in OVERRIDES or value is None for name, value in changes.items())
-    return dict(changes) if possible else {}
+    made: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name in OVERRIDES or value is None:
+            made[name] = value
+        elif (option := option_facts().options.get(name)) and value == option.default:
+            made[name] = None
+        else:
+            return {}
+    return made
 
 
 def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> dict[str, Any]:
