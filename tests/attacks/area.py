@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import os
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.listener.watched import MOST_SECONDS
 
 _POOLED = 8
 """Descriptors that pools of connections may keep open, however many attempts there are."""
@@ -96,14 +101,56 @@ class Growth:
         return files, len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
 
 
+@contextmanager
+def measured(area: Area, most: float = MOST_SECONDS) -> Iterator[None]:
+    """Note each callback of this thread's loop that holds it longer than `most` seconds.
+
+    CPU time of the thread is counted, which a busy machine does not change; garbage, which is that
+    of the whole test process, is not collected meanwhile.
+    """
+    run, ours = asyncio.Handle._run, threading.get_ident()
+
+    def timed(handle: asyncio.Handle) -> None:
+        if threading.get_ident() != ours:
+            run(handle)
+            return
+        start = time.thread_time()
+        run(handle)
+        spent = time.thread_time() - start
+        if spent > most:
+            area.stalls.append(f"{spent * 1000:.0f} ms of {handle!r}")
+
+    asyncio.Handle._run = timed  # type: ignore[method-assign,assignment]  # for the block
+    gc.disable()
+    try:
+        yield
+    finally:
+        asyncio.Handle._run = run  # type: ignore[method-assign]
+        gc.enable()
+
+
 async def attack_area(
-    name: str, attempts: int, attempt: Callable[[], Awaitable[str]], growth: Growth
+    name: str,
+    attempts: int,
+    attempt: Callable[[], Awaitable[str]],
+    growth: Growth,
+    *,
+    most: float = math.inf,
 ) -> Area:
-    """Make the attempts of an area; one returns what is wrong, or ""."""
+    """Make the attempts of an area; one returns what is wrong, or "".
+
+    Args:
+        name: of the area.
+        attempts: their number.
+        attempt: makes one.
+        growth: measures what is left behind.
+        most: seconds for which a callback may hold this loop, on which attacker and server run.
+    """
     area = Area(name, attempts)
     growth.start()
-    for number in range(attempts):
-        if problem := await attempt():
-            area.through.append(f"{name} {number}: {problem}")
+    with measured(area, most):
+        for number in range(attempts):
+            if problem := await attempt():
+                area.through.append(f"{name} {number}: {problem}")
     area.growth = await growth.more()
     return area

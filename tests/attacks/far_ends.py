@@ -17,6 +17,7 @@ from typing import Final
 
 from tests.attacks.area import Area, Growth, attack_area
 from tests.attacks.listener import ODD, SEED
+from tests.listener.watched import MOST_SECONDS
 from tests.replicate.server import QUICK, TOKEN
 from tui.destinations.common.errors import PublishError
 from tui.destinations.hub.probe import availability
@@ -196,6 +197,6 @@ async def attack(attempts: int, seed: int = SEED) -> Area:
         for end in ENDS.values():  # what libraries open once stays open
             with contextlib.suppress(ReplicateError, PublishError):
                 await end(server, dice)
-        area = await attack_area("far ends", attempts, attempt, Growth())
+        area = await attack_area("far ends", attempts, attempt, Growth(), most=MOST_SECONDS)
         area.through += [f"{secret!r} went to another server" for secret in server.carried]
     return area

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.attacks.area import Area, Growth
+from tests.attacks.area import Area, Growth, measured
 from tests.engine.http_api.callers import use_sandbox
 from tests.engine.world import World
 from tui.api.scopes import Scope
@@ -71,6 +71,7 @@ async def attack(world: World, examples: int, every: int) -> Area:
     for scope in KEYS:
         key = world.engine.api_keys.create(scope, scope).key if scope else ""
         headers = {"X-API-Key": key} if key else {}
-        await asyncio.to_thread(_ask, base, headers, examples, every, area)
+        with measured(area):
+            await asyncio.to_thread(_ask, base, headers, examples, every, area)
     area.growth = await growth.more()
     return area

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 
 import pytest
 
 from tests.api.watch import Watch
 from tests.attacks import far_ends, openapi, socket, terminal
+from tests.attacks.area import Area, measured
 from tests.engine.conftest import home, project, world
 from tests.engine.world import World
 
@@ -48,7 +51,7 @@ def test_a_terminal_obeys_no_text_from_elsewhere(attempts: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("examples", "every"), [(1, 6), pytest.param(6, 1, marks=pytest.mark.release)]
+    ("examples", "every"), [(1, 25), pytest.param(6, 1, marks=pytest.mark.release)]
 )
 async def test_no_request_that_fits_the_description_fails_the_server(
     world: World, watched_shapes: Watch, examples: int, every: int
@@ -57,3 +60,17 @@ async def test_no_request_that_fits_the_description_fails_the_server(
     print("", area, sep="\n")
     assert [words for words in watched_shapes.take() if " query: " not in words] == []
     assert (area.through, area.stalls, area.growth) == ([], [], 0)
+
+
+async def test_a_callback_that_holds_the_loop_is_noted() -> None:
+    def busy() -> None:
+        end = time.thread_time() + 0.03
+        while time.thread_time() < end:
+            pass
+
+    area = Area("x")
+    with measured(area, 0.02):
+        asyncio.get_running_loop().call_soon(busy)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert len(area.stalls) == 1
