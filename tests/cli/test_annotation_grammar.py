@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tui.base.errors import ApiError
 from tui.cli.main import build_parser
 
 
@@ -24,12 +25,8 @@ def test_tags_are_sorted_by_their_sign(
     assert found == ("abc", add, remove, as_json)
 
 
-def test_json_before_the_job_is_kept_and_an_unknown_option_refused(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_json_before_the_job_is_kept_and_an_unknown_option_refused() -> None:
     options = build_parser().parse_args(["tag", "--json", "abc", "-x"])
     assert (options.json, options.remove_tags) == (True, ["x"])
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(ApiError, match="--jsn"):
         build_parser().parse_args(["tag", "abc", "--jsn"])
-    assert caught.value.code == 2
-    assert "--jsn" in capsys.readouterr().err

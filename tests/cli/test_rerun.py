@@ -77,7 +77,7 @@ def test_jobs_are_stopped_at_the_limit_only_after_a_yes_and_each_says_so(
     shell: Shell, done: Any
 ) -> None:
     refused = shell.run("limit", "set", "500", "--stop-running", status=exit_codes.USAGE)
-    assert "add --yes" in refused.stderr
+    assert "Agree with --yes" in refused.stderr
     assert not shell.json("limit", "show")["enabled"], "nothing was changed"
     running = shell.submit("--steps", "20000")["job_id"]
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.app.compare.world import fill_runs
 from tests.app.conftest import lines_of, opened, text_of, wait_for
-from tests.app.job.test_screen import open_job
+from tests.app.job.opened import open_job
 from tests.app.world import NOW
 from tui.app.job.metrics_panel import MetricsPanel, run_marks
 from tui.settings import Home
