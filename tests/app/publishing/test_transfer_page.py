@@ -87,6 +87,6 @@ async def test_keys_of_a_transfers_page_are_those_of_its_state(
         await pilot.press("enter")
         await top(pilot, TransferPage)
         await calls.limit("off")
-        assert "r retry" in lines_of(screen.app)[-1]
+        assert "r again" in lines_of(screen.app)[-1]
         await pilot.press("r")
         await wait_for(pilot, lambda: state() is TransferState.DONE, LONG)
