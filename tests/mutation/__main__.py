@@ -52,6 +52,11 @@ def score(rows: Sequence[Row]) -> float:
     return killed / max(1, killed + survived)
 
 
+def survived(mutant: Mutant) -> str:
+    """A mutant that no test noticed."""
+    return f"\nsurvived: {mutant.path} {mutant.where}\n  - {mutant.before}\n  + {mutant.after}"
+
+
 def text(rows: Sequence[Row]) -> str:
     """The table, and the survivors under it."""
     width = max(len(row.path) for row in rows)
@@ -61,9 +66,7 @@ def text(rows: Sequence[Row]) -> str:
         f"{row.equivalent:10}"
         for row in rows
     ]
-    for mutant in (mutant for row in rows for mutant in row.survivors):
-        lines += [f"\nsurvived: {mutant.path} {mutant.where}", f"  - {mutant.before}"]
-        lines += [f"  + {mutant.after}"]
+    lines += [survived(mutant) for row in rows for mutant in row.survivors]
     return "\n".join([*lines, f"\nscore: {score(rows):.1%}"])
 
 
@@ -94,6 +97,8 @@ def try_all(chosen: dict[str, list[str]], most: int | None, jobs: int) -> list[R
             rows[trial.path].killed += 1
         else:
             rows[trial.path].survivors.append(trials[id(trial)])
+            # At once: a run of hours that is broken off has not been for nothing.
+            print(survived(trials[id(trial)]), file=sys.stderr)
         print("x" if trial.killed else "s", end="", file=sys.stderr, flush=True)
 
     run(waiting, jobs, note)
