@@ -160,7 +160,7 @@ def test_every_command_finds_a_job_in_the_same_ways(
     for name, parser in commands().items():
         if not any(one.help == JOB_HELP for one in positionals(parser)):
             continue
-        more = ["--to", "dir:x"] if name == "publish" else []
+        more = {"publish": ["--to", "dir:x"], "rename": ["cat"], "tag": ["+face"]}.get(name, [])
         for ambiguous in ("job0000", "dog"):
             assert main.run([name, ambiguous, *more]) == USAGE, name
             told = capsys.readouterr().err

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-_ID = "job or prediction id, or its start"
+from tui.cli.arguments import JOB_HELP
 
 
 class _Tags(argparse.Action):
@@ -36,18 +36,20 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
         add: makes the parser of a command from its name and summary.
     """
     rename = add("rename", "Name a job anew; what was sent stays as it was.", json=True)
-    rename.add_argument("id", help=_ID)
+    rename.add_argument("id", help=JOB_HELP)
     rename.add_argument("name", help="shown everywhere")
     note = add("note", "Write a note about a job, or print it.", json=True)
-    note.add_argument("id", help=_ID)
+    note.add_argument("id", help=JOB_HELP)
     note.add_argument(
         "text", nargs="?", help="instead of the present note; - reads it; '' deletes it"
     )
     tag = add("tag", "Tag a job, or print its tags.", json=True)
-    tag.add_argument("id", help=_ID)
+    tag.add_argument("id", help=JOB_HELP)
     tag.add_argument(
         "tags", nargs=argparse.REMAINDER, action=_Tags, metavar="+TAG|-TAG",
         help="add or take away; the filter tag:TAG finds it",
     )  # fmt: skip
-    add("pin", "Have a job stand first in the app's list.", json=True).add_argument("id", help=_ID)
-    add("unpin", "No longer have it stand first.", json=True).add_argument("id", help=_ID)
+    add("pin", "Have a job stand first in the app's list.", json=True).add_argument(
+        "id", help=JOB_HELP
+    )
+    add("unpin", "No longer have it stand first.", json=True).add_argument("id", help=JOB_HELP)

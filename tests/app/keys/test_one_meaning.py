@@ -121,8 +121,12 @@ def test_a_moved_key_was_one_action_s_alone() -> None:
 def test_a_moved_key_says_where_its_action_went_and_works_on_where_it_is_free() -> None:
     moved = moved_key("x", _active("Job page, Metrics"), ())
     assert moved is not None
-    assert (moved.action.id, moved.free) == ("chart.log_scale", True)
-    assert moved.words == "“log scale” has the key X now; x still works for a while."
+    assert (moved.action.id, moved.free) == ("chart.log_scale", False)
+    assert moved.words == "“log scale” has the key X now; x is “axis”."
+    free = moved_key("n", _active("Job page, Metrics"), ())
+    assert free is not None
+    assert (free.action.id, free.free) == ("chart.next", True)
+    assert free.words == "“next metric” has the key ↓ now; n still works for a while."
     taken = moved_key("equals_sign", _active("Job page, Metrics"), ())
     assert taken is not None
     assert (taken.action.id, taken.free) == ("chart.zoom_in", False)
