@@ -304,7 +304,7 @@ def test_a_waiting_job_is_moved_by_command(shell: Shell) -> None:
               "--accept-data", "--delivery", "none")  # fmt: skip
     with shell.faults("queue-forever*1"):
         job = shell.submit("--steps", "8", "--fix-delivery", *hosted)
-    eventually_sync(lambda: shell.json("job", job["job_id"])["status"] == "queued")
+        eventually_sync(lambda: shell.json("job", job["job_id"])["status"] == "queued")
     before = len(shell.json("jobs"))
     standing = shell.json("move", job["job_id"])
     assert {other["id"] for other in standing["others"]} >= {"h100"}

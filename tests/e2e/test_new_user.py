@@ -128,7 +128,11 @@ class Session:
         raise AssertionError(f"no card {title}:\n{self.screen.text()}")
 
     def close_form(self) -> None:
-        """Close the form."""
+        """Close the form; the line of its last change may still be open, and goes first."""
+        self.screen.press("Escape")
+        with contextlib.suppress(AssertionError):
+            eventually_sync(lambda: "enter change" not in self.screen.text(), within=3)
+            return
         self.screen.press("Escape")
         self.wait_until_gone("enter change")
 

@@ -115,10 +115,16 @@ def staged(shell: Shell) -> set[str]:
     return {row["key"] for row in shell.json("staged")}
 
 
-def processing(shell: Shell) -> str | None:
-    """The prediction that the trainer works on; a job is active long before it has one."""
+def processing(shell: Shell, but: set[str]) -> str | None:
+    """The prediction that the trainer works on; a job is active long before it has one.
+
+    Args:
+        shell: its sandbox.
+        but: predictions of earlier tests, which may still run.
+    """
     rows = shell.world.http.get("/predictions").json()["results"]
-    return next((row["id"] for row in rows if row["status"] == "processing"), None)
+    working = (row["id"] for row in rows if row["status"] == "processing")
+    return next((prediction for prediction in working if prediction not in but), None)
 
 
 def predictions(shell: Shell) -> int:
@@ -243,9 +249,10 @@ def test_results_that_did_not_arrive_end_the_wait_with_1_and_their_names(
 
 
 def test_a_receiver_that_is_taken_away_in_mid_run_is_told(shell: Shell, config: Path) -> None:
+    earlier = {row["id"] for row in shell.world.http.get("/predictions").json()["results"]}
     with shell.faults("stall=2"):
         waiting = submit(shell, config, "--data", "staged:hub", "--json")
-        running = eventually_sync(lambda: processing(shell), within=60)
+        running = eventually_sync(lambda: processing(shell, earlier), within=60)
     shell.run("settings", "set", "listener.listen", f"127.0.0.1:{free_port()}")
     (shell.root / "sandbox/runs" / running / "go-on").touch()
     status, out, err = ended(waiting)

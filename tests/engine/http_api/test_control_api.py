@@ -38,7 +38,7 @@ async def test_what_is_wrong_is_said_in_words_and_status(world: World) -> None:
     big = {"config": "x" * 9_000_000}
     assert (await refusal(client, "POST", "/api/cloud/check", big)).status == 413
     error = await refusal(client, "POST", "/api/cloud/check", {"config": "/not/there"})
-    assert (error.status, error.code) == (400, "invalid_config")
+    assert (error.status, error.code) == (400, "config_not_found")
 
 
 async def test_a_bug_in_the_engine_is_an_answer_and_a_line_in_its_log(
