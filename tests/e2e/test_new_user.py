@@ -324,6 +324,9 @@ def test_setup_from_an_empty_home_behind_a_mandatory_proxy(
         session.fill_in("its password", word)
         session.wait_for("its password .* set")
         session.fill_in("CA bundle", str(world.town.bundle))
+        written = session.home / ".simpletuner/tui/settings.toml"
+        # The message that it is in force may still be that of the password.
+        eventually_sync(lambda: str(world.town.bundle) in written.read_text(), within=STEP)
         session.wait_for("In force for every connection")
         session.close_form()
         session.wait_for(r"Network ─+ connected ─")
@@ -331,5 +334,4 @@ def test_setup_from_an_empty_home_behind_a_mandatory_proxy(
         session.check_setup()
         session.quit()
         assert {f"{name}:443" for name in (API_HOST, HUB_HOST, *PAGES)} <= proxy.hosts()
-        written = (session.home / ".simpletuner/tui/settings.toml").read_text()
-        assert 'proxy = "http://alice@127.0.0.1:' in written
+        assert 'proxy = "http://alice@127.0.0.1:' in written.read_text()
