@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from tui.base.job_status import JobStatus
 from tui.cli import exit_codes
 from tui.client.client import ControlClient, ControlError
 from tui.engine.credentials import token_store
+from tui.engine.credentials.token_takeover import Takeover
 from tui.engine.engine import Engine
 from tui.sandbox.config import make_token
 from tui.sandbox.demo import write_demo_project
@@ -282,10 +284,21 @@ async def test_another_users_hub_token_serves_its_own_calls_while_a_job_runs(
     await eventually(lambda: in_use(world, "huggingface") == "hf_bob")
 
 
-async def test_the_same_users_hub_token_takes_over_while_a_job_runs(world: World, hub: str) -> None:
+async def test_the_same_users_hub_token_takes_over_while_a_job_runs(
+    world: World, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id, second = await running(world), shell(world)
+    answered, ask = asyncio.Event(), Takeover._owner_of
+
+    async def held(*arguments: Any) -> Any:
+        await answered.wait()
+        return await ask(*arguments)
+
+    monkeypatch.setattr(Takeover, "_owner_of", held)
     assert await hub_name(shell(world)) == "sandbox"
     await second.set_session({"hf_endpoint": hub, "hf_token": "hf_another"})
+    assert in_use(world, "huggingface") == "hf_write"  # until the Hub has accepted it
+    answered.set()
     await eventually(lambda: in_use(world, "huggingface") == "hf_another")
     assert await hub_name(shell(world)) == "sandbox"
     assert tokens_told(world, job_id) == [
