@@ -10,7 +10,7 @@ import pytest
 
 from tests.app.world import NOW, job
 from tui.app.shell.jobs_model import JobsModel
-from tui.base.formatting import bounded, cost_words, unheard
+from tui.base.formatting import bounded, bounded_in, cost_words, unheard
 from tui.base.job_status import LOST, JobStatus
 from tui.store.lost_contact import NOT_RECORDED, SILENT_AFTER, Contacts, LostContact
 from tui.store.reader import StoreReader
@@ -74,6 +74,12 @@ def test_how_sure_a_cost_is_in_words() -> None:
     assert bounded(336_000, "at least") == "≥ $0.34"
     assert bounded(336_000, "at most", ascii_only=True) == "<= $0.34"
     assert bounded(336_000, "so far") == "$0.34"
+    # A column of seven cells: no digit is cut, and what is rounded still keeps the bound.
+    assert bounded_in(7, 336_000, "at least") == "≥ $0.34"
+    assert bounded_in(7, 12_336_000, "at least") == "≥$12.34"
+    assert bounded_in(7, 576_804_000, "at least") == "≥$576"
+    assert bounded_in(7, 576_104_000, "at most") == "≤$577"
+    assert bounded_in(7, 1_576_804_000, "so far") == "$1,577"
 
 
 def test_no_active_job_is_heard_of_while_the_engine_is_known_to_be_silent() -> None:

@@ -37,6 +37,21 @@ def bounded(micros: int | None, bound: str, ascii_only: bool = False) -> str:
     return _BOUNDS.get(bound, ("", ""))[ascii_only] + money(micros)
 
 
+def bounded_in(width: int, micros: int | None, bound: str) -> str:
+    """The same in at most `width` cells if it can be: without the space, then in whole dollars.
+
+    Whole dollars are rounded to the side that keeps the bound true: `≥$576`, `≤$577`.
+    """
+    text = bounded(micros, bound)
+    if len(text) > width:
+        text = text.replace(" ", "")
+    if len(text) > width and micros is not None:
+        rounded = {"at least": micros // 1_000_000, "at most": -(-micros // 1_000_000)}
+        whole = rounded.get(bound, round(micros / 1_000_000)) * 1_000_000
+        text = bounded(whole, bound).replace(" ", "").removesuffix(".00")
+    return text
+
+
 def cost_words(micros: int | None, bound: str = "") -> str:
     """A job's cost with how sure it is: `at least $0.35`, `$0.35 so far`, `$0.92`."""
     if bound in _BOUNDS:

@@ -362,5 +362,4 @@ class JobList(VirtualList):
         cost = shown_cost(row, now, self.model.contacts.of(row, now))
         if cost is None:
             return formatting.money(None)
-        text = formatting.bounded(*cost)
-        return text if len(text) <= width else text.replace(" ", "")
+        return formatting.bounded_in(width, *cost)
