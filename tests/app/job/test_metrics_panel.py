@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.app.compare.world import fill_runs
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.job.opened import open_job
 from tests.app.world import NOW
+from tui.app.chart.chart import MetricChart
 from tui.app.job.metrics_panel import MetricsPanel, run_marks
 from tui.settings import Home
 from tui.store.records import FileRecord
+from tui.store.writer import Change, StoreWriter
 
 
 def test_checkpoints_and_pictures_are_marks_and_what_is_not_here_is_none() -> None:
@@ -38,3 +42,45 @@ async def test_the_axis_goes_from_steps_to_times_and_the_copy_names_the_step(hom
         assert panel.copy_text().startswith("step 300 loss ")
         await pilot.press("x")
         await wait_for(pilot, lambda: "clock, as received" in text_of(app))
+
+
+async def test_charts_share_their_cursor_one_is_enlarged_and_constants_are_figures(
+    home: Home,
+) -> None:
+    (job_id,) = fill_runs(home, 1)
+    path = f"{job_id}/training_metrics.jsonl"
+    records = [{"step": step, "metrics": {"vram": step % 7, "learning_rate": 1.0}}
+               for step in range(1, 301)]  # fmt: skip
+    writer = StoreWriter(home)
+    points = [("it_s", step, 1.9) for step in range(1, 301)]
+    points += [("grad_norm", step, 1.0 + step % 3) for step in range(1, 201)]
+    writer.apply(job_id, Change(metrics=points, files=[FileRecord(path, 1, "", "delivered", NOW)]))
+    writer.close()
+    async with opened(home) as (app, pilot):
+        file = app.outputs / path
+        file.parent.mkdir(parents=True)
+        file.write_text("".join(json.dumps(record) + "\n" for record in records))
+        screen = await open_job(app, pilot, job_id)
+        await screen.tabs.open("Metrics")
+        panel = screen.tabs.panel
+        assert isinstance(panel, MetricsPanel)
+        await wait_for(pilot, lambda: "step 300 · loss" in text_of(app))
+        shown = [chart for chart in panel.query(MetricChart) if chart.display]
+        names = [chart._series[0].name for chart in shown]
+        assert names == ["loss", "grad_norm", "vram"]
+        assert {chart.span for chart in shown} == {(1.0, 300.0)}  # one time line
+        assert "it_s 1.9" in lines_of(app)[-2]
+        await pilot.press("j", "left", "left", "S")
+        assert len({(chart.cursor_step, chart.smoothing) for chart in shown}) == 1
+        assert panel.chart is shown[1]
+        assert f"step {panel.chart.cursor_step} · loss" in lines_of(app)[-2]
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "grad_norm 2 of 3" in text_of(app))
+        assert [chart.display for chart in panel.query(MetricChart)] == [True, False, False]
+        assert panel.chart.has_focus
+        assert panel.chart.cursor_step == shown[1].cursor_step  # it goes along
+        assert all(name in lines_of(app)[-2] for name in ("loss", "it_s 1.9", "vram"))
+        await pilot.press("escape", "escape")  # the cursor first, then all charts again
+        await wait_for(pilot, lambda: "series ─┤" in text_of(app))
+        assert panel.chart is shown[1]
+        assert panel.chart.has_focus

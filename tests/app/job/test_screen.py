@@ -75,7 +75,7 @@ async def test_every_tab_opens_and_is_made_only_then(jobs: Home) -> None:
         assert "[INFO] Checkpoint: Step 200 of 2000" in seen["Log"]
         metrics = screen.tabs.panels["Metrics"]
         assert isinstance(metrics, MetricsPanel)
-        await wait_for(pilot, lambda: metrics._mine is not None)
+        await wait_for(pilot, lambda: metrics.grid.curve is not None)
         assert "✓ Loading base model" in seen["Stages"]
         assert "$0.12" in seen["Stages"]  # 2 minutes of an L40S
         assert "hf_token                 ***" in seen["Config"]

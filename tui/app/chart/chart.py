@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Final
 
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.message import Message
@@ -36,9 +37,11 @@ from tui.app.chart.paint import (
     Picture,
     Tones,
     empty_chart,
+    gap_words,
     paint_chart,
     with_cursor,
 )
+from tui.app.chart.scale import label
 from tui.app.keys.actions import CHART
 from tui.app.keys.keymap import bindings
 from tui.simpletuner.log.smoothing import WEIGHT
@@ -59,6 +62,7 @@ class MetricChart(Widget, can_focus=True):
         ascii_only: draw with ASCII characters.
         overlay: several runs in one plot: a number at the end of each curve, no raw curves, and no
             legend, which somebody else draws.
+        cell: one of several charts: the name and the value in one line above, a short axis below.
         id: widget id.
         classes: widget classes.
     """
@@ -100,6 +104,16 @@ class MetricChart(Widget, can_focus=True):
     class AxisWanted(Message):
         """The user asks for another x axis."""
 
+    class EnlargeWanted(Message):
+        """The user asks for this chart alone, or for all again."""
+
+    class Moved(Message):
+        """The user has changed what is shown of the curves: range, cursor or smoothing."""
+
+        def __init__(self, chart: MetricChart) -> None:
+            super().__init__()
+            self.chart = chart
+
     smoothing: reactive[float] = reactive(WEIGHT)
     log_scale: reactive[bool] = reactive(False)
     cursor_step: reactive[int | None] = reactive(None)
@@ -110,12 +124,16 @@ class MetricChart(Widget, can_focus=True):
         mini: bool = False,
         ascii_only: bool = False,
         overlay: bool = False,
+        cell: bool = False,
         id: str | None = None,  # noqa: A002  the name every Textual widget uses
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.can_focus = not mini and not overlay
         self.overlay = overlay
+        self.cell = cell
+        self.whole: tuple[float, float] | None = None
+        """The steps of the whole run, where other charts beside this one reach further."""
         self.axis = STEPS
         """What the x values of the curves are."""
         self.marks: Sequence[tuple[float, str]] = ()
@@ -146,6 +164,7 @@ class MetricChart(Widget, can_focus=True):
         slots: Sequence[int] | None = None,
         axis: Axis = STEPS,
         marks: Sequence[tuple[float, str]] = (),
+        whole: tuple[float, float] | None = None,
     ) -> None:
         """Shows curves, the main one first. A series that only grew costs only the new points.
 
@@ -156,7 +175,9 @@ class MetricChart(Widget, can_focus=True):
             slots: the number of each, which gives its colour and stroke; by default the place.
             axis: what their x values are. Another one ends the zoom and takes the cursor away.
             marks: places on the x axis with their character.
+            whole: the x values of the whole run; by default those of the curves.
         """
+        self.whole = whole
         if axis != self.axis:
             self.axis, self.view, self.cursor_step = axis, None, None
         self._noisy, self.marks = noisy, marks
@@ -175,6 +196,8 @@ class MetricChart(Widget, can_focus=True):
         """The first and the last step that the plot shows."""
         if self.view is not None:
             return self.view
+        if self.whole is not None:
+            return self.whole
         filled = [one.steps for one in self._series if len(one)]
         if not filled:
             return (0.0, 1.0)
@@ -194,8 +217,10 @@ class MetricChart(Widget, can_focus=True):
             self.zoom(zooms[name])
         elif name in ("next", "previous"):
             self.post_message(self.Wanted(1 if name == "next" else -1))
+            return
         else:
             getattr(self, f"do_{name}")()
+        self.post_message(self.Moved(self))
 
     def move_cursor(self, columns: int) -> None:
         """Move the cursor by columns of dots, at least one point."""
@@ -263,6 +288,27 @@ class MetricChart(Widget, can_focus=True):
         earlier = [weight for weight in SMOOTHING if weight < self.smoothing]
         self.smoothing = earlier[-1] if earlier else SMOOTHING[-1]
 
+    def do_line(self) -> None:
+        """Ask for this chart alone, or for all again; who shows the charts lays them out."""
+        self.post_message(self.EnlargeWanted())
+
+    def look_like(self, other: MetricChart) -> None:
+        """Show the range, the cursor and the smoothing of another chart."""
+        if self.view != other.view:
+            self.view = other.view
+            self._redraw()
+        self.cursor_step = other.cursor_step
+        self.smoothing = other.smoothing
+
+    def go_to_step(self, x: float) -> None:
+        """Put the cursor on the point nearest to a place on the x axis."""
+        main = self._series[0] if self._series else None
+        at = None if main is None else main.nearest(x)
+        if main is not None and at is not None:
+            self.cursor_step = main.steps[at]
+            self._keep_in_view(self.cursor_step)
+            self.post_message(self.Moved(self))
+
     def do_log_scale(self) -> None:
         """Switch between a linear and a logarithmic y axis."""
         self.log_scale = not self.log_scale
@@ -276,6 +322,7 @@ class MetricChart(Widget, can_focus=True):
         at = self._series[0].nearest(start + (end - start) * share)
         if at is not None:
             self.cursor_step = self._series[0].steps[at]
+            self.post_message(self.Moved(self))
 
     # -- drawing ------------------------------------------------------------------------------
 
@@ -287,6 +334,15 @@ class MetricChart(Widget, can_focus=True):
         """Drops the drawn rows when the colours change."""
         super().notify_style_update()
         self._version += 1
+
+    def on_focus(self) -> None:
+        """Marks the chart among several."""
+        if self.cell:
+            self._redraw()
+
+    def on_blur(self) -> None:
+        """Takes the mark away."""
+        self.on_focus()
 
     def render_line(self, y: int) -> Strip:
         """Returns one row of the chart; all rows are drawn together, once for each change."""
@@ -320,7 +376,7 @@ class MetricChart(Widget, can_focus=True):
             self._layers(), start, end, tones,
             log=self.log_scale, mini=self.mini, ascii_only=self.ascii_only,
             cursor=self.cursor_step, notes=" · ".join(notes), axis=self.axis, marks=self.marks,
-            legend=not self.overlay,
+            legend=not self.overlay, title=self._title(tones, notes) if self.cell else (),
         )  # fmt: skip
         key = (width, height, self._version, self.smoothing, self.log_scale)
         if self._painted is None or key != self._painted_key:
@@ -330,6 +386,27 @@ class MetricChart(Widget, can_focus=True):
         painted = self._painted
         self._plot_left, self._plot_width = painted.left, painted.width
         return with_cursor(picture, painted, width)
+
+    def _title(self, tones: Tones, notes: Sequence[str]) -> list[Segment]:
+        """Returns `▸loss  0.142 · best 0.139 @1180`."""
+        name, pointer = self._series[0].name, ">" if self.ascii_only else "▸"
+        value = self.value_at(self._slots[0])
+        words = ["—" if value is None else label(value)]
+        gaps = gap_words(self._series[0], ascii_only=self.ascii_only)
+        if not gaps and (best := self.best()) is not None:
+            words.append(f"best {label(best[1])} @{self.axis.label(best[0]) or best[0]}")
+        words += [note for note in notes if note in ("log", "zoom")]
+        segments = [
+            Segment(f"{pointer if self.has_focus else ' '}{name}  ", tones.read_out),
+            Segment(" · ".join(words), tones.label),
+        ]
+        return [*segments, Segment(f"  {gaps}" if gaps else "", tones.bad)]
+
+    def best(self) -> tuple[int, float] | None:
+        """Returns step and value of the lowest point that is drawn of a loss; None of others."""
+        if not self._series or "loss" not in self._series[0].name or len(self._series[0]) < 2:
+            return None
+        return self._smoothed(0).lowest()
 
     def _layers(self) -> list[Layer]:
         layers = []

@@ -137,6 +137,31 @@ class Series:
             at = bisect_left(gaps, start + (column + 1) * width, at + 1)
         return found
 
+    def lowest(self) -> tuple[int, float] | None:
+        """Returns the step and the value of the smallest finite value; None without one."""
+        self.prepare()
+        lows = self._lows
+        block = min(
+            (at for at, low in enumerate(lows) if low - low == 0.0),
+            key=lows.__getitem__,
+            default=-1,
+        )
+        loose = range(len(lows) * BLOCK, len(self))
+        near = [*range(block * BLOCK, (block + 1) * BLOCK), *loose] if block >= 0 else loose
+        known = [at for at in near if math.isfinite(self.values[at])]
+        best = min(known, key=self.values.__getitem__, default=None)
+        return None if best is None else (self.steps[best], self.values[best])
+
+    @property
+    def constant(self) -> bool:
+        """Whether it has two points or more, all of one finite value."""
+        if len(self) < 2:
+            return False
+        if self.values[-1] != self.values[0]:
+            return False
+        (span,) = self.spans(self.steps[0], self.steps[-1], 1)
+        return span is not None and span.low == span.high and not self.gaps
+
     def _span(self, left: int, right: int) -> Span | None:
         first_block = -(-left // BLOCK)
         last_block = min(right // BLOCK, len(self._lows))

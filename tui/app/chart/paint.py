@@ -80,6 +80,7 @@ class Picture:
         axis: what the steps are, where they are no steps.
         marks: places on the x axis with their character.
         legend: whether the first row names the curves.
+        title: the first row of one of several charts, which has a short axis; empty for another.
     """
 
     layers: Sequence[Layer]
@@ -94,6 +95,7 @@ class Picture:
     axis: Axis = STEPS
     marks: Sequence[tuple[float, str]] = ()
     legend: bool = True
+    title: Sequence[Segment] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ def paint_chart(picture: Picture, width: int, height: int, left: int) -> Painted
         left: the first column of the last plot; a good guess saves a second pass over the points.
     """
     with_legend = picture.legend and not picture.mini
-    rows = height - (1 if picture.mini else 3 if with_legend else 2)
+    short = picture.mini or bool(picture.title)
+    rows = height - int(with_legend) - (1 if short else 2)
     columns = (width - left) * (1 if picture.ascii_only else 2)
     curves = _curves(picture, columns)
     scale = Scale.around(curves, picture.log)
@@ -153,7 +156,7 @@ def with_cursor(picture: Picture, painted: Painted, width: int) -> list[Strip]:
     if picture.legend:
         rows[0] = _legend(picture, width)
     at = painted.left + column
-    for row in range(int(picture.legend), len(rows) - 2):
+    for row in range(int(picture.legend), len(rows) - (1 if picture.title else 2)):
         strip = rows[row]
         mark = strip.crop(at, at + 1).apply_style(tones.cursor)
         if not mark.text.strip():
@@ -237,14 +240,15 @@ def _put_tags(
         plot[row] = Strip.join([strip.crop(0, at), mark, strip.crop(at + 1)])
 
 
-def _gap_words(series: Series) -> str:
+def gap_words(series: Series, *, ascii_only: bool) -> str:
     """Returns which steps of a series have no finite value; "" for none."""
     series.prepare()
     if not series.gaps:
         return ""
     first, last = series.gaps[0], series.gaps[-1]
     steps = f"step {first:,}" if first == last else f"steps {first:,}–{last:,}"
-    return f"✗ not finite: {steps}"
+    words = f"✗ not finite: {steps}"
+    return words.replace("✗", "x").replace("–", "-") if ascii_only else words
 
 
 def _cursor_column(picture: Picture, width: int) -> int | None:
@@ -262,6 +266,8 @@ def _place(x: float, picture: Picture, width: int) -> int:
 def _legend(picture: Picture, width: int) -> Strip:
     """Returns the curves' names with the values at the cursor, or the newest values."""
     tones = picture.tones
+    if picture.title:
+        return Strip(picture.title).adjust_cell_length(width, tones.base)
     step = picture.end if picture.cursor is None else picture.cursor
     segments = [Segment(f" {picture.axis.read_out(step)}  ", tones.read_out)]
     for layer in picture.layers:
@@ -272,8 +278,7 @@ def _legend(picture: Picture, width: int) -> Strip:
         mark = stroke_mark(layer.stroke, ascii_only=picture.ascii_only)
         segments.append(Segment(f"{mark} ", layer.style))
         segments.append(Segment(f"{layer.series.name} {value}   ", tones.read_out))
-        if words := _gap_words(layer.series):
-            words = words.replace("✗", "x").replace("–", "-") if picture.ascii_only else words
+        if words := gap_words(layer.series, ascii_only=picture.ascii_only):
             segments.append(Segment(f"{words}   ", tones.bad))
     segments.append(Segment(picture.notes, tones.label))
     return Strip(segments).adjust_cell_length(width, tones.base)
@@ -282,13 +287,15 @@ def _legend(picture: Picture, width: int) -> Strip:
 def _axis(picture: Picture, margin: int, width: int) -> list[Strip]:
     corner, line, tee = ("+", "-", "+") if picture.ascii_only else ("└", "─", "┬")
     tones, start, end = picture.tones, picture.start, picture.end
-    if picture.mini:
+    placed = {_place(at, picture, width): mark for at, mark in picture.marks if start <= at <= end}
+    if picture.mini or picture.title:
         last = f" {picture.axis.label(math.floor(end))}"
-        rule = corner + line * (width - len(last))
-        return [
-            Strip([Segment(" " * margin, tones.label), Segment(rule, tones.axis),
-                   Segment(last, tones.label)])
-        ]  # fmt: skip
+        rule = [Segment(" " * margin, tones.label), Segment(corner, tones.axis)]
+        rule += [
+            Segment(placed.get(at, line), tones.label if at in placed else tones.axis)
+            for at in range(width - len(last))
+        ]
+        return [Strip([*rule, Segment(last, tones.label)]).simplify()]
     marks, labels = [line] * width, [" "] * (width + margin + 1)
     used = -1
     for tick in picture.axis.ticks(start, end, max(1, width // 14)):
@@ -301,7 +308,6 @@ def _axis(picture: Picture, margin: int, width: int) -> list[Strip]:
         labels[left : left + len(text)] = text
         used = left + len(text)
     row = [Segment(" " * margin + corner, tones.axis)]
-    placed = {_place(at, picture, width): mark for at, mark in picture.marks if start <= at <= end}
     for at, text in enumerate(marks):
         row.append(Segment(placed.get(at, text), tones.label if at in placed else tones.axis))
     return [

@@ -1,4 +1,4 @@
-"""The Metrics tab: one series at a time."""
+"""The Metrics tab: the series of a job in charts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from textual.containers import Vertical
 from tui.app.chart.axis import Kind
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import Series
+from tui.app.chart.grid import ChartGrid, Curve
 from tui.app.chart.timed import axis_of, next_kind, over, places
+from tui.app.job.exact_metrics import ExactMetrics
 from tui.app.job.tab_bar import TabStatus
+from tui.base.formatting import plural
 from tui.simpletuner.log.step_clock import StepClock
 from tui.simpletuner.validation_media import read_name
 from tui.store.reader import StoreReader
@@ -32,7 +35,7 @@ SCHEDULES: Final = frozenset({"lr", "learning_rate", "epoch"})
 
 
 class MetricsPanel(Vertical):
-    """Shows a chart and chooses the series in it.
+    """Reads the series of a job and shows them in charts.
 
     Args:
         job: the job whose metrics are shown.
@@ -45,23 +48,27 @@ class MetricsPanel(Vertical):
     def __init__(self, job: JobRecord) -> None:
         super().__init__()
         self._job = job
-        self.names: list[str] = []
-        self.name_now = ""
-        self._mine: Series | None = None
+        self._series: dict[str, Series] = {}
         self._kind: Kind = "step"
         self._clock: StepClock | None = None
         self._marks: list[tuple[int, str]] = []
+        self._exact = ExactMetrics()
         self._again = False
         self._loading = False
 
     def compose(self) -> ComposeResult:
-        """Yields the chart."""
-        self.chart = MetricChart(ascii_only=cast("AppContext", self.app).settings.ui.ascii)
-        yield self.chart
+        """Yields the charts."""
+        self.grid = ChartGrid(ascii_only=cast("AppContext", self.app).settings.ui.ascii)
+        yield self.grid
 
     def on_mount(self) -> None:
         """Reads the series."""
         self.update(self._job)
+
+    @property
+    def chart(self) -> MetricChart:
+        """The chart that has the keys."""
+        return self.grid.chart
 
     def focus_content(self) -> None:
         """Gives the keys to the chart."""
@@ -81,23 +88,31 @@ class MetricsPanel(Vertical):
             while self._again:
                 self._again = False
                 await asyncio.to_thread(self._read, StoreReader(database))
+                if self._kind != "step" and (self._clock is None or len(self._clock.steps) < 2):
+                    self._kind = "step"
+                    cast("AppContext", self.app).tell(
+                        "The times of this run's steps are not known."
+                    )
                 self._show()
         finally:
             self._loading = False
 
     def _read(self, reader: StoreReader) -> None:
         """Reads the new points of the series and reduces them; runs in a thread."""
+        context = cast("AppContext", self.app)
         try:
-            self.names = reader.metric_names(self._job.job_id)
-            if self.name_now not in self.names:
-                self.name_now = self.names[0] if self.names else ""
-            if self.name_now:
-                self._mine = _grown(reader, self._job, self.name_now, self._mine)
-            self._marks = run_marks(
-                reader.files(self._job.job_id), ascii_only=self.chart.ascii_only
-            )
+            names = reader.metric_names(self._job.job_id)
+            files = reader.files(self._job.job_id)
+            # Replaced as a whole: the screen may be drawn meanwhile.
+            self._series = {
+                name: _grown(reader, self._job, name, self._series.get(name)) for name in names
+            } | {
+                series.name: series
+                for series in self._exact.read(context.outputs, files)
+                if series.name not in names
+            }
+            self._marks = run_marks(files, ascii_only=self.grid.ascii_only)
             if self._kind != "step":
-                context = cast("AppContext", self.app)
                 self._clock = run_clock(reader, context.home, context.outputs, self._job)
         except StoreError:
             return  # the next change reads again
@@ -107,35 +122,30 @@ class MetricsPanel(Vertical):
     def _show(self) -> None:
         clock = self._clock
         axis = axis_of(self._kind, [clock] if clock else [])
-        curves = [over(self._mine, clock, axis)] if self._mine is not None else []
+        curves = [
+            Curve(over(series, clock, axis), name not in SCHEDULES)
+            for name, series in self._series.items()
+        ]
         marks = list(self._marks)
         if clock is not None:
-            again = "@" if self.chart.ascii_only else "↻"
+            again = "@" if self.grid.ascii_only else "↻"
             marks = sorted([*marks, *((step, again) for step in clock.resumed)])
         steps = places([step for step, _ in marks], clock, axis)
         placed = [(float(at), mark) for at, (_, mark) in zip(steps, marks, strict=False)]
-        noisy = self.name_now not in SCHEDULES
-        self.chart.show(curves, noisy=noisy, axis=axis, marks=placed)
-        self.say()
+        self.grid.show(curves, axis, placed)
 
+    @on(ChartGrid.Chosen)
     def say(self) -> None:
-        """Shows the name of the series and its place among all at the end of the tab bar."""
-        words = list[str]()
-        if len(self.names) > 1:
-            place = self.names.index(self.name_now) + 1 if self.name_now in self.names else 0
-            words.append(f"{self.name_now} {place} of {len(self.names)}")
-        elif self._mine is not None:
-            words.append(f"{len(self._mine):,} points")
+        """Shows which series has the keys, and how many there are, at the end of the tab bar."""
+        grid, words = self.grid, list[str]()
+        names = [curve.name for curve in grid.varying]
+        if grid.layout_now.places > 1:
+            words.append(plural(len(self._series), "series", "series"))
+        elif len(names) > 1:
+            words.append(f"{grid.name_now} {names.index(grid.name_now) + 1} of {len(names)}")
+        elif grid.curve is not None:
+            words.append(f"{len(grid.curve.series):,} points")
         self.post_message(TabStatus(self, words))
-
-    @on(MetricChart.Wanted)
-    def _wanted(self, event: MetricChart.Wanted) -> None:
-        if len(self.names) < 2:
-            return
-        place = self.names.index(self.name_now) if self.name_now in self.names else 0
-        self.name_now = self.names[(place + event.step) % len(self.names)]
-        self._mine = None
-        self.update(self._job)
 
     @on(MetricChart.AxisWanted)
     def _axis_wanted(self) -> None:
@@ -143,19 +153,16 @@ class MetricsPanel(Vertical):
         self.update(self._job)
 
     def step_back(self) -> bool:
-        """Takes cursor and zoom away; returns whether there was one."""
-        if self.chart.view is None and self.chart.cursor_step is None:
-            return False
-        self.chart.do_whole()
-        return True
+        """Undoes cursor, zoom or enlargement; returns whether there was one."""
+        return self.grid.step_back()
 
     def copy_text(self) -> str:
         """Returns step and value at the cursor."""
-        series = self._mine
+        series = self._series.get(self.grid.name_now)
         if series is None or not len(series):
             return ""
         at = self.chart.index_at_cursor()
-        return f"step {series.steps[at]} {self.name_now} {series.values[at]!r}"
+        return f"step {series.steps[at]} {series.name} {series.values[at]!r}"
 
 
 def run_marks(files: Iterable[FileRecord], *, ascii_only: bool) -> list[tuple[int, str]]:
