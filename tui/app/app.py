@@ -311,9 +311,9 @@ class SimpleTunerApp(FrameDiff, App[int]):
         """Goes to `cloud`, `jobs` or `publishing`."""
         self.navigation.show(name)
 
-    def open_job(self, job_id: str, *, replace: bool = False) -> None:
+    def open_job(self, job_id: str, *, replace: bool = False, at_step: int | None = None) -> None:
         """Opens the page of a job, on top of the present screen or in its place."""
-        self.navigation.open_job(job_id, replace=replace)
+        self.navigation.open_job(job_id, replace=replace, at_step=at_step)
 
     def compare(self, job_id: str | None) -> None:
         """Opens the comparison of the marked jobs, or of a job and the one before it."""

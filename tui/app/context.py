@@ -158,8 +158,8 @@ class AppContext(Protocol):
     def show(self, name: str) -> None:
         """Goes to `cloud`, `jobs` or `publishing`."""
 
-    def open_job(self, job_id: str, *, replace: bool = False) -> None:
-        """Opens the page of a job, on top of the present screen or in its place."""
+    def open_job(self, job_id: str, *, replace: bool = False, at_step: int | None = None) -> None:
+        """Opens the page of a job, on top of the present screen or in its place; at a step."""
 
     def compare(self, job_id: str | None) -> None:
         """Opens the comparison of the marked jobs, or of a job and the one before it."""

@@ -73,11 +73,17 @@ class Navigation:
 
     # -- pages --------------------------------------------------------------------------------
 
-    def open_job(self, job_id: str, *, replace: bool = False) -> None:
-        """Opens the page of a job, on top of the present screen or in its place."""
+    def open_job(self, job_id: str, *, replace: bool = False, at_step: int | None = None) -> None:
+        """Opens the page of a job, on top of the present screen or in its place.
+
+        Args:
+            job_id: the job.
+            replace: whether the page comes in the place of the present screen.
+            at_step: a training step that its metrics are opened at.
+        """
         from tui.app.job.screen import JobScreen
 
-        screen, jobs = JobScreen(job_id), self._app.screen_stack[0]
+        screen, jobs = JobScreen(job_id, at_step), self._app.screen_stack[0]
         if replace and self._app.screen is not jobs:
             self._app.switch_screen(screen)
         else:

@@ -10,6 +10,7 @@ from tests.app.job.opened import open_job
 from tests.app.world import NOW
 from tui.app.chart.chart import MetricChart
 from tui.app.job.metrics_panel import MetricsPanel, run_marks
+from tui.app.job.screen import JobScreen
 from tui.settings import Home
 from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
@@ -84,3 +85,31 @@ async def test_charts_share_their_cursor_one_is_enlarged_and_constants_are_figur
         await wait_for(pilot, lambda: "series ─┤" in text_of(app))
         assert panel.chart is shown[1]
         assert panel.chart.has_focus
+
+
+async def test_one_step_for_the_whole_page(home: Home) -> None:
+    (job_id,) = fill_runs(home, 1)
+    bars = [f"Steps:  1%|#| {step}/300 [00:10<10:00, 1.2s/it]" for step in range(1, 301)]
+    home.log_file(job_id).write_text("\n".join(bars) + "\n")
+    async with opened(home) as (app, pilot):
+        app.model.reload()
+        app.open_job(job_id, at_step=120)
+        screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
+        await wait_for(pilot, lambda: "step 120" in text_of(app))
+        assert screen.tabs.tab == "Metrics"
+        assert screen.tabs.panel.step_now() == 120
+        await pilot.press("shift+tab")
+        await wait_for(pilot, lambda: "line 120 of 300" in text_of(app))
+        await pilot.press("down", "down", "tab")
+        await wait_for(pilot, lambda: screen.tabs.panel.step_now() == 122)
+        await screen.go_to_step(200)
+        await wait_for(pilot, lambda: screen.tabs.panel.step_now() == 200)
+        assert screen.tabs.tab == "Metrics"
+        await pilot.press("tab")
+        pictures = screen.tabs.pictures
+        assert pictures is not None
+        await wait_for(pilot, lambda: pictures.state.grid.steps)
+        await screen.go_to_step(200)
+        assert pictures.state.grid.steps[pictures.state.column] == 200
+        await screen.go_to_step(120)  # the last pictures before it
+        assert pictures.step_now() == 100

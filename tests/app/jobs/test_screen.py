@@ -331,6 +331,7 @@ async def test_a_run_that_needs_somebody_is_seen_from_the_list_alone(world: Home
     writer.close()
     async with opened(world) as (app, pilot):
         await wait_for(pilot, lambda: "! loss is 1.9 × its best since step 310" in text_of(app))
+        assert "enter opens at step 310" in text_of(app)
         lines = lines_of(app)
         assert lines[2].split()[1:-1] == [
             "NAME", "MODEL", "STATE", "AGE▾", "HW", "PROGRESS", "STEP", "LOSS", "BEST", "ETA",
@@ -351,6 +352,9 @@ async def test_a_run_that_needs_somebody_is_seen_from_the_list_alone(world: Home
         app.model.set_filter("")
         app.model.set_sort("best")
         assert set(app.model.ids[:2]) == {first, second}  # the lowest first, those without last
+        await pilot.press("enter")
+        page = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
+        await wait_for(pilot, lambda: page.is_mounted and page.tabs.tab == "Metrics")
 
 
 async def test_a_job_is_run_again_from_the_list_and_stands_under_the_cursor(home: Home) -> None:

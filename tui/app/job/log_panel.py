@@ -16,6 +16,7 @@ from textual.containers import Vertical
 from textual.css.query import NoMatches
 
 from tui.app.job.tab_bar import TabStatus
+from tui.app.log.filter import step_of
 from tui.app.log.view import LogView
 from tui.app.terminal.control import copy_text
 from tui.app.terminal.text_lines import plain
@@ -100,6 +101,19 @@ class LogPanel(Vertical):
             return f"/{text}: nothing found"
         here = document.search.ordinal(view.window.span[1])
         return f"/{text} {f'{here:,} of ' if here is not None else ''}{document.hits:,}"
+
+    # -- the step of the page -----------------------------------------------------------------
+
+    def step_now(self) -> int | None:
+        """Returns the training step at the cursor; None while the newest lines are followed."""
+        window = self.view.window
+        line = None if window.follow else self.view.document.lines.at(window.cursor)
+        return None if line is None else step_of(line.raw)
+
+    def show_step(self, step: int, *, asked: bool) -> None:
+        """Goes to the line about a step; not while a running job is followed, unless asked."""
+        if asked or not (self.view.window.follow and self.view.is_live):
+            self.view.go_to_step(step)
 
     # -- prompts ------------------------------------------------------------------------------
 

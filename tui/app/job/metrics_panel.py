@@ -55,6 +55,8 @@ class MetricsPanel(Vertical):
         self._exact = ExactMetrics()
         self._again = False
         self._loading = False
+        self._step: int | None = None
+        """The step that the cursor is put on once there are points."""
 
     def compose(self) -> ComposeResult:
         """Yields the charts."""
@@ -133,6 +135,9 @@ class MetricsPanel(Vertical):
         steps = places([step for step, _ in marks], clock, axis)
         placed = [(float(at), mark) for at, (_, mark) in zip(steps, marks, strict=False)]
         self.grid.show(curves, axis, placed)
+        if self._step is not None and axis.kind == "step" and any(self._series.values()):
+            self.chart.go_to_step(self._step)
+            self._step = None
 
     @on(ChartGrid.Chosen)
     def say(self) -> None:
@@ -151,6 +156,19 @@ class MetricsPanel(Vertical):
     def _axis_wanted(self) -> None:
         self._kind = next_kind(self._kind)
         self.update(self._job)
+
+    def step_now(self) -> int | None:
+        """Returns the training step at the cursor; None without a cursor."""
+        series = self._series.get(self.grid.name_now)
+        if series is None or not len(series) or self.chart.cursor_step is None:
+            return None
+        return series.steps[self.chart.index_at_cursor()]
+
+    def show_step(self, step: int, *, asked: bool) -> None:  # noqa: ARG002  see LogPanel
+        """Puts the cursor on a step, as soon as there are points; over time, steps come back."""
+        if step != self.step_now():
+            self._step, self._kind = step, "step"
+            self.update(self._job)
 
     def step_back(self) -> bool:
         """Undoes cursor, zoom or enlargement; returns whether there was one."""

@@ -46,6 +46,7 @@ class JobScreen(AppScreen):
 
     Args:
         job_id: the job to show.
+        at_step: a training step that its metrics are opened at.
     """
 
     CSS_PATH = style_sheet("job")
@@ -54,8 +55,9 @@ class JobScreen(AppScreen):
     HERE: ClassVar = "jobs"
     HAS_STEPS: ClassVar = True
 
-    def __init__(self, job_id: str) -> None:
+    def __init__(self, job_id: str, at_step: int | None = None) -> None:
         super().__init__()
+        self._at_step = at_step
         self.job_id = job_id
         self.job: JobRecord | None = None
         self._upload: UploadProgress | None = None
@@ -69,7 +71,8 @@ class JobScreen(AppScreen):
         self.title_line = PanelTitle()
         self.head = StatusLine()
         names = with_pictures(TABS) if has_pictures(self.job, self.context.reader) else TABS
-        self.tabs = JobTabs((DIAGNOSIS, *names) if self._failed else names, self.job)
+        first = "" if self._at_step is None else "Metrics"
+        self.tabs = JobTabs((DIAGNOSIS, *names) if self._failed else names, self.job, first)
         return (self.title_line, self.head, self.tabs)
 
     @property
@@ -98,6 +101,8 @@ class JobScreen(AppScreen):
             return
         self._show_head()
         self.tabs.begin()
+        if self._at_step is not None:
+            self.tabs.show_step(self._at_step, asked=True)
         self._tick_while_active()
 
     def _leave(self) -> None:
@@ -245,10 +250,10 @@ class JobScreen(AppScreen):
         return (*super().all_actions(), *self.context.keymap.resolve(closed))
 
     async def go_to_step(self, step: int) -> None:
-        """Goes to the line of the log about a training step."""
-        await self.tabs.open("Log")
-        if isinstance(panel := self.tabs.panel, LogPanel):
-            panel.view.go_to_step(step)
+        """Goes to a training step: on the open tab, where it has steps, else in the log."""
+        if not hasattr(self.tabs.panel, "show_step"):
+            await self.tabs.open("Log")
+        self.tabs.show_step(step, asked=True)
 
     def command_job(self) -> str | None:
         """Returns the job's id."""

@@ -46,6 +46,7 @@ class JobTabs(Vertical):
     Args:
         names: the tabs there are.
         job: the job; without one nothing is opened.
+        first: the tab that is opened; by default the first of them.
     """
 
     DEFAULT_CSS = "JobTabs, JobTabs > Vertical { width: 100%; height: 1fr; }"
@@ -53,11 +54,11 @@ class JobTabs(Vertical):
     class Changed(Message):
         """Another tab is open, or other actions are possible on it."""
 
-    def __init__(self, names: Sequence[str], job: JobRecord | None) -> None:
+    def __init__(self, names: Sequence[str], job: JobRecord | None, first: str = "") -> None:
         super().__init__()
         self.title = TabBar(names)
         self.job = job
-        self.tab = names[0]
+        self.tab = first or names[0]
         self.panels: dict[str, Widget] = {}
         self._words: dict[str, tuple[str, ...]] = {}
 
@@ -81,15 +82,30 @@ class JobTabs(Vertical):
     # -- opening ------------------------------------------------------------------------------
 
     async def open(self, name: str) -> None:
-        """Shows a tab; makes it the first time."""
+        """Shows a tab, at the step where the one before stood; makes it the first time."""
         if self.job is None:
             return
+        step_now = getattr(self.panel, "step_now", None)
+        step = None if step_now is None or name == self.tab else step_now()
         for other, panel in self.panels.items():
             panel.display = other == name
         if name not in self.panels:
             self.panels[name] = self._make(name, self.job)
             await self.room.mount(self.panels[name])
         self._opened(name)
+        if step is not None:
+            self.show_step(step)
+
+    def show_step(self, step: int, *, asked: bool = False) -> None:
+        """Goes to a training step on the open tab, where it has steps.
+
+        Args:
+            step: the step.
+            asked: whether the user named it, so that following ends for it.
+        """
+        show = getattr(self.panel, "show_step", None)
+        if show is not None:
+            show(step, asked=asked)
 
     async def step(self, step: int) -> None:
         """Shows the tab so many places to the right."""

@@ -97,7 +97,13 @@ class JobPreview(Vertical):
         stops_at = stopping_limit(self.context.settings.spending)
         marks = (f"cancelled at {stops_at}",) if stops_at and job.status.is_active else ()
         written = title_words(self.context.reader.annotation(job.job_id))
-        title.set(headline(job, self.context.clock()), (*written, *marks))
+        warning = shown_warning(job.warnings)
+        opens = (
+            ()
+            if warning is None or warning["step"] is None
+            else (f"enter opens at step {warning['step']:,}",)
+        )
+        title.set(headline(job, self.context.clock()), (*written, *marks, *opens))
         tail.set(log_tail(self.context.home.log_file(job.job_id), self.size.height or 12))
         self._curve(job)
 

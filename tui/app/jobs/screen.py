@@ -25,6 +25,7 @@ from tui.app.widgets.virtual_list import VirtualList
 from tui.base.formatting import plural
 from tui.base.job_status import STATUS_WORDS, JobStatus
 from tui.store.records import JobRecord
+from tui.store.run_warnings import shown_warning
 
 if TYPE_CHECKING:
     from tui.app.widgets.input_line import FilterLine
@@ -265,9 +266,12 @@ class JobsScreen(AppScreen):
 
     @on(VirtualList.Opened)
     def do_open(self) -> None:
-        """Opens the page of the job under the cursor."""
+        """Opens the page of the job under the cursor; with a warning, its metrics at that step."""
         if self.list.job_id:
-            self.context.open_job(self.list.job_id)
+            job = self._job()
+            warning = None if job is None else shown_warning(job.warnings)
+            at_step = None if warning is None else warning["step"]
+            self.context.open_job(self.list.job_id, at_step=at_step)
 
     def do_compare(self) -> None:
         """Compares the marked jobs, or the one under the cursor and the one before it."""

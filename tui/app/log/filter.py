@@ -115,6 +115,12 @@ def find_step(log: LogFile, step: int, cancel: Event | None = None) -> int | Non
     return None
 
 
+def step_of(line: bytes) -> int | None:
+    """Returns the training step that a line is about; None for one about none."""
+    found = _STEP.search(line)
+    return None if found is None else int(found[1] or found[2])
+
+
 class Lines(Protocol):
     """Reads lines of a file; a line is named by the byte it begins at."""
 

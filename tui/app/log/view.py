@@ -94,6 +94,11 @@ class LogView(Widget, can_focus=True):
         self.seeker.close()
         self.document.log.close()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the file is looked at for new lines."""
+        return self._timer is not None
+
     def live(self, on: bool) -> None:
         """Begins or ends looking at the file four times a second."""
         if on and self._timer is None:

@@ -140,6 +140,15 @@ class PicturesPanel(Widget, can_focus=True):
             self.context.tell("Mark a picture first (space), then go to the one to set beside it.")
         self._redraw()
 
+    def step_now(self) -> int | None:
+        """Return the step of the cursor; None while the newest one is followed."""
+        return self.state.step
+
+    def show_step(self, step: int, *, asked: bool) -> None:  # noqa: ARG002  see LogPanel
+        """Go to the pictures of a step, or the last ones before it."""
+        self.state.go_to_step(step)
+        self._redraw()
+
     def step_back(self) -> bool:
         """Undo the last of beside, enlarged and marked; returns whether there was one."""
         undone = self.state.step_back()

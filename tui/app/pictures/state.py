@@ -78,6 +78,17 @@ class PicturesState:
         if self._follows:
             self.column = max(0, len(grid.steps) - 1)
 
+    @property
+    def step(self) -> int | None:
+        """The step of the cursor; None while the newest one is followed."""
+        return self.grid.steps[self.column] if self.grid.rows and not self._follows else None
+
+    def go_to_step(self, step: int) -> None:
+        """Move the cursor to the last pictures that are not newer than a step, else the first."""
+        if self.grid.rows:
+            older = sum(1 for known in self.grid.steps if known is not None and known <= step)
+            self.move(0, max(0, older - 1) - self.column)
+
     def move(self, rows: int, columns: int) -> bool:
         """Move the cursor; returns whether it moved."""
         if not self.grid.rows:
