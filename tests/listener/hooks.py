@@ -50,6 +50,8 @@ class Hooks:
     port: int
     known: list[Secret]
     fetches: list[int]
+    limited: Any = None
+    """The protocol factory of its socket."""
     count: int = 0
 
     def signed(
@@ -119,6 +121,7 @@ async def serve_hooks(
                 port,
                 known,
                 fetches,
+                runner.server,
             )
         finally:
             await http.aclose()

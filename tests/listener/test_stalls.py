@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from aiohttp import web
 
 from tests.listener.conftest import ACCESS_KEY, Keys, Storage, grant
 from tests.listener.hooks import NATIVE, SECRET, Hooks, Jobs, serve_hooks, unfinished
@@ -105,6 +106,35 @@ async def test_silent_connections_keep_nobody_out() -> None:
         assert (
             await asyncio.wait_for(readers[0].read(), 20) == b""
         )  # the one that is silent longest
+
+
+@pytest.mark.parametrize(("before", "after"), [(150, 0), (0, 150), (75, 75)])
+async def test_strangers_in_the_same_moment_keep_nobody_out(before: int, after: int) -> None:
+    """A loop that was held accepts all of them in one turn, before it reads from any."""
+    async with hooks_watched(SMALL) as (hooks, seen), AsyncExitStack() as stack:
+        with seen.busy():
+            await silent(stack, seen.port, before)
+            reader, writer = await asyncio.open_connection("127.0.0.1", seen.port)
+            stack.callback(writer.close)
+            body = json.dumps(NATIVE).encode()
+            head = {**hooks.signed(body), "Host": "x", "Content-Length": str(len(body))}
+            lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+            writer.write(f"POST {WEBHOOK_PATH} HTTP/1.1\r\n{lines}\r\n".encode() + body)
+            await writer.drain()
+            others = await silent(stack, seen.port, after)
+        assert await asyncio.wait_for(reader.readline(), 20) == b"HTTP/1.1 200 OK\r\n"
+        for other in others[: -SMALL.max_silent]:  # the limits hold all the same
+            assert await asyncio.wait_for(other.read(), 20) == b""
+
+
+async def test_handshakes_that_nobody_ends_keep_nobody_out() -> None:
+    async with serve_hooks(connections=SMALL) as hooks:
+        server = hooks.limited
+        begun = [server() for _ in range(150)]
+        assert all(isinstance(one, web.RequestHandler) for one in begun)
+        await eventually(lambda: len(server._open) <= SMALL.max_silent)
+        assert begun[-1] in server._open
+        assert (await hooks.send(NATIVE)).status_code == 200
 
 
 async def test_an_address_has_its_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:

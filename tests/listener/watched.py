@@ -26,6 +26,7 @@ class Watched:
 
     Attributes:
         port: of its socket on 127.0.0.1.
+        loop: its own.
         longest: CPU time of its longest callback so far, in seconds. A busy machine does not
             change it, as the wall time would.
         spent: CPU time of all its callbacks, in seconds.
@@ -33,6 +34,7 @@ class Watched:
     """
 
     port: int = 0
+    loop: asyncio.AbstractEventLoop | None = None
     longest: float = 0.0
     spent: float = 0.0
     culprit: str = ""
@@ -43,6 +45,17 @@ class Watched:
         self.longest = 0.0
         yield
         assert self.longest <= most, f"{self.longest * 1000:.0f} ms of {self.culprit}"
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Hold the loop, as a busy machine does: what is sent meanwhile arrives in one turn."""
+        assert self.loop is not None
+        ended = threading.Event()
+        self.loop.call_soon_threadsafe(ended.wait)
+        try:
+            yield
+        finally:
+            ended.set()
 
 
 @asynccontextmanager
@@ -69,7 +82,7 @@ async def watched(
     def run() -> None:
         try:
             with asyncio.Runner() as runner:
-                loops.append(runner.get_loop())
+                seen.loop = runner.get_loop()
                 _WATCHED[threading.get_ident()] = seen
                 runner.run(serve())
         except BaseException as error:
@@ -78,7 +91,6 @@ async def watched(
             ours.call_soon_threadsafe(started.set)
             ours.call_soon_threadsafe(ended.set)
 
-    loops: list[asyncio.AbstractEventLoop] = []
     stop = asyncio.Event()
     thread = threading.Thread(target=run, name="watched listener")
     thread.start()
@@ -88,8 +100,8 @@ async def watched(
             raise failures[0]
         yield seen
     finally:
-        if not failures:
-            loops[0].call_soon_threadsafe(stop.set)
+        if not failures and seen.loop is not None:
+            seen.loop.call_soon_threadsafe(stop.set)
         await ended.wait()
         thread.join()
     if failures:

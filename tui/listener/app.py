@@ -83,13 +83,9 @@ class PublicRunner(web.AppRunner):
     def _note_request(self) -> Any:
         @web.middleware
         async def note(request: web.Request, handler: _Handler) -> web.StreamResponse:
-            if self._limited_server is None:
-                return await handler(request)
-            self._limited_server.begin_request(request.protocol)
-            try:
-                return await handler(request)
-            finally:
-                self._limited_server.end_request(request.protocol)
+            if self._limited_server is not None:
+                self._limited_server.begin_request(request.protocol)
+            return await handler(request)
 
         return note
 

@@ -23,6 +23,8 @@ SERVER_NAME: Final = "simpletuner-tui"
 """The Server header: aiohttp's own names its version, which would tell what to try."""
 
 _log = logging.getLogger(__name__)
+_Silent = OrderedDict["_Connection", int]
+"""Connections by the moment since which they are silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,18 @@ class ConnectionLimits:
     shutdown_seconds: float = 5.0
 
 
+_PASSES: Final = 5
+"""Turns of the event loop in which a request that has arrived gets from its socket to a handler."""
+
+
 class LimitedServer:
     """Wraps aiohttp's server as the protocol factory of the sockets.
+
+    A busy loop accepts many connections in one turn, and reads from them in a later one. So room is
+    made a few turns after it was found to be needed, from connections that were there then: by that
+    time a request that was sent at once has reached its handler, however many strangers came with
+    it. Until then a few more connections are open than the limits say, no more than one turn
+    accepts.
 
     Args:
         server: aiohttp's server, which knows the application.
@@ -73,29 +85,36 @@ class LimitedServer:
         self._options = options
         self._open: set[_Connection] = set()
         """All connections, those whose TLS handshake goes on included."""
-        self._silent: OrderedDict[_Connection, None] = OrderedDict()
-        """Connections without a request in progress; the one that is silent longest is first."""
-        self._silent_by_source: dict[str, OrderedDict[_Connection, None]] = {}
+        self._silent: _Silent = OrderedDict()
+        """Connections without a request in progress, those in their handshake included; the one
+        that is silent longest is first."""
+        self._silent_by_source: dict[str, _Silent] = {}
+        self._crowded_sources: set[str] = set()
+        self._moment = 0
+        """Counts what was heard of connections."""
+        self._making_room = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._server, name)
 
     def __call__(self) -> asyncio.Protocol:
-        """Return the protocol of a new connection; makes room for it first."""
-        if len(self._open) >= self._limits.max_connections and not self._close_silent(self._silent):
+        """Return the protocol of a new connection."""
+        if len(self._open) >= self._limits.max_connections and not self._silent:
             return _Rejecting()
         loop = asyncio.get_running_loop()
         connection = _Connection(self._server, loop=loop, **self._options)
         connection.limited = self
         connection.timer = loop.call_later(self._limits.first_request_seconds, connection.drop)
         self._open.add(connection)
+        self._add_silent(connection)
         return connection
 
     def opened(self, connection: _Connection) -> None:
         """Count a connection that has connected, and completed its TLS handshake."""
         if connection in self._open:
+            self._remove_silent(connection)
             self._add_silent(connection)
-        else:  # the handshake took too long
+        else:  # the handshake took too long, or it was the longest one
             connection.drop()
 
     def lost(self, connection: _Connection) -> None:
@@ -116,10 +135,18 @@ class LimitedServer:
             connection.stop_timer()
             self._remove_silent(connection)
 
-    def end_request(self, connection: object) -> None:
-        """Note that a request has been answered."""
-        if isinstance(connection, _Connection) and connection in self._open:
+    def end_request(self, connection: _Connection, *, last: bool) -> None:
+        """Note that a request has been answered.
+
+        Args:
+            connection: whose.
+            last: the connection takes no other request, so it is the first to make room.
+        """
+        if connection in self._open:
             self._add_silent(connection)
+            if last:
+                self._silent[connection] = 0
+                self._silent.move_to_end(connection, last=False)
 
     def close(self) -> None:
         """Cancel all timers."""
@@ -127,14 +154,16 @@ class LimitedServer:
             connection.stop_timer()
 
     def _add_silent(self, connection: _Connection) -> None:
-        self._silent[connection] = None
-        if len(self._silent) > self._limits.max_silent:
-            self._close_silent(self._silent)
+        self._moment += 1
+        self._silent[connection] = self._moment
         if connection.source:
             same = self._silent_by_source.setdefault(connection.source, OrderedDict())
-            same[connection] = None
+            same[connection] = self._moment
             if len(same) > self._limits.max_silent_per_source:
-                self._close_silent(same)
+                self._crowded_sources.add(connection.source)
+        if not self._making_room and self._crowded() is not None:
+            self._making_room = True
+            self._make_room(_PASSES, self._moment)
 
     def _remove_silent(self, connection: _Connection) -> None:
         self._silent.pop(connection, None)
@@ -144,12 +173,33 @@ class LimitedServer:
             if not same:
                 del self._silent_by_source[connection.source]
 
-    def _close_silent(self, connections: OrderedDict[_Connection, None]) -> bool:
-        """Close the connection that has been silent longest; False when there is none."""
-        if not connections:
-            return False
-        next(iter(connections)).drop()
-        return True
+    def _crowded(self) -> _Silent | None:
+        """Silent connections that are too many, if any."""
+        limits = self._limits
+        too_many = len(self._open) > limits.max_connections or len(self._silent) > limits.max_silent
+        if too_many and self._silent:
+            return self._silent
+        while self._crowded_sources:
+            source = next(iter(self._crowded_sources))
+            same = self._silent_by_source.get(source, OrderedDict())
+            if len(same) > limits.max_silent_per_source:
+                return same
+            self._crowded_sources.discard(source)
+        return None
+
+    def _make_room(self, passes: int, moment: int) -> None:
+        """Make room after some turns of the loop, from those that were silent at a moment."""
+        if passes:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._make_room, passes - 1, moment)
+            return
+        while crowded := self._crowded():
+            longest, since = next(iter(crowded.items()))
+            if since > moment:
+                self._make_room(_PASSES, self._moment)
+                return
+            longest.drop()
+        self._making_room = False
 
 
 class _Connection(web.RequestHandler):
@@ -187,6 +237,16 @@ class _Connection(web.RequestHandler):
         if self.limited is not None:
             self.limited.lost(self)
         super().connection_lost(exc)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send what is left of an answer; until then the connection is not silent."""
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            if self.limited is not None:
+                self.limited.end_request(self, last=not resp.keep_alive)
 
     def drop(self) -> None:
         """Close the connection, without an answer."""
