@@ -50,6 +50,8 @@ READ: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "transfer_items": (("t",), {}),
     "fetches": (("a",), {}),
     "published": (("a",), {}),
+    "sweeps": ((), {}),
+    "sweep_members": (("s",), {}),
 }
 """Methods of the reader whose statements an index must serve."""
 READ_ALL: Mapping[str, str] = {

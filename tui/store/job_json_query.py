@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # `typing` takes longer to load than a row to read
     from tui.store.lost_contact import Contacts, LostContact
     from tui.store.shown_cost import ShownCost
 
-FORMAT = 7
+FORMAT = 8
 """The schema version that the query is written for. A test compares it with the newest one:
 importing `tui.store.schema` takes half as long as the query."""
 LOST = "lost"

@@ -41,6 +41,7 @@ from tui.store.lost_contact import FACT, SIGNS_OF_LIFE, Contacts, read_unheard
 from tui.store.past_runs import PastRun, read_past_runs
 from tui.store.records import Billed, EventRecord, Fact, FileRecord, JobRecord, JobRow, StageRecord
 from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
+from tui.store.sweeps import MemberRecord, SweepRecord, read_members, read_sweeps
 from tui.store.transfer_records import (
     DestinationRecord,
     FetchRecord,
@@ -415,6 +416,14 @@ class StoreReader:
     def transfer_items(self, transfer_id: str) -> list[TransferItem]:
         """Return a transfer's files in order."""
         return read_items(self._all, transfer_id)
+
+    def sweeps(self) -> list[SweepRecord]:
+        """Return all sweeps, the newest first."""
+        return read_sweeps(self._all)
+
+    def sweep_members(self, name: str | None = None) -> list[MemberRecord]:
+        """Return the members of a sweep, or of all sweeps, in their order."""
+        return read_members(self._all, name)
 
     def fetches(self, job_id: str) -> list[FetchRecord]:
         """Return a job's files that are not here, by name."""

@@ -264,6 +264,29 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX annotations_pinned ON annotations (job_id) WHERE pinned;
     """,
+    # Sweeps: groups of jobs, and whose turn has come.
+    """
+    CREATE TABLE sweeps (
+        name TEXT PRIMARY KEY,
+        api_base TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        advice TEXT NOT NULL,
+        at_once INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        resumed_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE sweep_members (
+        job_id TEXT PRIMARY KEY,
+        sweep TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        released_at INTEGER,
+        changes TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX sweep_members_order ON sweep_members (sweep, position);
+    CREATE INDEX sweep_members_waiting ON sweep_members (sweep) WHERE released_at IS NULL;
+    """,
 )
 
 

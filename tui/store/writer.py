@@ -32,6 +32,7 @@ from tui.store.database_file import DatabaseFile, set_aside_foreign_journal
 from tui.store.masking import MaskingConnection
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import DuplicateError, StoreError, migrate
+from tui.store.sweeps import SweepTables
 from tui.store.transfers import TransferTables
 from tui.store.unfetched_files import FetchTable
 
@@ -43,7 +44,9 @@ MOST_IDS: Final = 500
 """Predictions that one query may name; SQLite allows 999 values in a statement."""
 _OF_A_JOB: Final = ("metrics", "stages", "files", "fetches", "events", "transfers")
 """Tables whose rows belong to a job by `job_id`."""
-_WITH_A_RECORD: Final = ("metrics", "stages", "files", "fetches", "events", "annotations", "jobs")
+_WITH_A_RECORD: Final = (
+    "metrics", "stages", "files", "fetches", "events", "annotations", "sweep_members", "jobs",
+)  # fmt: skip
 """Tables whose rows go with a job's record; transfers stay."""
 
 
@@ -80,6 +83,7 @@ class StoreWriter:
     Attributes:
         transfers: the tables of destinations and transfers.
         fetches: the table of results that have to be fetched.
+        sweeps: the tables of sweeps.
     """
 
     def __init__(self, home: Home) -> None:
@@ -111,6 +115,7 @@ class StoreWriter:
         access = (self._db.execute, self._transaction, self._query)
         self.transfers = TransferTables(*access)
         self.fetches = FetchTable(*access)
+        self.sweeps = SweepTables(*access)
 
     def close(self) -> None:
         """Write the journal into the database file and release the lock."""
