@@ -213,6 +213,7 @@ async def _about_jobs(call: Caller, world: World) -> str:
     again = (await call(paths.RERUN_JOB, {"consent": True}, job_id=job_id))["job_id"]
     assert world.reader.annotation(again).tags == ("face",)
     await world.ended(again)
+    await _about_sweeps(call, world)
     await call(paths.COLLECT_JOB, job_id=job_id)
     await call(paths.SYNC_JOBS)
     await call(paths.DELETE_JOB, job_id=other)
@@ -226,6 +227,20 @@ async def _about_jobs(call: Caller, world: World) -> str:
     name = min(stored, key=lambda row: row["Size"])["Key"]
     await call(paths.STORED_OBJECT, bucket="outputs", key=name)
     return job_id
+
+
+async def _about_sweeps(call: Caller, world: World) -> None:
+    ranks = [{"name": "lora_rank", "values": ["4", "8"]}]
+    wanted = {"drafts": [world.draft()], "axes": ranks, "name": "cats", "at_once": 1}
+    plan = await call(paths.PLAN_SWEEP, wanted)
+    agreed = {**wanted, "consent": True, "agreed": plan["digest"]}
+    first, _ = (await call(paths.START_SWEEP, agreed))["members"]
+    world.engine.recorder.writer.sweeps.set_state("cats", "paused", "tried", "go on")
+    assert (await call(paths.SWEEP, name="cats"))["reason"] == "tried"
+    await call(paths.RESUME_SWEEP, name="cats")
+    assert [one["name"] for one in (await call(paths.SWEEPS))["sweeps"]] == ["cats"]
+    await call(paths.CANCEL_SWEEP, name="cats")
+    await world.ended(first["job_id"])
 
 
 async def _about_publishing(call: Caller, world: World, job_id: str, folder: Path) -> None:

@@ -95,8 +95,9 @@ def _run(data: str = "d", datasets: list[dict[str, Any]] | None = None, **config
 
 
 def test_runs_that_the_trainer_reads_as_one_are_found_however_they_are_written() -> None:
-    one, other = _run(learning_rate="1e-4", lora_rank=16), _run(**{"--lora-rank": "32"})
-    assert identical([one, other, _run(**{"--learning-rate": 0.0001, "lora_rank": 16.0})]) == (0, 2)
+    one, other = _run(learning_rate="1e-4", lora_rank=16), _run(lora_rank="32")
+    dashed = RunSettings({"--learning-rate": 0.0001, "--lora-rank": 16.0}, {}, [], "d", "v", "l40s")
+    assert identical([one, other, dashed]) == (0, 2)
     assert identical([one, other]) is None
     assert identical([one, _run("other pictures", learning_rate="1e-4", lora_rank=16)]) is None
     named = _run(learning_rate=1e-4, lora_rank=16, tracker_run_name="x", hub_model_id="a/b")

@@ -16,6 +16,7 @@ class FailureDetails(TypedDict, total=False):
         checks: all findings about a job, for `check_failed`.
         acceptable: whether the fields `accepts` would let the job start all the same.
         accepts: fields of the draft that override what the checks refuse.
+        member: name of the run of a sweep that is refused.
         reason: `unknown_spending` where the sum of what was spent cannot be worked out.
         spent_micros: used in the window until now, for `cost_limit_exceeded`.
         running_micros: what active jobs are expected to cost from now on.
@@ -35,6 +36,7 @@ class FailureDetails(TypedDict, total=False):
     checks: list[Check]
     acceptable: bool
     accepts: list[str]
+    member: str
     reason: str
     spent_micros: Micros
     running_micros: Micros

@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # the shapes themselves are not needed to make a call
         staging,
         storage,
         submission,
+        sweeps,
         transfers,
         versions,
         webhooks,
@@ -331,6 +332,29 @@ RERUN_JOB: Endpoint[submission.RerunRequest, None, submission.JobSubmitted] = En
     errors=(*_REPLICATE, 409, 422),
     scope="submit",
 )
+_SWEEPS: Final = "/api/cloud/sweeps"
+SWEEPS: Endpoint[None, None, sweeps.SweepList] = Endpoint(
+    "GET", _SWEEPS, "Groups of jobs, newest first", scope="read"
+)
+PLAN_SWEEP: Endpoint[sweeps.SweepDraft, None, sweeps.SweepPlan] = Endpoint(
+    "POST", f"{_SWEEPS}/plan", "Check every run of a sweep, and what all of them cost",
+    errors=(*_REPLICATE, 409, 422), scope="submit",
+)  # fmt: skip
+START_SWEEP: Endpoint[sweeps.SweepRequest, None, sweeps.Sweep] = Endpoint(
+    "POST", _SWEEPS, "Start a sweep: its jobs are posted a few at a time",
+    status=201, errors=(*_REPLICATE, 409, 422), scope="submit",
+)  # fmt: skip
+SWEEP: Endpoint[None, None, sweeps.Sweep] = Endpoint(
+    "GET", f"{_SWEEPS}/{{name}}", "A sweep with its jobs", errors=(404,), scope="read"
+)
+CANCEL_SWEEP: Endpoint[None, None, sweeps.SweepCancelled] = Endpoint(
+    "POST", f"{_SWEEPS}/{{name}}/cancel", "Cancel all jobs of a sweep",
+    errors=(*_REPLICATE, 409), scope="submit",
+)  # fmt: skip
+RESUME_SWEEP: Endpoint[None, None, sweeps.Sweep] = Endpoint(
+    "POST", f"{_SWEEPS}/{{name}}/resume", "Go on with a paused sweep",
+    errors=(404, 409, 429), scope="submit",
+)  # fmt: skip
 COLLECT_JOB: Endpoint[None, None, jobs.Collected] = Endpoint(
     "POST",
     f"{_JOB}/collect",

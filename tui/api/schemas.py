@@ -26,6 +26,7 @@ from tui.api import (
     staging,
     storage,
     submission,
+    sweeps,
     transfers,
     versions,
     webhooks,
@@ -35,7 +36,8 @@ from tui.api.paths import Endpoint
 
 _MODULES = (
     artifacts, credentials, destinations, diagnostics, engine, jobs, network, planning, providers,
-    publishing, settings, spending, staging, storage, submission, transfers, versions, webhooks,
+    publishing, settings, spending, staging, storage, submission, sweeps, transfers, versions,
+    webhooks,
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from tui.client.errors import ControlError, EngineGoneError, StrangerError
 from tui.client.presence import SILENT, presence, silent_words
 from tui.client.publishing import PublishingCalls
 from tui.client.session_headers import to_headers
+from tui.client.sweeps import SweepCalls
 
 if TYPE_CHECKING:
     from tui.api.base import Empty
@@ -114,6 +115,7 @@ class ControlClient:
     Attributes:
         cloud: the calls of the Cloud screen.
         publishing: destinations, transfers, artifacts.
+        sweeps: groups of jobs.
 
     Args:
         socket_path: the engine's Unix socket.
@@ -128,6 +130,7 @@ class ControlClient:
             self._headers["X-Api-Base"] = api_base
         self.cloud = CloudCalls(self)
         self.publishing = PublishingCalls(self)
+        self.sweeps = SweepCalls(self)
 
     # -- calls --------------------------------------------------------------------------------
 

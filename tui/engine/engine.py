@@ -63,6 +63,7 @@ from tui.engine.submission.reruns import RerunService
 from tui.engine.submission.resume import CheckpointSharing
 from tui.engine.submission.submit import Submitter
 from tui.engine.submission.version_service import VersionService
+from tui.engine.sweeps.service import SweepService
 from tui.engine.tracking.annotator import Annotator
 from tui.engine.tracking.monitor import Monitor
 from tui.engine.tracking.prediction_claims import CARRIED_OUT_WITHIN, PredictionClaims
@@ -244,6 +245,7 @@ class Engine:
             staging=self.staging,
             share_checkpoint=resume.share,
             webhook_for=self.listening.webhook_url,
+            is_held=self._writer.sweeps.holds,
         )
         self.spending = SpendingService(self.reader, self.live, self._service_time)
         self.jobs = JobService(
@@ -351,6 +353,17 @@ class Engine:
             jobs=self.jobs, checks=self.checks, preparer=self.preparer, names=self.reader.names,
             tags=lambda job_id: self.reader.annotation(job_id).tags,
         )  # fmt: skip
+        self.sweeps = SweepService(
+            recorder=self.recorder,
+            reader=self.reader,
+            bus=self.bus,
+            checks=self.checks,
+            jobs=self.jobs,
+            preparer=self.preparer,
+            spending=self.spending,
+            begin=self._submitter.start,
+            now=utc_now,
+        )
         self.onboarding = OnboardingService(self.live, self.reader, self._writer, self.bus)
 
     def _connect(self, claims: PredictionClaims) -> None:
@@ -376,6 +389,7 @@ class Engine:
         self._take_up()
         self._spending_watch.start()
         self.queue.start()
+        self.sweeps.queue.start()
         self._staging_watch.start()
         self._settings_watch.start()
 
@@ -449,6 +463,7 @@ class Engine:
         await self._settings_watch.aclose()
         await self._spending_watch.aclose()
         await self.queue.aclose()
+        await self.sweeps.queue.aclose()
         await self._staging_watch.aclose()
         await self.transfers.queue.aclose()
         await self._tasks.aclose()

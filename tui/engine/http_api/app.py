@@ -25,6 +25,7 @@ from tui.engine.http_api.recommendations import RecommendationRoutes
 from tui.engine.http_api.settings import SettingsRoutes
 from tui.engine.http_api.staging import StagingRoutes
 from tui.engine.http_api.stored_files import StoredFileRoutes
+from tui.engine.http_api.sweeps import SweepRoutes
 from tui.engine.http_api.transfers import TransferRoutes
 from tui.engine.http_api.webhook_calls import WebhookRoutes
 
@@ -33,6 +34,7 @@ _GROUPS = (
     HealthRoutes,
     JobRoutes,
     StagingRoutes,
+    SweepRoutes,
     LogRoutes,
     MetricRoutes,
     CatalogRoutes,

@@ -94,12 +94,7 @@ class CheckService:
         """
         draft, check_id = read_draft(body), secrets.token_hex(8)
         if wait:
-            prepared = await self._preparer.prepare(api_base, draft)
-            proofs = await self._proofs_of(api_base, prepared)
-            found = await asyncio.gather(*(proof.ask() for proof in proofs))
-            return self._report(
-                api_base, prepared, [row for rows in found for row in rows], check_id
-            )
+            return (await self.checked(api_base, draft))[1]
         prepared = await self._preparer.prepare(api_base, draft, ask=False)
         proofs = await self._proofs_of(api_base, prepared)
         report = self._report(api_base, prepared, _so_far(proofs), check_id)
@@ -110,6 +105,19 @@ class CheckService:
             )
             self._forget_old()
         return report
+
+    async def checked(self, api_base: str, draft: Draft) -> tuple[Prepared, CheckReport]:
+        """Prepare a draft and ask the network; returns what it is made of with the report.
+
+        Raises:
+            RefusedError: it names unknown hardware.
+            ConfigError: the config cannot be read.
+        """
+        prepared = await self._preparer.prepare(api_base, draft)
+        proofs = await self._proofs_of(api_base, prepared)
+        found = await asyncio.gather(*(proof.ask() for proof in proofs))
+        rows = [row for rows in found for row in rows]
+        return prepared, self._report(api_base, prepared, rows, secrets.token_hex(8))
 
     async def later(self, check_id: str, after: int) -> CheckReport:
         """Return a check's report once it is newer than a revision, or complete.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
@@ -54,6 +54,21 @@ from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job that is not stored yet.
+
+    Attributes:
+        record: its record.
+        prepared: what it was made of.
+        secret_inputs: what must not be stored.
+    """
+
+    record: JobRecord
+    prepared: Prepared
+    secret_inputs: Mapping[str, Secret]
 
 
 class JobService:
@@ -109,17 +124,15 @@ class JobService:
         key = _key_of(api_base, draft)
         if earlier := self._job_of_key(key):
             return _submitted(earlier, again=True)
-        prepared = await self._startable(api_base, draft)
-        trigger_words = await asyncio.to_thread(caption_words, prepared.report)
-        account = await self.account(api_base)
-        staged_as = ""
-        if prepared.staging is not None:
-            staged_as = await self._staging.remember(
-                api_base, prepared.staging, keep=draft.keep_staged
-            )
-        return self._store(
-            api_base, prepared, trigger_words, account=account, key=key, staged_as=staged_as
-        )
+        new = await self.make(api_base, await self.startable(api_base, draft))
+        await self.remember_data(new)
+        if earlier := self._job_of_key(key):  # the same request, twice at once
+            return _submitted(earlier, again=True)
+        # No `await` between here and the insert: of two concurrent submits the second one's sum
+        # must include the first one's estimate.
+        warning = self._spending.allow(api_base, new.record.estimate_micros or 0)
+        job = self.insert(new, {key: new.record.job_id} if key else {})
+        return _submitted(job, warning=warning)
 
     def job_of_draft(self, api_base: str, draft: Draft) -> dict[str, Any] | None:
         """Return the answer of an earlier submit with a draft's idempotency key; else None.
@@ -143,10 +156,10 @@ class JobService:
         Raises:
             RefusedError: `submit` would refuse it.
         """
-        prepared = await self._startable(api_base, read_draft(body))
+        prepared = await self.startable(api_base, read_draft(body))
         self._spending.allow(api_base, prepared.estimate.micros - freed_micros)
 
-    async def _startable(self, api_base: str, draft: Draft) -> Prepared:
+    async def startable(self, api_base: str, draft: Draft) -> Prepared:
         """Prepare a draft that may be started.
 
         Raises:
@@ -163,27 +176,15 @@ class JobService:
         )
         return prepared
 
-    def _store(
-        self,
-        api_base: str,
-        prepared: Prepared,
-        trigger_words: Sequence[str],
-        *,
-        account: str,
-        key: str,
-        staged_as: str,
-    ) -> dict[str, Any]:
-        """Store a job and start its submission; see `submit`."""
-        if earlier := self._job_of_key(key):  # the same request, twice at once
-            return _submitted(earlier, again=True)
-        # No `await` between here and the insert: of two concurrent submits the second one's sum
-        # must include the first one's estimate.
-        warning = self._spending.allow(api_base, prepared.estimate.micros)
+    async def make(self, api_base: str, prepared: Prepared) -> NewJob:
+        """Build the job of a prepared draft; nothing is stored or sent."""
+        trigger_words = await asyncio.to_thread(caption_words, prepared.report)
+        account = await self.account(api_base)
         record, secret_inputs = self._record(prepared, api_base, trigger_words)
         more: dict[str, Any] = {"account": account} if account else {}
         if prepared.staging is not None:
             more["staging"] = {
-                "key": staged_as,
+                "key": prepared.staging.key(api_base),
                 "place": prepared.staging.place.name,
                 "receiver": prepared.staging.receiver.stored(),
                 "images": prepared.staging.manifest.images,
@@ -193,14 +194,32 @@ class JobService:
             earlier = self._writer.job(str(prepared.draft.rerun_of))
             more["same_sha256"] = earlier.submit.get("sha256")
         record = replace(record, submit={**record.submit, **more})
+        return NewJob(record, prepared, secret_inputs)
+
+    async def remember_data(self, new: NewJob) -> None:
+        """Write down what a job will stage; it is stored before anything else is awaited."""
+        if new.prepared.staging is not None:
+            await self._staging.remember(
+                new.record.api_base, new.prepared.staging, keep=new.prepared.draft.keep_staged
+            )
+
+    def insert(self, new: NewJob, facts: Mapping[str, Any]) -> JobRecord:
+        """Store a job, and start its submission unless it is held back; returns its record.
+
+        Args:
+            new: the job.
+            facts: are stored with it.
+        """
         job = self._recorder.insert(
-            record,
-            ("created", f"Made from {prepared.config.path}."),
-            facts={key: record.job_id} if key else {},
-            tags=prepared.draft.tags,
+            new.record,
+            ("created", f"Made from {new.prepared.config.path}."),
+            facts=facts,
+            tags=new.prepared.draft.tags,
         )
-        self._submitter.start(job, prepared.report, secret_inputs)
-        return _submitted(job, warning=warning)
+        self._recorder.afterwards(
+            lambda: self._submitter.start(job, new.prepared.report, new.secret_inputs)
+        )
+        return job
 
     async def account(self, api_base: str) -> str:
         """Return the account that a job is submitted for; "" when Replicate does not tell."""

@@ -72,6 +72,7 @@ class Submitter:
         staging: StagingService,
         share_checkpoint: Callable[[JobRecord], Awaitable[None]],
         webhook_for: Callable[[JobRecord], str | None] = lambda _job: None,
+        is_held: Callable[[str], bool] = lambda _job_id: False,
     ) -> None:
         """Take the services it works with.
 
@@ -89,6 +90,7 @@ class Submitter:
             staging: sends datasets to the place that the trainer reads from.
             share_checkpoint: lets a job read the checkpoint that it goes on from.
             webhook_for: the webhook address of a job; None for none.
+            is_held: whether a job waits for its turn in a sweep, by its id.
         """
         self._share_checkpoint = share_checkpoint
         self._recorder = recorder
@@ -108,6 +110,7 @@ class Submitter:
             keys_for=self._secret_values,
         )
         self._keys_for = keys_for
+        self._is_held = is_held
         self._looking_again: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, threading.Event] = {}
@@ -125,6 +128,8 @@ class Submitter:
     ) -> None:
         """Start or resume a job's submission; does nothing while its task runs.
 
+        A job whose turn in its sweep has not come is left alone.
+
         Args:
             job: a job in state pending or uploading, or one with a cancel to pass on.
             report: the scan of its datasets; None (after a restart) scans them again.
@@ -132,6 +137,8 @@ class Submitter:
         """
         if secret_inputs:
             self._poster.hold_secrets(job.job_id, secret_inputs)
+        if self._is_held(job.job_id):
+            return
         task = self._running.get(job.job_id)
         if task is not None and not task.done():
             return
