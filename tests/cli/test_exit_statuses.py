@@ -30,7 +30,21 @@ STATUSES: dict[str, list[Case]] = {
         ("CONFIG --delivery local", USAGE),  # not agreed
         ("CONFIG --cost-ceiling 0", USAGE),
         ("CONFIG --set vae_batch_size", USAGE),
+        ("CONFIG --sweep lora_rank", USAGE),
+        ("CONFIG --sweep learning_rate=1e-4,0.0001", USAGE),
+        ("CONFIG --at-once 2", USAGE),
+        ("CONFIG --sweep lora_rank=2,4 --at-once 99", USAGE),
+        ("CONFIG broken --yes", FAILED),
+        ("CONFIG CONFIG --dry-run", USAGE),  # the same run twice
+        ("CONFIG --sweep lora_rank=2,4 --dry-run", FINE),
+        ("CONFIG --sweep lora_rank=2,4", USAGE),  # not agreed
     ],
+    "sweep": [("", FINE)],
+    "sweep list": [("cats", USAGE), ("", FINE)],
+    "sweep show": [("", USAGE), ("cats", USAGE)],
+    "sweep cancel": [("", USAGE), ("cats --yes", USAGE)],
+    "sweep resume": [("", USAGE), ("cats", USAGE)],
+    "queue": [("extra", USAGE), ("", FINE)],
     "jobs": [
         ("stat:failed", USAGE),
         ("cost>abc", USAGE),

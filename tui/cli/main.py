@@ -53,6 +53,8 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "transfers": ("tui.cli.publish_commands", "transfers"),
     "destinations": ("tui.cli.publish_commands", "destinations"),
     "staged": ("tui.cli.staged_commands", "staged"),
+    "sweep": ("tui.cli.sweep_commands", "sweep"),
+    "queue": ("tui.cli.sweep_commands", "queue"),
     "settings": ("tui.cli.settings_command", "settings"),
     "completion": ("tui.cli.completion_command", "completion"),
     "doctor": ("tui.cli.doctor_command", "doctor"),
@@ -107,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_job_form(add("check", "Run every check of a config.", json=True))
     submit = add("submit", "Check, price and start a job.", json=True)
     _add_job_form(submit)
+    _add_sweeps(add, submit)
     submit.add_argument("--dry-run", action="store_true", help="show the request, send nothing")
     submit.add_argument("--yes", action="store_true", help="agree to the upload and the price")
     submit.add_argument("--wait", action="store_true", help="stay until the job has ended")
@@ -162,6 +165,15 @@ def _add_readings(add: Callable[..., argparse.ArgumentParser]) -> None:
     compare = add("compare", "What differs between 2 to 8 jobs, and what came of it.", json=True)
     compare.add_argument("id", nargs="+", help="jobs: " + JOB_HELP.removeprefix("a job: "))
     compare.add_argument("--all", action="store_true", help="settings that they share as well")
+
+
+def _add_sweeps(
+    add: Callable[..., argparse.ArgumentParser], submit: argparse.ArgumentParser
+) -> None:
+    from tui.cli import sweep_grammar
+
+    sweep_grammar.add_options(submit)
+    sweep_grammar.add_parsers(add)
 
 
 def _add_annotations(add: Callable[..., argparse.ArgumentParser]) -> None:

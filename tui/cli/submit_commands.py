@@ -17,7 +17,7 @@ from tui.base.job_status import CONFIRMED_DELIVERIES, UNDELIVERED, JobStatus, st
 from tui.cli import context, exit_codes
 from tui.cli.consent import agrees
 from tui.cli.delivery_grammar import delivery_of, overrides_of
-from tui.cli.failures import failed, not_agreed
+from tui.cli.failures import failed, not_agreed, wrong_usage
 from tui.cli.output import say, say_json, tell
 from tui.cli.typed import hidden_text
 from tui.client.agreement import with_consent
@@ -76,7 +76,18 @@ def _say_as_proved(control: ControlClient, draft: Draft) -> CheckReport:
 
 
 def submit(options: argparse.Namespace) -> int:
-    """Check, price, ask and start a job."""
+    """Check, price, ask and start a job, or all runs of a sweep."""
+    if options.more or options.sweep:
+        from tui.cli.sweep_commands import start_sweep
+
+        drafts = [
+            draft_of(argparse.Namespace(**{**vars(options), "config": config, "name": None}))
+            for config in (options.config, *options.more)
+        ]
+        require_place(drafts[0], context.reader().destinations())
+        return start_sweep(options, context.engine(), drafts)
+    if options.at_once:
+        raise wrong_usage("--at-once is about several runs.", "Add --sweep or further configs.")
     return start(options, context.engine(), draft_of(options))
 
 
