@@ -239,6 +239,26 @@ async def test_with_no_config_anywhere_it_says_what_to_press(
         await wait_for(pilot, lambda: "Choose a config first." in said(app))
 
 
+async def test_the_configs_of_the_folder_come_first(
+    home: Home, ready: StandInEngine, tmp_path: Path
+) -> None:
+    found = [{"name": name, "path": f"{tmp_path}/config/{name}.json"} for name in ("a", "b")]
+    other = {"name": "c", "path": "/elsewhere/c.json"}
+    configs = ("GET", "/api/cloud/available-configs")
+    ready.answers[configs] = (200, {"configs": [*found, other]})
+    async with opened(home, ready) as (app, pilot):
+        await open_form(app, pilot, {"cwd": str(tmp_path)})
+        assert "2 configs in this folder: enter chooses one" in text_of(app)
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "another path…" in text_of(app))
+        assert "config/b.json" in text_of(app)
+        assert f"{tmp_path}/config/b.json" not in text_of(app)
+        await pilot.press("escape", "escape")
+        ready.answers[configs] = (200, {"configs": [found[1], other]})
+        form = await open_form(app, pilot, {"cwd": str(tmp_path)})
+        assert form.flow.draft["config"] == found[1]["path"]
+
+
 async def test_without_an_engine_the_check_waits(home: Home) -> None:
     fill_jobs(home)
     async with opened(home) as (app, pilot):

@@ -22,6 +22,7 @@ from tui.base.errors import RefusedError
 from tui.engine.credentials.api_keys import ApiKeys
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.http_api.description import describe
+from tui.engine.submission.draft import Draft
 from tui.store.writer import StoreWriter
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -283,6 +284,15 @@ async def test_no_file_outside_the_folders_of_configs_is_read(world: World, tmp_
         assert (await http.post("/api/cloud/check", json=draft)).status_code == 403
         configs = await http.get("/api/cloud/available-configs", params={"cwd": str(elsewhere)})
         assert configs.status_code == 403
+        # The user's own calls look there first, for a list as for a name.
+        here = Draft(config="elsewhere", cwd=str(tmp_path))
+        assert world.engine.preparer.load(here).path == secret
+        twin = Draft(config=world.config.parent.name, cwd=str(tmp_path))
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / world.config.parent.name).symlink_to(elsewhere)
+        assert world.engine.preparer.load(twin).path.samefile(secret)
+        found = await world.client.configs(str(tmp_path))
+        assert Path(found[0]["path"]).samefile(secret)
         one = "/api/cloud/providers/replicate/config"
         bundle = await http.put(one, json={"ssl_ca_bundle": str(secret)})
         assert (bundle.status_code, bundle.json()["error"]) == (403, "outside")

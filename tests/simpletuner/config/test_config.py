@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.simpletuner.projects import HOSTED, local_entry, write_dataset, write_project
 from tui.simpletuner.config.env_file import parse_env, values_from_env
-from tui.simpletuner.config.load import discover_configs, load_config
+from tui.simpletuner.config.load import configs_from, discover_configs, load_config
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.values import as_bool, as_float, as_int, plain_key, plain_keys
 from tui.simpletuner.errors import ConfigError
@@ -348,6 +348,9 @@ def test_discovery_over_several_roots(tmp_path: Path) -> None:
     (tmp_path / "two" / "config" / "dataloaders" / "config.json").write_text("{}")
     roots = [tmp_path / "one", tmp_path / "two" / "config", tmp_path / "none", tmp_path / "one"]
     assert [ref.name for ref in discover_configs(roots)] == ["cats", "dogs", "single"]
+    here = configs_from(tmp_path / "two", [tmp_path / "one", tmp_path / "two"])
+    assert [ref.name for ref in here] == ["dogs", "single", "cats"]
+    assert [ref.name for ref in configs_from(None, roots)] == ["cats", "dogs", "single"]
 
 
 def test_steps_in_a_form_turn_epochs_off_and_back(tmp_path: Path) -> None:

@@ -155,7 +155,8 @@ class FieldEditor:
             elif value:
                 self.take("config", value)
 
-        self._context.push_screen(Picker("Config", config_choices(configs), current), picked)
+        choices = config_choices(configs, str(self._flow.draft.get("cwd") or ""))
+        self._context.push_screen(Picker("Config", choices, current), picked)
 
     # -- starters -----------------------------------------------------------------------------
 
@@ -203,10 +204,15 @@ def _hardware(settings: Settings) -> Choices:
     return choices
 
 
-def config_choices(configs: Sequence[AvailableConfig]) -> Choices:
-    """Returns the configs that were found, another path, or a starter."""
+def config_choices(configs: Sequence[AvailableConfig], here: str = "") -> Choices:
+    """Returns the configs that were found, another path, or a starter.
+
+    Args:
+        configs: as the engine lists them.
+        here: the user's folder; what is below it is named from there.
+    """
     paths = [(config["path"], config["name"]) for config in configs]
-    choices = [(path, name, path) for path, name in paths]
+    choices = [(path, name, path.removeprefix(f"{here}/" if here else "")) for path, name in paths]
     return [
         *choices,
         (OTHER, "another path…", "type it"),

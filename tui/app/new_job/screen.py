@@ -25,6 +25,7 @@ from tui.app.widgets.entry_list import Entry, EntryList, entry
 from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
 from tui.app.widgets.virtual_list import VirtualList
+from tui.base import formatting
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.store.schema import StoreError
@@ -95,17 +96,19 @@ class NewJobScreen(AppScreen):
         self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
         self.context.signals.upload_progress.subscribe(self, self._uploading)
         if not self.flow.draft.get("config"):
-            self.flow.draft["config"] = self._usual_config()
+            self.flow.usual_config = usual = self._usual_config()
+            here = self.context.sandbox or Path(usual).is_relative_to(self.flow.draft["cwd"])
+            self.flow.draft["config"] = usual if usual and here else None
         self.flow.draft_changed(at_once=True)
 
-    def _usual_config(self) -> str | None:
+    def _usual_config(self) -> str:
         """Returns the config of the newest job, if it is still there."""
         try:
             newest = self.context.reader.records(limit=1)
         except StoreError:
-            return None
+            return ""
         path = newest[0].config_path if newest else ""
-        return path if path and Path(path).exists() else None
+        return path if path and Path(path).exists() else ""
 
     def _engine_changed(self, state: EngineState) -> None:
         if state.state == "ready":
@@ -186,6 +189,9 @@ class NewJobScreen(AppScreen):
                 lines.append(entry(f"  {flow.problem.advice}", "dim"))
         if flow.answer is not None:
             lines += check_text.check_entries(flow.answer, width)
+        elif not lines and not flow.draft.get("config") and flow.choices_here:
+            found = formatting.plural(flow.choices_here, "config")
+            lines.append(entry(f"{found} in this folder: enter chooses one", "base"))
         return lines
 
     def _show_progress(self) -> None:

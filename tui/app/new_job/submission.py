@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.new_job.check_text import (
@@ -56,6 +57,8 @@ class DraftSubmission:
         refused_field: the field that the engine refused at the submit; the screen goes there once
             and clears it.
         untouched: whether the draft is still the one that was given.
+        usual_config: the config to take where the user's folder has none; empty for none.
+        choices_here: how many configs were found in that folder.
         watchers: called whenever any of this changes.
     """
 
@@ -80,6 +83,8 @@ class DraftSubmission:
         self._idempotency_key = str(uuid.uuid4())
         self._searched = False
         self.untouched = True
+        self.usual_config = ""
+        self.choices_here = 0
 
     def _changed(self) -> None:
         for watcher in list(self.watchers):
@@ -161,14 +166,21 @@ class DraftSubmission:
             self._submit(self._seen)
 
     async def _find_config(self, control: ControlClient) -> str | None:
-        """Returns the only config there is; in the demo, its example."""
-        # The demo has an example of its own.
-        folder = "" if self._context.sandbox else str(self.draft.get("cwd") or "")
-        configs = await control.configs(folder)
+        """Returns the config of the user's folder, the usual one, or the only one there is.
+
+        The demo has an example of its own. Several in the folder are the user's to choose from.
+        """
+        demo = self._context.sandbox
+        folder = "" if demo else str(self.draft.get("cwd") or "")
+        paths = [str(config["path"]) for config in await control.configs(folder)]
         self._searched = True
-        if len(configs) == 1 or (configs and self._context.sandbox):
-            return str(configs[0]["path"])
-        return None
+        here = [path for path in paths if folder and Path(path).is_relative_to(folder)]
+        self.choices_here = len(here)
+        if here:
+            return here[0] if len(here) == 1 else None
+        if self.usual_config:
+            return self.usual_config
+        return paths[0] if len(paths) == 1 or (paths and demo) else None
 
     def _refused(self, error: ControlError) -> None:
         """Puts an error's messages at the fields that they are about."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.base.errors import RefusedError
@@ -15,7 +16,7 @@ from tui.engine.submission.model_catalog import ModelCatalog, version_choice, ve
 from tui.engine.submission.prepare import Preparer
 from tui.engine.submission.release_profiles import ReleaseProfiles
 from tui.replicate.errors import ReplicateError
-from tui.simpletuner.config.load import discover_configs
+from tui.simpletuner.config.load import configs_from
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 
@@ -122,7 +123,7 @@ class AccountService:
         }
 
     async def configs(self, cwd: str | None = None) -> list[planning.AvailableConfig]:
-        """Return the training configs below the roots and below `cwd`."""
-        roots = self._preparer.config_roots(cwd)
-        refs = await asyncio.to_thread(discover_configs, roots)
+        """Return the training configs of `cwd`, then those below the other roots."""
+        here = Path(cwd).expanduser() if cwd else None
+        refs = await asyncio.to_thread(configs_from, here, self._preparer.config_roots())
         return [{"name": ref.name, "path": str(ref.path), "is_active": False} for ref in refs]

@@ -180,11 +180,10 @@ class Preparer:
         self._proved_tokens: dict[str, tuple[float, tuple[Secret, str] | None]] = {}
 
     def config_roots(self, cwd: str | None = None) -> list[Path]:
-        """Folders to search for configs: of the settings, of the caller, of SimpleTuner."""
-        roots = [Path(root).expanduser() for root in self._live.now.cloud.config_roots]
-        if cwd:
-            roots.append(Path(cwd))
-        return [*roots, Path("~/.simpletuner").expanduser(), Path("~/SimpleTuner").expanduser()]
+        """Folders to search for configs: of the caller, of the settings, of SimpleTuner."""
+        own = ["~/.simpletuner", "~/SimpleTuner"]
+        named = [*([cwd] if cwd else []), *self._live.now.cloud.config_roots, *own]
+        return [Path(root).expanduser() for root in named]
 
     async def prepare(
         self,

@@ -27,7 +27,7 @@ from tui.simpletuner.config.values import as_text, plain_keys
 from tui.simpletuner.errors import ConfigError, MissingConfigError, Note
 from tui.simpletuner.facts.options import option_facts
 
-__all__ = ["ConfigRef", "TrainingConfig", "discover_configs", "load_config"]
+__all__ = ["ConfigRef", "TrainingConfig", "configs_from", "discover_configs", "load_config"]
 
 CONFIG_FILE = "config.json"
 TOML_FILE = "config.toml"
@@ -65,6 +65,13 @@ def discover_configs(roots: Sequence[Path]) -> list[ConfigRef]:
             for ref in _configs_in(place, with_files=place.name == "config" or place != root):
                 refs.setdefault(_resolved(ref.path), ref)
     return sorted(refs.values(), key=lambda ref: (ref.name.lower(), str(ref.path)))
+
+
+def configs_from(here: Path | None, roots: Sequence[Path]) -> list[ConfigRef]:
+    """The configs of the folder that somebody is in, then those below `roots`; each by name."""
+    first = discover_configs([here]) if here is not None else []
+    known = {_resolved(ref.path) for ref in first}
+    return [*first, *(r for r in discover_configs(roots) if _resolved(r.path) not in known)]
 
 
 def load_config(
