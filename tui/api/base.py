@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 from tui.api.scopes import Scope
 from tui.base.json_types import JsonObject
@@ -28,6 +28,7 @@ __all__ = [
     "Step",
     "Timestamp",
     "TypedDict",
+    "with_more",
 ]
 
 
@@ -80,6 +81,18 @@ class Bounds(NamedTuple):
         """Called by pydantic, which is not imported for it."""
         given = {name: value for name, value in self._asdict().items() if value is not None}
         return {**handler(source), **given}
+
+
+ShapeT = TypeVar("ShapeT", bound=type)
+
+
+def with_more(shape: ShapeT) -> ShapeT:
+    """Marks a TypedDict that takes other names than its own as well; the reader of it judges them.
+
+    Pydantic looks for the mark, which no statement in the body of a TypedDict may set.
+    """
+    cast("Any", shape).__pydantic_config__ = {"extra": "allow"}
+    return shape
 
 
 Timestamp: TypeAlias = Annotated[str, Format("date-time")]

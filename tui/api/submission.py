@@ -13,6 +13,7 @@ from tui.api.base import (
     Micros,
     Timestamp,
     TypedDict,
+    with_more,
 )
 from tui.api.jobs import JobStatus
 
@@ -41,8 +42,11 @@ class DraftDelivery(TypedDict, total=False):
     public_base_url: str | None
 
 
+@with_more
 class DraftOverrides(TypedDict, total=False):
     """Options that replace the config's for one job, by SimpleTuner's plain names.
+
+    These have limits of their own; each other option of the trainer can be given beside them.
 
     Attributes:
         max_train_steps: optimisation steps.

@@ -91,7 +91,7 @@ def as_read(name: str, value: Any) -> str | None:
     Returns:
         One text for all ways to write the same; None when the trainer skips the value.
     """
-    return _as_read(option_facts().options.get(name), name, value)
+    return _as_read(option_facts().options.get(name), value)
 
 
 def _flat(run: RunSettings, facts: OptionFacts) -> dict[str, str]:
@@ -100,7 +100,7 @@ def _flat(run: RunSettings, facts: OptionFacts) -> dict[str, str]:
     inputs = {key: value for key, value in run.inputs.items() if plain_key(key) in known}
     for key, value in (*run.config.items(), *inputs.items()):
         name = _name(plain_key(key), facts)
-        read = None if not name else _as_read(facts.options.get(name), name, value)
+        read = None if not name else _as_read(facts.options.get(name), value)
         if read is not None:
             options[name] = read
     for at, entry in enumerate(run.datasets):
@@ -118,10 +118,10 @@ def _name(name: str, facts: OptionFacts) -> str:
     return found[0] if len(found) == 1 else name
 
 
-def _as_read(option: Option | None, name: str, value: Any) -> str | None:
+def _as_read(option: Option | None, value: Any) -> str | None:
     if option is None:
         return None if value is None else _loose(value)
-    parts = [] if value is None else arguments(option, name, value)
+    parts = [] if value is None else arguments(option, value)
     if not parts:  # the text `false` too: the trainer leaves it away and takes the default
         return _json(value) if isinstance(value, Mapping) else None
     return " ".join(_part(option.type, "true" if part is FLAG else str(part)) for part in parts)

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from tests.canary import MARK, assert_clean
 from tui.api import submission
 from tui.app.new_job.command import command_line
-from tui.base.errors import ApiError
+from tui.base.errors import ApiError, RefusedError
 from tui.cli.main import build_parser
 from tui.cli.submit_commands import draft_of
-from tui.engine.submission.draft import Draft, Overrides
+from tui.engine.http_api.body import validated
+from tui.engine.submission.draft import Draft, Overrides, read_draft
 from tui.simpletuner.config.overrides import OVERRIDES, override_text, parse_override
+from tui.simpletuner.facts.options import SET_BY_JOB, option_facts
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -52,7 +54,15 @@ DRAFTS = st.fixed_dictionaries(
             },
         ),
         "overrides": st.fixed_dictionaries(
-            {}, optional={name: VALUES[kind] for name, (kind, _) in OVERRIDES.items()}
+            {},
+            optional={name: VALUES[kind] for name, (kind, _) in OVERRIDES.items()}
+            | {
+                "lr_scheduler": st.just("cosine"),
+                "seed": st.integers(-1, 2**62),
+                "adam_epsilon": st.floats(1e-12, 1),
+                "use_ema": st.booleans(),
+                "tread_config": st.just({"routes": [{"start_layer_idx": 2, "é": "a b"}]}),
+            },
         ),
         "cancel_after": st.integers(5, 10**6),
         "cost_ceiling_micros": st.integers(1, 10**12),
@@ -100,7 +110,15 @@ def test_a_signed_address_is_not_for_the_shells_history(
         ("vae_batch_size=1.5", "whole number"),
         ("learning_rate=nan", "more than zero"),
         ("gradient_checkpointing=perhaps", "true or false"),
-        ("lr_scheduler=sine", "cannot be changed for one job"),
+        ("learning_rat=1", "no option of SimpleTuner .*; did you mean learning_rate?"),
+        ("warp_drive=1", "no option of SimpleTuner"),
+        ("output_dir=/tmp", "is set by the job itself"),
+        ("seed=1.5", "whole number"),
+        ("use_ema=perhaps", "true or false"),
+        ("adam_beta1=nan", "must be a number"),
+        ("tread_config={'routes': 1}", "is not JSON"),
+        ("lr_scheduler=", "must not be empty"),
+        (f"instance_prompt=hf_{'a' * 30}", "looks like a secret"),
     ],
 )
 def test_an_impossible_setting_is_refused(said: str, words: str) -> None:
@@ -119,3 +137,32 @@ def test_the_options_mean_what_the_engine_takes(name: str) -> None:
     assert parse_override(name, override_text(value)) == value
     draft = Draft.model_validate({"config": "x", "overrides": {name: value}})
     assert draft.overrides.given() == {name: value}
+
+
+def test_every_other_option_of_the_trainer_can_be_given_by_its_type() -> None:
+    values = {"bool": True, "int": 3, "float": 0.5, "tracker list": "none"}
+    others = {
+        name: values.get(option.type, "words")
+        for name, option in option_facts().options.items()
+        if name not in OVERRIDES and name not in SET_BY_JOB
+    }
+    assert len(others) > 500
+    shown = {name: parse_override(name, override_text(value)) for name, value in others.items()}
+    assert shown == others
+    overrides = Draft.model_validate({"config": "x", "overrides": others}).overrides
+    assert overrides.given() == others
+    validated({"config": "x", "overrides": others}, submission.Draft)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", "3"), ("seed", True), ("seed", 2**70), ("adam_beta1", "0.9"), ("use_ema", 1),
+        ("lr_scheduler", True), ("lr_scheduler", {"a": 1}), ("lr_scheduler", ["a"]),
+        ("lr_scheduler", f"r8_{'a' * 30}"), ("output_dir", "/tmp"), ("warp_drive", 1),
+        ("warp_drive", None), ("repeats", "many"),
+    ],
+)  # fmt: skip
+def test_the_engine_refuses_what_is_no_value_of_an_option(name: str, value: Any) -> None:
+    with pytest.raises(RefusedError, match=name):
+        read_draft({"config": "x", "overrides": {name: value}})

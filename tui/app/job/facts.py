@@ -18,7 +18,7 @@ from tui.base.job_status import JobStatus
 from tui.base.json_types import JsonObject
 from tui.base.money import running_cost
 from tui.settings import SpendingSettings
-from tui.simpletuner.config.overrides import OVERRIDES
+from tui.simpletuner.config.overrides import can_override
 from tui.store.lost_contact import LostContact
 from tui.store.reader import StoreReader
 from tui.store.records import EventRecord, JobRecord, StageRecord
@@ -310,7 +310,7 @@ def changes_of(job: JobRecord) -> JsonObject:
     Names that the form lacks are dropped.
     """
     changes = job.diagnosis.get("changes") or {}
-    return {name: value for name, value in changes.items() if name in OVERRIDES or name == "data"}
+    return {n: value for n, value in changes.items() if n == "data" or can_override(n, value)}
 
 
 def point_to_go_on(job: JobRecord, reader: StoreReader, outputs: Path) -> ResumePoint | None:

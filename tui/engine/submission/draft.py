@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -12,12 +12,14 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from tui.base.addresses import ARCHIVE, read_address
 from tui.base.annotation_text import read_tags
 from tui.base.errors import RefusedError
 from tui.replicate.create import SHORTEST_LIFE
+from tui.simpletuner.config.any_option import read_option
 from tui.simpletuner.config.overrides import read_prose
 from tui.simpletuner.request.delivery import READERS, read_field
 
@@ -62,10 +64,11 @@ class DeliveryDraft(BaseModel):
 class Overrides(BaseModel):
     """Options that replace the config's for this job, by SimpleTuner's names.
 
-    `simpletuner.config.overrides` applies them.
+    `simpletuner.config.overrides` applies them. Beside these, which have limits of their own, each
+    option of the trainer can be given.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     max_train_steps: int | None = Field(None, ge=1)
     num_train_epochs: int | None = Field(None, ge=0)
@@ -114,6 +117,15 @@ class Overrides(BaseModel):
     @classmethod
     def _read(cls, value: str | None, info: ValidationInfo) -> str | None:
         return None if value is None else read_prose(info.field_name or "", value)
+
+    @model_validator(mode="after")
+    def _read_others(self) -> Self:
+        for name, value in (self.model_extra or {}).items():
+            try:
+                read_option(name, value)
+            except ValueError as error:
+                raise ValueError(f"{name} {error}") from None
+        return self
 
     def given(self) -> dict[str, Any]:
         """The options that are set."""

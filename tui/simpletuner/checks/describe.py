@@ -8,7 +8,7 @@ from typing import Any
 
 from tui.simpletuner.checks.buckets import aspect_buckets, samples_per_step
 from tui.simpletuner.checks.checks import Check
-from tui.simpletuner.config.overrides import OVERRIDES
+from tui.simpletuner.config.overrides import OVERRIDES, can_override
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_text
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
@@ -69,15 +69,15 @@ def describe_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
 def _overridable(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Changes that a draft can make; none when only a part of them could be made.
 
-    Any option can be taken out (None), which also gives it the trainer's default; another value is
-    possible for those with an override.
+    Any option can be taken out (None), which also gives it the trainer's default.
     """
     made: dict[str, Any] = {}
     for name, value in changes.items():
-        if name in OVERRIDES or value is None:
-            made[name] = value
-        elif (option := option_facts().options.get(name)) and value == option.default:
+        option = option_facts().options.get(name)
+        if name not in OVERRIDES and option is not None and value == option.default:
             made[name] = None
+        elif value is None or can_override(name, value):
+            made[name] = value
         else:
             return {}
     return made

@@ -13,35 +13,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 from tui.simpletuner.checks.data import CheckRow
 from tui.simpletuner.config.secrets_found import without_secrets
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.facts.models import model
-from tui.simpletuner.facts.options import Option, OptionFacts, option_facts
+from tui.simpletuner.facts.options import SET_BY_JOB, Option, OptionFacts, option_facts
 
 _SIMILAR: Final = 0.6
 FLAG: Final = object()
 """An option without a value, as `true` becomes one."""
 
 _BOOLEANS: Final = frozenset({"true", "false", "1", "0", "yes", "no", "y", "n", "on", "off"})
-_SENT_AS_JSON: Final = frozenset(
-    {
-        "webhook_config",
-        "deepspeed_config",
-        "distillation_config",
-        "publishing_config",
-        "peft_lora_target_modules",
-    }
-)
-_REPLACED: Final = frozenset(
-    {"output_dir", "data_backend_config", "webhook_config", "lycoris_config", "publishing_config"}
-)
-"""Options that the job sets anew, whatever the config says."""
 _OURS: Final = frozenset({"model_flavor"})
 """Spellings that this program reads and the trainer does not get."""
-_OTHER_TOOLS: Final = {
+OTHER_TOOLS: Final = {
     "batch_size": "train_batch_size", "rank": "lora_rank", "lr": "learning_rate",
     "alpha": "lora_alpha", "network_dim": "lora_rank", "network_alpha": "lora_alpha",
     "steps": "max_train_steps", "max_steps": "max_train_steps", "train_steps": "max_train_steps",
@@ -81,12 +69,18 @@ def option_checks(config: TrainingConfig, release: str | None) -> Iterator[Check
     yield from judge.check_required()
 
 
+def value_checks(name: str, value: Any, release: str | None = None) -> Iterator[CheckRow]:
+    """Check one value of one option as `option_checks` would, whatever else a config says."""
+    nothing = TrainingConfig(name="", path=Path(), values={})
+    yield from _Judge(option_facts(), nothing, release).check(name, value)
+
+
 def check_id(name: str) -> str:
     """The id of the check of an option."""
     return _IDS.get(name, "option")
 
 
-def arguments(option: Option | None, name: str, value: Any) -> list[object]:
+def arguments(option: Option | None, value: Any) -> list[object]:
     """The command-line values that the trainer makes of a config's value.
 
     Returns:
@@ -94,9 +88,7 @@ def arguments(option: Option | None, name: str, value: Any) -> list[object]:
     """
     if isinstance(value, bool):
         return [FLAG] if value else ["false"]
-    if isinstance(value, Mapping | list | tuple) and (
-        name in _SENT_AS_JSON or (option is not None and option.json)
-    ):
+    if isinstance(value, Mapping | list | tuple) and option is not None and option.takes_json:
         return [json.dumps(value)]
     if isinstance(value, str):
         text = value.strip()
@@ -165,7 +157,7 @@ class _Judge:
             return
         found = facts.find(facts.renamed.get(name, name))
         option = facts.options[found[0]] if len(found) == 1 else None
-        given = arguments(option, name, value)
+        given = arguments(option, value)
         if option is None:
             if given:
                 yield self._unknown(name, found, value)
@@ -174,7 +166,7 @@ class _Judge:
                 yield "option", "warn", message, "Remove it, or correct the name.", {name: None}
         elif option.since and (self.release is None or later(option.since, self.release)):
             yield self._too_new(name, option.since)
-        elif option.name not in _REPLACED:
+        elif option.name not in SET_BY_JOB:
             yield from self._value(option, name, value, given)
 
     def check_required(self) -> Iterator[CheckRow]:
@@ -183,10 +175,10 @@ class _Judge:
         The container adds some, and a missing family has a check of its own.
         """
         for option in self.facts.options.values():
-            if not option.required or option.name in _REPLACED or option.name == "model_family":
+            if not option.required or option.name in SET_BY_JOB or option.name == "model_family":
                 continue
             value = self.config.values.get(option.name)
-            if value is None or not arguments(option, option.name, value):
+            if value is None or not arguments(option, value):
                 message = f"{option.name} is missing; the trainer stops at start without it"
                 if option.choices:
                     yield check_id(option.name), "error", message, f"Add {_list(option.choices)}."
@@ -226,7 +218,7 @@ class _Judge:
                 {name: None},
             )
         message = f"{shown}: {self.trainer} has no such option and stops at start"
-        guess = _OTHER_TOOLS.get(name.lower()) or same_words(name, facts.options)
+        guess = OTHER_TOOLS.get(name.lower()) or same_words(name, facts.options)
         guess = guess or nearest(name, facts.options)
         newer = release is not None and later(release, facts.release)
         level = "warn" if newer else "error"

@@ -5,13 +5,14 @@ It imports only the standard library and small modules, because the command line
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
 
 from tui.simpletuner.config.training_config import MEGAPIXELS_BELOW, TrainingConfig
-from tui.simpletuner.config.values import as_float, as_int, plain_keys
+from tui.simpletuner.config.values import SWITCH_WORDS, as_float, as_int, plain_keys
 
 Kind = Literal["whole", "number", "switch", "text", "prose"]
 
@@ -59,14 +60,13 @@ OVERRIDES: Final[dict[str, tuple[Kind, float]]] = {
     "model_card_note": ("prose", 0),
     "modelspec_comment": ("prose", 0),
 }
-"""By plain name: the kind of value and its minimum.
+"""Options with limits of their own, by plain name: the kind of value and its minimum.
 
-The minimum is inclusive for `whole` and exclusive for `number`; other kinds ignore it. `repeats` is
-no option of the trainer: it is written into the datasets.
+Any other option of the trainer is changed by its type in the trainer's parser alone. The minimum
+is inclusive for `whole` and exclusive for `number`; other kinds ignore it. `repeats` is no option
+of the trainer: it is written into the datasets.
 """
 MOST_PROSE: Final = 4000
-_SWITCH: Final = {"true": True, "yes": True, "on": True, "1": True,
-                  "false": False, "no": False, "off": False, "0": False}  # fmt: skip
 _MOST: Final = 1e12
 _VARIABLE: Final = re.compile(r"\{\s*env:([^}]*)\}", re.IGNORECASE)
 _SECRET_WORD: Final = re.compile(r"token|secret|passw|credential|auth|key", re.IGNORECASE)
@@ -78,18 +78,20 @@ def parse_override(name: str, text: str) -> Any:
     Raises:
         ValueError: the option does not exist or cannot have that value; the text is for the screen.
     """
-    if name not in OVERRIDES:
-        raise ValueError(f"{name} cannot be changed for one job; these can: {', '.join(OVERRIDES)}")
-    kind, least = OVERRIDES[name]
     text = text.strip()
+    if name not in OVERRIDES:
+        from tui.simpletuner.config.any_option import parse_option
+
+        return parse_option(name, text)
+    kind, least = OVERRIDES[name]
     if kind == "prose":
         return read_prose(name, text)
     if kind == "text":
         return text
     if kind == "switch":
-        if text.lower() not in _SWITCH:
+        if text.lower() not in SWITCH_WORDS:
             raise ValueError("must be true or false")
-        return _SWITCH[text.lower()]
+        return SWITCH_WORDS[text.lower()]
     try:
         value = float(text.replace(",", "").replace("_", ""))
     except ValueError:
@@ -103,6 +105,19 @@ def parse_override(name: str, text: str) -> Any:
     if not least < value < _MOST:
         raise ValueError("must be more than zero")
     return value
+
+
+def can_override(name: str, value: Any) -> bool:
+    """Whether one job can have this value of an option."""
+    if name in OVERRIDES:
+        return True
+    from tui.simpletuner.config.any_option import read_option
+
+    try:
+        read_option(name, value)
+    except ValueError:
+        return False
+    return True
 
 
 def read_prose(name: str, text: str) -> str:
@@ -134,6 +149,8 @@ def secret_variables(text: str) -> tuple[str, ...]:
 
 def override_text(value: Any) -> str:
     """The text that `parse_override` parses as `value`."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
     return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0", "none", "null", ""})
+SWITCH_WORDS: Final = {"true": True, "yes": True, "on": True, "1": True,
+                       "false": False, "no": False, "off": False, "0": False}  # fmt: skip
+"""What a user may type for a switch."""
 
 
 def plain_key(key: str) -> str:

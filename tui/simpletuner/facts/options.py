@@ -11,7 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
+
+SET_BY_JOB: Final = frozenset(
+    {"output_dir", "data_backend_config", "webhook_config", "lycoris_config", "publishing_config"}
+)
+"""Options that a job sets anew, whatever the config says."""
+_SENT_AS_JSON: Final = frozenset(
+    {
+        "webhook_config",
+        "deepspeed_config",
+        "distillation_config",
+        "publishing_config",
+        "peft_lora_target_modules",
+    }
+)
+"""Options whose objects and lists the trainer turns into JSON text before it parses them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,11 @@ class Option:
     json: bool = False
     since: str | None = None
     new_choices: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether a value can be an object or a list."""
+        return self.json or self.name in _SENT_AS_JSON
 
 
 @dataclass(frozen=True, slots=True)
