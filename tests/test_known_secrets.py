@@ -15,6 +15,7 @@ from tests.app.world import home_at, job
 from tests.canary import MARK, assert_clean
 from tui.app.terminal.control import crash_message
 from tui.base.job_status import JobStatus
+from tui.cli.failures import explain
 from tui.client.engine_process import session_of
 from tui.client.session_headers import to_headers
 from tui.destinations.common.errors import clean_line
@@ -129,11 +130,17 @@ def _database(home: Home) -> str:
 
 
 def _crash(home: Home) -> str:
-    try:
-        raise ValueError(f"no such bucket: {SECRET}")
-    except ValueError:
-        crash_message(home)
+    crash_message(home, f"ValueError: no such bucket: {SECRET}")
     return (home.root / "app.log").read_text()
+
+
+def _failed_command(home: Home) -> str:
+    home.create()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(home.root))
+        explain(RuntimeError(f"no such bucket: {SECRET}"), as_json=False)
+    (report,) = home.root.glob("simpletuner-tui-*.log")
+    return report.read_text()
 
 
 def _failure(_home: Home) -> str:
@@ -147,7 +154,9 @@ def _message(_home: Home) -> str:
     return clean_line(f"It said {SECRET}.")
 
 
-@pytest.mark.parametrize("write", [_engine_log, _database, _crash, _failure, _message])
+@pytest.mark.parametrize(
+    "write", [_engine_log, _database, _crash, _failed_command, _failure, _message]
+)
 def test_what_is_known_is_written_nowhere(write: Callable[[Home], str], home: Home) -> None:
     KNOWN.add(SECRET)
     written = write(home)

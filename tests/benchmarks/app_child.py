@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 def app(folder: str) -> None:
     """The app on a state folder, started as the command does, without an engine."""
-    from tui.app.terminal import first_frame
+    from tui.app.terminal import ending, first_frame
     from tui.settings import Home, load_settings
 
     root = Path(folder)
     home = Home(root, root / "cloud_outputs")
     settings = load_settings(home, {})
+    ending.catch()
     first_frame.paint(home)
     from tui.app.app import run
 
@@ -36,6 +37,33 @@ def app(folder: str) -> None:
         sys.exit(run(home, settings, attach=attach))
     finally:
         first_frame.restore()
+        ending.release()
+
+
+def faulty(folder: str, secret: str) -> None:
+    """The app, whose thread for keys crashes at `m`, and which stands still at ctrl+l."""
+    from threading import Event
+
+    from textual.driver import Driver
+    from textual.drivers.linux_driver import LinuxDriver
+    from textual.message import Message
+
+    from tui.app.app import SimpleTunerApp
+    from tui.replicate.known_secrets import KNOWN
+
+    def crash(self: LinuxDriver, message: Message) -> None:
+        if getattr(message, "key", "") == "m":
+            raise RuntimeError(f"a fault that quotes {secret}")
+        Driver.process_message(self, message)
+
+    def stand_still(self: SimpleTunerApp) -> None:
+        Path(folder, "stands still").touch()
+        Event().wait()
+
+    KNOWN.add(secret)
+    LinuxDriver.process_message = crash  # type: ignore[method-assign]  # the fault
+    SimpleTunerApp.do_redraw = stand_still  # type: ignore[method-assign]  # the fault
+    app(folder)
 
 
 def skeleton() -> None:
@@ -100,6 +128,6 @@ def nothing() -> None:
 
 if __name__ == "__main__":
     children: dict[str, Callable[..., None]] = {
-        "app": app, "skeleton": skeleton, "table": table, "nothing": nothing,
+        "app": app, "faulty": faulty, "skeleton": skeleton, "table": table, "nothing": nothing,
     }  # fmt: skip
     children[sys.argv[1]](*sys.argv[2:])

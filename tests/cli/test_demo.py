@@ -74,6 +74,18 @@ def test_delivered_files_of_the_demo_are_removed_after_a_yes_alone(
     assert (f"rm -r {root}" in said) is stays
 
 
+def test_a_demo_that_a_signal_ended_asks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "demo/cloud_outputs/cat/weights.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"12345")
+    monkeypatch.setattr("sys.stdin", Typed("y\n"))
+    leave(tmp_path / "demo", ask=False)
+    assert weights.exists()
+    assert "Remove them" not in capsys.readouterr().err
+
+
 def test_a_demo_without_files_leaves_nothing(tmp_path: Path) -> None:
     root = tmp_path / "demo"
     (root / "cloud_outputs").mkdir(parents=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -29,9 +32,10 @@ from tui.app.shell.jobs_model import JobsModel
 from tui.app.shell.messages import AppSignals, EngineState, JobsChanged, Notice
 from tui.app.shell.saved_view import SavedView, load_view, save_view
 from tui.app.shell.status import AppStatus, read_status
-from tui.app.terminal import first_frame
+from tui.app.terminal import ending, first_frame
+from tui.app.terminal.driver import has_job_control, own_driver
 from tui.app.terminal.frame_diff import FrameDiff, TerminalCells
-from tui.app.terminal.saved_frame import save_frame, stdout_driver
+from tui.app.terminal.saved_frame import save_frame
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import THEMES, AsciiFilter
@@ -41,6 +45,8 @@ from tui.settings import Home, Settings, SettingsError, load_settings
 from tui.store.reader import StoreReader
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from tui.app.context import EngineCall
     from tui.client.client import ControlClient
 
@@ -118,6 +124,8 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self._ascii = AsciiFilter() if settings.ui.ascii else None
         self._frame_saved = time.monotonic()
         self._welcomed = False
+        self._ended_by = 0
+        self._loop_running: asyncio.AbstractEventLoop | None = None
         super().__init__()
         self.animation_level = "none"
         self.signals = AppSignals(self)
@@ -170,6 +178,9 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def on_mount(self) -> None:
         """Attaches to the engine once the first frame is out."""
+        self._loop_running = asyncio.get_running_loop()
+        if self._ended_by:
+            self._leave(ending.status_of(self._ended_by))
         self.call_after_refresh(self._begin)  # the first frame must not wait for the engine
         self.app_resume_signal.subscribe(self, lambda _: self.do_redraw(), immediate=True)
 
@@ -184,8 +195,8 @@ class SimpleTunerApp(FrameDiff, App[int]):
                       f"Change it in {self.home.settings_file}.", "warning")  # fmt: skip
 
     def get_driver_class(self) -> type[Driver]:
-        """Returns the stock driver, made to draw on standard output."""
-        return stdout_driver(super().get_driver_class())
+        """Returns the stock driver, made to share the terminal well."""
+        return own_driver(super().get_driver_class())
 
     def get_line_filters(self) -> list[LineFilter]:
         """Returns the stock filters and, with the ASCII set, one that replaces every glyph."""
@@ -196,11 +207,40 @@ class SimpleTunerApp(FrameDiff, App[int]):
         """Writes the traceback of an unhandled error to a file and tells the user where."""
         if self.is_headless:
             super()._fatal_error()
+        else:
+            self._crashed(traceback.format_exc())
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """Reports an error of Textual's own threads in the same way."""
+        if self.is_headless:
+            super().panic(*renderables)
             return
+        from rich.console import Console
+
+        plain_text = Console(file=io.StringIO(), width=100, record=True)
+        plain_text.print(*renderables)
+        self._return_code = 1
+        self._crashed(plain_text.export_text())
+
+    def _crashed(self, details: str) -> None:
         from tui.app.terminal.control import crash_message
 
-        self._exit_renderables.append(crash_message(self.home))
+        self._save_view()
+        self._exit_renderables.append(crash_message(self.home, details))
         self._close_messages_no_wait()
+
+    def leave_by(self, number: int) -> None:
+        """Leaves as `q` does, because of a signal; called between any two steps of the program."""
+        modes = first_frame.modes_before() or getattr(self._driver, "attrs_before", None)
+        ending.end_by(number, modes, self._save_view)
+        self._ended_by = number
+        if self._loop_running is not None:  # else it leaves as soon as it has begun
+            self._loop_running.call_soon_threadsafe(self._leave, ending.status_of(number))
+
+    def _leave(self, status: int) -> None:
+        self._save_frame()
+        self._save_view()
+        self.exit(status)
 
     async def on_event(self, event: events.Event) -> None:
         """Notes when the last key came: lists do not re-sort while keys are being pressed."""
@@ -389,9 +429,16 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def do_quit(self) -> None:
         """Leaves the app; the engine goes on."""
-        self._save_frame()
-        self._save_view()
-        self.exit(0)
+        self._leave(0)
+
+    def do_suspend(self) -> None:
+        """Stops the app until the shell lets it go on (`fg`)."""
+        driver: Any = self._driver
+        if self.is_headless or not has_job_control():
+            self.tell("No shell is there to come back from.", "q leaves; jobs and transfers go on.")
+            return
+        self.app_suspend_signal.publish(self)
+        driver.step_back()
 
     async def action_quit(self) -> None:
         """Leaves by ctrl+q as well."""
@@ -412,13 +459,15 @@ def run(home: Home, settings: Settings, *, attach: Attach, sandbox: bool = False
         sandbox: whether this session is a demo, whatever the API base says.
 
     Returns:
-        The exit code.
+        The exit code; 128 and the signal's number when one ended it.
     """
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     app = SimpleTunerApp(home, settings, attach=attach, sandbox=sandbox)
+    ending.catch(app.leave_by)
     try:
         code = app.run(mouse=settings.ui.mouse)
     finally:
+        ending.release()
         app.reader.close()
         first_frame.restore()
         if words := app.away.farewell():

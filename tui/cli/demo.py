@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tui.base import formatting
+from tui.cli import exit_codes
 from tui.cli.open_app import require_screen
 from tui.cli.output import tell
 from tui.client.client import ControlClient
@@ -150,17 +151,20 @@ def demo(_options: argparse.Namespace) -> int:
     session.build()
     from tui.app.app import run
 
+    status = exit_codes.ENDED_BY_SIGNAL  # whatever else happens, nobody is there to answer
     try:
-        return run(session.home, session.settings(), attach=session.open, sandbox=True)
+        status = run(session.home, session.settings(), attach=session.open, sandbox=True)
+        return status
     finally:
         session.close()
-        leave(root)
+        leave(root, ask=status < exit_codes.ENDED_BY_SIGNAL)
 
 
-def leave(root: Path) -> None:
+def leave(root: Path, *, ask: bool = True) -> None:
     """Say where delivered files are, and remove the demo's folder unless they are to stay.
 
-    They stay without a clear yes: when the terminal is gone, nobody answers.
+    They stay without a clear yes: when the terminal is gone, or a signal ended the demo, nobody
+    answers.
     """
     outputs = root / "cloud_outputs"
     inside = (path for path in outputs.rglob("*") if path.is_file())
@@ -171,7 +175,7 @@ def leave(root: Path) -> None:
         return
     total = formatting.size(sum(path.stat().st_size for path in files))
     tell(f"The demo's files are in {outputs} ({formatting.plural(len(files), 'file')}, {total}).")
-    if _agrees("Remove them, and all else of the demo? [y/N] "):
+    if ask and _agrees("Remove them, and all else of the demo? [y/N] "):
         shutil.rmtree(root, ignore_errors=True)
         tell("Removed.")
     else:

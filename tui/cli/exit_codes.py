@@ -12,6 +12,8 @@ NETWORK: Final = 4
 BLOCKED: Final = 5
 UNVERIFIED: Final = 6
 """Everything was sent, and the far end does not let it be verified."""
+ENDED_BY_SIGNAL: Final = 128
+"""And above: the signal's number is added, as shells do."""
 INTERRUPTED: Final = 130
 
 BY_CODE: Final = {

@@ -103,13 +103,15 @@ def _keep_traceback(error: Exception) -> str:
     import traceback
     from datetime import UTC, datetime
 
+    from tui.replicate.redact import redact_text
+
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="simpletuner-tui-", suffix=".log", delete=False, encoding="utf-8",
             errors="backslashreplace",
         ) as file:  # fmt: skip
             file.write(f"{datetime.now(UTC).isoformat()}\n")
-            file.writelines(traceback.format_exception(error))
+            file.write(redact_text("".join(traceback.format_exception(error))))
     except OSError:
         return "Its details could not be written down; is the disk full?"
     return f"{file.name} has the details; nothing that was recorded is lost."

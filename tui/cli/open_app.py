@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tui.app.terminal import first_frame
+from tui.app.terminal import ending, first_frame
 from tui.settings import Home, load_settings
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def open_app(_options: argparse.Namespace) -> int:
     require_screen()
     home = Home.resolve()
     settings = load_settings(home)
+    ending.catch()
     first_frame.paint(home)
     try:
         from tui.app.app import run
@@ -34,6 +35,7 @@ def open_app(_options: argparse.Namespace) -> int:
         return run(home, settings, attach=attach)
     finally:
         first_frame.restore()
+        ending.release()
 
 
 def require_screen() -> None:

@@ -7,6 +7,8 @@ import os
 import pty
 import re
 import select
+import shlex
+import shutil
 import signal
 import statistics
 import struct
@@ -44,7 +46,11 @@ class Pressed:
 class Terminal:
     """A program in a pseudo terminal, its output kept on a pyte screen."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], shell: str = "") -> None:
+        """Start a program of `app_child`; with `shell`, by that line of a shell with job control.
+
+        The program is `{}` there.
+        """
         self.screen = pyte.Screen(COLUMNS, LINES)
         self.raw = b""
         self.modes_left: list[Any] = []
@@ -55,11 +61,14 @@ class Terminal:
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
             command = [sys.executable, "-m", "tests.benchmarks.app_child", *arguments]
+            if shell:
+                line = shell.format(shlex.join(command))
+                command = [shutil.which("bash") or "bash", "--norc", "-ic", line]
             if errors := os.environ.get("CHILD_ERRORS"):
                 os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
             kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
             os.execve(
-                sys.executable,
+                command[0],
                 command,
                 {**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
             )
@@ -74,8 +83,9 @@ class Terminal:
         except OSError:
             return b""
         self.raw += data
-        if b"\x1b[?2026$p" in data:  # asked for synchronised output: yes, like a modern terminal
-            os.write(self.fd, b"\x1b[?2026;2$y")
+        for mode in (b"2026", b"2048"):  # synchronised output, sizes in band: as modern ones do
+            if b"\x1b[?" + mode + b"$p" in data:
+                os.write(self.fd, b"\x1b[?" + mode + b";2$y")
         self._stream.feed(_PRIVATE.sub(b"", data))
         return data
 
@@ -116,6 +126,10 @@ class Terminal:
             self.quiet(0.02)
         return found
 
+    def child(self) -> int:
+        """The process that the shell has started."""
+        return int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
+
     def memory(self) -> float:
         """Resident MiB."""
         text = Path(f"/proc/{self.pid}/status").read_text()
@@ -126,6 +140,23 @@ class Terminal:
         """CPU seconds used so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def ended(self, within: float = 30.0, *, reading: bool = True) -> int:
+        """The exit status, once the program has ended by itself; 128 and the signal's number."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if reading:
+                self.read(0.02)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                while reading and self.read(0.0):
+                    pass
+                self._closed = True
+                self.modes_left = termios.tcgetattr(self.fd)
+                os.close(self.fd)
+                code = os.waitstatus_to_exitcode(status)
+                return code if code >= 0 else 128 - code
+        raise AssertionError("it does not end")
 
     def close(self) -> None:
         """Leave with q, and make sure of it."""

@@ -9,16 +9,23 @@ from tui.settings import Home
 
 
 def _crash(home: Home) -> str:
-    try:
-        raise ValueError("a fault")
-    except ValueError:
-        return crash_message(home).plain
+    return crash_message(home, "ValueError: a fault").plain
 
 
 def test_the_traceback_goes_to_a_file_of_the_user(tmp_path: Path) -> None:
     home = Home(tmp_path / "home", tmp_path / "outputs")
     assert f"Details are in {home.root / 'app.log'}." in _crash(home)
     assert "ValueError: a fault" in (home.root / "app.log").read_text("utf-8")
+
+
+def test_reports_do_not_grow_without_end(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", tmp_path / "outputs")
+    crash_message(home, "first " + "x" * 300_000)
+    assert (home.root / "app.log").read_text("utf-8").count("first") == 1
+    crash_message(home, "second")
+    crash_message(home, "third")
+    text = (home.root / "app.log").read_text("utf-8")
+    assert [text.count(word) for word in ("first", "second", "third")] == [0, 1, 1]
 
 
 def test_a_refused_state_folder_does_not_hide_the_message(tmp_path: Path) -> None:

@@ -110,6 +110,12 @@ APP: Final = (
     Action(
         "app.redraw", "redraw", ("ctrl+l",), "Draw the screen again, if something disturbed it."
     ),
+    Action(
+        "app.suspend",
+        "to the shell",
+        ("ctrl+z",),
+        "Stop the window and return to the shell; fg brings it back.",
+    ),
     Action("app.quit", "quit", ("q",), "Leave. Jobs and transfers go on.", footer=80),
 )
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from textual.app import App
 
 
+_LARGEST_REPORT: Final = 256 * 1024
+"""Bytes of earlier crashes that are kept; a newer one replaces more."""
 _MOUSE_MODES: Final = ("1000", "1003", "1015", "1006")
 
 
@@ -46,6 +47,8 @@ def copy_text(app: App[Any], text: str) -> None:
 def set_mouse(app: App[Any], on: bool) -> None:
     """Asks the terminal for mouse events, or leaves the mouse to it."""
     write(app, "".join(f"\x1b[?{mode}{'h' if on else 'l'}" for mode in _MOUSE_MODES))
+    if app._driver is not None:  # noqa: SLF001  as above
+        app._driver._mouse = on  # noqa: SLF001  what it restores after a stop, and at the end
 
 
 def desktop_opener() -> str | None:
@@ -84,17 +87,27 @@ def _show(path: Path) -> str:
     return ""
 
 
-def crash_message(home: Home) -> Text:
-    """Writes the traceback to `app.log`, without values and so without secrets."""
+def crash_message(home: Home, details: str) -> Text:
+    """Writes a report to `app.log`, without secrets and for the user alone.
+
+    Args:
+        home: the state directory.
+        details: the traceback; an error's message may hold anything.
+
+    Returns:
+        What the user is told, with the path of the report.
+    """
     from rich.text import Text
 
     path = home.root / "app.log"
     try:
         home.create()
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "a", encoding="utf-8") as file:
-            details = redact_text(traceback.format_exc())  # an error's message may hold anything
-            file.write(f"{datetime.now(UTC).isoformat()}\n{details}\n")
+        with os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace") as file:
+            os.fchmod(handle, 0o600)
+            if file.tell() > _LARGEST_REPORT:
+                file.truncate(0)
+            file.write(f"{datetime.now(UTC).isoformat()}\n{redact_text(details)}\n")
         where = f"Details are in {path}."
     except SettingsError as error:  # the state folder is another user's
         where = f"The details could not be written to {path}: {error.message}"

@@ -111,6 +111,11 @@ def take_over() -> None:
     _state["taken_over"] = True
 
 
+def modes_before() -> list[Any] | None:
+    """Returns the terminal's modes from before a frame was painted; None where none was."""
+    return _saved_modes
+
+
 def restore() -> None:
     """Restores the terminal. Does nothing when nothing was painted; safe to repeat."""
     global _saved_modes  # noqa: PLW0603  one terminal, one frame

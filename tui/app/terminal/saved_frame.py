@@ -1,12 +1,10 @@
-"""Saves the Jobs screen for the next start, and keeps a saved frame on the terminal."""
+"""Saves the Jobs screen for the next start."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.color import ColorSystem
-from textual.driver import Driver
 from textual.strip import Strip
 
 from tui.app.terminal import first_frame
@@ -20,29 +18,6 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from tui.settings import Home
-
-_ALTERNATE = "\x1b[?1049h"
-
-
-def stdout_driver(driver_class: type[Driver]) -> type[Driver]:
-    """Returns a driver that draws on standard output and keeps a frame painted there.
-
-    Textual draws on standard error, so `2>errors.txt` would take the screen away. And it enters the
-    alternate screen in any case, which clears a painted frame.
-    """
-
-    def start(self: Driver, *arguments: Any, **options: Any) -> None:
-        driver_class.__init__(self, *arguments, **options)
-        if getattr(self, "_file", None) is sys.__stderr__:
-            self._file = sys.__stdout__  # type: ignore[attr-defined]  # its drivers have it
-
-    def write(self: Driver, data: str) -> None:
-        if data == _ALTERNATE and first_frame.painted():
-            first_frame.take_over()
-        else:
-            driver_class.write(self, data)
-
-    return type("OwnDriver", (driver_class,), {"__init__": start, "write": write})
 
 
 def save_frame(app: App[Any], home: Home, now: datetime) -> None:
