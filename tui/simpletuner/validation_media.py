@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
@@ -160,6 +160,41 @@ def grid(media: Iterable[Medium]) -> Grid:
     made.steps.extend(sorted(step for step in steps if step is not None))
     if None in steps:
         made.steps.append(None)
+    return made
+
+
+def grid_of_runs(runs: Iterable[tuple[str, Grid]]) -> Grid:
+    """Arrange the media of several runs: prompt by prompt, a row for each run that has it.
+
+    Where all have the same single prompt it is not named. The columns are the steps that all runs
+    with pictures have; every step where there is none.
+
+    Args:
+        runs: the name of each run, and its media.
+    """
+    named = [(label, one) for label, one in runs if one.rows]
+    made = Grid()
+    if not named:
+        return made
+    common = set(named[0][1].steps).intersection(*(one.steps for _, one in named))
+    every = {step for _, one in named for step in one.steps}
+    steps = common or every
+    made.steps.extend(sorted(step for step in steps if step is not None))
+    if None in steps:
+        made.steps.append(None)
+    prompts = sorted({row for _, one in named for row in one.rows}, key=_row_order)
+    names = {prompt for prompt, _ in prompts}
+    for prompt, index in prompts:
+        for label, one in named:
+            row = (f"{label} · {prompt}" if len(names) > 1 else label, index)
+            found = {step: one.cells.get(((prompt, index), step)) for step in made.steps}
+            if any(found.values()):
+                made.rows.append(row)
+                made.cells.update(
+                    ((row, step), replace(medium, prompt=row[0]))
+                    for step, medium in found.items()
+                    if medium is not None
+                )
     return made
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.app.compare.world import fill_runs
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tui.app.compare.choice import runs_to_compare
+from tui.app.compare.pictures import RunPicturesScreen
 from tui.app.compare.screen import CompareScreen
 from tui.app.keys.actions import APP, COMPARE, MOVE
 from tui.settings import Home
@@ -79,6 +81,48 @@ async def test_time_axes_cursor_smoothing_and_what_is_copied(
         assert screen.table.has_focus
         await pilot.press("tab", "j", "enter")
         await wait_for(pilot, lambda: getattr(app.screen, "job_id", "") == ids[1])
+
+
+async def test_other_series_and_pictures_of_the_runs_below_each_other(home: Home) -> None:
+    ids = fill_runs(home, 2)
+    writer = StoreWriter(home)
+    writer.apply(ids[1], Change(metrics=[("lr", step, 1e-4) for step in range(1, 300)]))
+    writer.close()
+    for job_id in ids:
+        folder = home.outputs / job_id / "validation_images"
+        folder.mkdir(parents=True)
+        for step in (100, 200):
+            Image.new("RGB", (64, 64), (step, 90, 90)).save(
+                folder / f"step_{step}_validation_0_64x64.png"
+            )
+    async with opened(home) as (app, pilot):
+        await pilot.press("=")
+        screen = await comparing(app, pilot)
+        assert "loss 1 of 2" in text_of(app)
+        await pilot.press(".")
+        await wait_for(pilot, lambda: "lr 2 of 2" in text_of(app))
+        assert screen.chart.value_at(1) == 1e-4
+        assert screen.chart.value_at(0) is None
+        await pilot.press(",")
+        await wait_for(pilot, lambda: "loss 1 of 2" in text_of(app))
+        await pilot.press("=")
+        page = await wait_for(
+            pilot, lambda: isinstance(app.screen, RunPicturesScreen) and app.screen
+        )
+        await wait_for(pilot, lambda: page.is_mounted and page.panel.state.grid.rows)
+        await wait_for(pilot, lambda: text_of(app).count("▀▀▀▀") > 20)
+        assert "Pictures ─ 2 runs" in text_of(app)
+        assert "1 cat-lora-r32 · 100" in text_of(app)
+        assert "2 cat-lora-r16 · 100" in text_of(app)
+        await pilot.press("space", "down", "=")
+        assert page.panel.state.beside
+        await pilot.press("escape", "enter")
+        assert page.panel.state.enlarged
+        await pilot.press("escape", "escape", "escape")
+        await wait_for(pilot, lambda: app.screen is screen)
+        screen.left_out.update(ids)  # nothing to draw
+        await pilot.press("=")
+        await wait_for(pilot, lambda: "None of these runs has a picture here." in text_of(app))
 
 
 async def test_a_run_that_grows_is_followed(home: Home) -> None:

@@ -34,7 +34,7 @@ MEANINGS = {
     "M": "job.move",
     "n": "*.new new.starter log.next",
     "N": "log.previous",
-    "o": "jobs.web job.outside publishing.show",
+    "o": "jobs.web job.outside publishing.show runs.outside",
     "p": "*.publish",
     "q": "app.quit",
     "r": "*.rerun publishing.retry",
@@ -60,6 +60,8 @@ MEANINGS = {
     "*": "*.pin",
     "&": "*.only compare.all",
     "|": "log.pipe",
+    ".": "compare.next",
+    ",": "compare.previous",
     "/": "*.filter *.search",
 }
 """What each key may do, by patterns of ids. A new use of a key is a decision, and made here."""

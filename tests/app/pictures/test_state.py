@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.app.pictures.state import SIZES, PicturesState
-from tui.simpletuner.validation_media import Grid, Medium, grid
+from tui.simpletuner.validation_media import Grid, Medium, grid, grid_of_runs
 
 
 def pictures(prompts: int, steps: int) -> Grid:
@@ -121,3 +121,25 @@ def test_the_newest_steps_stand_at_the_right(column: int, expected: list[int]) -
     state = at(1, 10)
     state.move(0, column - 9)
     assert sorted(spot.column for spot in state.spots(118, 30)) == expected
+
+
+def test_runs_below_each_other_at_the_steps_they_have_in_common() -> None:
+    def run(*steps: int, prompts: tuple[str, ...] = ("validation",)) -> Grid:
+        return grid(
+            Medium(f"{prompt}{step}", step, prompt, 0, 8, 8, "picture")
+            for step in steps
+            for prompt in prompts
+        )
+
+    both = grid_of_runs([
+        ("1 a", run(100, 200, 300, prompts=("validation", "cat"))), ("2 b", Grid()),
+        ("3 c", run(200, 300, 400)),
+    ])  # fmt: skip
+    assert both.rows == [("1 a · validation", 0), ("3 c · validation", 0), ("1 a · cat", 0)]
+    assert both.steps == [200, 300]
+    first = [both.at(row, 0) for row in range(3)]
+    assert [one.path for one in first if one] == ["validation200", "validation200", "cat200"]
+    apart = grid_of_runs([("1 a", run(100)), ("2 b", run(200))])
+    assert apart.steps == [100, 200]
+    assert apart.at(0, 1) is None
+    assert grid_of_runs([("1 a", Grid())]) == Grid()

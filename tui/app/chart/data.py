@@ -19,6 +19,8 @@ BLOCK: Final = 64
 """Values in one block."""
 EXACT_SMOOTHING_POINTS: Final = 50_000
 """Above this many points smoothing works on the means of blocks; one column holds more anyway."""
+SCHEDULES: Final = frozenset({"lr", "learning_rate", "epoch"})
+"""Series that the trainer computes instead of measuring them."""
 
 
 class Span(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tui.app.chart.axis import Axis
 from tui.app.chart.data import Series
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tui.settings import Home
     from tui.store.records import JobRecord
 
+LOSS: Final = "loss"
+
 
 @dataclass(slots=True)
 class Runs:
@@ -29,12 +31,16 @@ class Runs:
     Attributes:
         jobs: their records, in the order of the columns.
         found: what differs and what came of it; every setting is in it.
-        curves: the loss of each by step.
+        metrics: the series that at least one of them has, the loss first.
+        metric: which of them the curves show.
+        curves: that series of each by step.
         clocks: when each did its steps; read when a time is asked for.
     """
 
     jobs: list[JobRecord]
     found: Comparison
+    metrics: list[str]
+    metric: str
     curves: list[Series]
     clocks: list[StepClock] = field(default_factory=list)
 
@@ -45,7 +51,13 @@ class Runs:
 
 
 def read_runs(
-    home: Home, outputs: Path, job_ids: Sequence[str], now: datetime, *, times: bool
+    home: Home,
+    outputs: Path,
+    job_ids: Sequence[str],
+    now: datetime,
+    *,
+    times: bool,
+    metric: str = LOSS,
 ) -> Runs:
     """Reads the runs from the store, in a thread; jobs that are gone are left out.
 
@@ -55,6 +67,7 @@ def read_runs(
         job_ids: the jobs.
         now: the time.
         times: whether their times are needed, which lie in their logs.
+        metric: the series of the curves; the first one where no run has it.
 
     Raises:
         StoreError: the store cannot be read.
@@ -63,8 +76,11 @@ def read_runs(
     try:
         jobs = [job for job_id in job_ids if (job := reader.job(job_id)) is not None]
         found = compare_jobs(reader, jobs, now, everything=True)
+        names = {name for job in jobs for name in reader.metric_names(job.job_id)} | {LOSS}
+        metrics = sorted(names, key=lambda name: (name != LOSS, name != "lr", name))
+        metric = metric if metric in names else metrics[0]
         curves = [
-            Series(one["label"], *reader.metrics(job.job_id, "loss"))
+            Series(one["label"], *reader.metrics(job.job_id, metric))
             for job, one in zip(jobs, found["jobs"], strict=True)
         ]
         for curve in curves:
@@ -72,4 +88,4 @@ def read_runs(
         clocks = [run_clock(reader, home, outputs, job) for job in jobs] if times else []
     finally:
         reader.close()
-    return Runs(jobs, found, curves, clocks)
+    return Runs(jobs, found, metrics, metric, curves, clocks)

@@ -12,8 +12,9 @@ from textual.widget import Widget
 
 from tui.app.chart.axis import STEPS, Kind
 from tui.app.chart.chart import MetricChart
+from tui.app.chart.data import SCHEDULES
 from tui.app.chart.timed import axis_of, next_kind
-from tui.app.compare.runs import Runs, read_runs
+from tui.app.compare.runs import LOSS, Runs, read_runs
 from tui.app.compare.tables import Run, RunList, SettingList, as_tsv, table_of
 from tui.app.keys.actions import COMPARE, MOVE, PROGRAM, Action
 from tui.app.shell.messages import JobsChanged
@@ -51,6 +52,7 @@ class CompareScreen(AppScreen):
         self._too_many = len(job_ids) - MOST
         self.runs: Runs | None = None
         self.kind: Kind = "step"
+        self.metric = LOSS
         self.everything = False
         self.left_out: set[str] = set()
         self._again = self._loading = False
@@ -98,7 +100,7 @@ class CompareScreen(AppScreen):
                 self._again = False
                 self.runs = await asyncio.to_thread(
                     read_runs, context.home, context.outputs, self.job_ids, context.clock(),
-                    times=self.kind != "step",
+                    times=self.kind != "step", metric=self.metric,
                 )  # fmt: skip
                 self._show()
         except StoreError as error:
@@ -118,7 +120,8 @@ class CompareScreen(AppScreen):
         axis = axis_of(self.kind, runs.clocks)
         over = runs.over(axis)
         drawn = [at for at, job in enumerate(runs.jobs) if job.job_id not in self.left_out]
-        self.chart.show([over[at] for at in drawn], slots=drawn, axis=axis)
+        noisy = runs.metric not in SCHEDULES
+        self.chart.show([over[at] for at in drawn], slots=drawn, axis=axis, noisy=noisy)
         self._table()
         self._legend()
         self._titles()
@@ -135,7 +138,8 @@ class CompareScreen(AppScreen):
             ended = job.completed_at or now
             length = (ended - job.started_at).total_seconds() if job.started_at else None
             shown = job.job_id not in self.left_out
-            loss = self.chart.value_at(at) if shown else found["loss"]
+            kept = found["loss"] if runs.metric == LOSS else None
+            loss = self.chart.value_at(at) if shown else kept
             lines.append(Run(found, self.chart.style_of(at), loss, shown, length))
         self.legend.set(lines)
 
@@ -154,7 +158,17 @@ class CompareScreen(AppScreen):
         weight = self.chart.smoothing
         words = [at, axis.title, f"smooth {weight:g}" if weight else "", self._view_words()]
         right = tuple(word for word in words if word)
-        self.head.set(("Compare", plural(count, "run"), "loss"), right)
+        metric, metrics = (
+            (self.metric, [])
+            if self.runs is None
+            else (
+                self.runs.metric,
+                self.runs.metrics,
+            )
+        )
+        if len(metrics) > 1:
+            metric += f" {metrics.index(metric) + 1} of {len(metrics)}"
+        self.head.set(("Compare", plural(count, "run"), metric), right)
         if self.runs is not None:
             found = self.runs.found
             said = f"{found['differing']} of {found['compared']} settings differ"
@@ -213,6 +227,27 @@ class CompareScreen(AppScreen):
             self.load()
         else:
             self._show()
+
+    def do_next(self) -> None:
+        """Shows the next series of the runs."""
+        self._show_metric(1)
+
+    def do_previous(self) -> None:
+        """Shows the series before."""
+        self._show_metric(-1)
+
+    def _show_metric(self, by: int) -> None:
+        if self.runs is not None and len(self.runs.metrics) > 1:
+            names = self.runs.metrics
+            self.metric = names[(names.index(self.runs.metric) + by) % len(names)]
+            self.load()
+
+    def do_compare(self) -> None:
+        """Shows the pictures of the runs that are drawn."""
+        from tui.app.compare.pictures import RunPicturesScreen  # reads pictures: not at the start
+
+        shown = [job_id for job_id in self.job_ids if job_id not in self.left_out]
+        self.context.push_screen(RunPicturesScreen(shown))
 
     def do_all(self) -> None:
         """Shows every setting, or only those that differ."""

@@ -13,7 +13,7 @@ from textual.containers import Vertical
 
 from tui.app.chart.axis import Kind
 from tui.app.chart.chart import MetricChart
-from tui.app.chart.data import Series
+from tui.app.chart.data import SCHEDULES, Series
 from tui.app.chart.grid import ChartGrid, Curve
 from tui.app.chart.timed import axis_of, next_kind, over, places
 from tui.app.job.exact_metrics import ExactMetrics
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from tui.app.context import AppContext
 
 _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d{1,12})/")
-SCHEDULES: Final = frozenset({"lr", "learning_rate", "epoch"})
-"""Series that the trainer computes instead of measuring them."""
 
 
 class MetricsPanel(Vertical):

@@ -78,6 +78,7 @@ VIEWS: Final = {
     "Job page, Metrics": ("job", "chart"),
     "Job page, Pictures": ("job", "pictures"),
     "Compare": ("compare",),
+    "Pictures of runs": ("runs", "pictures"),
     "New job": ("new", "move"),
 }
 """The groups whose keys work at the same time, besides those that work everywhere (`app`)."""
@@ -462,6 +463,21 @@ COMPARE: Final = (
         "Copy the command line that compares the same runs.",
         f"{PROGRAM} compare {{job}}",
     ),
+    Action(
+        "compare.compare",
+        "pictures",
+        ("equals_sign",),
+        "The pictures of the runs, below each other.",
+        footer=8,
+    ),
+    Action("compare.previous", "metric before", ("comma",), "The series before."),
+    Action(
+        "compare.next",
+        "next metric",
+        ("full_stop",),
+        "The next series that the runs have.",
+        footer=9,
+    ),
     Action("compare.open", "open", ("enter",), "Open the run of the cursor.", footer=7),
     Action("compare.left", "cursor left", ("left", "h"), "The point to the left."),
     Action("compare.right", "cursor right", ("right", "l"), "The point to the right."),
@@ -472,6 +488,17 @@ COMPARE: Final = (
     Action("compare.whole", "whole run", ("0",), "The whole runs, without the cursor."),
     Action("compare.back", "back", ("escape",), "Zoom and cursor away, then back.", footer=70),
 )
+RUNS: Final = (
+    Action("runs.line", "enlarge", ("enter",), "Let the picture fill the page, or show all again.",
+           footer=3),
+    Action("runs.compare", "beside", ("equals_sign",),
+           "The marked picture beside that of the cursor, or no more.", footer=5),
+    Action("runs.outside", "viewer", ("o",), "Show the picture in a viewer of the desktop.",
+           footer=6),
+    Action("runs.copy", "copy path", ("y",), "Copy the path of the picture.", footer=7),
+    Action("runs.back", "back", ("escape",), "One step back: beside, enlarged, then the runs.",
+           footer=70),
+)  # fmt: skip
 NEW: Final = (
     Action("new.submit", "submit", ("ctrl+s",), "Start the job; asks first where it costs money.",
            f"{PROGRAM} submit CONFIG", footer=1),
@@ -499,5 +526,5 @@ NEW: Final = (
            "Copy the command line that starts this job.", f"{PROGRAM} submit CONFIG"),
     Action("new.back", "back", ("escape",), "Back to the list; nothing is started.", footer=70),
 )  # fmt: skip
-PAGE_ACTIONS: Final = (*JOB, *LOG, *CHART, *PICTURES, *COMPARE, *NEW)
+PAGE_ACTIONS: Final = (*JOB, *LOG, *CHART, *PICTURES, *COMPARE, *RUNS, *NEW)
 """All of them, in the order the help shows them."""

@@ -24,7 +24,7 @@ from tui.app.pictures.state import SIZES, PicturesState, Spot
 from tui.app.terminal.text_lines import fit, strip_of, wrap
 from tui.app.terminal.theme import Palette, palette
 from tui.base.formatting import duration, plural, size
-from tui.simpletuner.validation_media import Medium, grid
+from tui.simpletuner.validation_media import Medium, grid, grid_of_runs
 from tui.store.records import FileRecord, JobRecord
 
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ class PicturesPanel(Widget, can_focus=True):
         self._painted = painted
         self._job: JobRecord | None = None
         self._files: dict[str, FileRecord] = {}
-        self._wanted: list[FileRecord] | None = None
+        self._wanted: list[tuple[str, list[FileRecord]]] | None = None
         self._reading = False
+        self._read_all = False
         self._pixels: OrderedDict[Key, Pixels | str] = OrderedDict()
         self._strips: OrderedDict[tuple[Key, bool], list[Strip]] = OrderedDict()
         self._missing: list[tuple[Key, Medium]] = []
@@ -78,18 +79,36 @@ class PicturesPanel(Widget, can_focus=True):
         self._job = job
         if self._wanted is None and list(self._files.values()) == list(files):
             return
-        self._wanted = list(files)
+        self._want_files([("", list(files))])
+
+    def set_runs(self, runs: Sequence[tuple[str, Sequence[FileRecord]]]) -> None:
+        """Show the pictures of several runs below each other, at the steps they have in common.
+
+        Args:
+            runs: the name and the files of each.
+        """
+        files = [file for _, files in runs for file in files]
+        if not self._read_all or list(self._files.values()) != files:
+            self._want_files([(label, list(files)) for label, files in runs])
+
+    def _want_files(self, wanted: list[tuple[str, list[FileRecord]]]) -> None:
+        self._wanted = wanted
         if not self._reading:
             self._reading = True
             self.run_worker(self._read(), group="pictures list")
 
     async def _read(self) -> None:
         try:
-            while (files := self._wanted) is not None:
+            while (wanted := self._wanted) is not None:
                 self._wanted = None
-                media = await asyncio.to_thread(media_of, files, self._outputs)
-                self._files = {file.path: file for file in files}
-                self.state.show(grid(media))
+                runs = [
+                    (label, grid(await asyncio.to_thread(media_of, files, self._outputs)))
+                    for label, files in wanted
+                ]
+                self._files = {file.path: file for _, files in wanted for file in files}
+                alone = len(runs) == 1 and not runs[0][0]
+                self.state.show(runs[0][1] if alone else grid_of_runs(runs))
+                self._read_all = True
                 self._changed()
         finally:
             self._reading = False
@@ -111,7 +130,8 @@ class PicturesPanel(Widget, can_focus=True):
         ]
         if newest and self._job is not None and self._job.status.is_active:
             words.append(f"newest {duration((self._now() - max(newest)).total_seconds())} ago")
-        count = f"{plural(len(table.rows), 'prompt')} · {plural(len(table.steps), 'step')}"
+        noun = "row" if self._job is None else "prompt"
+        count = f"{plural(len(table.rows), noun)} · {plural(len(table.steps), 'step')}"
         return [*words, count]
 
     # -- keys ---------------------------------------------------------------------------------
@@ -243,6 +263,8 @@ class PicturesPanel(Widget, can_focus=True):
         colors, state = palette(self.app), self.state
         if not state.grid.rows:
             text = why_none(self._job) if self._job is not None else ""
+            if self._job is None and self._read_all:
+                text = "None of these runs has a picture here."
             lines = wrap(text, max(1, width - 6)) if text else []
             return [
                 strip_of([], width, colors.base),
