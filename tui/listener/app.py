@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, cast
 
@@ -83,9 +84,13 @@ class PublicRunner(web.AppRunner):
     def _note_request(self) -> Any:
         @web.middleware
         async def note(request: web.Request, handler: _Handler) -> web.StreamResponse:
-            if self._limited_server is not None:
-                self._limited_server.begin_request(request.protocol)
-            return await handler(request)
+            if self._limited_server is None:
+                return await handler(request)
+            self._limited_server.begin_request(request.protocol)
+            response = await handler(request)
+            if self._limited_server.is_retired(request.protocol):
+                response.force_close()
+            return response
 
         return note
 
@@ -94,6 +99,18 @@ class PublicRunner(web.AppRunner):
         if self._limited_server is not None:
             self._limited_server.close()
         await super().cleanup()
+
+    def factory(self, address: object) -> Callable[[], asyncio.Protocol]:
+        """The protocol factory of one socket, whose connections `retire` ends."""
+        server = self.server
+        assert server is not None  # noqa: S101 - for the type checker; `setup` has made it
+        limited = cast("LimitedServer", server)
+        return lambda: limited(address)
+
+    def retire(self, address: object) -> None:
+        """See `LimitedServer.retire`."""
+        if self._limited_server is not None:
+            self._limited_server.retire(address)
 
     @property
     def server(self) -> web.Server | None:

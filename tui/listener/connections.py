@@ -44,6 +44,7 @@ class ConnectionLimits:
         max_headers: most headers.
         read_buffer_bytes: bytes of a body that are read ahead.
         shutdown_seconds: time for requests in progress to finish at shutdown.
+        retired_seconds: the same for those that came in at an address that is closed.
     """
 
     max_connections: int = 1000
@@ -56,6 +57,7 @@ class ConnectionLimits:
     max_headers: int = 100
     read_buffer_bytes: int = 256 * 1024
     shutdown_seconds: float = 5.0
+    retired_seconds: float = 30.0
 
 
 _PASSES: Final = 5
@@ -97,17 +99,31 @@ class LimitedServer:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._server, name)
 
-    def __call__(self) -> asyncio.Protocol:
-        """Return the protocol of a new connection."""
+    def __call__(self, address: object = None) -> asyncio.Protocol:
+        """Return the protocol of a new connection.
+
+        Args:
+            address: names the socket that it comes in at, for `retire`.
+        """
         if len(self._open) >= self._limits.max_connections and not self._silent:
             return _Rejecting()
         loop = asyncio.get_running_loop()
         connection = _Connection(self._server, loop=loop, **self._options)
         connection.limited = self
+        connection.address = address
         connection.timer = loop.call_later(self._limits.first_request_seconds, connection.drop)
         self._open.add(connection)
         self._add_silent(connection)
         return connection
+
+    def retire(self, address: object) -> None:
+        """End the connections that came in at an address which is closed.
+
+        Those without a request end at once: kept alive, they would be served on and on. A request
+        in progress, such as an upload, may come to its end.
+        """
+        for connection in [one for one in self._open if one.address is address]:
+            connection.retire(self._limits.retired_seconds)
 
     def opened(self, connection: _Connection) -> None:
         """Count a connection that has connected, and completed its TLS handshake."""
@@ -132,8 +148,13 @@ class LimitedServer:
     def begin_request(self, connection: object) -> None:
         """Note that a connection has sent the head of a request."""
         if isinstance(connection, _Connection) and connection in self._open:
-            connection.stop_timer()
+            if not connection.retired:
+                connection.stop_timer()
             self._remove_silent(connection)
+
+    def is_retired(self, connection: object) -> bool:
+        """Whether a connection has to end with the answer to this request."""
+        return isinstance(connection, _Connection) and connection.retired
 
     def end_request(self, connection: _Connection, *, last: bool) -> None:
         """Note that a request has been answered.
@@ -207,15 +228,19 @@ class _Connection(web.RequestHandler):
 
     Attributes:
         limited: counts the connection.
+        address: what the socket that it came in at was named.
+        retired: whether that socket is closed; no further request is taken.
         source: the address that the per-source limit counts by; "" for loopback.
         timer: closes the connection unless a request arrives.
     """
 
-    __slots__ = ("limited", "source", "timer")
+    __slots__ = ("address", "limited", "retired", "source", "timer")
 
     def __init__(self, manager: web.Server, **options: Any) -> None:
         super().__init__(manager, **options)
         self.limited: LimitedServer | None = None
+        self.address: object = None
+        self.retired = False
         self.source = ""
         self.timer: asyncio.TimerHandle | None = None
 
@@ -256,6 +281,16 @@ class _Connection(web.RequestHandler):
         self.force_close()
         if transport is not None:
             transport.abort()
+
+    def retire(self, seconds: float) -> None:
+        """Close the connection after the request in progress, at most after so many seconds."""
+        self.stop_timer()
+        self.retired = True
+        if self.transport is None or self._waiter is not None:
+            self.drop()  # its TLS handshake goes on, or it waits for a request
+            return
+        # Not aiohttp's `close`: it throws away what still comes of the request's body.
+        self.timer = asyncio.get_running_loop().call_later(seconds, self.drop)
 
     def stop_timer(self) -> None:
         """Let the connection live on without a request."""

@@ -7,9 +7,9 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final
 
 from tui.listener.app import Part, PublicRunner, build_app
 
@@ -134,7 +134,7 @@ class Sockets:
             await self._close(former)
 
     async def close(self) -> None:
-        """Close the open address."""
+        """Close the open address, and what came in at it; a request in progress may end."""
         if self._current is not None:
             await self._close(self._current)
             self._current = None
@@ -163,18 +163,18 @@ class Sockets:
         for server in opened.servers:
             server.close()
         opened.servers.clear()
+        if self._runner is not None:
+            self._runner.retire(opened)
 
 
 async def _serve(
     runner: PublicRunner, opened: _OpenAddress, host: str, port: int, tls: ssl.SSLContext | None
 ) -> tuple[str, int]:
     """Listen on one more address; returns the bound host and port."""
-    factory = runner.server
-    assert factory is not None  # noqa: S101 - for the type checker; `start` has set it up
     # Not web.TCPSite: it leaves strangers 60 seconds for the handshake.
     async with asyncio.timeout(_RESOLVE_SECONDS):
         server = await asyncio.get_running_loop().create_server(
-            cast("Callable[[], asyncio.Protocol]", factory), host, port, ssl=tls,
+            runner.factory(opened), host, port, ssl=tls,
             ssl_handshake_timeout=None if tls is None else _HANDSHAKE_SECONDS, backlog=_BACKLOG,
         )  # fmt: skip
     opened.servers.append(server)
