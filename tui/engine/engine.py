@@ -73,6 +73,7 @@ from tui.engine.transfers.service import TransferService
 from tui.listener.app import Part
 from tui.listener.storage.grants import GIB
 from tui.listener.storage.staged import StagedFolder
+from tui.replicate.secret import Secret
 from tui.settings import Home, Settings
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.request.delivery import Delivery
@@ -505,11 +506,17 @@ class Engine:
             self._takeover.offer(api_base, token, endpoint, hub)
 
     async def _check_delivery(
-        self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
+        self,
+        api_base: str,
+        delivery: Delivery,
+        config: TrainingConfig,
+        hub_token: Secret | None,
+        *,
+        submit: bool,
     ) -> DeliveryResult:
         result, models = await asyncio.gather(
             self.delivery_check.for_job(api_base, delivery, config, submit=submit),
-            base_model_findings(self.hub_lookup, api_base, config),
+            base_model_findings(self.hub_lookup, api_base, config, hub_token),
         )
         return replace(result, steps=(*result.steps, *models))
 

@@ -90,13 +90,14 @@ class HubRepositories:
 
         return await self._cached(("identity", endpoint, token), ask)
 
-    async def readable(self, api_base: str, repo: str) -> bool:
-        """Check that the job's token may download a model.
+    async def readable(self, api_base: str, repo: str, token: Secret | None = None) -> bool:
+        """Check that a token may download a model, by default the one that is in use.
 
         Raises:
             PublishError: it may not, there is none, or the Hub does not answer.
         """
-        token, endpoint = await self._token(api_base)
+        used, endpoint = await self._token(api_base)
+        token = token or used
         network = self._live.now.network
 
         def ask() -> bool:
@@ -120,10 +121,10 @@ class HubRepositories:
         known: Identity | None = self._fresh(("identity", endpoint, token))
         return known
 
-    async def knows_readable(self, api_base: str, repo: str) -> bool:
+    async def knows_readable(self, api_base: str, repo: str, token: Secret | None = None) -> bool:
         """Whether `readable` answers at once, from an answer of the last minute."""
-        token, endpoint = await self._token(api_base)
-        return self._fresh(("readable", endpoint, token, repo)) is not None
+        used, endpoint = await self._token(api_base)
+        return self._fresh(("readable", endpoint, token or used, repo)) is not None
 
     async def namespaces(self, api_base: str) -> publishing.HubIdentity:
         """Where the token may publish: `{user, role, namespaces: [{name, kind, writable}]}`.

@@ -9,6 +9,7 @@ from typing import Final
 from tui.engine.delivery.check import DeliveryCheck
 from tui.engine.delivery.gated_models import base_model, base_model_findings
 from tui.engine.delivery.hub_repositories import HubRepositories
+from tui.replicate.secret import Secret
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.request.delivery import Delivery
@@ -43,15 +44,26 @@ class JobProofs:
         self._repositories = repositories
 
     async def of(
-        self, api_base: str, delivery: Delivery, config: TrainingConfig
+        self,
+        api_base: str,
+        delivery: Delivery,
+        config: TrainingConfig,
+        token: Secret | None = None,
     ) -> list[NetworkProof]:
-        """Return the proofs that a job needs; asks nobody."""
+        """Return the proofs that a job needs; asks nobody.
+
+        Args:
+            api_base: the API that runs the job.
+            delivery: where its results go.
+            config: its config.
+            token: the Hub token that it gets; None for the one that is in use.
+        """
 
         async def deliver() -> Sequence[Check]:
             return (await self._deliveries.for_job(api_base, delivery, config, submit=False)).steps
 
         async def read() -> Sequence[Check]:
-            return await base_model_findings(self._repositories, api_base, config)
+            return await base_model_findings(self._repositories, api_base, config, token)
 
         proofs = []
         if self._deliveries.is_testable(delivery):
@@ -63,7 +75,7 @@ class JobProofs:
         repo = base_model(config)
         if repo and await self._repositories.may_be_asked(api_base):
             message = f"whether the job's token may download {repo} is being asked"
-            fresh = await self._repositories.knows_readable(api_base, repo)
+            fresh = await self._repositories.knows_readable(api_base, repo, token)
             asking = Check("base-model", "asking", message)
             proofs.append(NetworkProof(asking, await read() if fresh else None, read))
         return proofs

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from tui.replicate.secret import Secret
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.request.delivery import Delivery
@@ -39,7 +40,14 @@ class CheckDelivery(Protocol):
     """Tests the delivery of a job; see `DeliveryCheck.for_job`."""
 
     async def __call__(
-        self, api_base: str, delivery: Delivery, config: TrainingConfig, /, *, submit: bool
+        self,
+        api_base: str,
+        delivery: Delivery,
+        config: TrainingConfig,
+        hub_token: Secret | None,
+        /,
+        *,
+        submit: bool,
     ) -> DeliveryResult:
-        """Test the delivery."""
+        """Test the delivery; the job gets `hub_token`, or the one in use where that is None."""
         ...

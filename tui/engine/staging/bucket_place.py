@@ -117,6 +117,9 @@ class BucketPlace:
         home = "\n".join((server, profile.bucket, folder))
         return Receiver(f"{words}, read with {parts['keys']}", parts, home)
 
+    def job_token(self) -> None:
+        """See `StagingPlace.job_token`: the data are not on the Hub."""
+
     async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
         """See `StagingPlace.require_receiver`: the destination may have been edited since."""
         require_same(receiver_of(job), self.receiver(manifest))

@@ -173,6 +173,9 @@ class HerePlace:
         parts = {} if is_loopback(self._api_base) else {"public URL": address}
         return Receiver(words, parts)
 
+    def job_token(self) -> None:
+        """See `StagingPlace.job_token`: the data are not on the Hub."""
+
     async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
         """See `StagingPlace.require_receiver`: the public URL may have been changed since."""
         now = self.receiver(manifest)

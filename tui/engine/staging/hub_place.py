@@ -31,6 +31,7 @@ from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progre
 from tui.engine.staging.receiver import Receiver, receiver_of, require_same
 from tui.engine.staging.records import StagedRecords
 from tui.engine.staging.threads import run_until_cancelled
+from tui.replicate.secret import Secret
 from tui.simpletuner.datasets.safety import folder_names
 from tui.simpletuner.staging.config import dataset_names
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset
@@ -130,6 +131,11 @@ class HubPlace:
         if self._account is None:
             return Receiver("the datasets of an account that is not known", {})
         return _receiver(self._account)
+
+    def job_token(self) -> Secret | None:
+        """See `StagingPlace.job_token`: a token that may only read is preferred."""
+        reader = self._account.reader if self._account is not None else None
+        return reader.secret if reader is not None else None
 
     def entry(
         self,

@@ -102,6 +102,12 @@ class StagingPlace(Protocol):
         Raises when the place does not exist any more.
         """
 
+    def job_token(self) -> Secret | None:
+        """The Hub token that a job gets to read the data; None for the one in use. After `missing`.
+
+        A job whose results go to the Hub gets the one in use all the same.
+        """
+
     async def require_receiver(self, manifest: Manifest, job: JobRecord) -> None:
         """Raise when data, or the job, would now go elsewhere than the consent and request name."""
 

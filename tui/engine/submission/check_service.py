@@ -185,7 +185,9 @@ class CheckService:
         """The proofs of a draft; none when it cannot work anyway."""
         if prepared.failed and not accepted_by(prepared):
             return []
-        return await self._proofs.of(api_base, prepared.delivery, prepared.config)
+        return await self._proofs.of(
+            api_base, prepared.delivery, prepared.config, prepared.other_hub_token
+        )
 
     def _report(
         self,

@@ -231,8 +231,9 @@ class JobService:
     async def _with_delivery_check(self, api_base: str, prepared: Prepared) -> Prepared:
         """Add the findings of the delivery check; it is skipped when the job cannot work."""
         if prepared.ok or accepted_by(prepared):
-            job_args = (api_base, prepared.delivery, prepared.config)
-            result = await self._check_delivery(*job_args, submit=True)
+            result = await self._check_delivery(
+                api_base, prepared.delivery, prepared.config, prepared.other_hub_token, submit=True
+            )
             prepared = prepared.with_checks(*result.steps)
         return apply_overrides(prepared)
 
@@ -249,7 +250,9 @@ class JobService:
         if any(check.id != "staging" and not accepting_field(check) for check in wrong):
             return prepared  # it is refused for another reason
         local = Delivery("local")
-        result = await self._check_delivery(api_base, local, prepared.config, submit=True)
+        result = await self._check_delivery(
+            api_base, local, prepared.config, prepared.other_hub_token, submit=True
+        )
         pinned = prepared.draft.model_copy(update={"staging": plan.place.name})
         again = await self._preparer.prepare(api_base, pinned)
         again = replace(again, draft=prepared.draft)

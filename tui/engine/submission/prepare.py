@@ -129,6 +129,13 @@ class Prepared:
         """Ids of the findings that are not proved yet."""
         return [check.id for check in self.checks if check.level == "asking"]
 
+    @property
+    def other_hub_token(self) -> Secret | None:
+        """The Hub token that the job gets instead of the one in use; None when it gets that."""
+        if self.staging is None or self.delivery.kind == "hub":
+            return None
+        return self.staging.place.job_token()
+
     def with_checks(self, *more: Check) -> Prepared:
         """A copy with further findings, sorted by level."""
         checks = sorted((*self.checks, *more), key=lambda check: _ORDER[check.level])

@@ -30,6 +30,7 @@ class ModelFacts:
         since: the release that introduced it; None when the earlier release has it already.
         earlier_default: the default flavour of the earlier release where it differs.
         newer_flavours: flavours that the earlier release does not list.
+        base_models: the repository on the Hub that is downloaded for each flavour.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ModelFacts:
     since: str | None
     earlier_default: str | None
     newer_flavours: frozenset[str]
+    base_models: Mapping[str, str]
 
 
 @cache
@@ -79,4 +81,5 @@ def _read(name: str, raw: Mapping[str, Any]) -> ModelFacts:
         since=raw.get("since"),
         earlier_default=raw.get("earlier_default"),
         newer_flavours=frozenset(raw.get("newer_flavours", ())),
+        base_models=raw.get("base_models", {}),
     )
