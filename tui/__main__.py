@@ -23,10 +23,10 @@ def _run() -> int:
 
         gc.freeze()  # nothing to look for at the end
         return complete(sys.argv[2:])
-    if sys.argv[1:2] in (["jobs"], ["job"], ["settings"]):
-        import gc
+    from tui.cli.fast_path import FAST_COMMANDS, run_fast_path
 
-        from tui.cli.fast_path import run_fast_path
+    if len(sys.argv) > 1 and sys.argv[1] in FAST_COMMANDS:
+        import gc
 
         gc.disable()  # imports leave little garbage; looking for it takes a quarter of the command
         status = run_fast_path(sys.argv[1:])

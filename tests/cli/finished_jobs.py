@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.app.world import job
 from tests.cli.shell import Shell
 from tui.base.job_status import JobStatus
-from tui.engine.credentials.storage_keys import folder_of
 from tui.settings import Home
+from tui.store.job_folder import folder_of
 from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 

@@ -13,6 +13,7 @@ import pytest
 from tests.cli.finished_jobs import put_job
 from tests.cli.grammar import commands, positionals, takes_json, verbs
 from tests.cli.shell import Shell
+from tui import __version__
 from tui.cli import exit_codes, main
 from tui.cli.arguments import JOB_HELP
 from tui.cli.exit_codes import BY_CODE, FAILED, FINE, USAGE
@@ -232,8 +233,11 @@ def test_the_engine_is_stopped_and_started_again(
     pid = ask("restart")["engine"]["pid"]
     assert there.engine_pid() == pid
     assert ask("status")["engine"]["pid"] == pid
+    program = f"simpletuner-tui {__version__}\n"
+    assert there.run("--version").stdout == f"{program}engine {__version__}\n"
     assert ask("restart")["engine"]["pid"] != pid
     assert ask("stop")["stopped"]
+    assert there.run("--version").stdout == program
     assert ask("status") == {"running": False, "engine": None}
     assert not ask("stop")["stopped"]
     assert any("ready" in line for line in ask("logs")["lines"])

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.world import home_at, job
+from tui.base.job_status import JobStatus
 from tui.cli.fast_path import run_fast_path
 from tui.cli.main import run
 from tui.settings.values import catalog
+from tui.store.records import FileRecord
+from tui.store.writer import Change, StoreWriter
 
 HEAVY = {"aiohttp", "pydantic", "httpx", "huggingface_hub", "textual", "boto3", "PIL", "tomlkit"}
 ORDINARY = {"argparse", "asyncio", "http", "json", "pathlib", "sqlite3", "ssl", "typing"}
@@ -70,6 +74,31 @@ def test_one_setting_is_read_with_few_imports(home: Path) -> None:
     (home / "settings.toml").write_text("[ui]\nascii = true\n")
     loaded = modules_of(home, "settings", "get", "ui.theme")
     assert not loaded & (HEAVY | (ORDINARY - {"typing"}))
+
+
+def test_what_scripts_ask_in_a_loop_is_answered_with_few_imports(home: Path) -> None:
+    """Each module here takes longer to load than the answer to find."""
+    writer = StoreWriter(home_at(home))
+    record = job(1, JobStatus.COMPLETED)
+    kept = FileRecord("a/lora.safetensors", 9, "0" * 64, "delivered", record.created_at)
+    writer.insert(record, Change(files=[kept]))
+    writer.close()
+    heavy = HEAVY | {"argparse", "asyncio", "http", "ssl", "typing", "dataclasses", "inspect"}
+    for line, more in (
+        ("--version", {"sqlite3", "json", "datetime"}),
+        ("jobs", {"json", "pathlib"}),
+        ("jobs --json", {"json", "pathlib"}),
+        (f"job {record.job_id}", {"pathlib"}),
+        (f"job {record.job_id} --json", {"json", "pathlib"}),
+        (f"logs {record.job_id}", {"json", "pathlib"}),
+        ("spending", {"json", "pathlib", "tomllib"}),
+        ("spending --json", {"pathlib", "tomllib"}),
+        (f"artifacts {record.job_id}", set()),
+        ("artifacts --json", set()),
+    ):
+        found = modules_of(home, *line.split())
+        assert not found & (heavy | more), line
+        assert "tui.store.reader" not in found, line
 
 
 @pytest.mark.parametrize("arguments", [("get",), ("get", "network", "--json")])

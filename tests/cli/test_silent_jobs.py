@@ -12,27 +12,28 @@ import pytest
 from tests.app.world import NOW, home_at, job
 from tui.base.job_status import LOST, JobStatus
 from tui.cli import main
-from tui.cli.job_queries import _say_job
+from tui.cli.job_page import job_lines
 from tui.store.lost_contact import LostContact
+from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
 
-def test_job_says_why_a_running_job_is_not_heard_of(capsys: pytest.CaptureFixture[str]) -> None:
-    _say_job(job(1, JobStatus.RUNNING), [], LostContact("api answers 503", NOW))
-    said = capsys.readouterr().out
+def _page(record: JobRecord, unheard: LostContact | None = None) -> str:
+    lines = job_lines(record, [], unheard, log="/x.log", outputs="/outputs")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_job_says_why_a_running_job_is_not_heard_of() -> None:
+    said = _page(job(1, JobStatus.RUNNING), LostContact("api answers 503", NOW))
     assert "contact     not heard of for " in said
     assert ": api answers 503\n" in said
     assert "cost        at least $" in said
-    _say_job(job(1, JobStatus.RUNNING), [])
-    assert "not heard of" not in capsys.readouterr().out
+    assert "not heard of" not in _page(job(1, JobStatus.RUNNING))
 
 
-def test_job_says_that_the_cost_of_a_lost_job_is_its_upper_bound(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_job_says_that_the_cost_of_a_lost_job_is_its_upper_bound() -> None:
     lost = replace(job(1, JobStatus.FAILED), provider_status=LOST, cost_micros=1_800_000)
-    _say_job(lost, [])
-    assert "cost        at most $1.80" in capsys.readouterr().out
+    assert "cost        at most $1.80" in _page(lost)
 
 
 def test_spending_says_what_lost_jobs_are_counted_with_and_needs_no_engine(

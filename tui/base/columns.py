@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import Final
+
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from typing import Final
 
 _GAP: Final = "  "
 _NARROWEST: Final = 6

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Final
 
 from tui.base.job_status import STATUS_WORDS, UNDELIVERED, JobStatus, status_label
+
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from typing import Final
 
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 

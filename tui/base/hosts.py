@@ -8,8 +8,11 @@ machine; an ambiguous one does not count.
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
 from urllib.parse import urlsplit
+
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from typing import Final
 
 LOCALHOST: Final = "localhost"
 

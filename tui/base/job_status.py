@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class JobStatus(StrEnum):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from typing import Final
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PER_SECOND: Final = 1_000_000

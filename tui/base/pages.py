@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from typing import Final
+
 
 BILLING_PAGE: Final = "https://replicate.com/account/billing"
 """Where Replicate shows what was billed and sells credit; its API has no call for either."""

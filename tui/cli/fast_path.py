@@ -1,4 +1,4 @@
-"""The commands that scripts run in a loop, `jobs`, `job` and `settings get`, with few imports.
+"""The commands that scripts run in a loop, with few imports.
 
 Where anything is unusual, `run_fast_path` answers None and the usual command runs.
 """
@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.store.quick_reader import QuickReader
+
+FAST_COMMANDS = ("jobs", "job", "logs", "spending", "artifacts", "settings", "--version")
 _LONGEST_SOCKET = 100
 
 
 def run_fast_path(arguments: Sequence[str]) -> int | None:
     """Print the answer of a command.
 
-    The commands are `jobs [--json] [-n N]`, `job ID --json` with the whole id, and
-    `settings get NAME [--json]`.
+    The commands are `jobs [--json] [-n N]`, `job ID [--json]`, `logs ID` and `artifacts ID
+    [--json]` with the whole id, `spending [--json] [--days N]`, `settings get NAME [--json]` and
+    `--version`.
 
     Returns:
         The exit status; None for other commands and unusual states.
@@ -24,16 +31,33 @@ def run_fast_path(arguments: Sequence[str]) -> int | None:
     moved = os.environ.get("SIMPLETUNER_TUI_HOME", "").strip()
     base = os.path.abspath(os.path.expanduser(moved or "~/.simpletuner"))  # noqa: PTH100, PTH111
     root = base if moved else f"{base}/tui"
-    active = False
-    if arguments[:1] in (["jobs"], ["job"]):
-        text, active = _jobs(arguments, root, f"{base}/cloud_outputs") or (None, False)
-    else:
+    active, beside = False, ""
+    text: str | None
+    command = arguments[0]
+    if command == "logs":
+        return _log(arguments, root)
+    if command in ("spending", "artifacts") and _is_silent(f"{root}/engine.sock"):
+        return None  # which has to be said
+    if command == "spending":
+        from tui.cli.fast_spending import spending_text
+
+        text, beside = spending_text(arguments, root, _settings_text(root)) or (None, "")
+    elif command == "artifacts":
+        text = _artifacts(arguments, root, f"{base}/cloud_outputs")
+    elif command == "--version":
+        from tui.cli.version import version_text
+
+        text = version_text(root)
+    elif command == "settings":
         text = _setting(arguments, root)
+    else:
+        text, active = _jobs(arguments, root, f"{base}/cloud_outputs") or (None, False)
     if text is None:
         return None
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
+        sys.stderr.write(beside)
     except (BrokenPipeError, UnicodeError):
         return None
     if active:
@@ -52,7 +76,7 @@ def _jobs(arguments: Sequence[str], root: str, outputs: str) -> tuple[str, bool]
     if text is None or "outputs_dir" in text:
         return None
     if arguments[0] == "job":
-        return _job(database, outputs, words) if as_json else None
+        return _job(database, root, outputs, words, as_json=as_json)
     if (limit := _limit(words)) is None:
         return None
     if as_json:
@@ -62,13 +86,85 @@ def _jobs(arguments: Sequence[str], root: str, outputs: str) -> tuple[str, bool]
     return _table(database, limit)
 
 
-def _job(database: str, outputs: str, words: Sequence[str]) -> tuple[str, bool] | None:
-    """One job as JSON text; None on a terminal, where the text is indented."""
-    if len(words) != 1 or sys.stdout.isatty():
+def _job(
+    database: str, root: str, outputs: str, words: Sequence[str], *, as_json: bool
+) -> tuple[str, bool] | None:
+    """One job as a page, or as JSON text; None for that on a terminal, where it is indented."""
+    if len(words) != 1 or (as_json and sys.stdout.isatty()):
         return None
-    from tui.store.job_json_query import job_json
+    if as_json:
+        from tui.store.job_json_query import job_json
 
-    return job_json(database, outputs, words[0])
+        return job_json(database, outputs, words[0])
+    import sqlite3
+
+    from tui.store.quick_reader import open_quickly
+
+    if (query := open_quickly(database)) is None:
+        return None
+    try:
+        return _page(query, root, outputs, words[0])
+    except sqlite3.Error:
+        return None
+    finally:
+        query.close()
+
+
+def _page(query: QuickReader, root: str, outputs: str, job_id: str) -> tuple[str, bool] | None:
+    from datetime import UTC, datetime
+
+    from tui.cli.job_page import job_lines
+    from tui.cli.output import harmless
+    from tui.store.job_json_query import CONTACTS, contacts_of
+    from tui.store.quick_job import read_files, read_job, read_note
+
+    if (job := read_job(query, job_id)) is None:
+        return None
+    unheard, stops_at = None, ""
+    if job.status.is_active:
+        import json
+
+        from tui.store.stopping_limit import limit_words
+
+        facts = query(*CONTACTS)
+        spent = next((value for name, value, _ in facts if name == "spending"), "null")
+        stops_at = limit_words(json.loads(spent))
+        if (contacts := contacts_of(facts)) is not None:
+            unheard = contacts.of(job, datetime.now(UTC))
+    lines = job_lines(
+        job, read_files(query, job_id), unheard, read_note(query, job_id),
+        stops_at=stops_at, log=f"{root}/logs/{job_id}.log", outputs=outputs,
+    )  # fmt: skip
+    return "".join(f"{harmless(line)}\n" for line in lines), job.status.is_active
+
+
+def _log(arguments: Sequence[str], root: str) -> int | None:
+    """Copy a log; None on a terminal, which gets it without control sequences."""
+    if len(arguments) != 2 or sys.stdout.isatty():
+        return None
+    from tui.store.quick_reader import query
+
+    job_id = arguments[1]
+    found = query(f"{root}/state.db", ("SELECT 1 FROM jobs WHERE job_id = :id", {"id": job_id}))
+    if not found or not found[0]:
+        return None
+    try:
+        with open(f"{root}/logs/{job_id}.log", "rb") as file:  # noqa: PTH123  pathlib is slow
+            while piece := file.read(1 << 20):
+                sys.stdout.buffer.write(piece)
+    except FileNotFoundError:
+        pass
+    sys.stdout.flush()
+    return 0
+
+
+def _artifacts(arguments: Sequence[str], root: str, outputs: str) -> str | None:
+    settings = _settings_text(root)
+    if settings is None or "outputs_dir" in settings:
+        return None
+    from tui.cli.fast_artifacts import artifacts_text
+
+    return artifacts_text(arguments, f"{root}/state.db", outputs)
 
 
 def _table(database: str, limit: int) -> tuple[str, bool] | None:
@@ -135,6 +231,15 @@ def _limit(words: Sequence[str]) -> int | None:
     if len(words) == 2 and words[0] in ("-n", "--limit") and words[1].isdecimal():
         return int(words[1]) or None
     return None
+
+
+def _is_silent(socket: str) -> bool:
+    """Whether there is an engine that does not answer."""
+    if not os.path.exists(socket):  # noqa: PTH110  pathlib is slow
+        return False
+    from tui.client.presence import SILENT, presence
+
+    return presence(socket)[0] == SILENT
 
 
 def _look_for_engine(path: str) -> None:

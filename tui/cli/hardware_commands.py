@@ -10,11 +10,12 @@ from tui.cli import context, exit_codes
 from tui.cli.consent import ASK_WITH_YES, agrees
 from tui.cli.failures import not_agreed, wrong_usage
 from tui.cli.output import say, say_json, table, tell
+from tui.cli.spending_page import limit_line, spending_lines
 from tui.simpletuner.request.hardware import TRAINERS
 
 if TYPE_CHECKING:
     from tui.api.providers import ModelVersions
-    from tui.api.spending import CostLimitChange, Rate, SpendingStanding
+    from tui.api.spending import CostLimitChange, Rate
     from tui.api.versions import Pinned, VersionComparison
     from tui.client.client import ControlClient
     from tui.client.cloud import CloudCalls
@@ -162,7 +163,7 @@ def limit(options: argparse.Namespace) -> int:
     if options.json:
         say_json(state)
     else:
-        say(_limit_line(state))
+        say(limit_line(state))
     return exit_codes.FINE
 
 
@@ -178,18 +179,6 @@ def _require_agreement_to_stop(cloud: CloudCalls, options: argparse.Namespace) -
     tell("since its last checkpoint is lost. It is not asked again then.")
     if not agrees("Stop running jobs at the limit?"):
         raise not_agreed("Nothing was changed.", ASK_WITH_YES)
-
-
-def _limit_line(state: SpendingStanding) -> str:
-    if not state["enabled"]:
-        return f"no limit; {state['words']}"
-    stop = ", stops running jobs" if state["stop_running"] else ""
-    line = f"{state['words']} ({state['action']}{stop})"
-    if state["running_micros"]:
-        line += f"; {formatting.money(state['running_micros'])} more expected from running jobs"
-    if state["over_micros"]:
-        line += f"; {formatting.money(state['over_micros'])} over"
-    return line
 
 
 def rates(options: argparse.Namespace) -> int:
@@ -231,23 +220,7 @@ def spending(options: argparse.Namespace) -> int:
     if options.json:
         say_json(data)
         return exit_codes.FINE
-    windows = (
-        ("24 h", data["daily_micros"]),
-        ("7 d", data["weekly_micros"]),
-        ("30 d", data["monthly_micros"]),
-    )
-    for window, micros in windows:
-        say(f"{window:>5}  {formatting.money(micros)}")
-    say(f"limit  {_limit_line(data)}")
-    for day in data["by_day"]:
-        if day["cost_micros"] or day["jobs"]:
-            states = ", ".join(f"{count} {state}" for state, count in sorted(day["jobs"].items()))
-            say(f"{day['date']}  {formatting.money(day['cost_micros']):>9}  {states}".rstrip())
-    if data["lost_jobs"]:
-        lost = formatting.plural(data["lost_jobs"], "job")
-        most = formatting.cost_words(data["lost_micros"], "at most")
-        say(f"lost   {lost} unknown to Replicate, counted with {most}")
-    if data["average_seconds"] is not None:
-        say(f"average run  {formatting.duration(data['average_seconds'])}")
+    for line in spending_lines(data):
+        say(line)
     tell(f"What Replicate billed: {data['billing_page']}")
     return exit_codes.FINE

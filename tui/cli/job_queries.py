@@ -15,16 +15,16 @@ from typing import Final
 from tui.base.formatting import plain
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
-from tui.cli.job_table import JobRow, job_table, prints_utf8
+from tui.cli.job_page import job_lines, shown_loss
+from tui.cli.job_table import JobRow, job_table
 from tui.cli.output import say, say_json
 from tui.simpletuner.log.grammar import clean
-from tui.store.annotations import NONE, Annotation
+from tui.store.annotations import NONE
 from tui.store.filter import filter_problem, parse_filter
 from tui.store.job_json import job_json
 from tui.store.lost_contact import Contacts, LostContact
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord
-from tui.store.run_warnings import warning_words
+from tui.store.records import JobRecord
 from tui.store.shown_cost import ShownCost, shown_cost
 from tui.store.stopping_limit import stopping_limit
 
@@ -66,7 +66,7 @@ def _say_table(records: list[JobRecord], contacts: Contacts) -> None:
             record.stage,
             record.step,
             record.total_steps,
-            _loss(record),
+            shown_loss(record),
             record.created_at,
             _cost(record, now, contact),
             contact,
@@ -89,7 +89,13 @@ def job(options: argparse.Namespace) -> int:
                           annotation=written))  # fmt: skip
     else:
         unheard = store.contacts().of(record, datetime.now(UTC))
-        _say_job(record, files, unheard, stopping_limit(store), written)
+        log = context.home().log_file(record.job_id)
+        lines = job_lines(
+            record, files, unheard, written,
+            stops_at=stopping_limit(store), log=str(log), outputs=str(context.outputs()),
+        )  # fmt: skip
+        for line in lines:
+            say(line)
     context.wake_engine(needed=record.status.is_active)
     return exit_codes.FINE
 
@@ -99,82 +105,6 @@ def _cost(record: JobRecord, now: datetime, contact: LostContact | None) -> Show
     if record.cost_micros is None and contact is None:
         return None
     return shown_cost(record, now, contact)
-
-
-def _warnings(record: JobRecord, now: datetime) -> list[str]:
-    return [
-        warning_words(warning, record.rate_micros, now)
-        for warning in record.warnings
-        if not warning["dismissed"]
-    ]
-
-
-_AGAIN = {
-    "no": "no: the same job would fail again",
-    "maybe": "maybe: the same job can go better",
-    "yes": "yes: the same job can succeed",
-}
-
-
-def _say_job(
-    record: JobRecord,
-    files: list[FileRecord],
-    unheard: LostContact | None = None,
-    stops_at: str = "",
-    written: Annotation = NONE,
-) -> None:
-    from tui.base import formatting
-
-    model = f"{record.model_family} {record.model_flavour} {record.model_type}".strip()
-    state = formatting.ended(record.status, record.stage, ascii_only=not prints_utf8())
-    now = datetime.now(UTC)
-    cost = shown_cost(record, now, unheard)
-    lines = [
-        ("job", f"{record.job_id}  {record.name}{'  (pinned)' * written.pinned}"),
-        ("tags", ", ".join(written.tags)),
-        ("state", f"{state}  {record.stage}".rstrip()),
-        ("contact", formatting.unheard(unheard.why, unheard.since, now) if unheard else ""),
-        ("account", record.submit.get("account") or ""),
-        ("model", model),
-        ("trainer", f"{record.model}:{record.version[:12]}"),
-        ("hardware", f"{record.hardware}  {formatting.rate(record.rate_micros)}"),
-        ("step", f"{record.step or 0} of {record.total_steps or '?'}"),
-        ("loss", _loss_words(record)),
-        *(("warning", words) for words in _warnings(record, now)),
-        ("cost", formatting.cost_words(*cost) if cost else formatting.money(None)),
-        ("limit", f"cancelled at {stops_at}" if stops_at and record.status.is_active else ""),
-        ("created", formatting.stamp(record.created_at)),
-        ("ended", formatting.stamp(record.completed_at)),
-        ("prediction", f"{record.prediction_id}  {record.web_url}".rstrip()),
-        ("output", record.output_url),
-        ("error", record.error),
-        ("log", _log_words(context.home().log_file(record.job_id))),
-    ]
-    for name, value in lines:
-        if value:
-            say(f"{name:<11} {value}")
-    for number, line in enumerate((written.note or "").splitlines()):
-        say(f"{'' if number else 'note':<11} {line}".rstrip())
-    delivered = record.submit.get("delivered") or {}
-    if delivered:
-        say(f"{'delivered':<11} {delivered.get('state')}: {delivered.get('words', '')}")
-    for label in ("expected", "arrived", "missing"):
-        if names := delivered.get(label):
-            say(f"{label:<11} {', '.join(map(str, names))}")
-    for advice in (*record.diagnosis.get("advice", ()), delivered.get("advice", "")):
-        if advice:
-            say(f"{'advice':<11} {advice}")
-    if words := _AGAIN.get(str(record.diagnosis.get("again"))):
-        say(f"{'again':<11} {words}")
-    for file in files:
-        where = context.outputs() / file.path
-        say(f"{'file':<11} {where}  {formatting.size(file.size)}  {file.sha256}")
-
-
-def _log_words(path: Path) -> str:
-    if path.exists() and not path.is_file():
-        return f"{path} is no file: move it away, nothing of this job can be recorded until then"
-    return str(path)
 
 
 def logs(options: argparse.Namespace) -> int:
@@ -237,28 +167,6 @@ def _print_from(path: Path, position: int, write: Callable[[bytes], object]) -> 
         return position
     sys.stdout.flush()
     return position
-
-
-def _loss(record: JobRecord) -> float | str | None:
-    marked = any(mark["name"] == "loss" for mark in record.submit.get("not_finite") or ())
-    if record.loss is None and marked:
-        return "nan"
-    return record.loss if record.loss_smoothed is None else record.loss_smoothed
-
-
-def _loss_words(record: JobRecord) -> str:
-    """The smoothed loss, its best, and which series have values that are not finite."""
-    from tui.base import formatting
-
-    loss = _loss(record)
-    words = [loss if isinstance(loss, str) else formatting.number(loss)]
-    if record.loss_best is not None:
-        words.append(f"best {formatting.number(record.loss_best)} at step {record.best_step}")
-    words += [
-        f"{mark['name']} is not finite at steps {mark['first_step']}-{mark['last_step']}"
-        for mark in record.submit.get("not_finite") or ()
-    ]
-    return " · ".join(words)
 
 
 def metrics(options: argparse.Namespace) -> int:

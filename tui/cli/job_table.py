@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
 
 from tui.base.formatting import bounded, ended, in_doubt, money, number, stamp, unheard
 from tui.base.job_status import JobStatus
 from tui.cli.output import table
 
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import NamedTuple
+
     from tui.store.lost_contact import LostContact
+else:
+    from tui.base.light_tuple import NamedTuple
 
 
 class JobRow(NamedTuple):

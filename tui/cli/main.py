@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tui import __version__
 from tui.cli import exit_codes
 from tui.cli.arguments import JOB_HELP, Parser
 from tui.cli.output import forgive_streams
@@ -83,6 +82,17 @@ def run(arguments: Sequence[str]) -> int:
     return int(status)
 
 
+class _Version(argparse.Action):
+    """Prints the versions and ends the command, as argparse's own action does."""
+
+    def __call__(self, *_: object) -> None:
+        from tui.cli import context
+        from tui.cli.version import version_text
+
+        sys.stdout.write(version_text(str(context.home().root)))
+        raise SystemExit(exit_codes.FINE)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = Parser(
@@ -90,7 +100,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="SimpleTuner training jobs on Replicate, from a terminal. "
         "Without a command: open the app.",
     )
-    parser.add_argument("--version", action="version", version=f"simpletuner-tui {__version__}")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="of the program, and of its engine"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def add(name: str, summary: str, *, json: bool = False) -> argparse.ArgumentParser:

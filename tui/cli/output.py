@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from io import TextIOWrapper
-from typing import Any
 
 from tui.base.columns import line_up
+
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def forgive_streams() -> None:
@@ -50,6 +52,8 @@ def say_json(value: Any) -> None:
     Python's quick encoder cannot indent (`json.encoder.c_make_encoder`); a script that reads a
     thousand jobs waits three times as long for the spaces.
     """
+    import json
+
     if sys.stdout.isatty():
         text = json.dumps(value, ensure_ascii=False, indent=2)
         # The same data, but nothing that a terminal would obey.
@@ -70,6 +74,8 @@ def encodable_json(text: str) -> str:
     encoding = sys.stdout.encoding or "utf-8"
     if _fits(text, encoding):
         return text
+    import json
+
     return "".join(char if _fits(char, encoding) else json.dumps(char)[1:-1] for char in text)
 
 

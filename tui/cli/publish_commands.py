@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 from tui.base import formatting
 from tui.base.errors import ApiError
 from tui.cli import context, destination_edits, exit_codes
+from tui.cli.artifact_page import artifact_lines
 from tui.cli.destination_grammar import TARGETS, full_path
 from tui.cli.failures import failed, wrong_usage
 from tui.cli.output import say, say_json, table, tell
@@ -18,7 +19,6 @@ from tui.client.errors import ControlError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tui.api.artifacts import JobArtifacts, Weights
     from tui.api.destinations import DestinationTested, LastTest, ListedDestination
     from tui.api.events import TransferEvent
     from tui.api.transfers import PublishOptions, PublishPreview, Transfer, TransferState
@@ -254,31 +254,9 @@ def artifacts(options: argparse.Namespace) -> int:
     if options.json:
         say_json({"jobs": jobs})
         return exit_codes.FINE
-    for job in jobs:
-        _say_artifacts(job)
+    for line in artifact_lines(jobs):
+        say(line)
     return exit_codes.FINE
-
-
-def _say_artifacts(job: JobArtifacts) -> None:
-    say(f"{job['name']}  {job['folder']}")
-    for file in job["files"]:
-        here = "" if file["here"] else "  missing or changed"
-        content = _weights_label(file["weights"])
-        say(f"  {file['name']}  {formatting.size(file['size'])}  {content}{here}".rstrip())
-        for copy in file["published"]:
-            say(f"    {copy['link'] or copy['target']}")
-    for item in job["unfetched"]:
-        until = f"; deleted there at {item['until']}" if item["until"] else ""
-        reason = f"{item['why'] or 'on its way'} {item['advice']}".rstrip()
-        say(f"  {item['name']}  not here: {reason}{until}")
-
-
-def _weights_label(weights: Weights | None) -> str:
-    """What a weights file holds; empty for other files."""
-    if weights is None:
-        return ""
-    label = weights["problem"] or weights["kind"] or ""
-    return f"{label} rank {weights['rank']}" if weights["rank"] else label
 
 
 def destinations(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ alone says nothing about it.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
 import sys
@@ -51,6 +52,32 @@ def presence(path: str, limit: float = SILENT_SECONDS) -> tuple[str, int]:
         except OSError:
             return ABSENT, 0
     return (ANSWERS, pid) if answered else (ABSENT, 0)
+
+
+def engine_version(path: str, limit: float) -> str | None:
+    """The version of the engine at a socket; "" for a silent one, None where there is none.
+
+    Args:
+        path: the socket.
+        limit: seconds to wait for it.
+    """
+    state, _ = presence(path, limit)
+    if state != ANSWERS:
+        return "" if state == SILENT else None
+    deadline = time.monotonic() + limit
+    answer = b""
+    with socket.socket(socket.AF_UNIX) as line:
+        try:
+            line.settimeout(limit)
+            line.connect(path)
+            line.sendall(_REQUEST)
+            while piece := line.recv(1 << 16):
+                answer += piece
+                line.settimeout(max(0.001, deadline - time.monotonic()))
+        except OSError:
+            return ""
+    found = re.search(rb'"version":\s*"([0-9A-Za-z.+-]{1,40})"', answer)
+    return found[1].decode() if found else ""
 
 
 def silent_words(pid: int) -> tuple[str, str]:

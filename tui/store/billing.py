@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
 
 from tui.base.job_status import LOST
 from tui.base.money import running_cost
-from tui.store.columns import from_micros, to_micros
-from tui.store.records import Billed
+from tui.store.billed import Billed
+from tui.store.moments import from_micros, to_micros
+
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Final
+
+    Query = Callable[[str, Sequence[Any]], list[Any]]
 
 _COLUMNS: Final = "api_base, status, started_at, completed_at, cost_micros, rate_micros, created_at"
 _ENDED: Final = (
@@ -23,8 +28,6 @@ _UNENDED: Final = (
     "WHERE completed_at IS NULL"
 )
 _BEGIN: Final = "MIN(COALESCE(started_at, completed_at), completed_at)"
-
-Query = Callable[[str, Sequence[Any]], list[Any]]
 
 
 def read_billed(

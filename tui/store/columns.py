@@ -10,16 +10,14 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
 from tui.base.job_status import LOST, JobStatus
 from tui.store.annotations import IN_ROWS, read_in_row
+from tui.store.moments import from_micros, to_micros
 from tui.store.records import EventRecord, FileRecord, JobRecord, JobRow, StageRecord
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 TIME_COLUMNS: Final = frozenset(
     {
@@ -50,16 +48,6 @@ ROW_COLUMNS: Final = (
     """CASE WHEN instr(submit, '"not_finite"') THEN json_extract(submit, '$.not_finite') END""",
     "provider_status", "loss_smoothed", "loss_best", "best_step", "warnings", IN_ROWS,
 )  # fmt: skip
-
-
-def to_micros(moment: datetime) -> int:
-    """Return the microseconds since 1970, exactly (a float would round)."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def from_micros(value: int) -> datetime:
-    """Return the aware UTC time of a number of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=value)
 
 
 def _moment(value: int | None) -> datetime | None:

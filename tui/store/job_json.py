@@ -12,10 +12,8 @@ from tui.store.annotations import NONE, Annotation
 from tui.store.lost_contact import Contacts, LostContact
 from tui.store.records import FileRecord, JobRecord
 from tui.store.shown_cost import ShownCost, shown_cost
-from tui.store.transfer_records import FetchRecord, PublishedFile
 
 if TYPE_CHECKING:
-    from tui.api.artifacts import PublishedCopy, Unfetched
     from tui.api.base import Delivery
     from tui.api.jobs import Diagnosis, Job
 
@@ -136,27 +134,6 @@ def unheard_json(data: Job, contact: LostContact, cost: ShownCost | None) -> Job
         "unheard_reason": contact.why,
         "progress": {**data["progress"], "eta_at": None},
     }
-
-
-def unfetched_json(record: FetchRecord) -> Unfetched:
-    """Return a file that is not here as JSON data."""
-    return {
-        "name": record.name,
-        "origin": record.origin,
-        "size": record.size,
-        "done": record.done_bytes,
-        "state": record.state,
-        "why": record.message,
-        "advice": record.advice,
-        "until": record.until.isoformat() if record.until else None,
-    }
-
-
-def published_json(file: PublishedFile) -> PublishedCopy:
-    """Return where a file was published, as JSON data."""
-    return {
-        "target": file.target, "place": file.place, "link": file.link, "at": file.at.isoformat(),
-    }  # fmt: skip
 
 
 def _iso(moment: datetime | None) -> str | None:

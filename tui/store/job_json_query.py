@@ -6,8 +6,9 @@ than the query takes to run. A test compares the two.
 
 from __future__ import annotations
 
-import sqlite3
 import time
+
+from tui.store.quick_reader import query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` takes longer to load than a row to read
@@ -16,9 +17,6 @@ if TYPE_CHECKING:  # `typing` takes longer to load than a row to read
     from tui.store.lost_contact import Contacts, LostContact
     from tui.store.shown_cost import ShownCost
 
-FORMAT = 8
-"""The schema version that the query is written for. A test compares it with the newest one:
-importing `tui.store.schema` takes half as long as the query."""
 LOST = "lost"
 """`tui.base.job_status.LOST`, which is not imported for the same reason."""
 
@@ -99,7 +97,7 @@ SELECT {_ENDED}, job_id, name, trim(model_family || ' ' || model_flavour), statu
         THEN 'nan' ELSE COALESCE(loss_smoothed, loss) END, cost_micros, created_at,
     rate_micros, started_at, provider_status = '{LOST}' FROM jobs
 """  # noqa: S608  built from constants
-_CONTACTS: tuple[str, dict[str, Any]] = (
+CONTACTS: tuple[str, dict[str, Any]] = (
     "SELECT name, value, at FROM facts WHERE name IN ('unheard', 'spending', 'spending:sandbox')",
     {},
 )
@@ -121,15 +119,15 @@ def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] 
         or of another version, so that the caller uses the full reader.
     """
     order = "" if limit < 0 else _NEWEST
-    found = _query(
+    found = query(
         database,
         (_JOBS + order, {"limit": limit, "now": time.time_ns() // 1000}),
         (_FILES.replace(":only", "1"), {"outputs": outputs}),
-        _CONTACTS,
+        CONTACTS,
     )
     if found is None:
         return None
-    rows, files, contacts = found[0], dict(found[1]), _contacts(found[2])
+    rows, files, contacts = found[0], dict(found[1]), contacts_of(found[2])
     rows.sort(key=lambda row: row[2:4])  # faster than ORDER BY, which looks rows up one by one
     text = ",\n".join(
         f'{_as_heard(row, contacts)[:-1]},"files":{files.get(row[3], "[]")}}}' for row in rows
@@ -146,17 +144,17 @@ def job_json(database: str, outputs: str, job_id: str) -> tuple[str, bool] | Non
         job_id: the whole id. For any other name of a job the answer is None.
     """
     values = {"id": job_id, "now": time.time_ns() // 1000}
-    found = _query(
+    found = query(
         database,
         (f"{_JOBS} WHERE job_id = :id", values),
         (_FILES.replace(":only", "job_id = :id"), {"outputs": outputs, "id": job_id}),
-        _CONTACTS,
+        CONTACTS,
         (_NOTE, values),
     )
     if found is None or not found[0]:
         return None
     row, files = found[0][0], dict(found[1])
-    text = _as_heard(row, _contacts(found[2]))
+    text = _as_heard(row, contacts_of(found[2]))
     note = found[3][0][0]
     return f'{text[:-1]},"note":{note},"files":{files.get(job_id, "[]")}}}\n', not row[0]
 
@@ -169,10 +167,10 @@ def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], boo
         the cost as shown and the contact that was lost, and whether a job is active; None as in
         `jobs_json`.
     """
-    found = _query(database, (_COLUMNS + _NEWEST, {"limit": limit}), _CONTACTS)
+    found = query(database, (_COLUMNS + _NEWEST, {"limit": limit}), CONTACTS)
     if found is None:
         return None
-    contacts, rows = _contacts(found[1]), []
+    contacts, rows = contacts_of(found[1]), []
     for ended, *shown, cost, created, rate, started, lost in found[0]:
         contact = least = None
         if contacts is not None and not ended:
@@ -182,7 +180,7 @@ def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], boo
     return rows, not all(row[0] for row in found[0])
 
 
-def _contacts(facts: list[tuple[Any, ...]]) -> Contacts | None:
+def contacts_of(facts: list[tuple[Any, ...]]) -> Contacts | None:
     """What is known of jobs that are not heard of; None, without an import, while all are."""
     rows = {name: (value, at) for name, value, at in facts}
     marks = rows.pop("unheard", ("{}", 0))[0]
@@ -192,8 +190,8 @@ def _contacts(facts: list[tuple[Any, ...]]) -> Contacts | None:
         return None
     import json
 
-    from tui.store.columns import from_micros
     from tui.store.lost_contact import Contacts, read_unheard
+    from tui.store.moments import from_micros
 
     return Contacts(read_unheard(json.loads(marks)), None if last is None else from_micros(last))
 
@@ -206,7 +204,7 @@ class _Seen:
 
     def __init__(self, job_id: str, status: str, rate_micros: int, started: int | None) -> None:
         from tui.base.job_status import JobStatus
-        from tui.store.columns import from_micros
+        from tui.store.moments import from_micros
 
         self.job_id, self.status, self.rate_micros = job_id, JobStatus(status), rate_micros
         self.started_at = None if started is None else from_micros(started)
@@ -237,26 +235,3 @@ def _as_heard(row: tuple[Any, ...], contacts: Contacts | None) -> str:
     if contact is None:
         return str(text)
     return json.dumps(unheard_json(data, contact, cost), ensure_ascii=False, separators=(",", ":"))
-
-
-def _query(
-    database: str, *queries: tuple[str, dict[str, Any]]
-) -> list[list[tuple[Any, ...]]] | None:
-    """The rows of each query; None when the database cannot be used."""
-    try:
-        connection = sqlite3.connect(f"file:{_quoted(database)}?mode=ro", uri=True, timeout=2.0)
-    except sqlite3.Error:
-        return None
-    try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
-            return None
-        connection.execute("PRAGMA mmap_size = 1000000000")
-        return [connection.execute(text, values).fetchall() for text, values in queries]
-    except sqlite3.Error:
-        return None
-    finally:
-        connection.close()
-
-
-def _quoted(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -25,21 +25,22 @@ from tui.store.annotations import (
     read_pinned,
     read_tags_in_use,
 )
+from tui.store.billed import Billed
 from tui.store.billing import read_billed, read_lost
 from tui.store.columns import (
     JOB_COLUMNS,
     ROW_COLUMNS,
     event_record,
     file_record,
-    from_micros,
     job_record,
     job_row,
     stage_record,
 )
 from tui.store.filter import JobFilter
 from tui.store.lost_contact import FACT, SIGNS_OF_LIFE, Contacts, read_unheard
+from tui.store.moments import from_micros
 from tui.store.past_runs import PastRun, read_past_runs
-from tui.store.records import Billed, EventRecord, Fact, FileRecord, JobRecord, JobRow, StageRecord
+from tui.store.records import EventRecord, Fact, FileRecord, JobRecord, JobRow, StageRecord
 from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
 from tui.store.sweeps import MemberRecord, SweepRecord, read_members, read_sweeps
 from tui.store.transfer_records import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tui.base.job_status import ACTIVE, LOST, JobStatus
+from tui.base.job_status import LOST, JobStatus
 from tui.store.annotations import NONE, Annotation
 
 if TYPE_CHECKING:
@@ -62,34 +62,6 @@ class JobRow:
     warnings: tuple[JobWarning, ...] = ()
     annotation: Annotation = NONE
     """What the user wrote about it, without the note's text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Billed:
-    """The fields of a job that its cost follows from.
-
-    Attributes:
-        status: the job's state, as in the store.
-        started_at: start of the run, None for a job that never ran (it costs nothing).
-        ended_at: end of the run, None while it runs.
-        cost_micros: its final cost, None while it runs.
-        rate_micros: micro-dollars per second while it runs.
-        expected_micros: expected cost of the whole run, None when unknown.
-        created_at: time of creation.
-    """
-
-    status: str
-    started_at: datetime | None
-    ended_at: datetime | None
-    cost_micros: int | None
-    rate_micros: int
-    expected_micros: int | None
-    created_at: datetime
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it may still incur costs."""
-        return self.ended_at is None and self.status in ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +201,3 @@ def shared_folder(paths: Sequence[str]) -> str:
             break
         shared.append(parts[0])
     return "/".join(shared) + "/" if shared and shared != [""] else ""
-
-
-def is_called(name: str, elsewhere: str) -> bool:
-    """Whether a job's file may have been published as `elsewhere`: its name, or the end of it."""
-    return name == elsewhere or name.endswith(f"/{elsewhere}")

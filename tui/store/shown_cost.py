@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
 
 from tui.base.money import running_cost
-from tui.store.lost_contact import LostContact
 
-Bound = Literal["", "so far", "at least", "at most"]
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from typing import Literal, NamedTuple, Protocol
+
+    from tui.store.lost_contact import LostContact
+
+    Bound = Literal["", "so far", "at least", "at most"]
+
+    class Charged(Protocol):
+        """What the cost of a job follows from: a `JobRow` or a `JobRecord`."""
+
+        @property
+        def cost_micros(self) -> int | None: ...  # noqa: D102  see JobRow
+        @property
+        def rate_micros(self) -> int: ...  # noqa: D102
+        @property
+        def started_at(self) -> datetime | None: ...  # noqa: D102
+        @property
+        def completed_at(self) -> datetime | None: ...  # noqa: D102
+        @property
+        def is_lost(self) -> bool: ...  # noqa: D102
+else:
+    from tui.base.light_tuple import NamedTuple
 
 
 class ShownCost(NamedTuple):
@@ -22,21 +42,6 @@ class ShownCost(NamedTuple):
 
     micros: int
     bound: Bound = ""
-
-
-class Charged(Protocol):
-    """What the cost of a job follows from: a `JobRow` or a `JobRecord`."""
-
-    @property
-    def cost_micros(self) -> int | None: ...  # noqa: D102  see JobRow
-    @property
-    def rate_micros(self) -> int: ...  # noqa: D102
-    @property
-    def started_at(self) -> datetime | None: ...  # noqa: D102
-    @property
-    def completed_at(self) -> datetime | None: ...  # noqa: D102
-    @property
-    def is_lost(self) -> bool: ...  # noqa: D102
 
 
 def shown_cost(job: Charged, now: datetime, contact: LostContact | None) -> ShownCost | None:

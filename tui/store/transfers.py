@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from tui.store.columns import Query, Tables, from_micros, to_micros
+from tui.store.columns import Query, Tables
+from tui.store.moments import from_micros, to_micros
 from tui.store.transfer_records import (
     DestinationRecord,
     PublishedFile,

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tui.store.columns import Query, Tables, from_micros, to_micros
+from tui.store.columns import Query, Tables
+from tui.store.moments import from_micros, to_micros
 from tui.store.transfer_records import FetchRecord
 
 _NAMES: Final = tuple(FetchRecord.__dataclass_fields__)

@@ -27,9 +27,10 @@ from tui.store.annotations import (
     put_annotation,
     read_annotation,
 )
-from tui.store.columns import JOB_COLUMNS, encode, encoded_job, job_record, to_micros
+from tui.store.columns import JOB_COLUMNS, encode, encoded_job, job_record
 from tui.store.database_file import DatabaseFile, set_aside_foreign_journal
 from tui.store.masking import MaskingConnection
+from tui.store.moments import to_micros
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import DuplicateError, StoreError, migrate
 from tui.store.sweeps import SweepTables

@@ -22,7 +22,7 @@ from tui.app.widgets.picker import Page
 from tui.client.client import ControlClient
 from tui.engine.results.download import PART
 from tui.settings import CloudSettings, Home, Settings
-from tui.store.job_json import unfetched_json
+from tui.store.artifact_json import unfetched_json
 from tui.store.records import JobRecord
 from tui.store.transfer_records import FetchRecord, FetchState
 

@@ -25,10 +25,10 @@ from tui.engine.credentials.storage_keys import (
     USUAL_LIMIT,
     StorageKeys,
     data_label,
-    folder_of,
 )
 from tui.listener.storage.grants import GIB
 from tui.listener.storage.staged import StagedFolder, ViewedObject
+from tui.store.job_folder import folder_of
 from tui.store.writer import Change, StoreWriter
 
 NOW = datetime.now(UTC)

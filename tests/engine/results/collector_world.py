@@ -14,9 +14,9 @@ from tests.engine.file_host import TOKEN, FileHost
 from tests.engine.world import running_engine
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
-from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.engine import Engine
 from tui.settings import Home
+from tui.store.job_folder import folder_of
 from tui.store.records import JobRecord
 
 MIB = 1024 * 1024

@@ -27,10 +27,10 @@ from tests.support import eventually
 from tui.api.artifacts import Unfetched
 from tui.client.client import ControlClient, ControlError
 from tui.client.engine_process import own_engine
-from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.results.download import PART
 from tui.replicate.redact import redact_url
 from tui.settings import Home
+from tui.store.job_folder import folder_of
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 from tui.store.writer import StoreWriter

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tui.engine.spending.rules import Action, Limit, accrued, expected_rest, judge
-from tui.store.records import Billed
+from tui.engine.spending.rules import Limit, accrued, expected_rest, judge
+from tui.store.billed import Billed
+
+if TYPE_CHECKING:
+    from tui.engine.spending.rules import Action
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = T0 + timedelta(hours=1)

@@ -22,7 +22,7 @@ from tui.engine.spending.rules import (
     tally,
     used,
 )
-from tui.store.records import Billed
+from tui.store.billed import Billed
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 seconds = st.integers(0, 40 * 86400)

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from tests.engine.world import World
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
-from tui.engine.credentials.storage_keys import folder_of
+from tui.store.job_folder import folder_of
 from tui.store.records import JobRecord
 from tui.store.resume_point import MANIFEST, ResumePoint, resume_point
 

@@ -17,7 +17,8 @@ from tui.base.job_status import LOST, JobStatus
 from tui.engine.spending.rules import Limit, accrued, judge, used
 from tui.engine.tracking import monitor
 from tui.engine.tracking.reconcile import Snapshot, lost_values, max_cost_micros, reopen_if_lost
-from tui.store.records import Billed, JobRecord
+from tui.store.billed import Billed
+from tui.store.records import JobRecord
 
 RATE = 975
 seconds = st.integers(0, 3 * 86_400)

@@ -12,7 +12,7 @@ from tests.engine.world import World
 from tui.api.transfers import Transfer
 from tui.base.job_status import JobStatus
 from tui.destinations.common.meter import sha256_of
-from tui.engine.credentials.storage_keys import folder_of
+from tui.store.job_folder import folder_of
 from tui.store.records import FileRecord
 from tui.store.writer import Change
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.api.artifacts import Checkpoint
-from tui.engine.transfers.artifacts import CheckpointFile, compare
+from tui.engine.transfers.artifacts import compare
+
+if TYPE_CHECKING:
+    from tui.engine.transfers.artifacts import CheckpointFile
 
 
 def file(step: int | None, name: str = "pytorch_lora_weights.safetensors") -> CheckpointFile:

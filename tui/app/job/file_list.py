@@ -13,7 +13,7 @@ from tui.app.terminal.text_lines import fit, fit_end, plain
 from tui.app.terminal.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
-from tui.store.job_json import unfetched_json
+from tui.store.artifact_json import unfetched_json
 from tui.store.records import FileRecord, shared_folder
 from tui.store.transfer_records import FetchRecord
 

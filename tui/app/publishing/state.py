@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.publishing.speed import TransferProgress
 from tui.base.json_types import JsonObject
-from tui.store.job_json import published_json, unfetched_json
+from tui.store.artifact_json import published_json, unfetched_json
+from tui.store.published_names import is_called
 from tui.store.reader import StoreReader
-from tui.store.records import is_called
 from tui.store.schema import StoreError
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState, is_hidden
 

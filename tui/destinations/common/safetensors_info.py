@@ -14,16 +14,20 @@ import os
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, NoReturn, TypeGuard
-
-from tui.base.json_types import JsonObject
 
 __all__ = ["SafetensorsError", "SafetensorsInfo", "read_info"]
 
-Kind = Literal["lora", "lycoris", "full", "other"]
+TYPE_CHECKING = False  # `typing` takes longer to load than a header to read
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any, BinaryIO, Final, Literal, NamedTuple, NoReturn, TypeGuard
+
+    from tui.base.json_types import JsonObject
+
+    Kind = Literal["lora", "lycoris", "full", "other"]
+else:
+    from tui.base.light_tuple import NamedTuple
 
 _MOST_METADATA = 1_000
 _MOST_DIMENSIONS = 64
@@ -37,8 +41,7 @@ _DOWN = (".lora_A.", ".lora_down.", ".lora_a.", "_lora.down.")
 _LYCORIS = (".lokr_w", ".hada_w", ".oft_", ".oft_blocks", ".glora_", ".dora_scale")
 
 
-@dataclass(frozen=True, slots=True)
-class SafetensorsInfo:
+class SafetensorsInfo(NamedTuple):
     """The content of a file.
 
     Attributes:
@@ -55,9 +58,9 @@ class SafetensorsInfo:
     tensors: int
     parameters: int
     data_bytes: int
-    rank: int | None = None
-    dtypes: dict[str, int] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
+    rank: int | None
+    dtypes: dict[str, int]
+    metadata: dict[str, str]
 
 
 def read_info(path: Path) -> SafetensorsInfo:

@@ -28,6 +28,7 @@ from tui.listener.storage.overlay import StagedView
 from tui.listener.storage.staged import StagedFolder
 from tui.replicate.known_secrets import KNOWN
 from tui.settings import write_atomically
+from tui.store.job_folder import folder_of
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
@@ -241,12 +242,6 @@ def data_bucket(job_id: str, label: str) -> str:
     prefix its entry names.
     """
     return f"data-{job_id}-{label}"
-
-
-def folder_of(job: JobRecord) -> str:
-    """Return the job's folder below the outputs root: its name in safe characters, and its id."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", job.name).strip("-.")[:60]
-    return f"{name or 'job'}-{job.job_id}"
 
 
 def _read_or_make(path: Path) -> bytes:

@@ -30,7 +30,6 @@ from tui.destinations.delivered import Arrival, arrived_at_hub, arrived_in_bucke
 from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
-from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.delivery.expected import ExpectedDelivery
 from tui.engine.delivery.verdict import Evidence, judge
 from tui.engine.runtime.event_bus import EventBus
@@ -38,6 +37,7 @@ from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.transfers.destinations import Destinations
 from tui.simpletuner.log.delivery import upload_facts
+from tui.store.job_folder import folder_of
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 

@@ -19,7 +19,6 @@ from tui.base.job_status import JobStatus
 from tui.base.stored_names import stored_path
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.meter import check_name
-from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.results.download import Download
 from tui.engine.results.hashing import FileVerifier
 from tui.engine.results.locations import Location, ResultLocations
@@ -29,6 +28,7 @@ from tui.engine.runtime.event_bus import EventBus
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.outputs import NOT_FETCHED_ADVICE
 from tui.replicate.redact import redact_url
+from tui.store.job_folder import folder_of
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import FetchRecord, FetchState

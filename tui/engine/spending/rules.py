@@ -9,15 +9,21 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Final, Literal
 
 from tui.base.money import running_cost
-from tui.store.records import Billed
+from tui.store.billed import Billed
 
-Period = Literal["daily", "weekly", "monthly"]
-Action = Literal["warn", "block"]
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from typing import Final, Literal, NamedTuple
+
+    from tui.settings import SpendingSettings
+
+    Period = Literal["daily", "weekly", "monthly"]
+    Action = Literal["warn", "block"]
+else:
+    from tui.base.light_tuple import NamedTuple
 
 WINDOWS: Final[dict[str, timedelta]] = {
     "daily": timedelta(days=1),
@@ -30,8 +36,7 @@ WARN_AT: Final = 80
 """Percent of the limit from which a warning is shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """The user's cost limit.
 
     Attributes:
@@ -47,8 +52,16 @@ class Limit:
     action: Action = "warn"
 
 
-@dataclass(frozen=True, slots=True)
-class SpendingVerdict:
+def limit_of(settings: SpendingSettings) -> Limit:
+    """The limit in the settings; an unknown period or action becomes the strictest one."""
+    period: Period = "monthly"
+    if settings.period in WINDOWS:
+        period = settings.period  # type: ignore[assignment]  # it is one of them
+    action: Action = "warn" if settings.action == "warn" else "block"
+    return Limit(settings.enabled, max(0, settings.amount_micros), period, action)
+
+
+class SpendingVerdict(NamedTuple):
     """The limit compared with what was spent; amounts in micro-dollars.
 
     Attributes:
@@ -149,8 +162,7 @@ def burn_rate(jobs: Iterable[Billed]) -> int:
     return sum(job.rate_micros for job in jobs if job.is_active and job.started_at is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(NamedTuple):
     """One day of the chart, in the user's time zone.
 
     Attributes:
@@ -209,8 +221,7 @@ def by_day(jobs: Sequence[Billed], days: int, now: datetime, zone: tzinfo | None
     return [Day(*day) for day in zip(dates, costs, counts, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """Counts of the jobs created since a time.
 
     Attributes:

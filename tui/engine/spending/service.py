@@ -8,37 +8,29 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.base.pages import BILLING_PAGE
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_limit
 from tui.engine.spending.rules import (
-    WARN_AT,
     WINDOW_WORDS,
     WINDOWS,
-    Action,
     Limit,
-    Period,
     SpendingVerdict,
-    burn_rate,
-    by_day,
-    day_borders,
     dollars,
     judge,
-    tally,
-    used,
+    limit_of,
 )
+from tui.engine.spending.summary import LONGEST_WINDOW, MAX_DAYS, begin_of, standing, summary
 from tui.replicate.create import SHORTEST_LIFE
-from tui.settings import SpendingSettings
 from tui.simpletuner.checks.checks import Check
+from tui.store.billed import Billed
 from tui.store.reader import StoreReader
-from tui.store.records import Billed
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
@@ -48,8 +40,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 FACT: Final = "spending"
-_LONGEST_WINDOW: Final = timedelta(days=30)
-MAX_DAYS: Final = 366
 
 
 class SpendingService:
@@ -203,29 +193,13 @@ class SpendingService:
                 details={"fields": {"days": f"must be 1 to {MAX_DAYS}"}},
             )  # fmt: skip
         now = self.clock()
-        first = day_borders(days, now, zone)[0]
-        since = min(first, now - _LONGEST_WINDOW)
-        jobs = self._reader.billed(since, sandbox=is_loopback(api_base))
-        counts = tally(jobs, first)
-        chart = by_day(jobs, days, now, zone)
-        lost, lost_micros = self._reader.lost(first, sandbox=is_loopback(api_base))
-        summary = {
-            **self._standing(jobs, now),
-            "days": days,
-            "by_day": [
-                {"date": day.date, "cost_micros": day.cost_micros, "jobs": day.jobs}
-                for day in chart
-            ],
-            "total_micros": sum(day.cost_micros for day in chart),
-            "jobs_by_status": counts.counts,
-            "job_count": sum(counts.counts.values()),
-            "average_seconds": counts.average_seconds,
-            "unpriced_jobs": counts.unpriced,
-            "lost_jobs": lost,
-            "lost_micros": lost_micros,
-            "billing_page": BILLING_PAGE,
-        }
-        return cast("spending.SpendingSummary", summary)
+        first, since = begin_of(days, now, zone)
+        sandbox = is_loopback(api_base)
+        jobs = self._reader.billed(since, sandbox=sandbox)
+        return summary(
+            self._standing(jobs, now), jobs, self._reader.lost(first, sandbox=sandbox), days,
+            now=now, zone=zone,
+        )  # fmt: skip
 
     def read_summary(self, database: Path, api_base: str, days: int) -> spending.SpendingSummary:
         """The same with a reader of its own, for a thread beside the event loop.
@@ -247,57 +221,12 @@ class SpendingService:
 
     def _standing(self, jobs: list[Billed], now: datetime) -> spending.SpendingStanding:
         settings = self._live.now.spending
-        verdict = judge(limit_of(settings), jobs, 0, now)
-        limit = verdict.limit
-        state = "off"
-        if limit.enabled:
-            state = "over" if verdict.over_micros else "warn" if verdict.warns else "ok"
-        spent = {
-            f"{period}_micros": used(jobs, now - window, now) for period, window in WINDOWS.items()
-        }
-        # Without a limit there is no window to show, so the last week is shown.
-        shown_micros = verdict.spent_micros if limit.enabled else spent["weekly_micros"]
-        window = WINDOW_WORDS[limit.period if limit.enabled else "weekly"]
-        of_limit = f" of {dollars(limit.amount_micros)}" if limit.enabled else ""
-        standing = {
-            "as_of": now.isoformat(),
-            "enabled": limit.enabled,
-            "limit_micros": limit.amount_micros,
-            "period": limit.period,
-            "window": window,
-            "action": limit.action,
-            "stop_running": settings.stop_running,
-            "spent_micros": shown_micros,
-            "running_micros": verdict.running_micros,
-            "projected_micros": verdict.projected_micros,
-            "over_micros": verdict.over_micros,
-            "percent": _share(shown_micros, limit) if limit.enabled else None,
-            "projected_percent": _share(verdict.projected_micros, limit) if limit.enabled else None,
-            "warn_at_percent": WARN_AT,
-            "state": state,
-            "burn_micros": burn_rate(jobs),
-            "active_jobs": sum(job.is_active for job in jobs),
-            **spent,
-            "words": f"{dollars(shown_micros)}{of_limit} / {window}",
-        }
-        return cast("spending.SpendingStanding", standing)
+        return standing(limit_of(settings), jobs, now, stop_running=settings.stop_running)
 
     def _billed(self, now: datetime, *, sandbox: bool) -> list[Billed]:
         """The jobs of the rolling windows; the store sums ended jobs up into a few rows."""
         borders = [now - window for window in WINDOWS.values()]
-        return self._reader.billed(now - _LONGEST_WINDOW, sandbox=sandbox, borders=borders)
-
-
-def limit_of(settings: SpendingSettings) -> Limit:
-    """The limit in the settings; an unknown period or action becomes the strictest one."""
-    period = settings.period if settings.period in WINDOWS else "monthly"
-    action = settings.action if settings.action in ("warn", "block") else "block"
-    return Limit(
-        settings.enabled,
-        max(0, settings.amount_micros),
-        cast("Period", period),
-        cast("Action", action),
-    )
+        return self._reader.billed(now - LONGEST_WINDOW, sandbox=sandbox, borders=borders)
 
 
 def ceiling_seconds(ceiling_micros: int, rate_micros: int) -> int:
@@ -365,10 +294,3 @@ def verdict_data(verdict: SpendingVerdict) -> CostLimitDetails:
         "period": verdict.limit.period,
         "action": verdict.limit.action,
     }
-
-
-def _share(micros: int, limit: Limit) -> float:
-    """Percent of the limit; any amount is 100 % of a limit of 0."""
-    if limit.amount_micros <= 0:
-        return 100.0 if micros > 0 else 0.0
-    return round(micros * 100 / limit.amount_micros, 2)

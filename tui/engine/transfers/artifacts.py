@@ -5,22 +5,42 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict
 
 from tui.destinations.common.safetensors_info import SafetensorsError, read_info
-from tui.engine.credentials.storage_keys import folder_of
-from tui.store.job_json import published_json, unfetched_json
-from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord, is_called
-from tui.store.transfer_records import PublishedFile
+from tui.store.artifact_json import published_json, unfetched_json
+from tui.store.job_folder import folder_of
+from tui.store.published_names import is_called
 
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Final, TypedDict
+
     from tui.api import artifacts
+    from tui.store.quick_artifacts import QuickArtifacts, QuickCopy, QuickProducer, QuickResult
+    from tui.store.reader import StoreReader
+    from tui.store.records import FileRecord, JobRecord
+    from tui.store.transfer_records import PublishedFile
+
+    class CheckpointFile(TypedDict):
+        """What `compare` reads of a file.
+
+        Attributes:
+            name: below the job's folder.
+            size: bytes.
+            checkpoint: the step it belongs to; None for the final result.
+            loss: at that step; None where it is not known.
+        """
+
+        name: str
+        size: int
+        checkpoint: int | None
+        loss: float | None
+
 
 _MAX_METADATA: Final = 40
 _MAX_VALUE_LENGTH: Final = 400
@@ -29,9 +49,11 @@ _MAX_CACHED: Final = 512
 _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d+)/")
 
 
-def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifacts.JobArtifacts:
+def artifacts_of(
+    reader: StoreReader | QuickArtifacts, job: JobRecord | QuickProducer, outputs: Path
+) -> artifacts.JobArtifacts:
     """All collected files of a job. Blocking: it reads the files' state and headers."""
-    published: dict[str, list[PublishedFile]] = {}
+    published: dict[str, list[PublishedFile | QuickCopy]] = {}
     for record in reader.published(job.job_id):
         published.setdefault(record.sha256, []).append(record)
     steps, losses = reader.metrics(job.job_id, "loss")
@@ -48,7 +70,7 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifact
 
 
 def artifacts_in_store(
-    reader: StoreReader, job: str, outputs: Path
+    reader: StoreReader | QuickArtifacts, job: str, outputs: Path
 ) -> list[artifacts.JobArtifacts]:
     """Those of one job, or of every job that produced something. Blocking.
 
@@ -60,12 +82,13 @@ def artifacts_in_store(
     Raises:
         UnknownJobError: there is no such job.
     """
+    jobs: Sequence[JobRecord | QuickProducer]
     jobs = [reader.find(job)] if job else reader.records()
     rows = [artifacts_of(reader, record, outputs) for record in jobs]
     return rows if job else [row for row in rows if row["files"] or row["unfetched"]]
 
 
-def name_of(job: JobRecord, file: FileRecord) -> str:
+def name_of(job: JobRecord | QuickProducer, file: FileRecord | QuickResult) -> str:
     """A file's path relative to its job's folder."""
     return file.path.removeprefix(f"{folder_of(job)}/")
 
@@ -77,10 +100,10 @@ def checkpoint_of(name: str) -> int | None:
 
 
 def _row(
-    job: JobRecord,
-    file: FileRecord,
+    job: JobRecord | QuickProducer,
+    file: FileRecord | QuickResult,
     outputs: Path,
-    published: dict[str, list[PublishedFile]],
+    published: dict[str, list[PublishedFile | QuickCopy]],
     loss_at: dict[int, float],
 ) -> artifacts.Artifact:
     name, path = name_of(job, file), outputs / file.path
@@ -150,22 +173,6 @@ def _size(path: Path) -> int | None:
 _MIN_WINDOW: Final = 20
 _MAX_WINDOW: Final = 200
 """Steps that the loss is averaged over, at least and at most."""
-
-
-class CheckpointFile(TypedDict):
-    """What `compare` reads of a file.
-
-    Attributes:
-        name: below the job's folder.
-        size: bytes.
-        checkpoint: the step it belongs to; None for the final result.
-        loss: at that step; None where it is not known.
-    """
-
-    name: str
-    size: int
-    checkpoint: int | None
-    loss: float | None
 
 
 def compare(

@@ -20,7 +20,8 @@ from tui.destinations.common.contract import Destination, Item
 from tui.destinations.common.errors import PublishError
 from tui.engine.transfers.artifacts import name_of
 from tui.engine.transfers.destinations import Destinations
-from tui.store.records import FileRecord, JobRecord, is_called
+from tui.store.published_names import is_called
+from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import PublishedFile
 from tui.store.transfers import TransferTables
 from tui.store.writer import Change

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tui.base.errors import RefusedError
 from tui.base.stored_names import has_hidden
 from tui.destinations.common.contract import LocalFile
-from tui.engine.transfers.artifacts import CheckpointFile, checkpoint_of, compare, name_of
+from tui.engine.transfers.artifacts import checkpoint_of, compare, name_of
 from tui.engine.transfers.destination_options import wrong
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord, shared_folder
+
+if TYPE_CHECKING:
+    from tui.engine.transfers.artifacts import CheckpointFile
 
 
 def chosen_files(

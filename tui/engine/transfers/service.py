@@ -15,7 +15,6 @@ from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.meter import Throttle
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
-from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.transfers.artifacts import artifacts_in_store
@@ -26,6 +25,7 @@ from tui.engine.transfers.local_cleanup import LocalCleanup
 from tui.engine.transfers.queue import TransferQueue
 from tui.engine.transfers.selection import at_top, chosen_files
 from tui.settings import Home, Settings
+from tui.store.job_folder import folder_of
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import TransferOptions, TransferRecord, TransferState, is_hidden

@@ -1,0 +1,121 @@
+"""What the results of jobs are described from, without the imports of `store.reader`."""
+
+from __future__ import annotations
+
+from tui.store.moments import from_micros
+
+TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from typing import NamedTuple
+
+    from tui.store.quick_reader import QuickReader
+    from tui.store.transfer_records import FetchState, Origin
+else:
+    from tui.base.light_tuple import NamedTuple
+
+
+class QuickProducer(NamedTuple):
+    """A job, as far as its results are told of."""
+
+    job_id: str
+    name: str
+    step: int | None
+    loss: float | None
+
+
+class QuickResult(NamedTuple):
+    """A file that a job produced; the fields of `store.records.FileRecord`."""
+
+    path: str
+    size: int
+    sha256: str
+    missing: str
+
+
+class QuickCopy(NamedTuple):
+    """Where a file was published; the fields of `store.transfer_records.PublishedFile`."""
+
+    target: str
+    place: str
+    name: str
+    sha256: str
+    link: str
+    at: datetime
+
+
+class QuickFetch(NamedTuple):
+    """A file that is not here; the fields of `store.transfer_records.FetchRecord`."""
+
+    name: str
+    origin: Origin
+    size: int | None
+    done_bytes: int
+    state: FetchState
+    message: str
+    advice: str
+    until: datetime | None
+
+
+class QuickArtifacts:
+    """Answers what `engine.transfers.artifacts` asks of a store."""
+
+    def __init__(self, query: QuickReader) -> None:
+        self._query = query
+
+    def find(self, job_id: str) -> QuickProducer:
+        """The job of a whole id.
+
+        Raises:
+            LookupError: there is none; it may be the beginning of one, or a name.
+        """
+        return QuickProducer._make(
+            self._query("SELECT job_id, name, step, loss FROM jobs WHERE job_id = ?", (job_id,))[0]
+        )
+
+    def records(self) -> list[QuickProducer]:
+        """Jobs that produced something, or shall have, newest first."""
+        rows = self._query(
+            "SELECT job_id, name, step, loss FROM jobs WHERE job_id IN "
+            "(SELECT job_id FROM files UNION SELECT job_id FROM fetches) "
+            "ORDER BY created_at DESC, job_id"
+        )
+        return [QuickProducer._make(row) for row in rows]
+
+    def files(self, job_id: str) -> list[QuickResult]:
+        """The files of a job, by path."""
+        sql = "SELECT path, size, sha256, missing FROM files WHERE job_id = ? ORDER BY path"
+        return [QuickResult._make(row) for row in self._query(sql, (job_id,))]
+
+    def published(self, job_id: str) -> list[QuickCopy]:
+        """Where they were published, oldest first."""
+        rows = self._query(
+            "SELECT t.target, t.place, i.name, i.sha256, i.link, t.ended_at "
+            "FROM transfers t JOIN transfer_items i USING (transfer_id) "
+            "WHERE t.job_id = ? AND t.state = 'done' AND i.state = 'verified' "
+            "ORDER BY t.ended_at, i.seq",
+            (job_id,),
+        )
+        return [QuickCopy._make([*row[:5], from_micros(row[5])]) for row in rows]
+
+    def fetches(self, job_id: str) -> list[QuickFetch]:
+        """Files that are not here, by name."""
+        rows = self._query(
+            f"SELECT {', '.join(QuickFetch._fields)} FROM fetches "  # noqa: S608  constants
+            "WHERE job_id = ? ORDER BY name",
+            (job_id,),
+        )
+        return [
+            QuickFetch._make([*row[:-1], None if row[-1] is None else from_micros(row[-1])])
+            for row in rows
+        ]
+
+    def metrics(self, job_id: str, name: str) -> tuple[Sequence[int], Sequence[float]]:
+        """A series as steps and values, in step order."""
+        rows = self._query(
+            "SELECT step, value FROM metrics WHERE job_id = ? AND name = ? ORDER BY step",
+            (job_id, name),
+        )
+        values = [float("nan") if value is None else value for _, value in rows]
+        return [step for step, _ in rows], values
