@@ -23,6 +23,7 @@ from tui.engine.credentials.api_keys import ApiKeys
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.http_api.description import describe
 from tui.engine.submission.draft import Draft
+from tui.replicate.known_secrets import KNOWN
 from tui.store.writer import StoreWriter
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -166,6 +167,7 @@ async def test_a_scope_opens_its_own_routes_and_no_others(world: World) -> None:
 
 # -- fields -------------------------------------------------------------------------------------
 
+MASKED = "known-secret-5b1d9c7e"
 _TELLING = re.compile(r"path|dir$|folder|bundle|prox|allowed_ips|user_?name|user_info|token")
 _TOLD = {"hf_token_valid"}  # yes or no
 
@@ -210,27 +212,39 @@ async def test_answers_are_filtered_for_keys_that_read(world: World) -> None:
     await world.ended(job_id := await world.submit())
     broken = world.home.outputs / "nothing.json"
     world.engine.recorder.note(job_id, "local", "odd", f"{broken} is missing")
+    await world.client.change_job(job_id, {"name": f"of {MASKED}"})
+    with world.home.log_file(job_id).open("a") as log:
+        log.write(f"{broken} is missing\n{MASKED} is a key\n")
+    KNOWN.add(MASKED)  # after it was written
     private = [
         str(world.home.root),
         str(world.home.outputs),
         str(world.config.parent),
         "sandbox-user",
     ]
-    seen = {}
+    seen, logs = {}, {}
     for scope in SCOPES:
         async with caller(world, scope) as http:
-            seen[scope] = ""
+            seen[scope] = logs[scope] = ""
             for route in PUBLIC:
-                # The log is what the trainer printed.
-                if route.scope == "read" and route.method == "GET" and "logs" not in route.path:
+                if route.scope == "read" and route.method == "GET":
                     answer = await http.get(example(route.path).replace("nobody", job_id))
-                    seen[scope] += answer.text
+                    # The trainer prints names of accounts, which are no secret.
+                    into = logs if "logs" in route.path else seen
+                    into[scope] += answer.text
             files = (await http.get(f"/api/cloud/jobs/{job_id}")).json()["job"]["files"]
             places = [Path(file["path"]) for file in files]
             assert places
             assert all(place.is_absolute() == (scope != "read") for place in places)
     assert hub
     assert [text for text in private if text in seen["read"]] == []
+    assert [text for text in private[:3] if text in logs["read"]] == []
+    assert logs["read"].count("nothing.json is missing") == 2  # whole, and as a stream
+    assert str(broken) in logs["submit"]
+    told = "".join((*seen.values(), *logs.values()))
+    assert MASKED not in told
+    assert "of ***" in told
+    assert "*** is a key" in told
     assert str(world.home.outputs) in seen["admin"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -57,42 +58,44 @@ def present_caller() -> Caller | None:
 
 
 def visible(data: Any, shape: Any, caller: Caller) -> Any:
-    """What of an answer a caller may see; the rest is left empty, so the shape stays the same.
-
-    For the scope `read`, this machine's folders are also replaced in all texts: errors and
-    warnings quote paths.
-    """
+    """What of an answer a caller may see; the rest is left empty, so the shape stays the same."""
     change = _hiding(shape, caller.scope)
-    if change is not None:
-        data = change(data, caller.confinement.outputs)
-    return data if includes(caller.scope, "submit") else without_folders(data, caller)
+    return data if change is None else change(data, caller.confinement.outputs)
 
 
-def without_folders(data: Any, caller: Caller) -> Any:
-    """The data without this machine's folders in any text."""
-    return _replaced(data, _folders(caller.confinement))
+def folder_filter(caller: Caller | None) -> Callable[[str], str] | None:
+    """What replaces this machine's folders in a text, plain or JSON; None for who may see them.
+
+    Errors, warnings and logs quote paths, which keys with the scope `read` must not see.
+    """
+    if caller is None or includes(caller.scope, "submit"):
+        return None
+    folders = _folders(caller.confinement)
+
+    def without_folders(text: str) -> str:
+        for folder, word in folders:
+            text = text.replace(folder, word)
+        return text
+
+    return without_folders
 
 
 def _folders(places: Confinement) -> list[tuple[str, str]]:
-    """Folders of this machine and what stands for them, the longest first."""
+    """Folders of this machine, in the forms they are written in, and what stands for them.
+
+    The longest come first.
+    """
     named = [(places.outputs, "outputs"), (places.closed, "state")]
     named += [(root, "configs") for root in places.roots]
     named += [(folder.resolve(), word) for folder, word in named]
     named.append((Path.home(), "~"))
-    texts = {str(folder): word for folder, word in reversed(named) if len(folder.parts) > 1}
+    texts: dict[str, str] = {}
+    for folder, word in reversed(named):
+        if len(folder.parts) > 1:
+            texts[str(folder)] = word
+            for plain in (True, False):
+                texts[json.dumps(str(folder), ensure_ascii=plain)[1:-1]] = word
     return sorted(texts.items(), key=lambda item: -len(item[0]))
-
-
-def _replaced(data: Any, folders: list[tuple[str, str]]) -> Any:
-    if isinstance(data, str):
-        for folder, word in folders:
-            data = data.replace(folder, word)
-        return data
-    if isinstance(data, dict):
-        return {name: _replaced(value, folders) for name, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_replaced(value, folders) for value in data]
-    return data
 
 
 _Change = Callable[[Any, Path], Any]

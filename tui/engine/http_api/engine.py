@@ -39,9 +39,9 @@ class EngineRoutes:
         operations.add_stream(paths.EVENTS, self._events)
         operations.add(paths.SHUT_DOWN, self._shutdown)
         operations.add(paths.API_KEYS, self._keys)
-        operations.add(paths.NEW_API_KEY, self._new_key)
+        operations.add(paths.NEW_API_KEY, self._new_key, tells_secret=True)
         operations.add(paths.REVOKE_API_KEY, self._revoke)
-        operations.add(paths.NEW_STORAGE_KEY, self._storage_key)
+        operations.add(paths.NEW_STORAGE_KEY, self._storage_key, tells_secret=True)
         operations.add(paths.STORAGE_KEYS, self._storage_keys)
         operations.add(paths.REVOKE_STORAGE_KEY, self._revoke_storage_key)
 

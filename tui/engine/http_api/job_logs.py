@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,9 @@ from aiohttp import web
 
 from tui.api import jobs, paths
 from tui.engine.engine import Engine
+from tui.engine.http_api.caller import folder_filter
 from tui.engine.http_api.operation import Call, Operations
+from tui.replicate.known_secrets import KNOWN
 from tui.store.records import JobRecord
 
 _HEARTBEAT: Final = 15.0
@@ -64,7 +67,8 @@ class LogRoutes:
         job = self._job(call)
         response = web.StreamResponse(headers=_STREAM_HEADERS)
         await response.prepare(call.request)
-        lines = _Lines(self._engine.home.log_file(job.job_id), _offset(call))
+        hide = folder_filter(call.caller) or str
+        lines = _Lines(self._engine.home.log_file(job.job_id), _offset(call), hide)
         with self._engine.bus.subscribe() as queue, contextlib.suppress(ConnectionResetError):
             while True:
                 try:
@@ -91,10 +95,17 @@ class LogRoutes:
 
 
 class _Lines:
-    """The lines of a log that were not sent yet, as events."""
+    """The lines of a log that were not sent yet, as events.
 
-    def __init__(self, path: Path, offset: int) -> None:
+    Args:
+        path: of the log.
+        offset: where it begins, in bytes.
+        hide: removes what the caller must not see from text.
+    """
+
+    def __init__(self, path: Path, offset: int, hide: Callable[[str], str]) -> None:
         self._path = path
+        self._hide = hide
         self._offset = offset
 
     def more(self, final: bool) -> bytes:
@@ -119,6 +130,7 @@ class _Lines:
         for line in data[:end].splitlines(keepends=True):
             start += len(line)
             text = line.rstrip(b"\r\n").decode("utf-8", "replace")
+            text = self._hide(KNOWN.redact_data(text))
             # Unicode has further line ends, which an event must not hold.
             parts = text.splitlines() or [""]
             events += [f"id: {start}\ndata: {part}\n\n" for part in parts]

@@ -18,7 +18,8 @@ from tui.base.addresses import API_BASE as API
 from tui.base.addresses import AddressError, read_address
 from tui.base.errors import RefusedError
 from tui.engine.http_api.body import Extra, check_text, read_body, read_json, read_query, validated
-from tui.engine.http_api.caller import Caller, present_caller, visible
+from tui.engine.http_api.caller import Caller, folder_filter, present_caller, visible
+from tui.engine.http_api.json_answer import json_answer
 from tui.engine.submission.confinement import Confinement
 
 BodyT = TypeVar("BodyT")
@@ -102,6 +103,7 @@ class Operations:
         *,
         extra: Extra = "forbid",
         form: Callable[[Any], Form] | None = None,
+        tells_secret: bool = False,
     ) -> None:
         """Add an operation that answers JSON.
 
@@ -110,6 +112,8 @@ class Operations:
             answer: answers it; refusals are raised.
             extra: what becomes of names in the body that its shape does not have.
             form: picks the shape for a body, where the operation takes several.
+            tells_secret: the answer gives its caller a secret, on purpose; in all others the
+                secrets that this process knows are masked.
         """
 
         async def handler(request: web.Request) -> web.StreamResponse:
@@ -120,7 +124,9 @@ class Operations:
                 data, status = result
             if (caller := call.caller) is not None:
                 data = visible(data, shapes_of(endpoint).answer, caller)
-            return web.json_response(data, status=status)
+            return await json_answer(
+                data, status, hide=folder_filter(caller), tells_secret=tells_secret
+            )
 
         self._operations.append(Operation(endpoint, handler))
 

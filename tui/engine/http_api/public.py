@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from tui.base.hosts import is_loopback_host
 from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials.api_keys import HOW_TO_MAKE_ONE
 from tui.engine.engine import Engine
-from tui.engine.http_api.caller import Caller, calling, without_folders
+from tui.engine.http_api.caller import Caller, calling, folder_filter
 from tui.engine.http_api.failures import answered, failure
 from tui.engine.http_api.operation import API_BASE, Handler, Operation
 
@@ -144,11 +143,9 @@ class PublicApi:
 
 def _without_folders(caller: Caller, response: web.StreamResponse) -> web.StreamResponse:
     """A failure without this machine's folders, for keys that only read."""
-    if includes(caller.scope, "submit") or response.status < 400:
-        return response
-    if isinstance(response, web.Response) and response.text:
-        data = json.loads(response.text)
-        return web.json_response(without_folders(data, caller), status=response.status)
+    hide = folder_filter(caller)
+    if hide is not None and response.status >= 400 and isinstance(response, web.Response):
+        response.text = hide(response.text or "")
     return response
 
 
