@@ -144,8 +144,8 @@ def _attempt(
         network = replace(QUICK, timeouts=timeouts, retry=retry)
         budget = RateBudget(clock=clock)
         client = ReplicateClient(TOKEN, base_url=server.base, network=network, budget=budget)
-        old = followed.clients._clients[server.base, TOKEN]
-        followed.clients._clients[server.base, TOKEN] = client
+        old = followed.clients._clients[server.base, TOKEN, None]
+        followed.clients._clients[server.base, TOKEN, None] = client
         followed.now = T0
         server.on(f"GET /predictions/{name}", *script(dice, _snapshots(dice, name)))
         known = {"prediction_id": name, "api_base": server.base, "created_at": T0}

@@ -116,6 +116,8 @@ class Session(TypedDict, total=False):
         replicate_token: of the environment.
         hf_token: of the environment.
         hf_endpoint: the Hub's address, for an API on this machine.
+        proxies: of the environment, as JSON; not read: the header `X-Proxies` of each call says
+            which way that call and its jobs take.
         keyring_changed: the window has changed the keyring, so it is read again.
     """
 
@@ -123,6 +125,7 @@ class Session(TypedDict, total=False):
     replicate_token: str | None
     hf_token: str | None
     hf_endpoint: str | None
+    proxies: str | None
     keyring_changed: bool
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from tui.client.client import ControlClient
 from tui.client.errors import ControlError, EngineGoneError, EngineSilentError
 from tui.client.presence import SILENT, presence, silent_words
+from tui.replicate.environment_proxies import EnvironmentProxies
 from tui.replicate.known_secrets import KNOWN
 from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings, SettingsError
 
@@ -93,8 +94,8 @@ class OwnedEngine:
 
 
 def session_of(environ: Mapping[str, str]) -> Session:
-    """What a client's environment holds for the engine: tokens, and which Hub is meant."""
-    session: Session = {}
+    """What a client's environment holds for the engine: tokens, which Hub is meant, proxies."""
+    session: Session = {"proxies": EnvironmentProxies.of(environ).to_text()}
     token = environ.get(REPLICATE_VARIABLE, "").strip()
     if token:
         session["replicate_token"] = token

@@ -1,4 +1,4 @@
-"""The headers by which a client names the tokens of its environment with each call."""
+"""The headers by which a client names tokens and proxies of its environment with each call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ HEADERS: Final[Mapping[str, str]] = {
     "hf_token": "X-Hub-Token",
     "hf_endpoint": "X-Hub-Endpoint",
 }
-"""The header of each value of a session. Read on the socket alone, never over TCP."""
+"""The header of each token and its Hub. Read on the socket alone, never over TCP."""
+PROXIES: Final = "X-Proxies"
+"""The header of `EnvironmentProxies.to_text`; read on the socket alone as well."""
 _LONGEST: Final = 8000
 """aiohttp refuses longer headers; a token that was cut is refused by its service."""
 
@@ -19,4 +21,5 @@ _LONGEST: Final = 8000
 def to_headers(session: Mapping[str, str]) -> dict[str, str]:
     """A session's values as headers; percent-encoded, because they may hold any character."""
     values = {header: session.get(name, "") for name, header in HEADERS.items()}
+    values[PROXIES] = session.get("proxies", "")
     return {header: quote(text, safe="")[:_LONGEST] for header, text in values.items() if text}

@@ -21,7 +21,7 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import SettingsWatcher
 from tui.engine.credentials.account import AccountService
 from tui.engine.credentials.api_keys import ApiKeys
-from tui.engine.credentials.caller_tokens import engine_wide
+from tui.engine.credentials.caller_tokens import engine_tokens
 from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
@@ -371,7 +371,7 @@ class Engine:
         """Pass on what one service notices to those that act on it."""
         claims.on_assigned = self._submitter.follow
         self.recorder.on_end = self._job_ended
-        self.recorder.on_file = self.arrivals.file_arrived
+        self.recorder.on_file = self._file_arrived
         self.jobs.on_collected = self.arrivals.files_fetched
         self.staging.removal.moving = self.queue.moves.under_way
         self.queue.moves.on_end = self.staging.resume
@@ -419,9 +419,14 @@ class Engine:
 
     def _job_ended(self, job: JobRecord) -> None:
         self.releases.observe(job)
-        self.jobs.job_ended(job)
-        self.staging.job_ended(job)
-        self.arrivals.job_ended(job)
+        with self.clients.networks.of(job.job_id):  # a webhook knows nothing of the job's way
+            self.jobs.job_ended(job)
+            self.staging.job_ended(job)
+            self.arrivals.job_ended(job)
+
+    def _file_arrived(self, job: JobRecord) -> None:
+        with self.clients.networks.of(job.job_id):
+            self.arrivals.file_arrived(job)
 
     def request_stop(self) -> None:
         """End the engine soon."""
@@ -502,7 +507,7 @@ class Engine:
         # A text that cannot be a token is reported to the calls that name it, and sent nowhere.
         token = judge_token("replicate", token).value
         hub = judge_token("huggingface", hub).value
-        with engine_wide():
+        with engine_tokens():  # whose it is, is asked by the client's own way
             self._takeover.offer(api_base, token, endpoint, hub)
 
     async def _check_delivery(

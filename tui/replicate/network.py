@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment
 
 import certifi
 import httpx
 
 from tui.base.addresses import PROXY, AddressError, read_address
 from tui.base.hosts import is_loopback_host
+from tui.replicate.environment_proxies import EnvironmentProxies, proxies_in_force
 
 
 class BundleError(OSError):
@@ -99,7 +99,8 @@ class Network:
         no_proxy: hosts that are reached directly, in the syntax of the `NO_PROXY` variable.
         ca_bundle: PEM file with certificate authorities, in addition to the usual ones.
         ssl_verify: False accepts any certificate. See `warnings`.
-        trust_env: whether `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, … are used.
+        trust_env: whether `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, … are used; the
+            proxies are those of the caller's environment while a caller's work is done.
     """
 
     proxy: str | None = field(default=None, repr=False)
@@ -128,10 +129,10 @@ class Network:
         Raises:
             ProxyAddressError: the proxy's address is not one that all libraries read alike.
         """
-        environment = getproxies_environment() if self.trust_env else {}
+        environment = proxies_in_force() if self.trust_env else EnvironmentProxies()
         rules = list(self.no_proxy)
         if self.proxy is None:
-            rules += environment.get("no", "").split(",")
+            rules += environment.no.split(",")
         if bypasses_proxy(url.host, url.port or _PORTS.get(url.scheme, 0), rules):
             return None
         variable = url.scheme if environment.get(url.scheme) else "all"

@@ -35,7 +35,8 @@ def shown(clients: ReplicateClients, base: str) -> str:
 
 def test_the_session_carries_the_hub_and_the_engine_forgets_the_shells() -> None:
     environ = {"HF_ENDPOINT": "http://127.0.0.1:7/", "HF_TOKEN": " hf_a ", "LANG": "C"}
-    assert session_of(environ) == {"hf_endpoint": "http://127.0.0.1:7/", "hf_token": "hf_a"}
+    hub = {"hf_endpoint": "http://127.0.0.1:7/", "hf_token": "hf_a"}
+    assert session_of(environ) == hub | {"proxies": "{}"}
     needed = {"LANG": "C", "LC_ALL": "C", "https_proxy": "http://p:1", "HF_HUB_DISABLE_XET": "1"}
     others = {"AWS_SECRET_ACCESS_KEY": "a", "OPENAI_API_KEY": "b", "GITHUB_TOKEN": "c"}
     assert engine_environment(environ | needed | others) == needed

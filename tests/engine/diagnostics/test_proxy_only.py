@@ -39,7 +39,9 @@ from tests.support import eventually
 from tests.wished import wished
 from tui.api.destinations import DestinationTested
 from tui.api.diagnostics import DeliveryReport
-from tui.client.client import ControlClient
+from tui.api.submission import Draft
+from tui.client.client import ControlClient, ControlError
+from tui.client.engine_process import session_of
 from tui.destinations.hub.client import open_api
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
@@ -48,6 +50,7 @@ from tui.engine.engine import Engine
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.listener.storage import STORAGE_PATH
+from tui.sandbox.demo import write_demo_project
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home, NetworkSettings, load_settings, save_settings
 from tui.settings.network import network_of
@@ -361,3 +364,43 @@ async def test_a_password_that_was_written_into_the_file_is_told(
         way = (await there.client.cloud.network())["ways"]["proxy"]
         assert way["password"] == "file"
         assert "his-word" not in repr(way)
+
+
+# -- a caller's own proxy --------------------------------------------------------------------------
+
+
+async def test_a_callers_proxy_serves_its_calls_and_its_jobs_alone(
+    home: Home, tmp_path: Path
+) -> None:
+    """The engine itself has no way out, and neither has a window without the proxy."""
+    async with behind(home, tmp_path) as there, proxy_of(there, tmp_path, password=LOGIN) as (p, w):
+        await there.client.cloud.set_network(ca_bundle=str(there.hosts.bundle))
+        tokens = {"REPLICATE_API_TOKEN": there.sandbox.token, "HF_TOKEN": "hf_write"}
+        caller, other = ControlClient(home.socket, API), ControlClient(home.socket, API)
+        caller.hand_in(session_of(tokens | {"HTTPS_PROXY": w}))
+        other.hand_in(session_of(tokens))
+        assert not (await other.publishing.test_destination("hub"))["ok"]
+        assert p.seen == []
+        assert (await caller.validate())["valid"] is True
+        for name in ("hub", "bucket"):
+            answer = await caller.publishing.test_destination(name)
+            assert answer["ok"], answer
+        draft: Draft = {
+            "config": str(write_demo_project(tmp_path / "project")),
+            "overrides": {"max_train_steps": 12, "lora_rank": 2}, "consent": True,
+            "delivery": {"kind": "none"}, "accept_delivery": True,
+        }  # fmt: skip
+        job_id = (await caller.submit(draft))["job_id"]
+
+        def ended() -> bool:  # by polls, each of them at once
+            there.engine.monitor.wake(job_id)
+            return there.engine.reader.find(job_id).status.is_terminal
+
+        await eventually(ended, within=20)
+        job = there.engine.reader.find(job_id)
+        assert job.started_at, job.error  # the sandbox cannot fetch the data by its true name
+        assert "trouble" not in [event.kind for event in there.engine.reader.events(job_id)]
+        with pytest.raises(ControlError, match="reached"):
+            await other.sync()
+        await caller.sync()
+        assert_clean(below=home.root)

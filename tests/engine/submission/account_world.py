@@ -23,6 +23,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from tui.base.job_status import JobStatus
+from tui.engine.credentials.job_networks import JobNetworks
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.listener.webhook_events import WebhookEvents
@@ -370,6 +371,7 @@ class _Clients:
 
     def __init__(self, client: ReplicateClient) -> None:
         self._client = client
+        self.networks = JobNetworks()
 
     async def get(self, _base: str) -> ReplicateClient:
         return self._client

@@ -93,7 +93,7 @@ async def following(home: Home, **more: Any) -> AsyncIterator[Following]:
     async with serving(server.handle) as port:
         server.port = port
         clients.set_token(server.base, TOKEN.reveal(), "environment")
-        clients._clients[server.base, TOKEN] = ReplicateClient(
+        clients._clients[server.base, TOKEN, None] = ReplicateClient(
             TOKEN, base_url=server.base, network=QUICK
         )  # one that repeats nothing for a minute
         following_job = Following(

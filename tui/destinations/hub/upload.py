@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from tui.destinations.common.errors import TransferCancelledError
 from tui.destinations.common.meter import Meter
+from tui.replicate.environment_proxies import caller_proxies
 from tui.settings import NetworkSettings
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def is_usable(network: NetworkSettings, limit: int | None) -> bool:
     from huggingface_hub import constants
 
     if constants.HF_HUB_DISABLE_XET or limit is not None:
+        return False
+    if caller_proxies() is not None:  # its native code reads this process's environment
         return False
     if network.proxy or network.no_proxy or network.ca_bundle or not network.ssl_verify:
         return False

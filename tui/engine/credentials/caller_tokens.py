@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from tui.base.token_text import NAMES, TokenKind, judge_token
 from tui.client.session_headers import HEADERS
+from tui.replicate.environment_proxies import using_proxies
 from tui.replicate.known_secrets import KNOWN
 from tui.replicate.secret import Secret
 
@@ -60,9 +61,16 @@ def called_with(tokens: CallerTokens | None) -> Iterator[None]:
         _CALLER.reset(reset_token)
 
 
-def engine_wide() -> AbstractContextManager[None]:
-    """Run work that belongs to no call; tasks started inside belong to none either."""
+def engine_tokens() -> AbstractContextManager[None]:
+    """Run a part of a call with the engine's own tokens, by the caller's way."""
     return called_with(None)
+
+
+@contextmanager
+def engine_wide() -> Iterator[None]:
+    """Run work that belongs to no call; tasks started inside belong to none either."""
+    with called_with(None), using_proxies(None):
+        yield
 
 
 def from_headers(api_base: str, headers: Mapping[str, str]) -> CallerTokens | None:

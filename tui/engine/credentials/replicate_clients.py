@@ -8,11 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.caller_tokens import CallerTokens, called_with, engine_wide
+from tui.engine.credentials.caller_tokens import (
+    CallerTokens,
+    called_with,
+    engine_tokens,
+    engine_wide,
+)
+from tui.engine.credentials.job_networks import JobNetworks
 from tui.engine.credentials.token_store import (
     HOW_TO_SEND_OPENLY,
     KINDS,
@@ -23,6 +29,7 @@ from tui.engine.credentials.token_store import (
 )
 from tui.replicate.budget import Circuit, RateBudget
 from tui.replicate.client import ReplicateClient
+from tui.replicate.environment_proxies import EnvironmentProxies, caller_proxies
 from tui.replicate.errors import AuthenticationError
 from tui.replicate.network import Retry
 from tui.replicate.secret import Secret
@@ -64,6 +71,8 @@ class UnusableTokenError(AuthenticationError):
         super().__init__(message, advice=advice)
 
 
+_Key: TypeAlias = tuple[str, Secret, EnvironmentProxies | None]
+"""API base, token, and the proxies of a caller where they differ from the engine's."""
 _LOOPBACK_RETRY: Final = Retry(base=0.02)
 """Short pauses: a sandbox on this machine is not spared by longer ones."""
 _HAND_IN_SECONDS: Final = 10.0
@@ -75,6 +84,7 @@ class ReplicateClients:
 
     Attributes:
         tokens: all tokens by API base.
+        networks: the way that the calls about each job take.
     """
 
     def __init__(
@@ -103,7 +113,8 @@ class ReplicateClients:
             on_account=on_account,
             on_switch=on_switch,
         )
-        self._clients: dict[tuple[str, Secret], ReplicateClient] = {}
+        self.networks = JobNetworks()
+        self._clients: dict[_Key, ReplicateClient] = {}
         # The service counts an account's calls over all its connections, so clients of a base
         # share a budget.
         self._budgets: dict[str, RateBudget] = {}
@@ -180,7 +191,7 @@ class ReplicateClients:
     def clock_offset(self, api_base: str) -> timedelta:
         """Return how far the service's clock is ahead of ours; zero when unknown."""
         offsets = (
-            client.clock_offset for (base, _), client in self._clients.items() if base == api_base
+            client.clock_offset for (base, *_), client in self._clients.items() if base == api_base
         )
         return next((offset for offset in offsets if offset is not None), timedelta())
 
@@ -190,17 +201,19 @@ class ReplicateClients:
         Raises:
             MissingTokenError: no token is known for it.
         """
-        if not is_loopback(api_base) and all(base != api_base for base, _ in self._clients):
+        if not is_loopback(api_base) and all(base != api_base for base, *_ in self._clients):
             # Jobs may need the Hub's token, and asking the keyring then would take too long.
             await self.tokens.find("huggingface", api_base)
         token = await self.token(api_base)
         # No await from here on, so that two callers cannot create a client each.
-        client = self._clients.get((api_base, token.secret))
+        # A way that fails must not keep the calls of others back, so each has its client.
+        key = (api_base, token.secret, caller_proxies())
+        client = self._clients.get(key)
         if client is None:
-            own = self.tokens.own("replicate", api_base) is not None
+            own = self.tokens.own("replicate", api_base) is not None or key[2] is not None
             budget = RateBudget() if own else self._budgets.setdefault(api_base, RateBudget())
             client = self.client_with(api_base, token.secret, budget)
-            self._clients[api_base, token.secret] = client
+            self._clients[key] = client
         return client
 
     @contextlib.contextmanager
@@ -213,10 +226,10 @@ class ReplicateClients:
         if not account or self.known_account(api_base) == account:
             yield
             return
-        with engine_wide():
+        with engine_tokens():
             is_own = self.known_account(api_base) == account
         if is_own:
-            with engine_wide():
+            with engine_tokens():
                 yield
             return
         secret = self.tokens.of_account(api_base, account)
@@ -258,7 +271,9 @@ class ReplicateClients:
             if not owner:
                 owner = (await client.account()).username
                 self.tokens.learn_owner("replicate", api_base, token.secret, owner)
-            if self._clients.get((api_base, token.secret)) is client:  # not replaced meanwhile
+            if (
+                self._clients.get((api_base, token.secret, caller_proxies())) is client
+            ):  # not replaced meanwhile
                 return client, owner
 
     def client_with(
@@ -279,11 +294,11 @@ class ReplicateClients:
     def circuits(self) -> dict[str, Circuit]:
         """Return the circuit breaker's state by API base, for clients with the token in use."""
         with engine_wide():
-            used = {base: self.tokens.known("replicate", base) for base, _ in self._clients}
+            used = {base: self.tokens.known("replicate", base) for base, *_ in self._clients}
         return {
             base: client.circuit
-            for (base, secret), client in self._clients.items()
-            if (token := used[base]) is not None and token.secret == secret
+            for (base, secret, proxies), client in self._clients.items()
+            if proxies is None and (token := used[base]) is not None and token.secret == secret
         }
 
     def _settings_changed(self, before: Settings, after: Settings) -> None:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tui.engine.credentials.caller_network import proxies_from_headers
 from tui.engine.credentials.caller_tokens import called_with, from_headers
 from tui.engine.engine import Engine
 from tui.engine.http_api.app import control_operations
 from tui.engine.http_api.body import MOST_BODY
 from tui.engine.http_api.failures import answered, failure
 from tui.engine.http_api.operation import Handler, api_base_of
+from tui.replicate.environment_proxies import using_proxies
 
 
 def build_control_app(engine: Engine) -> web.Application:
@@ -31,7 +33,8 @@ def build_control_app(engine: Engine) -> web.Application:
         async def with_tokens(request: web.Request) -> web.StreamResponse:
             base = api_base_of(request, lambda: engine.api_base)
             caller_tokens = engine.clients.tokens.foreign(from_headers(base, request.headers))
-            with called_with(caller_tokens):
+            proxies = proxies_from_headers(request.headers, engine.live.now.network)
+            with called_with(caller_tokens), using_proxies(proxies):
                 return await handler(request)
 
         with engine.needed():

@@ -96,6 +96,7 @@ class Submitter:
         self._recorder = recorder
         self._bus = bus
         self._monitor = monitor
+        self._networks = clients.networks
         self._staging = staging
         self._tasks = tasks
         self._now = now
@@ -143,7 +144,9 @@ class Submitter:
         if task is not None and not task.done():
             return
         self._cancels[job.job_id] = threading.Event()
-        task = self._tasks.start(self._run(job.job_id, report), f"submit {job.job_id}")
+        self._networks.remember(job.job_id)
+        with self._networks.of(job.job_id):
+            task = self._tasks.start(self._run(job.job_id, report), f"submit {job.job_id}")
         self._running[job.job_id] = task
         task.add_done_callback(lambda ended: self._forget(job.job_id, ended))
 
@@ -160,7 +163,8 @@ class Submitter:
             posted_at = datetime.fromisoformat(job.submit.get("posted_at", job.submit["since"]))
             if self._now() - posted_at < CARRIED_OUT_WITHIN:
                 self._looking_again.add(job.job_id)
-                self._tasks.start(self._poster.look_again(job.job_id), f"late {job.job_id}")
+                with self._networks.of(job.job_id):
+                    self._tasks.start(self._poster.look_again(job.job_id), f"late {job.job_id}")
 
     def _forget(self, job_id: str, task: asyncio.Task[None]) -> None:
         if self._running.get(job_id) is not task:  # a newer task has replaced it

@@ -146,6 +146,7 @@ class Monitor:
         if job.job_id in self._followed or not job.prediction_id:
             return
         wake_event = asyncio.Event()
+        self._clients.networks.remember(job.job_id)
         task = self._tasks.start(self._run(job.job_id, wake_event), f"follow {job.job_id}")
         self._followed[job.job_id] = _FollowedJob(task, wake_event)
 
@@ -196,6 +197,8 @@ class Monitor:
             client = await self._clients.get(job.api_base)
             prediction = await client.get_prediction(job.prediction_id)
         answered_at = self._now()
+        if self._failures.get(job_id):  # a caller's look has got through where ours do not
+            self._clients.networks.adopt(job_id)
         record = self._recorder.apply_snapshot(job_id, snapshot_of(prediction), source)
         if not self._recorder.is_postponed(job_id):
             self._last_contact[job_id] = answered_at
@@ -237,7 +240,8 @@ class Monitor:
         if self._uses_webhooks_only(job):
             return _WEBHOOKS_ONLY_SECONDS
         try:
-            job = await self.poll(job_id)
+            with self._clients.networks.of(job_id):
+                job = await self.poll(job_id)
         except KeyError:  # meanwhile deleted, or merged into the job that posted it
             return None
         except MissingTokenError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -127,7 +128,10 @@ class Attempt:
     async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
         if self.progress.cancel.is_set():
             raise TransferCancelledError
-        return await asyncio.get_running_loop().run_in_executor(self.pool, call, *values)
+        context = copy_context()  # the caller's way to the destination, as in the task
+        return await asyncio.get_running_loop().run_in_executor(
+            self.pool, partial(context.run, call, *values)
+        )
 
     async def _gather(self, coroutines: Sequence[Any]) -> None:
         """Run all coroutines to their end, then raise the first failure."""
