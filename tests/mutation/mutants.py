@@ -11,6 +11,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,7 +66,7 @@ def mutants(path: str, source: str, most: int | None) -> Iterator[Mutant]:
         for place in group:
             if found == most:
                 return
-            changed = mutate_code(source, get_operator(place.operator)(), place.occurrence)
+            changed = _changed(source, place)
             if changed is None or changed in seen or _meaning(changed) in ("", whole):
                 continue
             seen.add(changed)
@@ -73,6 +74,12 @@ def mutants(path: str, source: str, most: int | None) -> Iterator[Mutant]:
             yield Mutant(path, changed, place.where, *_difference(source, changed))
             if most is not None:
                 break
+
+
+def _changed(source: str, place: _Place) -> str | None:
+    with suppress(AttributeError):  # cosmic-ray cannot replace an exception with a dotted name
+        return mutate_code(source, get_operator(place.operator)(), place.occurrence)
+    return None
 
 
 def _places(source: str) -> Iterator[_Place]:

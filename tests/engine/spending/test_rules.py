@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tui.engine.spending.rules import (
     Limit,
     accrued,
+    burn_rate,
     by_day,
     day_borders,
     dollars,
@@ -123,6 +124,16 @@ def test_a_job_over_midnight_counts_on_both_days() -> None:
         (1_000_000, {"completed": 1}),
         (1_000_000, {}),
     ]
+    chart = by_day([job, job], 3, datetime(2026, 3, 12, 12, tzinfo=UTC), UTC)
+    assert [(day.date, day.cost_micros, day.jobs) for day in chart] == [
+        ("2026-03-10", 2_000_000, {"completed": 2}),
+        ("2026-03-11", 2_000_000, {}),
+        ("2026-03-12", 0, {}),
+    ]
+    chart = by_day([job], 2, datetime(2026, 3, 12, 12, tzinfo=UTC), UTC)
+    assert [(day.cost_micros, day.jobs) for day in chart] == [(1_000_000, {}), (0, {})]
+    early = datetime(2026, 3, 10, tzinfo=UTC)  # by a clock that was set back, jobs are of tomorrow
+    assert by_day([job], 1, early - timedelta(hours=1), UTC)[0].jobs == {"completed": 1}
 
 
 @given(st.lists(billed(), max_size=6), seconds, st.integers(0, 3 * 86400))
@@ -142,10 +153,36 @@ def test_counts_and_the_average_exclude_earlier_jobs() -> None:
     short = Billed("completed", T0, T0 + hour, 1, 975, None, T0)
     long = Billed("failed", T0, T0 + 3 * hour, 1, 0, None, T0)
     queued = Billed("queued", None, None, None, 975, None, T0)
-    counts = tally([old, short, long, queued], T0)
-    assert counts.counts == {"completed": 1, "failed": 1, "queued": 1}
+    unpriced = Billed("queued", None, None, None, 0, None, T0)  # has not cost anything yet
+    running = [Billed("running", T0, None, None, rate, None, T0 + hour) for rate in (1, -1)]
+    counts = tally([old, short, long, queued, unpriced, *running], T0)
+    assert counts.counts == {"completed": 1, "failed": 1, "queued": 2, "running": 2}
     assert counts.average_seconds == 7200
-    assert counts.unpriced == 1
+    assert counts.unpriced == 2
+    ended_early = Billed("failed", T0, T0 - hour, 0, 975, None, T0)  # by a clock that was set back
+    assert tally([short, ended_early], T0).average_seconds == 1800
+    assert tally([ended_early], T0).average_seconds == 0
+    assert tally([*running, old], T0).average_seconds is None
+
+
+def test_the_rate_of_all_is_that_of_running_jobs_alone() -> None:
+    running = Billed("running", T0, None, None, 975, None, T0)
+    queued = Billed("queued", None, None, None, 7, None, T0)
+    ended = Billed("completed", T0, T0, 1, 11, None, T0)
+    assert burn_rate([running, running, queued, ended]) == 1950
+
+
+def test_an_end_counts_at_its_moment_and_a_start_does_not() -> None:
+    hour = timedelta(hours=1)
+    job = Billed("completed", T0, T0 + 2 * hour, 10, 975, None, T0)
+    times = (T0 - hour, T0, T0 + hour, T0 + 2 * hour, T0 + 3 * hour)
+    assert [accrued(job, at) for at in times] == [0, 0, 5, 10, 10]
+    never_ran = Billed("failed", None, T0 + hour, 10, 975, None, T0)
+    assert [accrued(never_ran, at) for at in times] == [0, 0, 10, 10, 10]
+    unknown = Billed("failed", T0, T0 + hour, None, 975, None, T0)
+    assert accrued(unknown, T0 + 3 * hour) == 0
+    at_once = Billed("failed", T0, T0, 10, 975, None, T0)
+    assert [accrued(at_once, at) for at in (T0 - hour, T0)] == [0, 10]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +190,11 @@ def test_counts_and_the_average_exclude_earlier_jobs() -> None:
     [
         (0, "$0"),
         (1, "<$0.01"),
+        (4_999, "<$0.01"),
+        (5_000, "$0.01"),
+        (14_999, "$0.01"),
+        (100_000, "$0.10"),
+        (-1_500_000, "-$1.50"),
         (31_200_000, "$31.20"),
         (50_000_000, "$50"),
         (1_234_567_890, "$1,234.57"),
