@@ -144,14 +144,14 @@ def _try_all(
         for _ in range(2):  # what fails by chance is tried again
             by = _noticed(session, module_name(path), source, mutant, chosen or measured)
             again = [one.item for one in measured if one.item.nodeid == by]
-            if not again or _forked(lambda tell, items=again: tell.send(_passes(session, items)), 300.0):
+            if not again or _forked(
+                lambda tell, items=again: tell.send(_passes(session, items)), 300.0
+            ):
                 break
         out.send(Outcome(mutant, by, len(chosen)))
 
 
-def _noticed(
-    session: Any, module: str, source: str, mutant: Mutant, tests: Sequence[_Test]
-) -> str:
+def _noticed(session: Any, module: str, source: str, mutant: Mutant, tests: Sequence[_Test]) -> str:
     """The test that notices a mutant."""
 
     def attempt(tell: Connection) -> None:
@@ -218,7 +218,7 @@ def _forked(task: Callable[[Connection], None], seconds: float) -> Any:
 def _be_quiet() -> None:
     """Keep what tests print from the screen; `sys.__stderr__` stays."""
     kept = os.dup(2)
-    quiet = os.open(os.environ.get("MUTLOG", os.devnull), os.O_RDWR|os.O_CREAT|os.O_APPEND)
+    quiet = os.open(os.environ.get("MUTLOG", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND)
     for stream in (0, 1, 2):
         os.dup2(quiet, stream)
     sys.__stderr__ = os.fdopen(kept, "w", buffering=1)  # type: ignore[misc]  # the real one

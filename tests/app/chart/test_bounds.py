@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -12,7 +13,7 @@ from rich.style import Style
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import Series, Span
 from tui.app.chart.paint import Canvas, Picture, Tones, _axis, _cursor_column
-from tui.app.chart.scale import Scale, round_ticks
+from tui.app.chart.scale import Scale, label, on_log, round_ticks
 
 PLAIN = Style.null()
 TONES = Tones(*[PLAIN] * len(Tones.__dataclass_fields__))
@@ -152,3 +153,100 @@ def test_ticks_are_the_round_numbers_between_the_ends() -> None:
 def test_a_logarithmic_axis_of_one_decade_is_labelled_at_its_powers() -> None:
     assert set(Scale(0, 1, log=True).ticks(4).values()) == {"1", "10"}
     assert set(Scale(0, 0.9, log=True).ticks(12).values()) > {"2", "4"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "linear", "decades", "narrow"),
+    [
+        (0, {}, {}, {}),
+        (1, {0: "0"}, {0: "0.001"}, {0: "1.58"}),
+        (2, {1: "0", 0: "10"}, {1: "0.001", 0: "1000"}, {1: "2", 0: "6"}),
+        (9, {8: "0", 4: "5", 0: "10"}, {8: "0.001", 5: "0.1", 3: "10", 0: "1000"},
+         {7: "2", 3: "4", 1: "6"}),
+        (24, {23: "0", 18: "2", 14: "4", 9: "6", 5: "8", 0: "10"},
+         {23: "0.001", 19: "0.01", 15: "0.1", 12: "1", 8: "10", 4: "100", 0: "1000"},
+         {20: "2", 14: "3", 10: "4", 7: "5", 4: "6", 2: "7"}),
+    ],
+)  # fmt: skip
+def test_an_axis_is_labelled_as_densely_as_its_rows_allow(
+    rows: int, linear: dict[int, str], decades: dict[int, str], narrow: dict[int, str]
+) -> None:
+    assert Scale(0, 10).ticks(rows) == linear
+    assert Scale(-3, 3, log=True).ticks(rows) == decades
+    assert Scale(0.2, 0.9, log=True).ticks(rows) == narrow
+
+
+def test_a_tall_axis_has_no_more_than_about_eight_labels() -> None:
+    assert [*Scale(0, 7).ticks(99).values()] == [str(at) for at in range(8)]
+    assert [*Scale(0, 9).ticks(99).values()] == ["0", "2", "4", "6", "8"]
+    assert [*Scale(0, 9).ticks(12).values()] == ["0", "5"]
+    assert [*Scale(4.2101, 4.2102).ticks(3)] == [2, 1, 0]
+    assert [*Scale(0, 16, log=True).ticks(99).values()] == [
+        "1", "100", "10000", "1000000", "1e8", "1e10", "1e12", "1e14", "1e16",
+    ]  # fmt: skip
+
+
+def around(*values: float, log: bool = False) -> tuple[float, float]:
+    scale = Scale.around([[None, *(Span(one, one, one, one) for one in values)]], log)
+    assert scale.log is log
+    return scale.low, scale.high
+
+
+def test_a_scale_of_one_value_has_air_around_it() -> None:
+    assert around() == around(log=True) == (0, 1)
+    assert around(5) == (4.5, 5.5)
+    assert around(-5) == (-5.5, -4.5)
+    assert around(0) == (-1, 1)
+    assert around(2, log=True) == (1.5, 2.5)
+    assert around(1, 1 + 1e-13) == (pytest.approx(0.9), pytest.approx(1.1))
+    assert around(1, 1 + 1e-11) == (1, 1 + 1e-11)
+    assert around(-1 - 1e-13, -1) == (pytest.approx(-1.1), pytest.approx(-0.9))
+
+
+def test_a_scale_is_begun_at_zero_where_its_curves_nearly_reach_it() -> None:
+    assert around(14, 100) == (0, 100)
+    assert around(15, 100) == (15, 100)
+    assert around(0, 100) == (0, 100)
+
+
+def test_powers_that_no_float_holds_are_left_as_logarithms() -> None:
+    assert Scale(0, 300, log=True).value(1) == 300
+    assert Scale(0, 299, log=True).value(1) == pytest.approx(1e299)
+    assert Scale(0, 400).value(0.25) == 100
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted", "ticks"),
+    [
+        (0, 99, 99, list(range(100))),
+        (0, 100, 100, [0, 100]),
+        (0, 1, 0, [0, 1]),
+        (1, 2, 3, [1, 1.5, 2]),
+        (-5, 5, 4, [-5, 0, 5]),
+        (0, 20, 10, list(range(0, 21, 2))),
+        (0, 19.99, 10, list(range(0, 19, 2))),
+        (0, 20.01, 10, list(range(0, 21, 2))),
+        (0, 1e-299, 1, [0, 1e-299]),
+        (0.05, 19.95, 10, list(range(2, 19, 2))),
+    ],
+)
+def test_the_step_of_ticks_is_one_two_or_five(
+    low: float, high: float, wanted: int, ticks: list[float]
+) -> None:
+    assert round_ticks(low, high, wanted) == pytest.approx(ticks)
+
+
+def test_a_label_is_short_and_whole_below_ten_million() -> None:
+    values = (0, 1200, 12345, -12345, 9_999_999, 1e7, -1e7, 1e100, 8.9e-5, 0.142, 1e-10, 12.34)
+    assert [label(one) for one in values] == [
+        "0", "1200", "12345", "-12345", "9999999", "1e7", "-1e7", "1e100", "8.9e-5", "0.142",
+        "1e-10", "12.3",
+    ]  # fmt: skip
+
+
+def test_what_is_not_above_zero_has_no_logarithm() -> None:
+    spans = [None, Span(-1, 0, 0, -1), Span(0, 100, 10, 1000), Span(1e-9, 0.5, 1, 1)]
+    logs = on_log(spans)
+    assert logs[:2] == [None, None]
+    assert logs[2] == pytest.approx((2, 2, 1, 3))
+    assert logs[3] == pytest.approx((-9, math.log10(0.5), 0, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,40 @@ def test_the_frozen_base_is_smaller_when_it_is_quantised(precision: str, size: f
 def test_a_full_training_keeps_the_optimiser_of_every_weight() -> None:
     assert memory(model_type="full")[0] == pytest.approx(12 * 8)
     assert memory(model_type="full", mixed_precision="fp32")[0] == pytest.approx(12 * 16)
+
+
+def test_an_estimate_says_how_wide_it_is_and_what_it_rests_on() -> None:
+    """100 steps: of a known time, of a family without one, of no family, of an earlier run."""
+
+    def all_of(step_seconds: float | None = None, **values: Any) -> tuple[int, int, int, str]:
+        one = estimate(config(**QUIET, **values), L40S, data(10), step_seconds=step_seconds)
+        assert (one.micros_low, one.micros) == (
+            one.seconds_low * L40S.micros_per_second, one.seconds * L40S.micros_per_second,
+        )  # fmt: skip
+        return one.seconds_low, one.seconds, one.seconds_high, one.basis
+
+    assert all_of(3.0) == (334, 484, 845, "an earlier run like this one")
+    work = 100 * step() + 3.5
+    assert all_of() == (
+        math.ceil(60 + 0.6 * work), math.ceil(180 + work), math.ceil(480 + 1.8 * work),
+        "typical times of Flux.1",
+    )  # fmt: skip
+    unknown = 100 * 2.5 + 3.5
+    low, middle, high, basis = all_of(model_family="none of them")
+    assert (low, middle, high) == (
+        math.ceil(60 + 0.4 * unknown), math.ceil(180 + unknown), math.ceil(480 + 3 * unknown)
+    )  # fmt: skip
+    assert basis == "the average of all families"
+
+
+def test_a_long_unknown_run_is_not_shortened_to_the_limit() -> None:
+    cached = estimate(config(num_train_epochs=0, max_train_steps=0), L40S, data(10_000))
+    assert (cached.steps, cached.seconds) == (0, 180 + 3500)
+    assert cached.seconds_high == math.ceil(480 + 1.8 * 3500)
+
+
+def test_the_memory_of_an_unknown_family_is_not_guessed() -> None:
+    assert guess_memory(config(model_family="none of them")) is None
+    assert memory(model_type="full", mixed_precision="bf16")[0] == pytest.approx(12 * 8)
+    assert memory(model_type="full", mixed_precision="fp16")[0] == pytest.approx(12 * 16)
+    assert step({"resolution": 512}, model_family="none of them") == pytest.approx(2.5 / 4)
