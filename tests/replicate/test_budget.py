@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 
 import pytest
 
 from tests.replicate.pauses import Pauses
 from tui.replicate.budget import CircuitState, RateBudget
-from tui.replicate.errors import RateLimitedError
+from tui.replicate.errors import CircuitOpenError, RateLimitedError, ReplicateError
 
 LONGEST_REST = 40
 
@@ -102,3 +103,86 @@ async def test_the_rest_of_the_circuit_grows_up_to_the_longest(pauses):
         assert budget.circuit.state is CircuitState.PROBING
     budget.failed()
     assert 0.8 * LONGEST_REST <= budget.circuit.retry_in <= 1.2 * LONGEST_REST
+
+
+async def test_without_other_wishes_half_of_the_documented_calls_go_through(pauses):
+    """3 000 a minute are allowed: 25 in a second, and two seconds' worth at once."""
+    budget = RateBudget(clock=pauses)
+    for _ in range(51):
+        await budget.turn(1e-9)
+    with pytest.raises(RateLimitedError, match="a pause of 1 s") as caught:
+        await budget.turn(0)
+    assert caught.value.retry_after == pytest.approx(1 / 25)
+    pauses.now += 2.01
+    for _ in range(50):
+        await budget.turn(0)
+    assert await spacing(budget, pauses) == pytest.approx(1 / 25)
+
+
+async def test_a_long_pause_is_told_to_the_second(pauses):
+    budget = RateBudget(clock=pauses)
+    budget.used_up(7)
+    with pytest.raises(RateLimitedError, match="a pause of 7 s"):
+        await budget.turn(6.9)
+    await budget.turn(7)
+    assert pauses.taken == [7]
+    assert await spacing(budget, pauses) == pytest.approx(1 / 25)  # a quota that is used is no 429
+
+
+@pytest.mark.parametrize("jitter", [0.8, 1.2])
+async def test_the_circuit_opens_with_the_sixth_failure_in_a_row(pauses, monkeypatch, jitter):
+    monkeypatch.setattr(random, "uniform", lambda low, high: {low: low, high: high}[jitter])
+    budget = RateBudget(clock=pauses)
+    pauses.now = 100
+    for _ in range(5):
+        budget.failed()
+    budget.answered()
+    why = ReplicateError("It is down.", advice="Wait.")
+    for count in range(1, 6):
+        budget.failed(why if count == 1 else None)
+        circuit = budget.circuit
+        assert (circuit.state, circuit.failures) == (CircuitState.CLOSED, count)
+        assert circuit.retry_in == 0
+    budget.failed()
+    rest = 2 * jitter
+    assert budget.circuit.state is CircuitState.OPEN
+    assert budget.circuit.retry_in == pytest.approx(rest)
+    with pytest.raises(
+        CircuitOpenError, match=r"6 times in a row; .* in 2 s\. It is down\."
+    ) as caught:
+        await budget.turn(60)
+    assert caught.value.retry_after == pytest.approx(rest)
+    assert caught.value.advice.endswith("this. Wait.")
+    pauses.now += rest  # a probe is due to the moment
+    await budget.turn(0)
+    assert budget.circuit.state is CircuitState.PROBING
+    assert budget.circuit.retry_in == pytest.approx(4)  # the next, should this one say nothing
+    with pytest.raises(CircuitOpenError):
+        await budget.turn(0)
+    pauses.now += 3.6
+    with pytest.raises(CircuitOpenError, match="in 1 s"):
+        await budget.turn(0)
+    budget.failed()
+    assert budget.circuit.retry_in == pytest.approx(4 * jitter)
+    pauses.now += 99
+    assert budget.circuit.retry_in == 0
+    budget.answered()
+    assert budget.circuit.state is CircuitState.CLOSED
+    for _ in range(6):
+        budget.failed()
+    assert budget.circuit.retry_in == pytest.approx(rest)
+    budget.throttled(0)  # it answers, if only to refuse
+    assert budget.circuit.state is CircuitState.CLOSED
+
+
+@pytest.mark.parametrize("era", [-1, 0, 2])
+def test_a_failure_of_another_era_does_not_count(pauses, era):
+    budget = RateBudget(clock=pauses)
+    budget.failed()
+    budget.forgive()
+    assert budget.era == 1
+    budget.failed(era=era)
+    assert budget.circuit.failures == 0
+    budget.failed(era=1)
+    budget.failed()
+    assert budget.circuit.failures == 2

@@ -211,6 +211,7 @@ def test_a_scale_is_begun_at_zero_where_its_curves_nearly_reach_it() -> None:
 
 def test_powers_that_no_float_holds_are_left_as_logarithms() -> None:
     assert Scale(0, 300, log=True).value(1) == 300
+    assert Scale(0, 301, log=True).value(1) == 301
     assert Scale(0, 299, log=True).value(1) == pytest.approx(1e299)
     assert Scale(0, 400).value(0.25) == 100
 

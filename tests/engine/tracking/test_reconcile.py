@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.store.job_records import job
 from tui.base.job_status import JobStatus
 from tui.engine.tracking.reconcile import (
     Known,
     LogChange,
     Snapshot,
+    carry_masks,
+    changed_fields,
     job_status,
+    latest_end,
+    max_cost_micros,
     reconcile,
     reconcile_log,
+    reopen_if_lost,
 )
+from tui.replicate.secret import MASK
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 times = st.none() | st.integers(0, 10**6).map(lambda s: T0 + timedelta(milliseconds=s))
@@ -151,3 +159,77 @@ def test_logs_that_agree_in_fewer_than_256_bytes_are_not_joined() -> None:
     for size, change in ((256, LogChange(append=b"new")), (255, LogChange())):
         log = f"start{shared[:size]}".encode()
         assert reconcile_log(log, f"{shared[:size]}new") == change
+
+
+def test_a_log_is_joined_at_one_of_its_first_fifty_recurrences_of_a_beginning() -> None:
+    """Repetitive logs have many; trying them all would take the square of their length."""
+    recurs = "".join(f"{number:03}" for number in range(90))[:256]
+    for times, change in ((49, LogChange(append=b"new")), (50, LogChange())):
+        log = "start" + f"{recurs}AAAA" * times + f"{recurs}BBBB"
+        assert reconcile_log(log.encode(), f"{recurs}BBBBnew") == change
+
+
+def test_a_log_that_was_cut_at_both_ends_in_turn_is_whole() -> None:
+    whole = "".join(f"line {number}\n" for number in range(300)).encode()
+    assert reconcile_log(whole[:1500], whole[1244:].decode()) == LogChange(append=whole[1500:])
+    assert reconcile_log(whole[1244:], whole[:1500].decode()) == LogChange(replacement=whole)
+    assert reconcile_log(whole[1245:], whole[:1500].decode()).replacement == whole[:1500]
+    assert reconcile_log(b"", "a") == LogChange(append=b"a")
+    assert reconcile_log(b"bb", "aaa").replacement == b"aaa"
+    assert reconcile_log(b"aa", "ab").replacement == b"ab"
+
+
+def test_what_is_masked_in_our_log_stays_masked_in_the_received_one() -> None:
+    ours = f"key {MASK} used\n"
+    assert carry_masks(ours.encode(), "key abc used\nmore") == f"{ours}more"
+    assert carry_masks(ours.encode(), f"{ours}more") == f"{ours}more"
+    assert carry_masks(ours.encode(), "key abc") == "key abc"  # no more than a part
+    assert carry_masks(ours.encode(), "another abc used\n") == "another abc used\n"
+    assert carry_masks(b"no secret", "no secret abc") == "no secret abc"
+    assert carry_masks(ours.encode(), None) is None
+    assert carry_masks(ours.encode(), "") == ""
+    twice = f"{MASK}={MASK}; end"
+    assert carry_masks(twice.encode(), "abc=def; end.") == f"{twice}."
+    for end in "\"', }\t\r\n\\":  # ours ends at the mask: it covers the word
+        assert carry_masks(f"key {MASK}".encode(), f"key abc{end}def") == f"key {MASK}{end}def"
+    assert carry_masks(f"key {MASK}".encode(), "key abc") == f"key {MASK}"
+    for size, masked in ((4096, True), (4097, False)):
+        received = f"key {'a' * size} used\n"
+        assert (carry_masks(ours.encode(), received) == ours) is masked
+
+
+def test_a_lost_job_costs_its_time_or_what_was_expected_and_no_more_than_its_limit() -> None:
+    hour = timedelta(hours=1)
+    ran = job("a", created_at=T0, queued_at=T0 + hour, started_at=T0 + 2 * hour, rate_micros=1)
+    assert max_cost_micros(ran, T0 + 3 * hour) == 3600
+    assert max_cost_micros(replace(ran, started_at=None), T0 + 3 * hour) == 7200
+    assert max_cost_micros(replace(ran, started_at=None, queued_at=None), T0 + 3 * hour) == 10800
+    assert max_cost_micros(replace(ran, estimate_micros=5000), T0 + 3 * hour) == 5000
+    assert max_cost_micros(replace(ran, eta_at=T0 + 4 * hour), T0 + 3 * hour) == 7200
+    assert max_cost_micros(replace(ran, started_at=None, eta_at=T0 + 9 * hour), T0 + hour) == 0
+    limited = replace(ran, submit={"cancel_after": 3000}, rate_micros=2)
+    assert max_cost_micros(limited, T0 + 3 * hour) == 6000
+    assert max_cost_micros(limited, T0 + 2 * hour) == 0
+    assert max_cost_micros(replace(ran, submit={"cancel_after": "3000"}), T0 + 3 * hour) == 3600
+
+
+def test_the_latest_end_counts_from_the_first_time_that_is_known() -> None:
+    hour = timedelta(hours=1)
+    ran = job("a", created_at=T0, queued_at=T0 + hour, started_at=T0 + 2 * hour)
+    assert latest_end(ran) == T0 + 26 * hour
+    assert latest_end(replace(ran, started_at=None)) == T0 + 25 * hour
+    assert latest_end(replace(ran, started_at=None, queued_at=None)) == T0 + 24 * hour
+    assert latest_end(replace(ran, eta_at=T0 + 30 * hour)) == T0 + 31 * hour
+    limited = replace(ran, submit={"cancel_after": 60})
+    assert latest_end(limited) == T0 + 2 * hour + timedelta(seconds=120)
+
+
+def test_only_a_lost_job_that_is_reported_again_is_opened_again() -> None:
+    lost = job("a", status=JobStatus.FAILED, provider_status="lost", cost_micros=5, error="lost")
+    again = reopen_if_lost(lost, Snapshot(status="processing"))
+    assert changed_fields(lost, again) == {
+        "status": JobStatus.QUEUED, "provider_status": "", "cost_micros": None, "error": "",
+    }  # fmt: skip
+    assert reopen_if_lost(lost, Snapshot()) is lost
+    failed = replace(lost, provider_status="failed")
+    assert reopen_if_lost(failed, Snapshot(status="processing")) is failed

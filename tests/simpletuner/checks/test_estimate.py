@@ -75,6 +75,7 @@ def test_an_option_makes_a_step_longer_or_shorter(option: dict[str, Any], factor
 
 def test_a_faster_card_makes_a_step_shorter() -> None:
     assert step_guess(config(), PROFILES["h100"]) == pytest.approx(step() / 2.3)
+    assert step_guess(config(), replace(L40S, id="new-x8")) == step()
     assert step_guess(config(), PROFILES["a100"]) == pytest.approx(step() / 1.35)
 
 
@@ -151,6 +152,8 @@ def test_activations_of_a_video_do_not_depend_on_the_resolution_of_pictures() ->
         guess_memory(config({"resolution": size}, model_family="wan")) for size in (512, 1024)
     )
     assert small == usual
+    assert usual is not None
+    assert usual.activations_gb == pytest.approx(2 * (0.25 * 1.3**0.5 + 0.6))
 
 
 def adapter(**lycoris: Any) -> float:
