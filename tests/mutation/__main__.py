@@ -6,13 +6,13 @@ import argparse
 import os
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from tests.mutation.mutant import Mutant
-from tests.mutation.trial import ROOT, Trial, run
+from tests.mutation.runner import HANGS, ROOT, Outcome, run
 
 HERE: Final = Path(__file__).parent
 EACH: Final = 12
@@ -52,9 +52,9 @@ def score(rows: Sequence[Row]) -> float:
     return killed / max(1, killed + survived)
 
 
-def survived(mutant: Mutant) -> str:
-    """A mutant that no test noticed."""
-    return f"\nsurvived: {mutant.path} {mutant.where}\n  - {mutant.before}\n  + {mutant.after}"
+def survived(mutant: Mutant, word: str = "survived") -> str:
+    """A mutant that no test noticed, or that no test failed with."""
+    return f"\n{word}: {mutant.path} {mutant.where}\n  - {mutant.before}\n  + {mutant.after}"
 
 
 def text(rows: Sequence[Row]) -> str:
@@ -70,38 +70,63 @@ def text(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, f"\nscore: {score(rows):.1%}"])
 
 
-def try_all(chosen: dict[str, list[str]], most: int | None, jobs: int) -> list[Row]:
-    """Run the tests beside each module without a fault, then with each mutant."""
+def sample(
+    chosen: Iterable[str], most: int | None, seed: str
+) -> tuple[dict[str, list[Mutant]], dict[str, Row]]:
+    """The mutants to try, and rows in which those that are no fault are counted already."""
     from tests.mutation.mutants import mutants  # cosmic-ray, which only this command needs
 
-    sources = {path: (ROOT / path).read_text() for path in chosen}
-    whole = [Trial(path, sources[path], tests) for path, tests in chosen.items()]
-    run(whole, jobs, lambda _: None)
-    if broken := [trial.path for trial in whole if trial.status]:
-        raise SystemExit(f"the tests beside these fail without any fault: {', '.join(broken)}")
-    seconds = {trial.path: trial.limit for trial in whole}
-    rows = {path: Row(path) for path in chosen}
     no_faults = equivalents()
-    trials: dict[int, Mutant] = {}
-    waiting = []
-    for path, tests in chosen.items():
-        for mutant in mutants(path, sources[path], most):
-            if (path, mutant.before, mutant.after) in no_faults:
-                rows[path].equivalent += 1
-                continue
-            waiting.append(trial := Trial(path, mutant.source, tests, seconds[path]))
-            trials[id(trial)] = mutant
+    faults: dict[str, list[Mutant]] = {}
+    rows = {path: Row(path) for path in chosen}
+    for path, row in rows.items():
+        taken = list(mutants(path, (ROOT / path).read_text(), most, seed))
+        faults[path] = [one for one in taken if (path, one.before, one.after) not in no_faults]
+        row.equivalent = len(taken) - len(faults[path])
+    return faults, rows
 
-    def note(trial: Trial) -> None:
-        if trial.killed:
-            rows[trial.path].killed += 1
+
+def guards(words: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, list[Mutant]]]:
+    """The guards of `guards.toml`, each removed: the tests of their modules, and the mutants."""
+    tests: dict[str, list[str]] = {}
+    faults: dict[str, list[Mutant]] = {}
+    for guard in tomllib.loads((HERE / "guards.toml").read_text())["guard"]:
+        path = guard["module"]
+        if words and not any(word in path for word in words):
+            continue
+        source = (ROOT / path).read_text()
+        for before, after in guard["changes"]:
+            if source.count(before) != 1:
+                raise LookupError(f"{path} has this not once: {before}")
+            source = source.replace(before, after)
+        tests[path] = guard.get("tests") or modules()[path]
+        removed = Mutant(
+            path,
+            source,
+            guard["says"],
+            *(" … ".join(x) for x in zip(*guard["changes"], strict=True)),
+        )
+        faults.setdefault(path, []).append(removed)
+    return tests, faults
+
+
+def try_all(
+    tests: dict[str, list[str]], faults: dict[str, list[Mutant]], rows: dict[str, Row], jobs: int
+) -> list[Row]:
+    """Run the tests beside each module without a fault, then with each mutant."""
+
+    def note(outcome: Outcome) -> None:
+        if outcome.by:
+            rows[outcome.mutant.path].killed += 1
         else:
-            rows[trial.path].survivors.append(trials[id(trial)])
+            rows[outcome.mutant.path].survivors.append(outcome.mutant)
+        if outcome.by in ("", HANGS):
             # At once: a run of hours that is broken off has not been for nothing.
-            print(survived(trials[id(trial)]), file=sys.stderr)
-        print("x" if trial.killed else "s", end="", file=sys.stderr, flush=True)
+            print(survived(outcome.mutant, outcome.by or "survived"), file=sys.stderr)
+        print("x" if outcome.by else "s", end="", file=sys.stderr, flush=True)
 
-    run(waiting, jobs, note)
+    if broken := run(tests, faults, note, jobs):
+        raise SystemExit(f"the tests beside these fail without any fault: {', '.join(broken)}")
     print(file=sys.stderr)
     return list(rows.values())
 
@@ -112,18 +137,25 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("words", nargs="*", metavar="MODULE", help="part of a module's path")
     parser.add_argument("--each", type=int, default=EACH, help="mutants of each module")
     parser.add_argument("--all", action="store_true", help="every mutant, not a sample")
+    parser.add_argument("--seed", default="", help="any word: another one takes another sample")
+    parser.add_argument("--guards", action="store_true", help="remove the guards of guards.toml")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
     options = parser.parse_args(arguments)
-    chosen = {
-        path: tests
-        for path, tests in modules().items()
-        if not options.words or any(word in path for word in options.words)
-    }
-    if not chosen:
+    if options.guards:
+        tests, faults = guards(options.words)
+        rows = {path: Row(path) for path in tests}
+    else:
+        tests = {
+            path: beside
+            for path, beside in modules().items()
+            if not options.words or any(word in path for word in options.words)
+        }
+        faults, rows = sample(tests, None if options.all else options.each, options.seed)
+    if not tests:
         parser.error("no such module in tests/mutation/modules.toml")
-    rows = try_all(chosen, None if options.all else options.each, options.jobs)
-    print(text(rows))
-    return 0 if score(rows) >= LEAST_SCORE else 1
+    done = try_all(tests, faults, rows, options.jobs)
+    print(text(done))
+    return 0 if score(done) >= (1.0 if options.guards else LEAST_SCORE) else 1
 
 
 if __name__ == "__main__":

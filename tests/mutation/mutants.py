@@ -1,7 +1,7 @@
 """The mutants of a module: small faults by cosmic-ray, and a sample of them that stays as it is.
 
 cosmic-ray itself writes each mutant into a file of the tree and runs one command for all modules.
-Only its operators are used here; `trial` runs a mutant without touching a file.
+Only its operators are used here; `runner` tries a mutant without touching a file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Place:
     text: str
 
 
-def mutants(path: str, source: str, most: int | None) -> Iterator[Mutant]:
+def mutants(path: str, source: str, most: int | None, seed: str = "") -> Iterator[Mutant]:
     """Yield the mutants of a module, or a sample of them.
 
     The sample takes one mutant of each of `most` places. Places and mutants are ordered by a digest
@@ -55,9 +55,10 @@ def mutants(path: str, source: str, most: int | None) -> Iterator[Mutant]:
         path: the module, from the root of the tree.
         source: its source.
         most: the size of the sample; None yields all mutants.
+        seed: any text; another one takes another sample.
     """
     groups: dict[tuple[int, int], list[_Place]] = {}
-    for place in sorted(_places(source), key=_digest):
+    for place in sorted(_places(source), key=lambda place: _digest(seed, place)):
         groups.setdefault((place.line, place.column), []).append(place)
     whole = _meaning(source)
     seen: set[str] = set()
@@ -95,8 +96,8 @@ def _places(source: str) -> Iterator[_Place]:
             yield _Place(name, occurrence, where, line, column, lines[line - 1].strip())
 
 
-def _digest(place: _Place) -> bytes:
-    text = f"{place.where} {place.text} {place.column} {place.operator}"
+def _digest(seed: str, place: _Place) -> bytes:
+    text = f"{seed} {place.where} {place.text} {place.column} {place.operator}"
     return hashlib.sha256(text.encode()).digest()
 
 

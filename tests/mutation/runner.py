@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.mutation.mutant import Mutant
-from tests.mutation.swap import executed, first_difference, statement, swap
+from tests.mutation.swap import executed, first_difference, statement, swap, swaps
 
 ROOT: Final = Path(__file__).parents[2]
 _FORK: Final = multiprocessing.get_context("fork")
@@ -28,6 +28,7 @@ _LEAST_SECONDS: Final = 30.0
 _SLOWER: Final = 4.0
 """A run that takes this many times what it takes without a fault hangs."""
 _WHOLE_SECONDS: Final = 900.0
+HANGS: Final = "it hangs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Outcome:
 
     Attributes:
         mutant: which one.
-        by: the test that noticed it, "it hangs", or "" if it survived.
+        by: the test that noticed it, `HANGS`, or "" if it survived.
         tried: the number of tests that execute the changed statement.
     """
 
@@ -59,26 +60,41 @@ def module_name(path: str) -> str:
 
 def run(
     tests: Mapping[str, Sequence[str]], mutants: Mapping[str, Sequence[Mutant]],
-    done: Callable[[Outcome], None],
+    done: Callable[[Outcome], None], jobs: int = 1,
 ) -> list[str]:  # fmt: skip
-    """Try the mutants of modules, one module after the other; `done` is called after each mutant.
+    """Try the mutants of modules; `done` is called after each mutant.
+
+    Args:
+        tests: the tests of each module, as paths.
+        mutants: the mutants of each module.
+        done: takes what came out.
+        jobs: processes that share the modules.
 
     Returns:
         The modules whose tests fail without any fault.
     """
-    ours, theirs = _FORK.Pipe(duplex=False)
-    process = _FORK.Process(target=_collect, args=(tests, mutants, theirs))
-    process.start()
-    theirs.close()
+    open_ends: dict[Connection, Any] = {}
+    for first in range(min(jobs, len(tests))):
+        share = list(tests)[first::jobs]
+        ours, theirs = _FORK.Pipe(duplex=False)
+        process = _FORK.Process(
+            target=_collect, args=({path: tests[path] for path in share}, mutants, theirs)
+        )
+        process.start()
+        theirs.close()
+        open_ends[ours] = process
     broken = set(tests)
-    with suppress(EOFError):
-        while True:
-            told = ours.recv()
+    while open_ends:
+        for end in wait(list(open_ends)):
+            try:
+                told = end.recv()
+            except EOFError:
+                open_ends.pop(end).join()
+                continue
             if isinstance(told, Outcome):
                 done(told)
             else:
                 broken.discard(told)
-    process.join()
     return sorted(broken)
 
 
@@ -151,12 +167,15 @@ def _try_all(
         out.send(Outcome(mutant, by, len(chosen)))
 
 
-def _noticed(session: Any, module: str, source: str, mutant: Mutant, tests: Sequence[_Test]) -> str:
-    """The test that notices a mutant."""
+def _noticed(
+    session: Any, module: str, source: str, changed: str, tests: Sequence[_Test], *,
+    whole: bool = False,
+) -> str:  # fmt: skip
+    """The test that notices a change; `whole` runs all of the module anew."""
 
     def attempt(tell: Connection) -> None:
-        if not swap(module, source, mutant.source):
-            _execute(module, mutant.source)
+        if whole or (changed != source and not swap(module, source, changed)):
+            _execute(module, changed)
         for one in tests:
             if not _passes(session, [one.item]):
                 tell.send(one.item.nodeid)
@@ -165,7 +184,15 @@ def _noticed(session: Any, module: str, source: str, mutant: Mutant, tests: Sequ
 
     limit = max(_LEAST_SECONDS, _SLOWER * sum(one.seconds for one in tests))
     told = _forked(attempt, limit)
-    return "it hangs" if told is None else str(told)
+    return HANGS if told is None else str(told)
+
+
+def _fails_without(
+    session: Any, module: str, source: str, mutant: Mutant, tests: Sequence[_Test]
+) -> bool:
+    """Whether a test that noticed a mutant fails without it as well, by chance or by our doing."""
+    whole = not swaps(source, mutant.source)
+    return bool(_noticed(session, module, source, source, tests, whole=whole))
 
 
 def _execute(module: str, source: str) -> None:

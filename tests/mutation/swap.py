@@ -23,8 +23,7 @@ def swap(module: str, before: str, after: str) -> bool:
         False, with nothing changed, if the sources differ in what runs at import: defaults, bodies
         of classes.
     """
-    old, new = (compile(text, "<mutant>", "exec", dont_inherit=True) for text in (before, after))
-    changes = _changes(old, new)
+    changes = _changes(*_compiled(before, after))
     if not changes:
         return False
     done = set()
@@ -35,6 +34,11 @@ def swap(module: str, before: str, after: str) -> bool:
                 one.__code__ = changes[place]
                 done.add(place)
     return len(done) == len(changes)
+
+
+def swaps(before: str, after: str) -> bool:
+    """Whether `swap` can exchange a source for another."""
+    return bool(_changes(*_compiled(before, after)))
 
 
 def statement(source: str, line: int) -> range:
@@ -74,6 +78,13 @@ def executed(path: Path) -> set[int]:
     threading.settrace(tracer)  # type: ignore[arg-type]  # typeshed wants its own name for it
     sys.settrace(tracer)  # type: ignore[arg-type]  # as above
     return lines
+
+
+def _compiled(before: str, after: str) -> tuple[CodeType, CodeType]:
+    return (
+        compile(before, "<module>", "exec", dont_inherit=True),
+        compile(after, "<module>", "exec", dont_inherit=True),
+    )
 
 
 def _changes(old: CodeType, new: CodeType) -> dict[tuple[str, int], CodeType]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tests.__main__ import command
-from tests.mutation.__main__ import Row, equivalents, modules, score, text
+from tests.mutation.__main__ import Row, equivalents, guards, modules, score, text
 from tests.mutation.mutant import Mutant
-from tests.mutation.trial import ROOT, Trial, _Finder, module_name
+from tests.mutation.runner import ROOT
+from tests.mutation.swap import first_difference, statement, swap
 
 
 def test_every_module_and_test_of_the_list_exists() -> None:
@@ -32,22 +32,54 @@ def test_every_equivalent_mutant_is_one_of_a_line_that_exists_and_has_a_reason()
         assert len(reason) > 10
 
 
-def test_a_mutant_replaces_its_module_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_guard_of_the_list_stands_in_its_module() -> None:
+    tests, faults = guards(())
+    assert sum(map(len, faults.values())) >= 50
+    for path, beside in tests.items():
+        assert beside
+        assert all((ROOT / test).exists() for test in beside), path
+        for one in faults[path]:
+            compile(one.source, path, "exec")
+
+
+SOURCE = """
+LIMIT = 5
+def outer(value, least=1):
+    def inner():
+        return value > LIMIT
+    return inner()
+"""
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    made = ModuleType("mutated_module")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    exec(compile(SOURCE, "mutated_module.py", "exec"), vars(made))
+    return made
+
+
+def test_a_mutant_takes_the_place_of_a_function_that_others_hold_already(
+    module: ModuleType,
 ) -> None:
-    file = tmp_path / "mutated_module.py"
-    file.write_text("LIMIT = 5\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "meta_path", [_Finder("mutated_module", "LIMIT = 6"), *sys.meta_path])
-    assert importlib.import_module("mutated_module").LIMIT == 6
-    del sys.modules["mutated_module"]
-    assert file.read_text() == "LIMIT = 5\n"
-    assert module_name("tui/base/money.py") == "tui.base.money"
+    held = module.outer
+    assert not held(5)
+    assert swap("mutated_module", SOURCE, SOURCE.replace("value > LIMIT", "value >= LIMIT"))
+    assert held(5)
 
 
-def test_a_run_that_hangs_is_ended_after_a_few_times_what_it_takes_without_a_fault() -> None:
-    assert Trial("a.py", "", [], took=1.0).limit == 20
-    assert Trial("a.py", "", [], took=30.0).limit == 90
+@pytest.mark.parametrize(
+    ("before", "after"), [("LIMIT = 5", "LIMIT = True"), ("least=1", "least=2"), ("", "")]
+)
+def test_what_runs_at_import_is_not_swapped(module: ModuleType, before: str, after: str) -> None:
+    assert not swap("mutated_module", SOURCE, SOURCE.replace(before, after) if before else SOURCE)
+    assert not module.outer(5)
+
+
+def test_the_tests_that_reach_the_changed_statement_are_found_by_its_lines() -> None:
+    source = "if (\n    a\n    and b\n):\n    pass\nelse:\n    c = [\n        1,\n    ]\n"
+    assert first_difference(source, source.replace("and", "or")) == 3
+    assert [list(statement(source, line)) for line in (3, 5, 8)] == [[1, 2, 3, 4], [5], [7, 8, 9]]
 
 
 def test_the_score_leaves_equivalent_mutants_out() -> None:
