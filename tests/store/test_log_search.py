@@ -154,6 +154,13 @@ def test_growth_is_counted_without_beginning_again(tmp_path: Path) -> None:
         log.refresh()
         assert search.count(progress=lambda done, _total: starts.append(done)) == 1002
         assert len(starts) == 1
+        for _ in range(3):  # what grows in small pieces is noted in one place
+            with path.open("ab") as file:
+                file.write(b"a hit\n")
+            log.refresh()
+            search.count()
+        assert len(search._marks) == 3
+        assert search._marks[-1] == (log.size, search.hits) == (log.size, 1005)
         new = tmp_path / "y"
         new.write_bytes(b"hit\n")
         new.replace(path)

@@ -54,6 +54,11 @@ def test_only_later_steps_of_the_repeated_debug_log_are_new() -> None:
     assert points == [("loss", 10, 0.5), ("grad_norm", 11, 3.0)]
 
 
+def test_a_summary_is_read_behind_words_that_only_look_like_an_exception() -> None:
+    assert read("> ValueError: Step 3 of 9: loss 0.5")[1] == [("loss", 3, 0.5)]
+    assert read("ValueError: Step 3 of 9: loss 0.5")[1] == []
+
+
 def test_a_step_of_more_digits_than_any_run_has_is_none() -> None:
     assert read(bar(10**14))[0].progress.step == 10**14
     assert read(bar(10**15))[0].progress.step is None
