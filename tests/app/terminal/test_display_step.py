@@ -1,0 +1,100 @@
+"""The step of display that is replaced: what is sent as a difference, and what gives way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.segment import Segment
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
+from textual.strip import Strip
+
+from tests.app.terminal.terminals import HEIGHT, WIDTH, Terminals
+from tui.app.terminal import frame_diff
+from tui.app.terminal.frame_diff import DiffUpdate, FrameDiff, TerminalCells
+
+CONSOLE = Console(color_system="truecolor", force_terminal=True, width=WIDTH)
+
+
+def strip(text: str) -> Strip:
+    return Strip([Segment(text)])
+
+
+LINE = LayoutUpdate([[strip("stock")]], Region(0, 0, 5, 1))
+
+
+class Stock:
+    """The part of Textual's app that is replaced or called."""
+
+    size = (WIDTH, HEIGHT)
+
+    def __init__(self) -> None:
+        self.shown: list[Any] = []
+        self.log = self
+        self.later: list[Callable[[], None]] = []
+        self.call_later = self.later.append
+
+    def _display(self, screen: object, renderable: object) -> None:
+        self.shown.append(renderable)
+
+    def error(self, text: str) -> None:
+        assert "switched off" in text
+
+    def refresh(self) -> None:
+        """Asked for when the display is changed."""
+
+
+class App(FrameDiff, Stock):  # type: ignore[misc]  # the mixin is typed as Textual's own app
+    def __init__(self) -> None:
+        Stock.__init__(self)
+        self.terminal_cells = TerminalCells()
+
+    def display(self, renderable: object) -> Any:
+        self._display(None, renderable)  # type: ignore[arg-type]  # as above
+        return self.shown[-1]
+
+
+def test_only_updates_of_the_compositor_are_sent_as_differences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = App()
+    update = app.display(LINE)
+    assert isinstance(update, DiffUpdate)
+    assert "stock" in update.render_segments(CONSOLE)
+    assert update.render_segments(CONSOLE) == ""  # the terminal shows it
+    assert app.display(None) is None
+    assert update.render_segments(CONSOLE) == ""
+    assert app.display("text of another program") == "text of another program"
+    assert "stock" in update.render_segments(CONSOLE)  # the terminal may show anything now
+    chops = ChopsUpdate([{0: strip("a")}], [(0, 0, 1)], [[1]])
+    assert isinstance(app.display(chops), DiffUpdate)
+    app.frame_diff_on = False
+    assert app.display(LINE) is LINE
+    app.frame_diff_on = True
+    monkeypatch.setattr(frame_diff, "supported", lambda: False)
+    assert app.display(LINE) is LINE
+
+
+def test_a_difference_that_fails_gives_way_to_the_stock_display_for_good() -> None:
+    app = App()
+    update = app.display(LINE)
+    del app.terminal_cells
+    assert update.render_segments(CONSOLE) == LINE.render_segments(CONSOLE)
+    assert not app.frame_diff_on
+    assert app.later == [app.refresh]
+    assert app.display(LINE) is LINE
+
+
+@pytest.mark.parametrize(
+    "span", [(0, 24), (3, 12), (10, 18), (6, 10), (18, 20), (0, 6), (5, 7), (9, 11), (10, 17)]
+)
+def test_a_part_of_a_line_is_drawn_where_the_stock_display_draws_it(span: tuple[int, int]) -> None:
+    terminals = Terminals()
+    terminals.show([[("." * WIDTH, frame_diff._NULL)]] * HEIGHT)
+    row = {0: strip("abcdef"), 6: None, 10: strip("漢字ghij"), 18: strip("klmnop")}
+    update = ChopsUpdate([row] * 3, [(1, *span)], [[6, 10, 18, 24]] * 3)
+    terminals.feed(update)
+    terminals.check()
