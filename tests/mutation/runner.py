@@ -105,8 +105,16 @@ def _collect(
     os.environ["SIMPLETUNER_TUI_TESTS"] = "fast"
     _be_quiet()
     import pytest
+    from hypothesis import Phase, settings
 
     class Plugin:
+        @pytest.hookimpl(trylast=True)
+        def pytest_configure(self) -> None:
+            # A failure is enough: to search for its smallest example would take minutes.
+            phases = [Phase.explicit, Phase.generate]
+            settings.register_profile("mutants", settings.get_profile("fast"), phases=phases)
+            settings.load_profile("mutants")
+
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtestloop(self, session: pytest.Session) -> bool:
             for path in () if session.testsfailed else tests:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 from rich.segment import Segment
+from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
@@ -86,6 +87,14 @@ def test_a_difference_that_fails_gives_way_to_the_stock_display_for_good() -> No
     assert not app.frame_diff_on
     assert app.later == [app.refresh]
     assert app.display(LINE) is LINE
+
+
+@pytest.mark.parametrize(("known", "exact"), [("standard", False), (None, True)])
+def test_colours_are_those_that_the_terminal_knows(known: str | None, *, exact: bool) -> None:
+    console = Console(color_system=known, force_terminal=True)  # type: ignore[arg-type]  # a Literal
+    line = Strip([Segment("x", Style(color="#fe010" + ("2" if exact else "3")))])
+    update = App().display(LayoutUpdate([[line]], Region(0, 0, 1, 1)))
+    assert ("38;2;254;1" in update.render_segments(console)) is exact
 
 
 @pytest.mark.parametrize(
