@@ -233,3 +233,21 @@ def test_only_a_lost_job_that_is_reported_again_is_opened_again() -> None:
     assert reopen_if_lost(lost, Snapshot()) is lost
     failed = replace(lost, provider_status="failed")
     assert reopen_if_lost(failed, Snapshot(status="processing")) is failed
+
+
+def test_of_two_texts_or_outputs_the_longer_counts_and_none_hides_one() -> None:
+    for short, long in (
+        (["a"], ["a", "b"]),
+        ("a", "ab"),
+        (None, "a"),
+        ("ab", "ba"),
+        ([], {"a": 1}),
+    ):
+        for pair in ((short, long), (long, short)):
+            assert run([Snapshot(output=one) for one in pair])[0].output == long
+    for short, long in (("", "a"), ("b", "aa"), ("a", "b")):
+        for pair in ((short, long), (long, short)):
+            known = run([Snapshot(error=one, model=one, version=one, web_url=one) for one in pair])[
+                0
+            ]
+            assert {known.error, known.model, known.version, known.web_url} == {long}

@@ -57,6 +57,28 @@ def test_the_newest_lines_are_shown_as_evidence() -> None:
     assert [line.text for line in evidence] == lines[-4:]
 
 
+def shown(*lines: str) -> list[str]:
+    return [line.text for line in diagnose("\n".join(lines)).evidence]
+
+
+def test_of_a_failure_without_a_known_cause_the_last_loud_words_are_shown() -> None:
+    errors = [f"[ERROR] number {number}" for number in range(6)]
+    texts = [f"text {number}" for number in range(6)]
+    assert shown(*texts, *errors, *texts) == errors[2:]
+    assert shown(*texts) == texts[2:]
+    assert shown(*errors[:2], *texts) == errors[:2]
+    assert shown() == []
+    named = traceback("KeyError: 1")
+    assert shown(named, *errors) == ["KeyError: 1"]
+    assert shown(traceback("KeyError: 0"), "between", named) == ["KeyError: 1"]
+
+
+def test_lines_that_say_nothing_are_no_evidence() -> None:
+    quiet = '  File "/x/CUDA out of memory.py", line 1'
+    assert shown(quiet, OOM, quiet) == [OOM]
+    assert diagnose(f"{quiet}\n").rule == "unknown"
+
+
 @pytest.mark.parametrize(("rank", "expected"), [(0, "disk-full"), (1, "out-of-memory")])
 def test_a_line_excuses_only_the_traceback_of_its_own_process(rank: int, expected: str) -> None:
     """A failed validation is survived, so its traceback is no cause; another process' may be."""
