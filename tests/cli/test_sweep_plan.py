@@ -24,6 +24,8 @@ def _member(name: str, rank: str, *checks: Check, ok: bool = True) -> PlannedMem
 
 
 def test_a_plan_says_everything_once() -> None:
+    once = "once for 2 runs; it stays there"
+    until = "until both have ended"
     shared = _check("warn", "no validation")
     plan: dict[str, Any] = {
         "name": "cats", "at_once": 2, "ok": False, "problem": None,
@@ -32,7 +34,7 @@ def test_a_plan_says_everything_once() -> None:
         "micros": 2_000_000, "low_micros": 1_000_000, "high_micros": 4_000_000, "free": False,
         "cost": {**_check("ok", "$2 of $50 / 7 d")}, "cost_limit": None, "digest": "d",
         "leaves": [{"images": 9, "captions": 9, "bytes": 1 << 20, "destination": "the Hub",
-                    "runs": 2, "times": 1, "until": "until both have ended", "token": ""}],
+                    "runs": 2, "times": 1, "until": until, "token": ""}],
     }  # fmt: skip
     assert plan_lines(cast("SweepPlan", plan)) == [
         "   NAME      WHAT DIFFERS      TIME  PRICE",
@@ -44,6 +46,5 @@ def test_a_plan_says_everything_once() -> None:
         "    Do it.",
         "2 runs, about $2.00 together ($1.00–$4.00), at most 2 at once",
         "  $2 of $50 / 7 d",
-        "  leaves this machine: 9 images, 9 captions, 1.0 MiB → the Hub, once for 2 runs"
-        "; it stays there until both have ended",
+        f"  leaves this machine: 9 images, 9 captions, 1.0 MiB → the Hub, {once} {until}",
     ]

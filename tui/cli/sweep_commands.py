@@ -17,7 +17,7 @@ from tui.cli.consent import ASK_WITH_YES, agrees
 from tui.cli.failures import failed, not_agreed, wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.client.errors import ControlError
-from tui.store.sweep_standing import read_standings
+from tui.store.sweep_standing import changes_words, count_words, read_standings
 
 if TYPE_CHECKING:
     from tui.api.submission import Draft
@@ -85,11 +85,6 @@ def plan_lines(plan: SweepPlan) -> list[str]:
     return lines
 
 
-def changes_words(changes: Mapping[str, str]) -> str:
-    """Return what tells a run from the others: `lora_rank 16, learning_rate 0.0001`."""
-    return ", ".join(f"{name} {value or '(not set)'}" for name, value in changes.items())
-
-
 def sweep(options: argparse.Namespace) -> int:
     """List sweeps, show one, cancel it whole, or go on with it."""
     action, name = options.action, options.name
@@ -132,15 +127,6 @@ def queue(options: argparse.Namespace) -> int:
     for line in table(rows, right=frozenset({3})):
         say(line)
     return exit_codes.FINE
-
-
-def count_words(sweep: Sweep) -> str:
-    """Return how far a sweep is: `2 done, 1 running, 1 waiting`."""
-    counts = {
-        "done": sweep["done"], "failed": sweep["failed"], "cancelled": sweep["cancelled"],
-        "running": sweep["running"], "waiting": sweep["waiting"],
-    }  # fmt: skip
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
 # -- parts -----------------------------------------------------------------------------------------

@@ -77,6 +77,20 @@ def best_of(rows: Sequence[JobRow]) -> str | None:
     return min(losses)[2] if losses else None
 
 
+def changes_words(changes: Mapping[str, str]) -> str:
+    """Return what tells a run from the others: `lora_rank 16, learning_rate 0.0001`."""
+    return ", ".join(f"{name} {value or '(not set)'}" for name, value in changes.items())
+
+
+def count_words(sweep: Sweep) -> str:
+    """Return how far a sweep is: `2 done, 1 running, 1 waiting`."""
+    counts = {
+        "done": sweep["done"], "failed": sweep["failed"], "cancelled": sweep["cancelled"],
+        "running": sweep["running"], "waiting": sweep["waiting"],
+    }  # fmt: skip
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+
+
 def _member(member: MemberRecord, row: JobRow, now: datetime) -> SweepMember:
     cost = shown_cost(row, now, None)
     return {
