@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from tui.store.columns import Query, Tables, from_micros, to_micros
+from tui.store.columns import Query, Tables
+from tui.store.moments import from_micros, to_micros
 
 SweepState = Literal["running", "paused", "cancelled"]
 _SWEEP: Final = "name, api_base, state, reason, advice, at_once, created_at, resumed_at"
