@@ -70,6 +70,7 @@ STATUSES: dict[str, list[Case]] = {
     "tag": [("nobody +face", USAGE)],
     "pin": [NOBODY],
     "unpin": [NOBODY],
+    "dismiss": [NOBODY, ("job00001 nonsense", USAGE), ("job00001", FINE)],
     "free": [("--extra", USAGE)],
     "export": [NOBODY, ("job00001", FINE), ("job00001 --to broken/config.json", FAILED)],
     "sync": [("", FINE)],

@@ -43,6 +43,10 @@ class NotFinite(TypedDict):
     last_step: int
 
 
+WarningKind = Literal["not_finite", "diverging", "stalled", "slower"]
+"""What can be wrong with a run, see `JobWarning`."""
+
+
 class JobWarning(TypedDict):
     """Something about a run that a person who pays for it wants to know.
 
@@ -56,7 +60,7 @@ class JobWarning(TypedDict):
         dismissed: whether it was put away for this run.
     """
 
-    kind: Literal["not_finite", "diverging", "stalled", "slower"]
+    kind: WarningKind
     step: int | None
     since: Timestamp
     ratio: float | None
@@ -330,6 +334,7 @@ class JobChange(TypedDict, total=False):
         add_tags: words to find it by; one that it has already stays once.
         remove_tags: those to take away.
         pinned: whether it stands first in the app's list.
+        dismiss: warnings of the run that are put away, for as long as it runs.
     """
 
     name: Annotated[str, Bounds(max_length=1000)]
@@ -337,6 +342,7 @@ class JobChange(TypedDict, total=False):
     add_tags: Annotated[list[str], Bounds(max_length=500)]
     remove_tags: Annotated[list[str], Bounds(max_length=500)]
     pinned: bool
+    dismiss: Annotated[list[WarningKind], Bounds(max_length=10)]
 
 
 class JobLogText(TypedDict):

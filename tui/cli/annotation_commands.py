@@ -1,4 +1,4 @@
-"""Commands that write about a job: `rename`, `note`, `tag`, `pin`, `unpin`."""
+"""Commands that write about a job: `rename`, `note`, `tag`, `pin`, `unpin`, `dismiss`."""
 
 from __future__ import annotations
 
@@ -72,6 +72,17 @@ def unpin(options: argparse.Namespace) -> int:
     """No longer have it stand first."""
     job = _change(options, {"pinned": False})
     return _answer(options, job, f"{job['name']}: no longer pinned")
+
+
+def dismiss(options: argparse.Namespace) -> int:
+    """Put warnings of a run away."""
+    job = context.reader().find(options.id)
+    kinds = options.kinds or [row["kind"] for row in job.warnings if not row["dismissed"]]
+    if not kinds:
+        say(f"{job.name}: no warning")
+        return exit_codes.FINE
+    changed = _change(options, {"dismiss": kinds})
+    return _answer(options, changed, f"{job.name}: put away {', '.join(kinds)}")
 
 
 def _change(options: argparse.Namespace, change: JobChange) -> Job:

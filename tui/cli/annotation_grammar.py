@@ -1,4 +1,4 @@
-"""The grammar of `rename`, `note`, `tag`, `pin` and `unpin`."""
+"""The grammar of `rename`, `note`, `tag`, `pin`, `unpin` and `dismiss`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tui.cli.arguments import JOB_HELP
+
+_KINDS = ("not_finite", "diverging", "stalled", "slower")
+
+
+def _kind(text: str) -> str:
+    """Read the kind of a warning. `choices` would refuse a command without one."""
+    if text not in _KINDS:
+        message = f"no warning {text!r} (there are {', '.join(_KINDS)})"
+        raise argparse.ArgumentTypeError(message)
+    return text
 
 
 class _Tags(argparse.Action):
@@ -52,4 +62,9 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("pin", "Have a job stand first in the app's list.", json=True).add_argument(
         "id", help=JOB_HELP
     )
+    dismiss = add("dismiss", "Put warnings of a run away, for as long as it runs.", json=True)
+    dismiss.add_argument("id", help=JOB_HELP)
+    dismiss.add_argument(
+        "kinds", nargs="*", type=_kind, default=[], metavar="WARNING", help=f"{', '.join(_KINDS)}; all without"
+    )  # fmt: skip
     add("unpin", "No longer have it stand first.", json=True).add_argument("id", help=JOB_HELP)

@@ -38,6 +38,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "tag": ("tag cat-lora +face -draft",),
     "pin": ("pin cat-lora",),
     "unpin": ("unpin cat-lora",),
+    "dismiss": ("dismiss cat-lora stalled",),
     "free": ("free --older-than 30", "free --keep 50 --yes --json"),
     "sync": ("sync",),
     "engine": ("engine status", "engine restart", "engine logs -n 100"),

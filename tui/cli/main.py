@@ -34,6 +34,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "tag": ("tui.cli.annotation_commands", "tag"),
     "pin": ("tui.cli.annotation_commands", "pin"),
     "unpin": ("tui.cli.annotation_commands", "unpin"),
+    "dismiss": ("tui.cli.annotation_commands", "dismiss"),
     "collect": ("tui.cli.job_actions", "collect"),
     "delete": ("tui.cli.job_actions", "delete"),
     "sync": ("tui.cli.job_actions", "sync"),

@@ -12,6 +12,7 @@ import pytest
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
+from tui.app.annotations.warnings import WarningSheet
 from tui.app.job.screen import JobScreen
 from tui.app.jobs.screen import JobsScreen
 from tui.app.new_job.screen import NewJobScreen
@@ -352,6 +353,13 @@ async def test_a_run_that_needs_somebody_is_seen_from_the_list_alone(world: Home
         app.model.set_filter("")
         app.model.set_sort("best")
         assert set(app.model.ids[:2]) == {first, second}  # the lowest first, those without last
+        await pilot.press("exclamation_mark")
+        await wait_for(
+            pilot,
+            lambda: isinstance(app.screen, WarningSheet) and "! no step for 4 m" in text_of(app),
+        )
+        await pilot.press("d")  # no engine is there
+        assert app.notices[-1].message == app.engine.refusal
         await pilot.press("enter")
         page = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
         await wait_for(pilot, lambda: page.is_mounted and page.tabs.tab == "Metrics")

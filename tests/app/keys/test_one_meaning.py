@@ -60,6 +60,7 @@ MEANINGS = {
     "*": "*.pin",
     "&": "*.only compare.all",
     "|": "log.pipe",
+    "!": "*.warnings",
     ".": "compare.next",
     ",": "compare.previous",
     "/": "*.filter *.search",

@@ -17,7 +17,7 @@ from tui.engine.tracking.annotator import Annotator
 from tui.engine.tracking.recorder import JobRecorder
 from tui.store.annotations import Annotation
 from tui.store.reader import StoreReader
-from tui.store.writer import StoreWriter
+from tui.store.writer import Change, StoreWriter
 
 JOB, OTHER = job(1, JobStatus.COMPLETED), job(2, JobStatus.COMPLETED)
 
@@ -92,3 +92,19 @@ def test_five_hundred_tags_are_one_line_of_history(written: Written) -> None:
     written.change({"add_tags": [f"t{number}" for number in range(MOST_TAGS)]})
     assert len(written.reader.annotation(JOB.job_id).tags) == MOST_TAGS
     assert written.history() == ["Tagged: t0, t1, t2, t3, t4 and 495 more."]
+
+
+def test_a_warning_is_put_away_once_and_only_where_the_run_has_it(written: Written) -> None:
+    since = NOW.isoformat()
+    rows = [
+        {"kind": kind, "step": 3, "since": since, "ratio": None, "dismissed": False}
+        for kind in ("diverging", "stalled")
+    ]
+    written.recorder.write(JOB.job_id, Change(values={"warnings": rows}))
+    written.change({"dismiss": ["stalled", "slower"]})
+    kept = written.recorder.writer.job(JOB.job_id).warnings
+    assert [(row["kind"], row["dismissed"]) for row in kept] == [
+        ("diverging", False), ("stalled", True),
+    ]  # fmt: skip
+    written.change({"dismiss": ["stalled"]})
+    assert written.history() == ["Warning put away: stalled."]

@@ -22,6 +22,23 @@ def edit_annotation(context: AppContext, job_id: str) -> None:
     context.push_screen(AnnotationSheet(job, context.reader.annotation(job_id)))
 
 
+def show_warnings(context: AppContext, job_id: str) -> None:
+    """Opens the sheet of a run's warnings; says so where it has none."""
+    job = context.reader.job(job_id)
+    if job is None:
+        return
+    if not job.warnings:
+        context.tell("Nothing is wrong with this run as far as its log tells.")
+        return
+    from tui.app.annotations.warnings import WarningSheet
+
+    def answered(step: int | None) -> None:
+        if step is not None:
+            context.open_job(job_id, at_step=step)
+
+    context.push_screen(WarningSheet(job), answered)
+
+
 def pin_jobs(context: AppContext, job_ids: Sequence[str]) -> None:
     """Pins jobs; where all of them are pinned, takes the pins away."""
     pinned = context.reader.pinned()

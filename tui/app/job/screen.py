@@ -11,7 +11,7 @@ from textual import on
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tui.app.annotations.actions import edit_annotation, pin_jobs
+from tui.app.annotations.actions import edit_annotation, pin_jobs, show_warnings
 from tui.app.annotations.edit import title_words
 from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
@@ -334,6 +334,10 @@ class JobScreen(AppScreen):
     def do_note(self) -> None:
         """Opens the sheet of what is written about the job."""
         edit_annotation(self.context, self.job_id)
+
+    def do_warnings(self) -> None:
+        """Opens the sheet of what is wrong with the run."""
+        show_warnings(self.context, self.job_id)
 
     def do_pin(self) -> None:
         """Pins the job, or takes its pin away."""

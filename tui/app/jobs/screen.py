@@ -11,7 +11,7 @@ from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tui.app.annotations.actions import edit_annotation, pin_jobs
+from tui.app.annotations.actions import edit_annotation, pin_jobs, show_warnings
 from tui.app.jobs.actions import JobActions
 from tui.app.jobs.job_list import JobList
 from tui.app.jobs.preview import JobPreview
@@ -392,6 +392,11 @@ class JobsScreen(AppScreen):
         """Opens the sheet of what is written about the job under the cursor."""
         if self.list.job_id:
             edit_annotation(self.context, self.list.job_id)
+
+    def do_warnings(self) -> None:
+        """Opens the sheet of what is wrong with the run under the cursor."""
+        if self.list.job_id:
+            show_warnings(self.context, self.list.job_id)
 
     def do_pin(self) -> None:
         """Pins the jobs, or takes their pins away."""

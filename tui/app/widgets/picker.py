@@ -32,6 +32,16 @@ _CSS = """
 """
 
 
+def sheet_css(name: str, width: str) -> str:
+    """Returns the style of a dialog in the middle of the screen.
+
+    Args:
+        name: its class.
+        width: its width in cells, or a share of the screen.
+    """
+    return _CSS.format(name=name, width=width)
+
+
 class PanelFoot(Widget):
     """`╰────╯`."""
 
@@ -52,7 +62,7 @@ class Picker(ModalScreen[str | None]):
         current: the name of the one that is chosen now.
     """
 
-    CSS = _CSS.format(name="Picker", width="84")
+    CSS = sheet_css("Picker", "84")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "back"),
         Binding("enter,l,right", "choose", "choose"),
@@ -124,7 +134,7 @@ class Page(ModalScreen[str | None]):
         offers: actions of the screen below; their keys close the page.
     """
 
-    CSS = _CSS.format(name="Page", width="96%")
+    CSS = sheet_css("Page", "96%")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "leave", "back"),
         Binding("y", "copy", "copy all"),

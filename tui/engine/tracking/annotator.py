@@ -13,6 +13,7 @@ from tui.base.errors import refused_fields
 from tui.base.formatting import plural
 from tui.base.text_fields import FieldError
 from tui.engine.tracking.recorder import JobRecorder
+from tui.engine.tracking.run_warnings import dismissed
 from tui.store.annotations import Annotation
 from tui.store.records import JobRecord
 from tui.store.writer import Change
@@ -44,10 +45,14 @@ class Annotator:
         """
         before = self._recorder.writer.annotation(job.job_id)
         values, after = _wanted(job, before, wanted)
-        events = [
-            (self._now(), "local", "annotation", text)
-            for text in _words(job, values.get("name", job.name), before, after)
-        ]
+        words = _words(job, values.get("name", job.name), before, after)
+        warnings = list(job.warnings)
+        for kind in wanted.get("dismiss", ()):
+            if any(row["kind"] == kind and not row["dismissed"] for row in warnings):
+                warnings = dismissed(warnings, kind)
+                values["warnings"] = warnings
+                words.append(f"Warning put away: {kind.replace('_', ' ')}.")
+        events = [(self._now(), "local", "annotation", text) for text in words]
         if not events:
             return job
         return self._recorder.write(
