@@ -10,7 +10,7 @@ import pytest
 from tests.simpletuner.projects import TEXT_CACHE, write_project
 from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.config.load import load_config
-from tui.simpletuner.release.profile import profile_for
+from tui.simpletuner.release.profile import UNKNOWN, ReleaseProfile, profile_for
 from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.modes import DatasetMode
 
@@ -59,9 +59,14 @@ def without(entry: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in names}
 
 
-def findings(root: Path, entries: list[dict[str, Any]], **changes: Any) -> list[Check]:
+def findings(
+    root: Path,
+    entries: list[dict[str, Any]],
+    release: ReleaseProfile | None = RELEASE,
+    **changes: Any,
+) -> list[Check]:
     config = load_config(write_project(root, entries, **changes))
-    listed = check_config(config, delivery=Delivery("local", bucket="b"), release=RELEASE)
+    listed = check_config(config, delivery=Delivery("local", bucket="b"), release=release)
     ids = ("dataloader", "conditioning", "datasets", "option")
     return [check for check in listed if check.id in ids and check.level != "ok"]
 
@@ -189,6 +194,11 @@ def test_what_the_trainer_takes_is_not_complained_about(
         ),
         ([{**HUB, "conditioning_data": "gone"}], {}, "no dataset of the file"),
         ([HUB, REFERENCE], {}, "without a source"),
+        (
+            [{**HUB, "conditioning_data": "ref"}, {**REFERENCE, "conditioning_data": ["ref"]}],
+            {},
+            "leads back to it",
+        ),
         ([HUB], {"controlnet": True}, "ControlNet"),
         (
             [{**HUB, "conditioning_data": "ref"}, {**REFERENCE, "conditioning_type": "canny"}],
@@ -252,6 +262,8 @@ def test_links_that_the_trainer_finds(
     [
         ([{**HUB, "start_step": 5}], {}, "start of training"),
         ([HUB, TEXT_CACHE, {**TEXT_CACHE, "id": "t2"}], {}, "marked default"),
+        ([HUB, {**AWS, "id": "cats"}], {}, "2 entries have the id cats"),
+        ([HUB, {**TEXT_CACHE, "id": "cats"}], {}, "2 entries have the id cats"),
         ([HUB, {**HUB, "id": "b"}], {}, "same cache_dir_vae"),
         ([HUB, {**TEXT_CACHE, "cache_dir": "cache/vae/"}], {}, "text cache"),
         ([HUB], {"eval_dataset_id": "nowhere"}, "eval_dataset_id nowhere"),
@@ -270,8 +282,8 @@ def test_rules_of_the_whole_file(
 def test_a_staged_video_loses_the_first_frames_that_a_local_one_has(tmp_path: Path) -> None:
     entry = {**VIDEO, "type": "local", "instance_data_dir": "clips", "caption_strategy": "textfile",
              "video": {"is_i2v": True}, "metadata_backend": "discovery"}  # fmt: skip
-    flavour = {"model_family": "wan", "model_flavour": "i2v-14b-2.1"}
-    hunyuan = {"model_family": "hunyuanvideo", "model_flavour": "i2v-480p"}
+    flavour: dict[str, Any] = {"model_family": "wan", "model_flavour": "i2v-14b-2.1"}
+    hunyuan: dict[str, Any] = {"model_family": "hunyuanvideo", "model_flavour": "i2v-480p"}
     config = load_config(write_project(tmp_path, [entry], **hunyuan))
     modes: list[tuple[DatasetMode, bool]] = [("both", False), ("staged", True)]
     for mode, refused in modes:
@@ -287,3 +299,37 @@ def test_a_random_crop_may_stop_several_gpus(tmp_path: Path) -> None:
     (found,) = findings(tmp_path, [{**HUB, **crop}], num_processes=2)
     assert (found.level, "several GPUs" in found.message) == ("warn", True)
     assert findings(tmp_path / "one", [{**HUB, **crop}]) == []
+
+
+ZIP = {**HUB, "dataset_name": "imagefolder", "data_files": "https://example.org/a.zip"}
+CONFIGS = {**without(HUB), "huggingface": {"dataset_config": "alpha"}}
+PREFIXED = {**AWS, "aws_data_prefix": "cats/"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "levels", "part"),
+    [
+        (ZIP, ["error", "warn", ""], "data_files is"),
+        ({**HUB, "data_files": {"train": "a/*"}}, ["warn", "", ""], "reads the whole dataset"),
+        (CONFIGS, ["warn", "", ""], "dataset_config"),
+        (PREFIXED, ["warn", "", ""], "the whole bucket"),
+        (AWS, ["", "", ""], ""),
+    ],
+)
+def test_what_a_release_cannot_do_with_hosted_data(
+    tmp_path: Path, entry: dict[str, Any], levels: list[str], part: str
+) -> None:
+    """By release: 4.8.0, one that is not known, 4.10.1."""
+    for release, level in zip((profile_for(None, user_word="4.8.0"), UNKNOWN, RELEASE), levels,
+                              strict=True):  # fmt: skip
+        found = [c for c in findings(tmp_path, [entry], release) if c.id == "dataloader"]
+        assert [c.level for c in found] == ([level] if level else [])
+        assert all(part in c.message and c.release == release.title for c in found)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_address_with_a_query_is_no_file_of_a_dataset(tmp_path: Path, inside: bool) -> None:
+    signed = {"data_files": {"train": ["https://example.org/a.zip?sig=1"]}}
+    entry = {**without(ZIP, "data_files"), **({"huggingface": signed} if inside else signed)}
+    (found,) = findings(tmp_path, [entry])
+    assert (found.level, "with a query" in found.message) == ("error", True)

@@ -15,6 +15,7 @@ from tui.simpletuner.checks.data import CheckRow, data_checks, resting_on
 from tui.simpletuner.checks.dataloader import dataloader_checks
 from tui.simpletuner.checks.delivery_schedule import schedule_checks
 from tui.simpletuner.checks.estimate import RUN_LIMIT_SECONDS, Estimate, estimate, guess_memory
+from tui.simpletuner.checks.hosted import hosted_checks
 from tui.simpletuner.checks.option_rules import rule_checks
 from tui.simpletuner.checks.options import option_checks
 from tui.simpletuner.checks.resume import resume_checks
@@ -312,6 +313,7 @@ def _check_data(facts: Facts) -> Iterator[CheckRow]:
     yield from data_checks(facts.config, facts.report, facts.mode, facts.schema, facts.release)
     if facts.mode != "images":  # with the archive alone no dataloader is sent
         yield from dataloader_checks(facts.config, staged=facts.mode == "staged")
+        yield from hosted_checks(facts.config, facts.release)
     yield from bucket_checks(facts.config, facts.report)
 
 

@@ -40,7 +40,13 @@ def _ids(entries: list[Entry], _config: TrainingConfig) -> Iterator[CheckRow]:
     if len(default) > 1:
         message = f"{len(default)} text_embeds entries are marked default; the trainer wants one"
         yield error(message, "Leave default on one of them.")
-    ids = {as_text(entry.get("id")) for entry in entries}
+    counts = Counter(as_text(entry.get("id")) for entry in entries)
+    scanned = {spec.id for spec in _config.local_datasets}  # the scan names those
+    for name, count in counts.items():
+        if name and count > 1 and name not in scanned:
+            message = f"{count} entries have the id {name}; the trainer stops at start"
+            yield error(message, "Give each an id of its own, caches included.")
+    ids = set(counts)
     for entry in entries:
         name = as_text(entry.get("id")) or "without an id"
         for key, kind in (("text_embeds", "text_embeds"), ("image_embeds", "image_embeds")):
@@ -50,6 +56,26 @@ def _ids(entries: list[Entry], _config: TrainingConfig) -> Iterator[CheckRow]:
                 message = f"dataset {name}: {key} names {wanted}, which is no entry of that kind"
                 yield error(message, f"Add it, or remove {key}.")
     yield from _evaluation(_config, ids)
+
+
+def _circles(entries: list[Entry], _config: TrainingConfig) -> Iterator[CheckRow]:
+    links = {
+        name: names_of(entry.get("conditioning_data"))
+        for entry in entries
+        if (name := as_text(entry.get("id")))
+    }
+    for start, named in links.items():
+        seen: set[str] = set()
+        ahead = list(named)
+        while ahead:
+            name = ahead.pop()
+            if name == start:
+                message = f"dataset {start}: conditioning_data leads back to it; the trainer stops"
+                yield error(message, "Break the circle.", "conditioning")
+                return
+            if name not in seen:
+                seen.add(name)
+                ahead += links.get(name, [])
 
 
 def _evaluation(config: TrainingConfig, ids: set[str | None]) -> Iterator[CheckRow]:
@@ -192,5 +218,5 @@ def _folder(value: Any, entry: Entry) -> str:
 
 
 _RULES: Final[tuple[Callable[[list[Entry], TrainingConfig], Iterator[CheckRow]], ...]] = (
-    *(_ids, _cache_folders, _start, _speech),
+    *(_ids, _circles, _cache_folders, _start, _speech),
 )
