@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any, Final
@@ -114,9 +115,13 @@ class StagingPlanner:
                 )
                 self._chosen[api_base, prefix_respected] = place_name
         place = self._places.place(place_name, api_base)
-        built = self._built.get(report, leave_out_uncaptioned)
+        # The family decides whether first frames are refused; interned, it can be compared by `is`.
+        model = sys.intern(f"{config.family} {config.flavour}")
+        built = self._built.get(report, leave_out_uncaptioned, model)
         if built is None:
             built = await self._build(config, report, leave_out_uncaptioned=leave_out_uncaptioned)
+            if not built.passing:
+                self._built.keep(built, report, leave_out_uncaptioned, model)
         kept = await self._kept(stored_key, place, built.manifest)
         if kept is not None:
             built = Built(kept)
@@ -157,7 +162,7 @@ class StagingPlanner:
     async def _build(
         self, config: TrainingConfig, report: DataReport, *, leave_out_uncaptioned: bool
     ) -> Built:
-        """Build the manifest; one without errors is kept for as long as the scan is the same."""
+        """Build the manifest in a thread."""
         cancel = threading.Event()
 
         def build() -> Built:
@@ -172,13 +177,10 @@ class StagingPlanner:
             return built
 
         try:
-            built = await asyncio.to_thread(build)
+            return await asyncio.to_thread(build)
         except asyncio.CancelledError:
             cancel.set()
             raise
-        if any(note.level == "error" for note in built.notes):
-            return built  # a file that could not be read may be readable next time
-        return self._built.keep(built, report, leave_out_uncaptioned)
 
     async def _kept(self, key: str, place: StagingPlace, today: Manifest) -> Manifest | None:
         """Return the manifest of an earlier job's data that are complete in their place.

@@ -47,11 +47,13 @@ class Built:
         manifest: the datasets that can be staged.
         notes: refusals (level `error`) and what was mended.
         left_out: pictures without a caption that are not staged, because the user said so.
+        passing: whether a file could not be read, which may be readable at the next call.
     """
 
     manifest: Manifest
     notes: tuple[Note, ...] = ()
     left_out: tuple[str, ...] = field(default=())
+    passing: bool = False
 
 
 @paused()
@@ -79,6 +81,7 @@ def build_manifest(
     datasets: list[StagedDataset] = []
     notes: list[Note] = []
     left_out: list[str] = []
+    passing = False
     for dataset in report.local:
         if dataset.problems or not dataset.files:
             continue  # the checks name the reason
@@ -91,6 +94,7 @@ def build_manifest(
         except SimpleTunerError as error:
             if isinstance(error, CancelledByUser):
                 raise
+            passing = passing or error.__cause__ is not None or error.__suppress_context__
             notes.append(Note("error", error.message, error.advice))
             continue
         datasets.append(staged)
@@ -98,7 +102,7 @@ def build_manifest(
         left_out += builder.left_out
     notes += _pair_problems(config, datasets)
     known.save(cache)
-    return Built(Manifest(tuple(datasets)), tuple(notes), tuple(left_out))
+    return Built(Manifest(tuple(datasets)), tuple(notes), tuple(left_out), passing)
 
 
 def refusals(dataset: DatasetReport) -> list[Note]:
