@@ -27,6 +27,8 @@ _NO_SERVICE_STATUS: Final = frozenset({"400", "404", "405", "501"})
 _KEYS_REFUSED: Final = frozenset({"ExpiredToken", "InvalidToken", "RequestExpired"})
 _NOT_ALLOWED: Final = frozenset({"AccessDenied", "NoSuchEntity"})
 _TOO_LONG: Final = frozenset({"ValidationError", "InvalidArgument", "InvalidParameterValue"})
+_TOO_LARGE: Final = "PackedPolicyTooLarge"
+"""Amazon packs a policy and its tags into a limited space (documentation of GetFederationToken)."""
 _SHORTEST: Final = timedelta(minutes=15)
 """The least that AWS gives (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html)."""
 _ELSEWHERE: Final = "Stage to the Hub or to this machine instead."
@@ -143,6 +145,13 @@ def _refusal(error: Exception, profile: S3Profile, wanted: timedelta) -> Publish
     # Ceph writes the code of a refused token at the top of its answer.
     code = str(answer.get("Code") or answer.get("Error", {}).get("Code", ""))
     status = str(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+    if code == _TOO_LARGE:
+        return PublishError(
+            f"The prefix in {profile.bucket} is too long for temporary keys, which are limited to "
+            "it.",
+            f"Use a destination with a shorter prefix. {_ELSEWHERE}",
+            Trouble.NAME,
+        )
     if code in _TOO_LONG:
         return _too_short(profile, wanted)
     unnamed = not code or code == "Unknown" or code.isdecimal()
