@@ -97,6 +97,24 @@ def test_what_could_be_read_of_a_record_is_kept(tmp_path: Path) -> None:
     assert made.images == record.images
 
 
+@pytest.mark.parametrize("content", [b"{", b'{"key": "another"}', None])
+def test_a_record_that_is_damaged_while_it_is_known_is_made_whole_when_it_is_used(
+    tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = StagedRecords(tmp_path)
+    record = written(records, photos(tmp_path / "photos"))
+    path = tmp_path / f"{record.key}.json"
+    assert records.used(record.key) == record
+    assert not caplog.records
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    assert records.used(record.key) == record
+    assert "damaged" in caplog.text
+    assert StagedRecords(tmp_path).all() == [record]
+
+
 def test_a_field_of_a_later_version_is_no_damage(tmp_path: Path) -> None:
     record = written(StagedRecords(tmp_path), photos(tmp_path / "photos"))
     path = tmp_path / f"{record.key}.json"
@@ -126,6 +144,9 @@ async def test_what_a_job_reads_stays_whatever_became_of_its_record(
         service = engine.staging
         engine.recorder.writer.insert(reader_of(read))
         service._records.change(other.key, keep=True)
+        (folder / f"{other.key}.json").write_bytes(b"{")  # while the engine knows it
+        assert service._jobs.data_of(reader_of(other))[0].keep
+        assert StagedRecords(folder).get(other.key) is not None
         rows = {row["key"]: row for row in await client.staged()}
         assert rows[read.key]["readers"] == ["job00001"]
         assert rows[read.key]["damage"]

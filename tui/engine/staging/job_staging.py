@@ -106,7 +106,13 @@ class JobStaging:
         staging = job.submit["staging"]
         if staging["key"] in self._records.damaged():
             repair(self._records, staging["key"], [job])
-        record = self._records.get(staging["key"])
+        try:
+            record = self._records.used(staging["key"])
+        except OSError as error:
+            raise SimpleTunerError(
+                f"the list of staged files is damaged and cannot be written: {error.strerror}",
+                "Nothing was started. Is the disk full?",
+            ) from error
         manifest = self._records.manifest(staging["key"])
         if record is None or manifest is None:
             raise SimpleTunerError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from typing import Any, Final
 
 from tui.simpletuner.staging.manifest import Manifest
 
+LOG: Final = logging.getLogger(__name__)
 _FACTS: Final = ".json"
 _MANIFEST: Final = ".manifest.json"
 _TYPES: Final = {"str": str, "int": int, "bool": bool, "tuple": tuple, "dict": dict}
@@ -104,6 +106,29 @@ class StagedRecords:
     def get(self, key: str) -> StagedRecord | None:
         """Return a record, or None."""
         return self._loaded().get(key)
+
+    def used(self, key: str) -> StagedRecord | None:
+        """Return a record for a job that reads its data; its file is made whole again if it is not.
+
+        The file may have been damaged since this process read or wrote it. What is known here is
+        the truth then, and would be lost with the process.
+
+        Raises:
+            OSError: the disk is full or may not be written.
+        """
+        record = self.get(key)
+        if record is None or self._stored(key) == record:
+            return record
+        LOG.warning("the record %s of staged data was damaged; it is written again", key)
+        return self.put(record)
+
+    def _stored(self, key: str) -> StagedRecord | None:
+        """The record as its file has it; None when it cannot be read."""
+        try:
+            content = json.loads((self._folder / f"{key}{_FACTS}").read_bytes())
+            return _complete(*_known_fields(content), key)
+        except (OSError, ValueError, TypeError):
+            return None
 
     def damaged(self) -> dict[str, DamagedRecord]:
         """The records that cannot be read, by their keys; `put` repairs one, `drop` forgets it."""
