@@ -63,7 +63,7 @@ def test_values_are_parsed_by_the_option_s_type(
         ("learning_rate=1e-4,fast", "learning_rate=fast: must be a number"),
         ("lora_rank=16,8.5", "lora_rank=8.5: must be a whole number"),
         ("lora_rank=16,0", "more than zero"),
-        ("hub_token=a,b", "cannot be changed"),
+        ("hub_token=a,b", "is no option"),
         ("learning_rate=1e-4,0.0001", "0.0001 and 1e-4, which are the same"),
         ("learning_rate=1e-4,1e-4", "1e-4 twice"),
         ("vae_enable_tiling=yes,true", "the same"),

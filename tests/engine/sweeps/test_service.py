@@ -97,7 +97,7 @@ async def test_two_failures_stop_a_sweep_until_it_goes_on_or_is_cancelled(world:
     assert (paused["failed"], paused["waiting"], paused["running"]) == (2, 3, 0)
     assert paused["reason"] == "2 runs in a row have failed"
     assert len(world.predictions) == 2
-    assert world.job(paused["members"][2]["job_id"]).stage == "its sweep is paused"
+    assert world.job(paused["members"][2]["job_id"]).stage == "its sweep has stopped"
 
     world.fault("stall=5")
     await world.client.sweeps.resume("cats")

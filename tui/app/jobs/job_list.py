@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.style import Style
 from textual.message import Message
 
+from tui.app.jobs.groups import SweepGroups, sweep_line
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
@@ -18,6 +19,9 @@ from tui.base.job_status import JobStatus
 from tui.store.records import JobRow
 from tui.store.run_warnings import short_warning, shown_loss, shown_warning
 from tui.store.shown_cost import shown_cost
+
+if TYPE_CHECKING:
+    from tui.api.sweeps import Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,55 +121,87 @@ class JobList(VirtualList):
     def __init__(self, model: JobsModel, clock: Clock = utc_now) -> None:
         super().__init__(id="jobs")
         self.model = model
+        self.groups = SweepGroups(model, clock)
         self._clock = clock
         self._placed: tuple[Placed, ...] = ()
         self._placed_for = -1
 
     @property
     def count(self) -> int:
-        """The number of jobs that match the filter."""
-        return len(self.model.ids)
+        """The number of lines: jobs that match the filter, and sweeps."""
+        return len(self.groups.lines)
 
     @property
     def job_id(self) -> str | None:
-        """The job under the cursor."""
-        ids = self.model.ids
-        return ids[self.index] if 0 <= self.index < len(ids) else None
+        """The job under the cursor; None on the line of a sweep."""
+        return self.groups.job_at(self.index)
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """The sweep under the cursor; None on a job."""
+        return self.groups.sweep_at(self.index)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the jobs of the sweep under the cursor are shown."""
+        sweep = self.sweep
+        return sweep is not None and self.groups.is_open(sweep["name"])
 
     @property
     def row(self) -> JobRow | None:
         """The row under the cursor."""
-        return self.model.row(self.index)
+        return self._row(self.index)
+
+    def _row(self, index: int) -> JobRow | None:
+        lines, ids = self.groups.lines, self.model.ids
+        if lines is ids:
+            return self.model.row(index)
+        job_id = self.groups.job_at(index)
+        place = self.model.position(job_id) if job_id else None
+        return None if place is None else self.model.row(place)
+
+    @property
+    def line_id(self) -> str | None:
+        """What the cursor's line is known by: a job, or a sweep."""
+        lines = self.groups.lines
+        return lines[self.index] if 0 <= self.index < len(lines) else None
 
     def reload(self) -> None:
         """Reads the order again; the cursor stays on its job."""
-        job_id, before = self.job_id, self.index
+        line, before = self.line_id, self.index
         self.model.reload()
-        self.settle(job_id, before)
+        self.settle(line, before)
 
-    def settle(self, job_id: str | None, before: int) -> None:
-        """Puts the cursor on its job after a change of order, or leaves it at its line."""
-        place = self.model.position(job_id) if job_id else None
+    def toggle(self, name: str) -> None:
+        """Folds a sweep's jobs away, or shows them; the cursor stays on its line."""
+        line, before = self.line_id, self.index
+        self.groups.toggle(name)
+        self.settle(line, before)
+
+    def settle(self, line: str | None, before: int) -> None:
+        """Puts the cursor on its line after a change of order, or leaves it at its place."""
+        place = self.groups.position(line) if line else None
         self.index = max(0, min(before if place is None else place, self.count - 1))
         if self.top and place is not None:  # at the very top, new jobs shall be seen
             self.top = max(0, min(self.top + place - before, self.count - self.page))
         self._show_cursor()
         self.refresh()
-        if self.job_id != job_id:
+        if self.line_id != line:
             self.post_message(self.Moved(self, self.index))
 
     def redraw(self, job_ids: frozenset[str]) -> None:
-        """Redraws the lines of these jobs, where they are on screen."""
-        ids = self.model.ids
+        """Redraws the lines of these jobs and of their sweeps, where they are on screen."""
+        lines = self.groups.lines
+        changed = job_ids | self.groups.changed(job_ids)
         for index in self.shown_lines():
-            if ids[index] in job_ids:
+            if lines[index] in changed:
                 self._refresh_line(index)
 
     def redraw_running(self) -> bool:
         """Redraws the lines whose figures move with time; returns whether there were any."""
         drawn = False
         for index in self.shown_lines():
-            row = self.model.row(index)
+            row = self._row(index)
             if row is not None and row.status.is_active:
                 drawn = True
                 self._refresh_line(index)
@@ -213,8 +249,15 @@ class JobList(VirtualList):
         return pieces
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """Returns the line of a job."""
-        row = self.model.row(index)
+        """Returns the line of a job or of a sweep."""
+        sweep = self.groups.sweep_at(index)
+        if sweep is not None:
+            return sweep_line(
+                sweep, width, colors, here=index == self.index,
+                is_open=self.groups.is_open(sweep["name"]),
+                marked=self.model.marks.issuperset(one["job_id"] for one in sweep["members"]),
+            )  # fmt: skip
+        row = self._row(index)
         if row is None:
             return [("    (removed)", colors.dim)]
         here = index == self.index
@@ -316,7 +359,8 @@ class JobList(VirtualList):
         width, right = item.width, item.column.right
         sort = item.column.sort
         if sort == "name":
-            return [(fit(row.name, width), colors.strong if here else colors.base)]
+            name = self.groups.shown_name(row.job_id, row.name)
+            return [(fit(name, width), colors.strong if here else colors.base)]
         if sort == "model":
             model = f"{row.model_family} {row.model_flavour}".replace("_", " ").strip()
             return [(fit(model, width), colors.dim)]

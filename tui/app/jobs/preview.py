@@ -16,6 +16,8 @@ from textual.widget import Widget
 
 from tui.app.annotations.edit import title_words
 from tui.app.job.facts import stopping_limit
+from tui.app.jobs.groups import sweep_cost, sweep_words
+from tui.app.jobs.sweep_actions import preview_lines
 from tui.app.terminal.text_lines import fit, strip_of
 from tui.app.terminal.theme import Palette, palette
 from tui.app.widgets.panel_title import PanelTitle
@@ -27,6 +29,7 @@ from tui.store.run_warnings import shown_warning, warning_words
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
+    from tui.api.sweeps import Sweep
     from tui.app.chart.chart import MetricChart
     from tui.app.context import AppContext
 
@@ -106,6 +109,17 @@ class JobPreview(Vertical):
         title.set(headline(job, self.context.clock()), (*written, *marks, *opens))
         tail.set(log_tail(self.context.home.log_file(job.job_id), self.size.height or 12))
         self._curve(job)
+
+    def show_sweep(self, sweep: Sweep) -> None:
+        """Shows the jobs of a sweep, and the curve of the best of them."""
+        title = self.query_one("#preview-title", PanelTitle)
+        title.set((sweep["name"], f"sweep · {sweep_words(sweep)}"), (sweep_cost(sweep),))
+        self.query_one(TailView).set(preview_lines(sweep)[-(self.size.height or 12) :])
+        try:
+            best = self.context.reader.job(sweep["best"]) if sweep["best"] else None
+        except StoreError:
+            best = None
+        self._curve(best)
 
     def log_region(self) -> Region:
         """Returns the region of the log lines on the screen."""

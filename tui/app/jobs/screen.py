@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events, on
@@ -15,7 +16,8 @@ from tui.app.annotations.actions import edit_annotation, pin_jobs, show_warnings
 from tui.app.jobs.actions import JobActions
 from tui.app.jobs.job_list import JobList
 from tui.app.jobs.preview import JobPreview
-from tui.app.keys.actions import JOBS, MOVE, Action
+from tui.app.jobs.sweep_actions import ABOUT_MARKS, LABELS, SweepActions
+from tui.app.keys.actions import APP, JOBS, MOVE, Action, by_id
 from tui.app.shell.copy_list import ask_what_to_copy
 from tui.app.shell.jobs_model import SORTS
 from tui.app.shell.messages import EngineState, JobsChanged
@@ -28,6 +30,7 @@ from tui.store.records import JobRecord
 from tui.store.run_warnings import shown_warning
 
 if TYPE_CHECKING:
+    from tui.api.sweeps import Sweep
     from tui.app.widgets.input_line import FilterLine
 
 _QUIET: Final = 1.0
@@ -61,6 +64,7 @@ class JobsScreen(AppScreen):
         """Makes title, list and preview."""
         self._actions = JobActions(self.context)
         self.list = JobList(self.context.model, self.context.clock)
+        self._sweeps = SweepActions(self.context, self.list.toggle, self._marks_changed)
         self.jobs_title = PanelTitle(id="jobs-title")
         self.preview = JobPreview(self.context)
         return (self.jobs_title, self.list, self.preview)
@@ -69,7 +73,7 @@ class JobsScreen(AppScreen):
         """Shows the jobs of the store at once, then follows the changes."""
         super().on_mount()
         self.context.model.reload()
-        place = self.context.model.position(self.context.saved_view.job)
+        place = self.list.groups.position(self.context.saved_view.job)
         if place is not None:
             self.list.index = place
         self._headline()
@@ -92,7 +96,7 @@ class JobsScreen(AppScreen):
         self.list.redraw(change.job_ids)
         if change.order_stale and self._reorder is None:
             self._reorder_when_quiet()
-        if self.list.job_id in change.job_ids:
+        if self.list.job_id in change.job_ids or self.list.sweep is not None:
             self._show_preview()
         self._tick_while_running()
         self.update_footer()
@@ -122,7 +126,7 @@ class JobsScreen(AppScreen):
         if self._stale:
             self._stale = False
             self.list.reload()
-            place = self.context.model.position(self._wanted)
+            place = self.list.groups.position(self._wanted)
             if place is not None:
                 self.list.settle(self._wanted, place)
             self._wanted = ""
@@ -183,7 +187,12 @@ class JobsScreen(AppScreen):
         self._show_preview()
 
     def _show_preview(self) -> None:
-        if self.preview.display:
+        if not self.preview.display:
+            return
+        sweep = self.list.sweep
+        if sweep is not None:
+            self.preview.show_sweep(sweep)
+        else:
             self.preview.show(self.list.job_id)
 
     def log_region(self) -> Region:
@@ -211,6 +220,9 @@ class JobsScreen(AppScreen):
         """Returns why an action cannot be done now; empty when it can."""
         name = action.name
         row = self.list.row
+        sweep = self._sweep_for(action)
+        if sweep is not None:
+            return self._sweeps.why_not(name, sweep)
         if name in _NEEDS_JOB and row is None:
             return "There is no job here yet. Press n to start one."
         marks = self.context.model.marks
@@ -233,6 +245,42 @@ class JobsScreen(AppScreen):
         if name in ("unmark", "delete_marked") and not marks:
             return "Nothing is marked."
         return ""
+
+    def _sweep_for(self, action: Action) -> Sweep | None:
+        """The sweep that an action is about; None where it is about jobs."""
+        sweep, name = self.list.sweep, action.name
+        if sweep is None or action.group != "jobs" or name not in _NEEDS_JOB:
+            return None
+        return None if name in ABOUT_MARKS and self.context.model.marks else sweep
+
+    def actions(self) -> tuple[Action, ...]:
+        """Returns the actions; on the line of a sweep with the words for all of it."""
+        actions = super().actions()
+        if self.list.sweep is None:
+            return actions
+        labels = {**LABELS, "open": "fold"} if self.list.is_open else LABELS
+        return tuple(
+            action if self._sweep_for(action) is None or action.name not in labels
+            else replace(action, label=labels[action.name])
+            for action in actions
+        )  # fmt: skip
+
+    async def action_perform(self, action_id: str) -> None:
+        """Does an action; on the line of a sweep on all of it."""
+        action = None if action_id.startswith("move.") else by_id((*JOBS, *APP), action_id)
+        sweep = None if action is None else self._sweep_for(action)
+        if action is None or sweep is None:
+            await super().action_perform(action_id)
+            return
+        self.context.last_key = time.monotonic()
+        if not self.refuse(action):
+            self._sweeps.do(action.name, sweep)
+            self.update_footer()
+
+    def _marks_changed(self) -> None:
+        self.list.refresh()
+        self._headline()
+        self.update_footer()
 
     def _why_not_again(self, name: str) -> str:
         from tui.app.job import facts
@@ -266,7 +314,12 @@ class JobsScreen(AppScreen):
 
     @on(VirtualList.Opened)
     def do_open(self) -> None:
-        """Opens the page of the job under the cursor; with a warning, its metrics at that step."""
+        """Opens the page of the job under the cursor; with a warning, its metrics at that step.
+
+        A sweep is unfolded or folded.
+        """
+        if self.list.sweep is not None:
+            self.list.toggle(self.list.sweep["name"])
         if self.list.job_id:
             job = self._job()
             warning = None if job is None else shown_warning(job.warnings)
@@ -295,9 +348,7 @@ class JobsScreen(AppScreen):
     def do_unmark(self) -> None:
         """Removes all marks."""
         self.context.model.marks.clear()
-        self.list.refresh()
-        self._headline()
-        self.update_footer()
+        self._marks_changed()
 
     def do_sort(self) -> None:
         """Sorts by the next column."""

@@ -71,8 +71,8 @@ async def members_of(
     given = (request.get("name") or "").strip()
     single = len(set(bases)) == 1
     name = free_sweep_name(given or (bases[0] if single else _SEVERAL))
-    if given and single:
-        bases = [given] * len(bases)
+    if single:  # so that the jobs of a second sweep of a config are told from the first one's
+        bases = [name] * len(bases)
     labels = [(base, one.label) for base in bases for one in chosen]
     names = member_names([(preparer.free_name(one), "") for one in member_names(labels)])
     repos = _repositories(drafts, configs, chosen)

@@ -32,8 +32,8 @@ from tui.store.sweeps import MemberRecord, SweepRecord
 LOG = logging.getLogger(__name__)
 _INTERVAL: Final = 15.0
 """Seconds until the next look while jobs wait: a store that could not be written may be again."""
-WAITS: Final = "waits for its turn in the sweep"
-PAUSED: Final = "its sweep is paused"
+WAITS: Final = "waits for its turn"
+PAUSED: Final = "its sweep has stopped"
 
 
 @dataclass(frozen=True, slots=True)
