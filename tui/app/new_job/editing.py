@@ -135,8 +135,8 @@ class FieldEditor:
         self._context.push_screen(Picker(field.label, choices, current), picked)
 
     async def _pick_config(self) -> None:
-        """Returns the configs that were found, another path, or a starter."""
-        from tui.app.widgets.picker import Picker
+        """Returns the configs that were found, another path, or a starter; several are a sweep."""
+        from tui.app.new_job.config_picker import ConfigPicker
 
         configs: list[AvailableConfig] = []
         control = self._context.control
@@ -148,7 +148,9 @@ class FieldEditor:
         current = str(self._flow.draft.get("config") or "")
 
         def picked(value: str | None) -> None:
-            if value == OTHER:
+            if value is not None and len(picker.marked) > 1:
+                self._plan_sweep(picker.marked)
+            elif value == OTHER:
                 self._ask("config", "Path of a config", current)
             elif value == STARTER:
                 self.starter()
@@ -156,7 +158,14 @@ class FieldEditor:
                 self.take("config", value)
 
         choices = config_choices(configs, str(self._flow.draft.get("cwd") or ""))
-        self._context.push_screen(Picker("Config", choices, current), picked)
+        picker = ConfigPicker("Config", choices, current, [one["path"] for one in configs])
+        self._context.push_screen(picker, picked)
+
+    def _plan_sweep(self, configs: Sequence[str]) -> None:
+        from tui.app.new_job.sweep_plan import plan_sweep
+
+        plan = plan_sweep(self._context, self._screen, self._flow.draft, configs)
+        self._screen.run_worker(plan, group="sweep", exclusive=True)
 
     # -- starters -----------------------------------------------------------------------------
 

@@ -1,0 +1,155 @@
+"""A sweep from the form: the marked configs with the form's settings, planned and agreed to."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from tui.app.jobs.screen import JobsScreen
+from tui.app.keys.actions import NEW, by_id
+from tui.app.widgets.confirm import Confirm
+from tui.app.widgets.entry_list import Entry, entry
+from tui.app.widgets.picker import Page, PageActions
+from tui.base import formatting
+from tui.base.formatting import plural
+from tui.client.client import ControlError
+from tui.store.sweep_standing import changes_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from textual.screen import Screen
+
+    from tui.api.sweeps import PlannedMember, SweepDraft, SweepPlan, SweepRequest
+    from tui.app.context import AppContext
+    from tui.client.client import ControlClient
+
+_OF_ONE_JOB: Final = frozenset({"config", "name", "rerun_of", "idempotency_key", "agreed"})
+"""Fields of the form's draft that cannot be those of several runs."""
+_MARKS: Final = {True: ("✓ ", "good"), False: ("✗ ", "bad")}
+_TONES: Final = {"error": ("✗ ", "bad"), "warn": ("! ", "warn")}
+
+
+async def plan_sweep(
+    context: AppContext, form: Screen[Any], draft: Mapping[str, Any], configs: Sequence[str]
+) -> None:
+    """Check a run of each config with the form's settings, and show the plan.
+
+    Args:
+        context: the app.
+        form: the form, which is closed once the sweep has started.
+        draft: the form's settings.
+        configs: paths of the configs.
+    """
+    control = context.control
+    if control is None:
+        context.tell(context.engine.refusal)
+        return
+    shared = {name: value for name, value in draft.items() if name not in _OF_ONE_JOB}
+    request = cast("SweepDraft", {"drafts": [{**shared, "config": path} for path in configs]})
+    context.tell(f"Checking {plural(len(configs), 'run')}…")
+    try:
+        plan = await control.sweeps.plan(request)
+    except ControlError as error:
+        context.tell(error.message, error.advice, "error")
+        return
+    problem = plan["problem"]
+    submit = by_id(context.keymap.resolve(NEW), "new.submit")
+    offers = PageActions(
+        lambda: (submit,), lambda _action: "" if problem is None else problem["message"]
+    )
+
+    def answered(action_id: str | None) -> None:
+        if action_id == submit.id:
+            _ask(context, form, request, plan)
+
+    title = f"A sweep of {plural(len(plan['members']), 'run')}"
+    context.push_screen(Page(title, plan_entries(plan), offers), answered)
+
+
+def plan_entries(plan: SweepPlan) -> list[Entry]:
+    """Return a plan as lines: each run, the sum, what leaves this machine, and what is wrong."""
+    members = plan["members"]
+    names = max((len(one["name"]) for one in members), default=0)
+    lines = [_member_entry(one, names) for one in members]
+    low, high = (formatting.money(plan[key]) for key in ("low_micros", "high_micros"))
+    lines += [
+        Entry(),
+        entry(f"{_total(plan)} ({low}–{high}), at most {plan['at_once']} at once", "strong"),
+        entry(f"  {plan['cost']['message']}", "dim"),
+    ]
+    for row in plan["leaves"]:
+        times = "" if row["times"] == 1 else f", {row['times']} times: with each run"
+        words = f"{plural(row['images'], 'image')}, {formatting.size(row['bytes'])}"
+        lines.append(entry(f"  leaves this machine: {words} → {row['destination']}{times}"))
+    problem = plan["problem"]
+    if problem is not None:
+        lines += [Entry(), entry("✗ ", "bad", (problem["message"], "base"))]
+        lines.append(entry(f"  {problem['advice']}", "dim"))
+    return lines + _findings(members)
+
+
+def _total(plan: SweepPlan) -> str:
+    runs = plural(len(plan["members"]), "run")
+    return f"{runs}, about {formatting.money(plan['micros'])} together"
+
+
+def _member_entry(member: PlannedMember, names: int) -> Entry:
+    mark, tone = _MARKS[member["ok"]]
+    time = formatting.duration(member["seconds"]) if member["seconds"] else ""
+    price = formatting.money(member["micros"]) if member["seconds"] else ""
+    return entry(
+        mark, tone, (f"{member['name']:<{names}}  ", "base"), (f"{time:>8} {price:>8}  ", "base"),
+        (changes_words(member["changes"]), "dim"), copy=member["name"],
+    )  # fmt: skip
+
+
+def _findings(members: Sequence[PlannedMember]) -> list[Entry]:
+    """What is wrong or may be, each finding once with the runs that it is about."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for member in members:
+        for check in member["checks"]:
+            if check["level"] in _TONES:
+                names = found.setdefault((check["level"], check["message"]), [])
+                names.append(member["name"])
+    lines = []
+    for (level, message), names in sorted(found.items()):
+        about = "all" if len(names) == len(members) > 1 else ", ".join(names)
+        mark, tone = _TONES[level]
+        lines.append(entry(mark, tone, (f"{about}: {message}", "base")))
+    return [Entry(), *lines] if lines else []
+
+
+def _ask(
+    context: AppContext, form: Screen[Any], request: SweepDraft, plan: SweepPlan
+) -> None:  # fmt: skip
+    agreed = cast("SweepRequest", {
+        **request, "name": plan["name"], "at_once": plan["at_once"], "consent": True,
+        "agreed": plan["digest"], "idempotency_key": str(uuid.uuid4()),
+    })  # fmt: skip
+
+    async def start(control: ControlClient) -> str:
+        sweep = await control.sweeps.start(agreed)
+        jobs = context.screen_stack[0]
+        if context.screen is form:
+            context.pop_screen()
+        if isinstance(jobs, JobsScreen) and sweep["members"]:
+            jobs.go_to(sweep["members"][0]["job_id"])
+        return f"{sweep['name']}: {plural(len(sweep['members']), 'run')}, {sweep['running']} begun."
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            context.call_engine(start)
+
+    details = [
+        f"{_total(plan)}, at most {plan['at_once']} at once.",
+        f"{plan['cost']['message']}.",
+        *(line.text.strip() for line in plan_entries(plan) if "leaves this machine" in line.text),
+        "It stops by itself after two failures in a row.",
+    ]
+    count = plural(len(plan["members"]), "run")
+    price = formatting.money(plan["micros"])
+    context.push_screen(
+        Confirm(f"Start {count}?", details, yes=f"Yes, start all ({price})"), answered
+    )
