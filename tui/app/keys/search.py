@@ -7,6 +7,7 @@ must not be offered `Delete` because the letters occur in its help.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from tui.app.keys.actions import Action
@@ -32,19 +33,27 @@ _INSIDE: Final = 3
 
 def score(query: str, action: Action) -> float:
     """Returns how well an action fits a query, 0 for not at all."""
-    wanted = _words(query)
+    wanted = words_of(query)
     if not wanted:
         return 0.0
-    label, help_words = action.label.lower(), _words(action.help)
-    names = [*_words(action.name.replace("_", " ")), *_ALSO.get(action.name, "").split()]
-    fits = [_fit(word, _words(label), names, help_words) for word in wanted]
+    label, help_words = action.label.lower(), words_of(action.help)
+    names = [*words_of(action.name.replace("_", " ")), *_ALSO.get(action.name, "").split()]
+    fits = [fit(word, words_of(label), names, help_words) for word in wanted]
     if not all(fits):
         return 0.0
     begins = 1.0 if label.startswith(query.strip().lower()) else 0.0
     return begins + sum(fits) / len(fits)
 
 
-def _fit(word: str, label: list[str], names: list[str], help_words: list[str]) -> float:
+def fit(word: str, label: Sequence[str], names: Sequence[str], more: Sequence[str]) -> float:
+    """Returns how well a word fits, 0 for not at all.
+
+    Args:
+        word: what was typed, in lower case.
+        label: the words of the name on the screen.
+        names: other words for the same.
+        more: words of a sentence about it, which count least.
+    """
     if word in label:
         return 1.0
     if any(one.startswith(word) for one in label):
@@ -53,8 +62,9 @@ def _fit(word: str, label: list[str], names: list[str], help_words: list[str]) -
         return 0.8
     if len(word) >= _INSIDE and any(word in one for one in (*label, *names)):
         return 0.6
-    return 0.3 if any(one.startswith(word) for one in help_words) else 0.0
+    return 0.3 if any(one.startswith(word) for one in more) else 0.0
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """Returns the words of a text, in lower case."""
     return _WORD.findall(text.lower())

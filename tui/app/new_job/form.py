@@ -60,6 +60,8 @@ _FIELD_OF_CHECK: Final = (
 SHORTEST_STOP: Final = 5
 UNSET: Final = "unset:"
 """Begins the keys of the lines of options that the job goes without."""
+OPTION: Final = "option:"
+"""Begins the keys of options that are no fields of the form: their names may be those of fields."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd])?[a-z]*\s*")
 
@@ -113,7 +115,8 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
     for key, value in (draft.get("overrides") or {}).items():
         if key not in NUMBERS and key not in publishing.OPTIONS:
             before = ((answer or {}).get("config") or {}).get(key)
-            lines.append((key, _label(key), _figure(value), _was(before, value), False))
+            place = key if key in OVERRIDES else f"{OPTION}{key}"
+            lines.append((place, _label(key), _figure(value), _was(before, value), False))
     for name in draft.get("unset") or ():
         note = "left out of this job; empty takes it back"
         lines.append((f"{UNSET}{name}", _label(name), "removed", note, False))
@@ -155,7 +158,11 @@ def _with_inside(errors: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_own(key: str, draft: Draft) -> bool:
-    given = key in (draft.get("overrides") or {}) or bool(draft.get(key)) or key.startswith(UNSET)
+    given = (
+        key.removeprefix(OPTION) in (draft.get("overrides") or {})
+        or bool(draft.get(key))
+        or key.startswith(UNSET)
+    )
     return given or (key in publishing.LABELS and publishing.is_own(key, draft))
 
 
@@ -291,6 +298,9 @@ def _levels(answer: Answer | None) -> dict[str, tuple[str, str]]:
 
 def value_for_editing(draft: Draft, answer: Answer | None, key: str) -> str:
     """Returns the text that the line to type in begins with."""
+    if key.startswith(OPTION):
+        value = (draft.get("overrides") or {}).get(key.removeprefix(OPTION))
+        return "" if value is None else override_text(value)
     if key in OVERRIDES and key not in publishing.OPTIONS:
         return _number(key, draft, answer)[0]
     if key in ("cancel_after", "cost_ceiling_micros"):
@@ -309,8 +319,8 @@ def set_field(draft: Draft, key: str, text: str) -> str:
         What is wrong with it; empty when it was taken. An empty text takes the field's own back.
     """
     text = text.strip()
-    if key in OVERRIDES:
-        return _set_override(draft, key, text)
+    if key in OVERRIDES or key.startswith(OPTION):
+        return _set_override(draft, key.removeprefix(OPTION), text)
     if key.startswith(UNSET):
         return _set_unset(draft, key.removeprefix(UNSET), text)
     if key == "cancel_after":
@@ -347,6 +357,8 @@ def _set_override(draft: Draft, key: str, text: str) -> str:
             overrides[key] = parse_override(key, text)
         except ValueError as error:
             return f"{_label(key)} {error}."
+        if key in (draft.get("unset") or ()):
+            _set_unset(draft, key, "")
     draft["overrides"] = overrides
     return ""
 
@@ -358,6 +370,17 @@ def _set_unset(draft: Draft, name: str, text: str) -> str:
     if not text:
         draft["unset"] = [other for other in draft.get("unset") or () if other != name]
     return ""
+
+
+def clear_option(draft: Draft, name: str) -> bool:
+    """Takes the change of an option back; returns whether there was one."""
+    overrides, unset = draft.get("overrides") or {}, draft.get("unset") or ()
+    if name not in overrides and name not in unset:
+        return False
+    draft["overrides"] = {other: value for other, value in overrides.items() if other != name}
+    if unset:
+        _set_unset(draft, name, "")
+    return True
 
 
 def change_options(draft: Draft, changes: Mapping[str, Any]) -> None:

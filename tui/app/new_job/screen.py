@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
@@ -32,6 +32,7 @@ from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.api.submission import Draft as JobDraft
+    from tui.simpletuner.config.training_config import TrainingConfig
 
 
 _WIDE: Final = 100
@@ -274,6 +275,34 @@ class NewJobScreen(AppScreen):
         if self.flow.answer is not None:
             lines = check_text.request_entries(self.flow.answer)
             self.context.push_screen(Page("The exact request", lines))
+
+    def do_search(self) -> None:
+        """Opens the sheet of every option."""
+        self.run_worker(self._over_config(self._options), group="options", exclusive=True)
+
+    def do_compare(self) -> None:
+        """Shows what the job changes of the config's file."""
+        self.run_worker(self._over_config(self._changes), group="options", exclusive=True)
+
+    def _options(self, config: TrainingConfig) -> None:
+        from tui.app.new_job.options_sheet import OptionsSheet
+
+        self.context.push_screen(OptionsSheet(self.flow, config))
+
+    def _changes(self, config: TrainingConfig) -> None:
+        from tui.app.new_job.options import change_entries
+        from tui.app.widgets.picker import Page
+
+        lines = change_entries(config, self.flow.draft)
+        self.context.push_screen(Page("What this job changes", lines))
+
+    async def _over_config(self, show: Callable[[TrainingConfig], None]) -> None:
+        """Reads the config, and shows something about it."""
+        from tui.app.new_job.config_source import read_config
+
+        config = await read_config(self.context, self.flow)
+        if config is not None and self.is_current:
+            show(config)
 
     async def do_dry_run(self) -> None:
         """Checks again now and shows all of it."""
