@@ -390,6 +390,7 @@ def test_every_starter_is_a_config_without_errors(tmp_path: Path, starter: str) 
     images = write_dataset(tmp_path / "photos")
     path = write_starter(starter, tmp_path / "project", "mine", images=images)
     config = load_config(path)
+    assert [note for note in config.notes if note.level != "ok"] == []
     listed = check_config(config, scan(config), delivery=LOCAL, release=UNPACKS)
     assert {c.id for c in listed if c.level == "error"} == set()
     assert {c.id for c in listed if c.level == "warn"} <= {"run-time", "image-size"}

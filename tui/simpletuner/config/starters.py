@@ -1,4 +1,8 @@
-"""Starter configs for users who have none yet: a LoRA for each common model family."""
+"""Starter configs for users who have none yet: a LoRA for each common model family.
+
+The figures are moderate ones for a few dozen pictures on a card with 48 GB; the checks of a config
+hold for each.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tui.simpletuner.config.load import LYCORIS_FILE
 from tui.simpletuner.errors import ConfigError
 
 
@@ -21,6 +26,8 @@ class Starter:
         flavour: `model_flavour`.
         options: options that differ from the common ones.
         resolution: training edge in pixels.
+        lycoris: the LyCORIS settings, written beside the config; None for a standard LoRA.
+        frames: frames of a sample, for a starter that trains on videos; 0 for pictures.
     """
 
     id: str
@@ -29,8 +36,20 @@ class Starter:
     flavour: str
     options: dict[str, Any] = field(default_factory=dict)
     resolution: int = 1024
+    lycoris: dict[str, Any] | None = None
+    frames: int = 0
 
 
+_LOKR: dict[str, Any] = {
+    "algo": "lokr",
+    "multiplier": 1.0,
+    "full_matrix": True,
+    "linear_dim": 10000,
+    "linear_alpha": 1,
+    "factor": 12,
+    "apply_preset": {"target_module": ["Attention", "FeedForward"]},
+}
+"""A LoKr of the attention and feed-forward blocks; the names are those of diffusers' classes."""
 _COMMON: dict[str, Any] = {
     "model_type": "lora",
     "lora_type": "standard",
@@ -72,6 +91,38 @@ _STARTERS = (
         },
     ),
     Starter(
+        "flux-lokr",
+        "Flux.1 dev LoKr",
+        "flux",
+        "dev",
+        {
+            "lora_type": "lycoris",
+            "base_model_precision": "int8-quanto",
+            "learning_rate": 4e-4,
+            "flow_schedule_shift": 3,
+            "validation_guidance": 3.5,
+        },
+        lycoris=_LOKR,
+    ),
+    Starter(
+        "flux-krea",
+        "Flux.1 Krea LoRA",
+        "flux",
+        "krea",
+        {
+            "base_model_precision": "int8-quanto",
+            "flow_schedule_shift": 3,
+            "validation_guidance": 3.5,
+        },
+    ),
+    Starter(
+        "flux2-klein",
+        "Flux.2 Klein 4B LoRA",
+        "flux2",
+        "klein-4b",
+        {"base_model_precision": "int8-quanto", "validation_guidance": 4.0},
+    ),
+    Starter(
         "sdxl",
         "SDXL LoRA",
         "sdxl",
@@ -104,6 +155,50 @@ _STARTERS = (
         "turbo",
         {"validation_num_inference_steps": 8, "validation_guidance": 1.0},
     ),
+    Starter(
+        "chroma",
+        "Chroma LoRA",
+        "chroma",
+        "base",
+        {"base_model_precision": "int8-quanto", "validation_guidance": 4.0},
+    ),
+    Starter(
+        "sana",
+        "Sana 1.5 1.6B LoRA",
+        "sana",
+        "sana1.5-1.6b-1024",
+        {"lora_rank": 32, "lora_alpha": 32, "validation_guidance": 4.5},
+    ),
+    Starter(
+        "auraflow",
+        "AuraFlow LoRA",
+        "auraflow",
+        "v0.3",
+        {"base_model_precision": "int8-quanto", "validation_guidance": 3.5},
+    ),
+    Starter(
+        "kolors",
+        "Kolors LoRA",
+        "kolors",
+        "1.0",
+        {"train_batch_size": 2, "lora_rank": 32, "lora_alpha": 32, "validation_guidance": 5.0},
+    ),
+    Starter(
+        "wan",
+        "Wan 2.1 1.3B video LoRA",
+        "wan",
+        "t2v-480p-1.3b-2.1",
+        {
+            "lora_rank": 32,
+            "lora_alpha": 32,
+            "flow_schedule_shift": 3,
+            "validation_guidance": 5.0,
+            "validation_num_video_frames": 33,
+            "validation_resolution": "832x480",
+        },
+        resolution=480,
+        frames=33,
+    ),
 )
 
 STARTERS: dict[str, Starter] = {starter.id: starter for starter in _STARTERS}
@@ -112,14 +207,18 @@ STARTERS: dict[str, Starter] = {starter.id: starter for starter in _STARTERS}
 
 def starter_config(starter: Starter, name: str) -> dict[str, Any]:
     """The training config of a starter whose dataset and output are called `name`."""
+    options = dict(starter.options)
+    if starter.lycoris is not None:
+        options["lycoris_config"] = f"config/{name}/{LYCORIS_FILE}"
+    square = f"{starter.resolution}x{starter.resolution}"
     return {
         "model_family": starter.family,
         "model_flavour": starter.flavour,
         **_COMMON,
-        **starter.options,
+        "validation_resolution": square,
+        **options,
         "resolution": starter.resolution,
         "resolution_type": "pixel_area",
-        "validation_resolution": f"{starter.resolution}x{starter.resolution}",
         "data_backend_config": f"config/{name}/multidatabackend.json",
         "output_dir": f"output/{name}",
         "tracker_project_name": name,
@@ -129,11 +228,12 @@ def starter_config(starter: Starter, name: str) -> dict[str, Any]:
 
 def starter_dataloader(starter: Starter, name: str, images: Path | str) -> list[dict[str, Any]]:
     """The dataloader of a starter: one folder of images with text files, and the text cache."""
+    video = {"video": {"num_frames": starter.frames, "min_frames": starter.frames}}
     return [
         {
             "id": name,
             "type": "local",
-            "dataset_type": "image",
+            "dataset_type": "video" if starter.frames else "image",
             "instance_data_dir": str(images),
             "caption_strategy": "textfile",
             "crop": True,
@@ -144,6 +244,7 @@ def starter_dataloader(starter: Starter, name: str, images: Path | str) -> list[
             "minimum_image_size": starter.resolution // 4,
             "metadata_backend": "discovery",
             "cache_dir_vae": f"cache/vae/{starter.family}/{name}",
+            **(video if starter.frames else {}),
         },
         {
             "id": f"{name}-text",
@@ -188,6 +289,8 @@ def write_starter(
             (root / "datasets" / name).mkdir(parents=True, exist_ok=True)
         place = images if images is not None else f"datasets/{name}"
         _write(folder / "multidatabackend.json", starter_dataloader(starter, name, place))
+        if starter.lycoris is not None:
+            _write(folder / LYCORIS_FILE, starter.lycoris)
         _write(folder / "config.json", starter_config(starter, name))
     except OSError as error:
         advice = "Choose a folder that you may write to."
