@@ -17,6 +17,8 @@ from tests.app.new_job.steps import CHECK, asked, open_form
 from tests.app.stand_in_engine import StandInEngine
 from tests.simpletuner.projects import write_project
 from tui.app.new_job import form
+from tui.app.new_job.editor import editor_command
+from tui.app.new_job.form import option_changes
 from tui.app.new_job.options import change_entries, judge, matching, option_rows
 from tui.app.new_job.options_sheet import OptionsSheet
 from tui.settings import Home
@@ -94,7 +96,7 @@ def test_a_change_is_taken_back_whole() -> None:
 
 
 async def test_an_option_is_found_and_changed_by_keys(
-    home: Home, engine: StandInEngine, tmp_path: Path
+    home: Home, engine: StandInEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill_jobs(home)
     file = load_config(write_project(tmp_path, lr_scheduler="cosine", seed=42)).path
@@ -138,4 +140,34 @@ async def test_an_option_is_found_and_changed_by_keys(
         await pilot.press("escape")
         await wait_for(pilot, lambda: app.screen is screen)
         assert "Lr scheduler" in text_of(app)
-    assert json.loads(file.read_text()) == before  # the file stays as it is
+        assert json.loads(file.read_text()) == before  # the file stays as it is
+        await pilot.press("W")
+        await wait_for(pilot, lambda: "New name below" in text_of(app))
+        line = app.focused
+        assert isinstance(line, Input)
+        line.value = "cats"
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "holds a config already" in text_of(app))
+        line.value = "more-cats"
+        await pilot.press("enter")
+        saved = tmp_path / "config" / "more-cats" / "config.json"
+        await wait_for(pilot, lambda: screen.flow.draft["config"] == str(saved))
+        assert json.loads(saved.read_text())["lr_scheduler"] == "cosine_with_restarts"
+        assert not option_changes(screen.flow.draft)
+        monkeypatch.delenv("VISUAL", raising=False)
+        monkeypatch.delenv("EDITOR", raising=False)
+        await pilot.press("e")
+        await wait_for(pilot, lambda: "EDITOR is not set" in str(app.notices))
+        monkeypatch.setenv("EDITOR", "true")  # a test has no terminal to lend
+        await pilot.press("e")
+        await wait_for(pilot, lambda: "cannot be lent" in str(app.notices))
+
+
+def test_an_editor_is_a_program_with_options_and_no_line_for_a_shell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "code --wait 'a b' ; rm -rf /")
+    assert editor_command() == ["code", "--wait", "a b", ";", "rm", "-rf", "/"]
+    monkeypatch.setenv("VISUAL", "vim 'x")
+    assert "quote" in editor_command()

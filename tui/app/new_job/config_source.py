@@ -38,6 +38,8 @@ def _load(flow: DraftSubmission, roots: tuple[str, ...]) -> TrainingConfig:
 
 
 def _as_it_ran(context: AppContext, job_id: str) -> TrainingConfig | None:
+    from tui.simpletuner.config.load import path_bases
+
     job = context.reader.job(job_id)
     if job is None:
         context.tell("The job that is to run again is not on the list any more.", level="error")
@@ -47,6 +49,6 @@ def _as_it_ran(context: AppContext, job_id: str) -> TrainingConfig | None:
         name=job.config_name,
         path=Path(job.config_path),
         values=dict(job.config),
-        datasets=read_entries(entries, [], "filename"),
+        datasets=read_entries(entries, path_bases(Path(job.config_path))),
         dataloader=tuple(entries),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tui.api.planning import AvailableConfig
     from tui.app.context import AppContext
     from tui.app.new_job.form import Field
+    from tui.simpletuner.config.training_config import TrainingConfig
 Choices = list[tuple[str, str, str]]
 """Name, words, and words in a quiet tone."""
 _YES_OR_NO: Final = {"keep_staged": KEEP_STAGED, "leave_out_uncaptioned": LEAVE_OUT}
@@ -48,6 +50,7 @@ class FieldEditor:
         self._below = below
         self.names = DeliveryLookups(context, screen, flow)
         self._starter: tuple[str, str] = ("", "")
+        self._saved: TrainingConfig | None = None
 
     def edit(self, field: Field) -> None:
         """Opens a list to choose from, or a line to type in."""
@@ -112,6 +115,8 @@ class FieldEditor:
             return False
         if purpose == "starter-images":
             problem = self._write_starter(value)
+        elif purpose == "save-as":
+            problem = self._write_config(value)
         else:
             problem = self.take(purpose, value) if purpose else ""
         if problem:
@@ -188,6 +193,42 @@ class FieldEditor:
             return problem
         self._context.tell(f"Wrote {path}.")
         return self.take("config", path)
+
+    # -- another config -----------------------------------------------------------------------
+
+    def save_as(self, config: TrainingConfig) -> None:
+        """Asks for the name under which the config is written with the draft's changes."""
+        self._saved = config
+        root = self._root_of(config)
+        taken = {path.stem for path in (root / "config").glob("*")}
+        free = (f"{config.name}-{number}" for number in itertools.count(2))
+        name = next(one for one in free if one not in taken)
+        self._ask("save-as", f"New name below {root / 'config'}", name)
+
+    def _root_of(self, config: TrainingConfig) -> Path:
+        """Returns the project that a config is of; the user's folder where it is of none."""
+        from tui.simpletuner.config.load import project_of
+
+        project = project_of(config.path)
+        return project if project and project.is_dir() else Path(self._flow.draft["cwd"])
+
+    def _write_config(self, name: str) -> str:
+        from tui.simpletuner.config.overrides import with_options
+        from tui.simpletuner.config.save import save_as
+        from tui.simpletuner.errors import ConfigError
+
+        draft = self._flow.draft
+        if self._saved is None:
+            return "There is no config to save."
+        changed = with_options(self._saved, form.option_changes(draft))
+        try:
+            path, secrets = save_as(changed, self._root_of(self._saved), name)
+        except ConfigError as error:
+            return f"{error.message}. {error.advice}"
+        left = f" Left out, since they are secrets: {', '.join(secrets)}." if secrets else ""
+        self._context.tell(f"Wrote {path}.{left}")
+        draft["overrides"], draft["unset"] = {}, []
+        return self.take("config", str(path))
 
 
 def choices_of(key: str, draft: Draft, settings: Settings) -> tuple[Choices, str]:

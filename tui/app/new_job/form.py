@@ -372,6 +372,11 @@ def _set_unset(draft: Draft, name: str, text: str) -> str:
     return ""
 
 
+def option_changes(draft: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a draft changes of the config's options; None takes one out."""
+    return {**dict.fromkeys(draft.get("unset") or ()), **(draft.get("overrides") or {})}
+
+
 def clear_option(draft: Draft, name: str) -> bool:
     """Takes the change of an option back; returns whether there was one."""
     overrides, unset = draft.get("overrides") or {}, draft.get("unset") or ()

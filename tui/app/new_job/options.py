@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.keys.search import fit, words_of
+from tui.app.new_job.form import option_changes
 from tui.app.terminal.text_lines import plain
 from tui.app.widgets.entry_list import Entry, entry
 from tui.simpletuner.config.overrides import (
@@ -67,18 +68,14 @@ def option_rows(config: TrainingConfig, draft: Mapping[str, Any]) -> list[Option
 
     known = option_facts().options
     file, job = config.values, changed_values(config.values, draft)
-    names = {*known, *file, *job, *_given(draft)} - SET_BY_JOB
+    names = {*known, *file, *job, *option_changes(draft)} - SET_BY_JOB
     rows = [_row(name, known.get(name), file.get(name), job.get(name)) for name in sorted(names)]
     return sorted(rows, key=lambda row: (not row.changed, not row.file))
 
 
 def changed_values(values: Mapping[str, Any], draft: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a config's options with the changes of the draft."""
-    return effective_options(values, _given(draft))
-
-
-def _given(draft: Mapping[str, Any]) -> dict[str, Any]:
-    return {**dict.fromkeys(draft.get("unset") or ()), **(draft.get("overrides") or {})}
+    return effective_options(values, option_changes(draft))
 
 
 def _row(name: str, option: Option | None, file: Any, job: Any) -> OptionRow:
@@ -188,7 +185,7 @@ def judge(name: str, text: str, release: str | None = None) -> tuple[str, str]:
 
 def change_entries(config: TrainingConfig, draft: Mapping[str, Any]) -> list[Entry]:
     """Returns how the job's config differs from the file, as a diff; of the datasets as well."""
-    changed = with_options(config, _given(draft))
+    changed = with_options(config, option_changes(draft))
     lines = [entry(f"  {plain(str(config.path))}", "dim"), Entry()]
     found = _differences(config.values, changed.values)
     for before, after in zip(config.datasets, changed.datasets, strict=True):

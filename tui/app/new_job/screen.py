@@ -296,6 +296,21 @@ class NewJobScreen(AppScreen):
         lines = change_entries(config, self.flow.draft)
         self.context.push_screen(Page("What this job changes", lines))
 
+    def do_editor(self) -> None:
+        """Opens the config's file in the user's editor."""
+        self.run_worker(self._over_config(self._edit_file), group="options", exclusive=True)
+
+    def _edit_file(self, config: TrainingConfig) -> None:
+        from tui.app.new_job.editor import edit_file
+
+        if edit_file(self.app, self.context, config.path):
+            self.context.tell(f"Read again: {config.path.name} has changed.")
+            self.flow.draft_changed(at_once=True)
+
+    def do_save_as(self) -> None:
+        """Asks for a name, and writes the config with all changes under it."""
+        self.run_worker(self._over_config(self.editor.save_as), group="options", exclusive=True)
+
     async def _over_config(self, show: Callable[[TrainingConfig], None]) -> None:
         """Reads the config, and shows something about it."""
         from tui.app.new_job.config_source import read_config

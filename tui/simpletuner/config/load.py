@@ -191,13 +191,18 @@ def _full_names(values: Mapping[str, Any], notes: list[Note], file: Path) -> dic
     return full
 
 
+def project_of(file: Path) -> Path | None:
+    """The folder that holds the `config/` which a config lies in; None where there is none."""
+    return next((up.parent for up in file.absolute().parents if up.name == "config"), None)
+
+
 def path_bases(file: Path, roots: Sequence[Path] = ()) -> list[Path]:
     """Folders that a relative path inside the config `file` is resolved against, in order.
 
     The trainer runs in the project folder (the parent of `config/`), so that folder comes first.
     """
     absolute = file.absolute()
-    project = next((up.parent for up in absolute.parents if up.name == "config"), None)
+    project = project_of(file)
     bases = [project] if project else []
     others = [root.expanduser() for root in roots] or [Path.cwd()]
     return [*bases, absolute.parent, absolute.parent.parent, *others]

@@ -6,12 +6,11 @@ hold for each.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tui.simpletuner.config.load import LYCORIS_FILE
+from tui.simpletuner.config.save import write_config
 from tui.simpletuner.errors import ConfigError
 
 
@@ -207,16 +206,13 @@ STARTERS: dict[str, Starter] = {starter.id: starter for starter in _STARTERS}
 
 def starter_config(starter: Starter, name: str) -> dict[str, Any]:
     """The training config of a starter whose dataset and output are called `name`."""
-    options = dict(starter.options)
-    if starter.lycoris is not None:
-        options["lycoris_config"] = f"config/{name}/{LYCORIS_FILE}"
     square = f"{starter.resolution}x{starter.resolution}"
     return {
         "model_family": starter.family,
         "model_flavour": starter.flavour,
         **_COMMON,
         "validation_resolution": square,
-        **options,
+        **starter.options,
         "resolution": starter.resolution,
         "resolution_type": "pixel_area",
         "data_backend_config": f"config/{name}/multidatabackend.json",
@@ -278,27 +274,18 @@ def write_starter(
     if starter is None:
         advice = f"There are: {', '.join(STARTERS)}."
         raise ConfigError(f"there is no starter called {starter_id}", advice)
-    if not name or name.startswith(".") or any(letter in name for letter in "/\\\0"):
-        raise ConfigError(f"{name!r} cannot be the name of a folder", "Use letters and digits.")
-    folder = root / "config" / name
-    if (folder / "config.json").exists():
-        raise ConfigError(f"{folder} holds a config already", "Choose another name.", folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if images is None:
+    place = images if images is not None else f"datasets/{name}"
+    path = write_config(
+        root,
+        name,
+        starter_config(starter, name),
+        starter_dataloader(starter, name, place),
+        starter.lycoris,
+    )
+    if images is None:
+        try:
             (root / "datasets" / name).mkdir(parents=True, exist_ok=True)
-        place = images if images is not None else f"datasets/{name}"
-        _write(folder / "multidatabackend.json", starter_dataloader(starter, name, place))
-        if starter.lycoris is not None:
-            _write(folder / LYCORIS_FILE, starter.lycoris)
-        _write(folder / "config.json", starter_config(starter, name))
-    except OSError as error:
-        advice = "Choose a folder that you may write to."
-        raise ConfigError(f"{folder}: {error.strerror}", advice, folder) from error
-    return folder / "config.json"
-
-
-def _write(path: Path, value: Any) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
+        except OSError as error:
+            advice = "Choose a folder that you may write to."
+            raise ConfigError(f"{root}: {error.strerror}", advice, root) from error
+    return path
