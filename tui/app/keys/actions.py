@@ -537,6 +537,8 @@ NEW: Final = (
            footer=3, old=("x",)),
     Action("new.clear", "clear field", ("delete", "backspace"),
            "The field's own value instead of yours."),
+    Action("new.clear_all", "discard draft", ("D",),
+           "Discard what was chosen on this form, and begin anew; again brings it back."),
     Action("new.copy_command", "copy command", ("Y",),
            "Copy the command line that starts this job.", f"{PROGRAM} submit CONFIG"),
     Action("new.back", "back", ("escape",), "Back to the list; nothing is started.", footer=70),

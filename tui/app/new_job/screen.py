@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tui.app.new_job import check_text, form
 from tui.app.new_job.command import command_line
 from tui.app.new_job.editing import FieldEditor
 from tui.app.new_job.form_list import FormList
+from tui.app.new_job.kept_draft import DraftFile, DraftKeeper
 from tui.app.new_job.submission import DraftSubmission, state_words, why_not
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
@@ -31,10 +33,14 @@ from tui.client.client import ControlError
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
+    from textual.timer import Timer
+
     from tui.api.submission import Draft as JobDraft
     from tui.simpletuner.config.training_config import TrainingConfig
 
 
+_KEEP_AFTER: Final = 0.5
+"""Seconds without a change before a draft is written down."""
 _WIDE: Final = 100
 _TALL: Final = 20
 """Below both, either the form or the checks are shown."""
@@ -60,6 +66,7 @@ class NewJobScreen(AppScreen):
     ) -> None:
         super().__init__()
         self._given = dict(draft or {})
+        self._asked_for = draft is not None
         self._refused = dict(refused or {})
         self._upload: UploadProgress | None = None
         self._left = False
@@ -69,7 +76,15 @@ class NewJobScreen(AppScreen):
         self._given.setdefault("cwd", str(Path.cwd()))
         self._given.setdefault("delivery", {"kind": self.context.settings.cloud.delivery})
         self._given.setdefault("hardware", self.context.settings.cloud.hardware)
-        self.flow = DraftSubmission(self.context, self, self._given, self.show_all)
+        kept = None if self._asked_for else DraftFile(self.context.home).load()
+        self._kept_at = kept.saved_at if kept else None
+        begin = dict(self._given if kept is None else kept.draft)
+        begin.setdefault("cwd", self._given["cwd"])
+        self.flow = DraftSubmission(self.context, self, begin, self.show_all)
+        self.keeper = DraftKeeper(
+            self.context.home, self.flow.draft, self._given, restored=kept is not None
+        )
+        self._keep_timer: Timer | None = None
         self.form = FormList()
         self.checks = EntryList("enter chooses a config, n is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
@@ -96,11 +111,34 @@ class NewJobScreen(AppScreen):
         self.context.signals.engine_changed.subscribe(self, self._engine_changed)
         self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
         self.context.signals.upload_progress.subscribe(self, self._uploading)
+        self.flow.watchers.append(self._keep_soon)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Fills in the config where none is named, and checks the draft."""
         if not self.flow.draft.get("config"):
             self.flow.usual_config = usual = self._usual_config()
             here = self.context.sandbox or Path(usual).is_relative_to(self.flow.draft["cwd"])
-            self.flow.draft["config"] = usual if usual and here else None
+            self.flow.draft["config"] = self.flow.found_config = usual if here else ""
         self.flow.draft_changed(at_once=True)
+
+    def _keep_soon(self) -> None:
+        """Writes the draft once no further change has come for a moment."""
+        self.keeper.found = self.flow.found_config
+        if self._keep_timer is not None:
+            self._keep_timer.stop()
+        self._keep_timer = self.set_timer(_KEEP_AFTER, self._keep)
+
+    def _keep(self) -> None:
+        sent = self.flow.submitting or bool(self.flow.job_id)
+        if not sent and (write := self.keeper.write(self.context.clock())):
+            self.run_worker(asyncio.to_thread(write), group="draft")
+
+    def on_unmount(self) -> None:
+        """Keeps the draft of a form that is left by any way."""
+        sent = self.flow.submitting or bool(self.flow.job_id)
+        if not sent and (write := self.keeper.write(self.context.clock())):
+            write()
 
     def _usual_config(self) -> str:
         """Returns the config of the newest job, if it is still there."""
@@ -164,7 +202,9 @@ class NewJobScreen(AppScreen):
         self.form.set(fields)
         self.form.styles.height = "1fr" if self.has_class("-wide") else len(fields)
         state = state_words(flow, engine=self.context.control is not None)
-        self.form_title.set(("New job", *state) if self.has_class("-short") else ("New job",))
+        self.form_title.set(
+            ("New job", *(state if self.has_class("-short") else ()), *self._kept())
+        )
         self.checks.set(self._check_lines())
         self.checks_title.set(("Checks", *state))
         answer = flow.answer
@@ -179,7 +219,16 @@ class NewJobScreen(AppScreen):
             flow.refused_field = ""
             self._face(self.form)
         if flow.job_id:
+            if forget := self.keeper.forget():
+                forget()
             self._follow_job()
+
+    def _kept(self) -> tuple[str, ...]:
+        """Returns since when the draft on the form has been kept; empty for a new one."""
+        if self._kept_at is None or not self.keeper.changed:
+            return ()
+        ago = formatting.duration((self.context.clock() - self._kept_at).total_seconds())
+        return (f"your draft, {ago} old: D discards it",)
 
     def _check_lines(self) -> list[Entry]:
         flow, width = self.flow, max(30, self.checks.size.width - 6)
@@ -232,6 +281,8 @@ class NewJobScreen(AppScreen):
         """Returns why an action cannot be done now; empty when it can."""
         if action.group != "new":
             return super().why_not(action)
+        if action.name == "clear_all" and not self.keeper.changed and not self.keeper.can_put_back:
+            return "Nothing was chosen here yet."
         return why_not(
             action.name,
             self.flow,
@@ -344,10 +395,20 @@ class NewJobScreen(AppScreen):
         ]
         self.context.push_screen(Page("Dry run: nothing was sent", lines))
 
+    def do_clear_all(self) -> None:
+        """Discards the draft; a second time brings it back."""
+        self.keeper.discard()
+        self._kept_at = None
+        if self.keeper.can_put_back:
+            self.context.tell("The draft is discarded. D brings it back.")
+        self._begin()
+
     def do_back(self) -> None:
-        """Goes back; a started upload goes on."""
+        """Goes back; a started upload goes on, and a draft is kept."""
         if self.flow.job_id:
             self.context.tell("The upload goes on. The job is on the list.")
+        elif self.keeper.changed:
+            self.context.tell("The draft is kept: the form brings it back (n).")
         self._left = True
         self.context.pop_screen()
 

@@ -58,6 +58,7 @@ class DraftSubmission:
             and clears it.
         untouched: whether the draft is still the one that was given.
         usual_config: the config to take where the user's folder has none; empty for none.
+        found_config: the config that was taken without being chosen; empty for none.
         choices_here: how many configs were found in that folder.
         watchers: called whenever any of this changes.
     """
@@ -84,6 +85,7 @@ class DraftSubmission:
         self._searched = False
         self.untouched = True
         self.usual_config = ""
+        self.found_config = ""
         self.choices_here = 0
 
     def _changed(self) -> None:
@@ -177,10 +179,13 @@ class DraftSubmission:
         here = [path for path in paths if folder and Path(path).is_relative_to(folder)]
         self.choices_here = len(here)
         if here:
-            return here[0] if len(here) == 1 else None
-        if self.usual_config:
-            return self.usual_config
-        return paths[0] if len(paths) == 1 or (paths and demo) else None
+            found = here[0] if len(here) == 1 else ""
+        elif self.usual_config:
+            found = self.usual_config
+        else:
+            found = paths[0] if len(paths) == 1 or (paths and demo) else ""
+        self.found_config = found
+        return found or None
 
     def _refused(self, error: ControlError) -> None:
         """Puts an error's messages at the fields that they are about."""
@@ -427,7 +432,7 @@ def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbid
         return "" if flow.job_id else "Nothing is being uploaded."
     busy = flow.submitting or bool(flow.job_id)
     if busy and name in ("submit", "edit", "starter", "clear", "dry_run", "recommend", "search",
-                         "fix_delivery", "editor", "save_as"):  # fmt: skip
+                         "fix_delivery", "editor", "save_as", "clear_all"):  # fmt: skip
         return "The job is being started."
     if name == "submit":
         return _no_submit(flow, forbidden=forbidden)
