@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 from pathlib import Path
@@ -12,7 +14,11 @@ from typing import Any
 import pytest
 
 from tests.cli.shell import PROGRAM, Shell
+from tui.app.app import drawn_in_this_locale
+from tui.base.ascii_glyphs import ASCII_GLYPHS, GLYPHS, locale_is_plain
+from tui.base.columns import width_of
 from tui.cli.failures import explain
+from tui.settings import Settings, UiSettings
 
 NAME = "café ✓ 猫 😀"
 ENCODINGS = {
@@ -62,8 +68,90 @@ def done(shell: Shell) -> Any:
 def test_submit_succeeds_in_any_encoding(shell: Shell, encoding: str) -> None:
     output, _ = submit(shell, encoding=encoding)
     first, *files = output.splitlines()
-    assert "?" in first  # the tick
+    assert first.startswith("+ done") or " + done" in first  # the tick
     assert any(line.endswith(".safetensors") for line in files)
+
+
+def test_glyphs_become_ascii_ones_and_letters_a_question_mark() -> None:
+    text = "✓ done · ≤ $1 → café 猫 \udcff"
+    assert text.encode("ascii", GLYPHS) == b"+ done - < $1 > caf? ? ?"
+    assert text.encode("latin-1", GLYPHS).decode("latin-1") == "+ done · < $1 > café ? ?"
+    assert "… — “x”".encode("cp1252", GLYPHS).decode("cp1252") == "… — “x”"
+    for glyph, plain in ASCII_GLYPHS.items():
+        assert plain.isascii(), chr(glyph)
+        assert width_of(chr(glyph)) == len(plain) == 1, chr(glyph)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "plain"),
+    [
+        ({"LANG": "C"}, True),
+        ({"LC_ALL": "C", "LANG": "de_DE.UTF-8"}, True),
+        ({"LC_ALL": "POSIX"}, True),
+        ({"LANG": "de_DE.ISO-8859-1"}, True),
+        ({"LANG": "de_DE.utf8@euro"}, False),
+        ({"LANG": "C.UTF-8"}, False),
+        ({"LANG": "C", "LC_ALL": "C.UTF-8"}, False),
+        ({"LANG": "de_DE"}, False),
+        ({}, False),
+    ],
+)
+def test_a_locale_without_utf8_is_one_that_was_chosen(
+    chosen: dict[str, str], *, plain: bool
+) -> None:
+    assert locale_is_plain(chosen) is plain
+    ui = UiSettings(ascii=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("LANG", "LC_ALL", "LC_CTYPE"):
+            patch.delenv(name, raising=False)
+        for name, value in chosen.items():
+            patch.setenv(name, value)
+        assert drawn_in_this_locale(Settings(ui=ui)).ui.ascii is plain
+
+
+def on_terminal(shell: Shell, *arguments: str, **environ: str) -> str:
+    """What a command writes on a terminal."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments], env=shell.environ | environ, cwd=shell.root,
+        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+    )  # fmt: skip
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal ends on Linux
+        while piece := os.read(master, 4096):
+            shown += piece
+    os.close(master)
+    assert process.wait() == 0, shown
+    return shown.decode()
+
+
+def test_a_terminal_gets_colours_and_what_its_locale_has(shell: Shell, done: Any) -> None:
+    utf8 = {"LC_ALL": "C.UTF-8", "TERM": "xterm", "COLUMNS": "90"}
+    shown = on_terminal(shell, "jobs", **utf8)
+    assert "\x1b[32m✓ done" in shown
+    assert done["job_id"] in shown
+    assert "\x1b" not in on_terminal(shell, "jobs", **utf8, NO_COLOR="1")
+    assert "\x1b" not in on_terminal(shell, "jobs", "--color", "never", **utf8)
+    for line in (["jobs"], ["jobs", "state:done"]):  # the quick way and the ordinary one
+        shown = on_terminal(shell, *line, **utf8 | {"LC_ALL": "C"})
+        assert shown.isascii()
+        assert "\x1b[32m+ done" in shown
+    assert "\x1b[32m✓ done" in run(shell, "--color", "always", "jobs")[0]
+    assert "\x1b" not in run(shell, "jobs")[0]
+
+
+@pytest.mark.parametrize("line", [["jobs"], ["jobs", "state:done"], ["logs"], ["export"]])
+def test_a_reader_that_goes_away_is_no_failure(shell: Shell, done: Any, line: list[str]) -> None:
+    more = [done["job_id"]] if line[0] in ("logs", "export") else []
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does when it has its lines
+    finished = subprocess.run(
+        [*PROGRAM, *line, *more], env=shell.environ, stdin=subprocess.DEVNULL, stdout=writing,
+        stderr=subprocess.PIPE, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (finished.returncode, finished.stderr) == (0, b"")
 
 
 @each

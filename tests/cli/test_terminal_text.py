@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,7 +87,13 @@ def on_terminal(*arguments: str) -> bytes:
     return answer
 
 
-def test_no_command_prints_control_sequences_to_a_terminal(hostile_job: str) -> None:
+def test_no_command_prints_control_sequences_to_a_terminal(
+    hostile_job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coloured = on_terminal("jobs")  # the colours are ours
+    assert b"\x1b" in coloured
+    assert b"\x1b" not in re.sub(rb"\x1b\[3[1236]m([^\x1b]*)\x1b\[0m", rb"\1", coloured)
+    monkeypatch.setenv("NO_COLOR", "1")
     for arguments in (("jobs",), ("job", hostile_job), ("artifacts", hostile_job), ("transfers",)):
         done = tui(*arguments)
         assert "pwned" in done.stdout, arguments

@@ -39,6 +39,7 @@ from tui.app.terminal.saved_frame import save_frame
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import THEMES, AsciiFilter
+from tui.base.ascii_glyphs import locale_is_plain
 from tui.base.clock import utc_now
 from tui.base.json_types import JsonObject
 from tui.settings import Home, Settings, SettingsError, load_settings
@@ -109,7 +110,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.home = home
-        self.settings = settings
+        self.settings = drawn_in_this_locale(settings)
         self.sandbox = sandbox
         self.clock = clock
         self.reader = StoreReader(home.database)
@@ -121,7 +122,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.mouse_on = settings.ui.mouse
         self.frame_diff_on = settings.ui.frame_diff
         self.terminal_cells = TerminalCells()
-        self._ascii = AsciiFilter() if settings.ui.ascii else None
+        self._ascii = AsciiFilter() if self.settings.ui.ascii else None
         self._frame_saved = time.monotonic()
         self._welcomed = False
         self._ended_by = 0
@@ -290,7 +291,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
             return
         theme_before = self.settings.ui.theme
         cloud = replace(fresh.cloud, api_base=self.settings.cloud.api_base)
-        self.settings = replace(fresh, cloud=cloud)
+        self.settings = drawn_in_this_locale(replace(fresh, cloud=cloud))
         self.refresh_status()
         if fresh.ui.theme != theme_before and fresh.ui.theme in self.available_themes:
             self.theme = fresh.ui.theme
@@ -447,6 +448,13 @@ class SimpleTunerApp(FrameDiff, App[int]):
     def action_help_quit(self) -> None:
         """Tells how to leave: ctrl+c never loses anything."""
         self.tell("Press q to leave; jobs and transfers go on.")
+
+
+def drawn_in_this_locale(settings: Settings) -> Settings:
+    """The settings, with ASCII where the terminal's locale has nothing else (`LANG=C`)."""
+    if settings.ui.ascii or not locale_is_plain():
+        return settings
+    return replace(settings, ui=replace(settings.ui, ascii=True))
 
 
 def run(home: Home, settings: Settings, *, attach: Attach, sandbox: bool = False) -> int:

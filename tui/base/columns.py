@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Final
 
 _GAP: Final = "  "
@@ -42,7 +42,12 @@ def clip(text: str, width: int) -> str:
     return f"{''.join(kept)}…"
 
 
-def line_up(rows: Sequence[Sequence[str]], right: frozenset[int], columns: int | None) -> list[str]:
+def line_up(
+    rows: Sequence[Sequence[str]],
+    right: frozenset[int],
+    columns: int | None,
+    paint: Callable[[int, int, str], str] | None = None,
+) -> list[str]:
     """Lines with the cells of each column below each other.
 
     Args:
@@ -50,6 +55,7 @@ def line_up(rows: Sequence[Sequence[str]], right: frozenset[int], columns: int |
         right: numbers of the columns to align right.
         columns: width of the terminal, to which the widest columns are cut; None cuts nothing, and
             a cell beyond `WIDEST` widens its own row alone.
+        paint: colours a cell: its row, its column, and its text as wide as it is shown.
     """
     sizes = [[width_of(cell) for cell in row] for row in rows]
     widths = [max(row[number] for row in sizes) for number in range(len(rows[0]))]
@@ -60,13 +66,16 @@ def line_up(rows: Sequence[Sequence[str]], right: frozenset[int], columns: int |
         ]
     else:
         _shrink(widths, columns - len(_GAP) * (len(widths) - 1))
-    return [
-        _GAP.join(
+    lines = []
+    for at, row in enumerate(rows):
+        shown = [
             _cell(cell, width, right=number in right, cut=columns is not None)
             for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+        ]
+        if paint is not None:
+            shown = [paint(at, number, cell) for number, cell in enumerate(shown)]
+        lines.append(_GAP.join(shown).rstrip())
+    return lines
 
 
 def _shrink(widths: list[int], room: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tui.cli import context, exit_codes
 from tui.cli.failures import failed
-from tui.cli.output import say, say_json
+from tui.cli.output import TONES, harmless, say_drawn, say_json, toned
 
 if TYPE_CHECKING:
     from tui.api.base import CheckLevel, TypedDict
@@ -48,7 +48,9 @@ def doctor(options: argparse.Namespace) -> int:
     marks = _MARKS if _unicode() else _ASCII
     for line in lines:
         fix = f" → {line['advice']}" if line["advice"] else ""
-        say(f"{marks[line['level']]} {line['id']:<9} {line['message']}{fix}")
+        mark = toned(marks[line["level"]], TONES[line["level"]])
+        words = f"{line['id']:<9} {line['message']}{fix}"
+        say_drawn(f"{mark} {harmless(words)}")
     return exit_codes.FAILED if broken else exit_codes.FINE
 
 

@@ -19,6 +19,20 @@ _LONGEST_SOCKET = 100
 
 
 def run_fast_path(arguments: Sequence[str]) -> int | None:
+    """Print the answer of a command; see `_answer`.
+
+    Returns:
+        The exit status; None for other commands and unusual states.
+    """
+    try:
+        return _answer(arguments)
+    except BrokenPipeError:
+        from tui.cli.output import reader_has_gone
+
+        return reader_has_gone()
+
+
+def _answer(arguments: Sequence[str]) -> int | None:
     """Print the answer of a command.
 
     The commands are `jobs [--json] [-n N]`, `job ID [--json]`, `logs ID` and `artifacts ID
@@ -31,6 +45,11 @@ def run_fast_path(arguments: Sequence[str]) -> int | None:
     moved = os.environ.get("SIMPLETUNER_TUI_HOME", "").strip()
     base = os.path.abspath(os.path.expanduser(moved or "~/.simpletuner"))  # noqa: PTH100, PTH111
     root = base if moved else f"{base}/tui"
+    if sys.stdout.isatty():
+        from tui.base.ascii_glyphs import locale_is_plain
+
+        if locale_is_plain():
+            return None
     active, beside = False, ""
     text: str | None
     command = arguments[0]
@@ -58,7 +77,7 @@ def run_fast_path(arguments: Sequence[str]) -> int | None:
         sys.stdout.write(text)
         sys.stdout.flush()
         sys.stderr.write(beside)
-    except (BrokenPipeError, UnicodeError):
+    except UnicodeError:
         return None
     if active:
         _look_for_engine(f"{root}/engine.sock")

@@ -17,7 +17,7 @@ from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.job_page import job_lines, shown_loss
 from tui.cli.job_table import JobRow, job_table
-from tui.cli.output import say, say_json
+from tui.cli.output import say, say_drawn, say_json
 from tui.simpletuner.log.grammar import clean
 from tui.store.annotations import NONE
 from tui.store.filter import filter_problem, parse_filter
@@ -74,7 +74,7 @@ def _say_table(records: list[JobRecord], contacts: Contacts) -> None:
         for record, contact in heard
     )
     for line in job_table(rows):
-        say(line)
+        say_drawn(line)
 
 
 def job(options: argparse.Namespace) -> int:

@@ -44,6 +44,7 @@ class JobRow(NamedTuple):
 
 
 _HEADER = ["ID", "NAME", "MODEL", "STATE", "STEP", "LOSS", "COST", "CREATED"]
+_STATE = _HEADER.index("STATE")
 _RIGHT = frozenset({4, 5, 6})
 _MOST_MISSING = 60
 """Characters of the names of missing results in the list; `job` prints all."""
@@ -51,6 +52,8 @@ _MOST_MISSING = 60
 
 def job_table(rows: Iterable[JobRow]) -> list[str]:
     """Return the lines of the table, its header first."""
+    rows = list(rows)
+    tones = {(at, _STATE): tone_of(row.status, row.stage) for at, row in enumerate(rows, 1)}
     cells = [
         [
             row.job_id,
@@ -64,7 +67,14 @@ def job_table(rows: Iterable[JobRow]) -> list[str]:
         ]
         for row in rows
     ]
-    return table([_HEADER, *cells], right=_RIGHT)
+    return table([_HEADER, *cells], _RIGHT, tones)
+
+
+def tone_of(status: str, stage: str) -> str:
+    """The tone of a state: a done job is good only when its results have arrived."""
+    if in_doubt(JobStatus(status), stage):
+        return "warn"
+    return {"completed": "good", "failed": "bad", "running": "busy"}.get(status, "")
 
 
 def _state(status: JobStatus, stage: str, contact: LostContact | None) -> str:

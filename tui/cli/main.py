@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from tui.cli import exit_codes
 from tui.cli.arguments import JOB_HELP, Parser
-from tui.cli.output import forgive_streams
+from tui.cli.output import choose_colours, forgive_streams, reader_has_gone
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "app": ("tui.cli.open_app", "open_app"),
@@ -68,14 +67,14 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         options = build_parser().parse_args(arguments)
+        choose_colours(options.color)
         module, name = _COMMANDS[options.command or "app"]
         status = getattr(importlib.import_module(module), name)(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone: `… | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return exit_codes.FINE
+    except BrokenPipeError:
+        return reader_has_gone()
     except Exception as error:  # noqa: BLE001  printed as a message, its traceback kept in a file
         from tui.cli.failures import explain
 
@@ -104,10 +103,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="of the program, and of its engine"
     )
+    _add_color(parser, "auto")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def add(name: str, summary: str, *, json: bool = False) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary)
+        _add_color(command, argparse.SUPPRESS)
         if json:
             command.add_argument("--json", action="store_true", help="print JSON for scripts")
         return command
@@ -167,6 +168,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_engine(add)
     return parser
+
+
+def _add_color(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--color", choices=("auto", "always", "never"), default=default,
+        help="colours: on a terminal (auto; NO_COLOR is heeded), always or never",
+    )  # fmt: skip
 
 
 def _add_readings(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -6,21 +6,26 @@ import os
 import sys
 from io import TextIOWrapper
 
+from tui.base.ascii_glyphs import GLYPHS, locale_is_plain
 from tui.base.columns import line_up
+from tui.cli.exit_codes import FINE
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
+    from typing import Any, Final
 
 
 def forgive_streams() -> None:
-    """Have the standard streams replace letters that their encoding lacks, instead of failing.
+    """Have the standard streams replace letters that they cannot take, instead of failing.
 
-    A command whose work is done must not fail because a terminal or a pipe is not UTF-8.
+    A command whose work is done must not fail because a terminal or a pipe is not UTF-8. Glyphs
+    become ASCII ones; a terminal in a plain locale gets nothing else.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            plain = stream.isatty() and locale_is_plain()
+            stream.reconfigure(encoding="ascii" if plain else None, errors=GLYPHS)
 
 
 def say(text: str = "") -> None:
@@ -28,10 +33,24 @@ def say(text: str = "") -> None:
     sys.stdout.write(f"{harmless(text)}\n")
 
 
+def say_drawn(text: str) -> None:
+    """Print what was drawn here, colours included; what is in it has been made harmless."""
+    sys.stdout.write(f"{text}\n")
+
+
 def tell(text: str) -> None:
     """Print a message for a person on standard error."""
     sys.stderr.write(f"{harmless(text)}\n")
     sys.stderr.flush()
+
+
+def reader_has_gone() -> int:
+    """What a command ends with whose output nobody reads to its end, as in `… | head`: it is fine.
+
+    What is still in the stream goes nowhere, so that the interpreter does not stumble over it.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return FINE
 
 
 def harmless(text: str) -> str:
@@ -100,12 +119,54 @@ def _columns() -> int | None:
         return 80
 
 
-def table(rows: list[list[str]], right: frozenset[int] = frozenset()) -> list[str]:
+def table(
+    rows: list[list[str]],
+    right: frozenset[int] = frozenset(),
+    tones: Mapping[tuple[int, int], str] | None = None,
+) -> list[str]:
     """Columns lined up; on a terminal each line fits into it, elsewhere nothing is cut.
 
     Args:
         rows: cells, the header first.
         right: numbers of the columns to align right.
+        tones: `good`, `warn`, `bad` or `busy` of cells, by row and column.
     """
     cells = [[harmless(cell).replace("\n", "·") for cell in row] for row in rows]
-    return line_up(cells, right, _columns())
+    if not tones or not has_colours():
+        return line_up(cells, right, _columns())
+    return line_up(
+        cells, right, _columns(),
+        lambda row, column, text: toned(text, tones.get((row, column), "")),
+    )  # fmt: skip
+
+
+_SGR: Final = {"good": "32", "warn": "33", "bad": "31", "busy": "36"}
+"""The terminal's own colours: they are readable in its theme."""
+TONES: Final = {"ok": "good", "warn": "warn", "error": "bad"}
+"""By the level of a finding."""
+_wish: str = "auto"
+
+
+def choose_colours(wish: str) -> None:
+    """Follow `--color`: `always`, `never`, or `auto`, on a terminal without `NO_COLOR`."""
+    global _wish  # noqa: PLW0603  one for the process, as its streams are
+    _wish = wish
+    if wish == "never":
+        os.environ["NO_COLOR"] = "1"  # for the app
+    elif wish == "always":
+        os.environ.pop("NO_COLOR", None)
+
+
+def has_colours() -> bool:
+    """Whether standard output gets colours."""
+    if _wish != "auto":
+        return _wish == "always"
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb")
+    return not plain and sys.stdout.isatty()
+
+
+def toned(text: str, tone: str) -> str:
+    """A text in the colour of a tone, where there are colours; no meaning is in them alone."""
+    if tone not in _SGR or not has_colours():
+        return text
+    return f"\x1b[{_SGR[tone]}m{text}\x1b[0m"

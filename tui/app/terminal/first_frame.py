@@ -27,8 +27,8 @@ _state = {"painted": False, "taken_over": False}
 
 
 def terminal_kind() -> str:
-    """Returns what the colours of a saved frame depend on."""
-    names = ("TERM", "COLORTERM", "NO_COLOR", "TERM_PROGRAM")
+    """Returns what the colours and glyphs of a saved frame depend on."""
+    names = ("TERM", "COLORTERM", "NO_COLOR", "TERM_PROGRAM", "LC_ALL", "LC_CTYPE", "LANG")
     return "|".join(os.environ.get(name, "-") for name in names)
 
 

@@ -14,7 +14,8 @@ from rich.style import Style
 from textual.filter import LineFilter
 from textual.theme import Theme
 
-from tui.base.job_status import STATUS_ASCII, STATUS_GLYPHS, JobStatus
+from tui.base.ascii_glyphs import ASCII_GLYPHS
+from tui.base.job_status import JobStatus
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -186,18 +187,6 @@ def _rich(color: str) -> str:
 class AsciiFilter(LineFilter):
     """Replaces every glyph by an ASCII character of the same width, for terminals without UTF-8."""
 
-    _TABLE: Final = str.maketrans(
-        {
-            **{STATUS_GLYPHS[state]: STATUS_ASCII[state] for state in JobStatus},
-            "▸": ">", "◆": "*", "━": "=", "╸": "-", "╺": "-", "─": "-", "│": "|", "┃": "#",
-            "╭": "+", "╮": "+", "╰": "+", "╯": "+", "├": "+", "┤": "+", "┬": "+", "┴": "+",
-            "┼": "+", "┌": "+", "┐": "+", "└": "+", "┘": "+", "·": "-", "…": "~", "—": "-",
-            "–": "-", "“": '"', "”": '"', "’": "'", "▾": "v", "▴": "^", "→": ">", "←": "<",
-            "↑": "^", "↓": "v", "×": "x", "≤": "<", "≥": ">", "█": "#", "▌": "#", "▎": "|",
-            "▁": "_", "▔": "-", "▊": "#", "▀": "#", "▄": "#", "◐": "o", "◌": "~", "★": "*",
-        }
-    )  # fmt: skip
-
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
         """Translates the text of each segment."""
         return [
@@ -210,7 +199,7 @@ class AsciiFilter(LineFilter):
     def _plain(self, text: str) -> str:
         from rich.cells import cell_len
 
-        text = text.translate(self._TABLE)
+        text = text.translate(ASCII_GLYPHS)
         if text.isascii():
             return text
         return "".join(
