@@ -232,6 +232,8 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def leave_by(self, number: int) -> None:
         """Leaves as `q` does, because of a signal; called between any two steps of the program."""
+        if handover := sys.modules.get("tui.app.terminal.handover"):
+            handover.end_running()
         modes = first_frame.modes_before() or getattr(self._driver, "attrs_before", None)
         ending.end_by(number, modes, self._save_view)
         self._ended_by = number

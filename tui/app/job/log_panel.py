@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shlex
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.containers import Vertical
 from textual.css.query import NoMatches
 
@@ -19,6 +16,7 @@ from tui.app.job.tab_bar import TabStatus
 from tui.app.log.filter import step_of
 from tui.app.log.view import LogView
 from tui.app.terminal.control import copy_text
+from tui.app.terminal.handover import lend, pager_command, pipe
 from tui.app.terminal.text_lines import plain
 from tui.app.widgets.input_line import PromptLine
 from tui.base.formatting import plural, size
@@ -43,6 +41,7 @@ class LogPanel(Vertical):
         self.path = path
         self.view = LogView(path)
         self._name = name_hint
+        self._piped_to = "less -R"
 
     def compose(self) -> ComposeResult:
         """Yields the view; a prompt is mounted when it is needed."""
@@ -129,9 +128,9 @@ class LogPanel(Vertical):
         elif what == "save":
             await self._ask(PromptLine("save", "Save a copy as", f"~/{self._name}.log"))
         elif what == "pipe":
-            await self._ask(PromptLine("pipe", "Pipe what is shown to", "less -R"))
+            await self._ask(PromptLine("pipe", "Pipe what is shown to", self._piped_to))
         elif what == "pager":
-            self._run(f"{os.environ.get('PAGER') or 'less'} {shlex.quote(str(self.path))}")
+            self._open_pager()
         elif what == "copy":
             self._copy()
         elif what == "no hit" and query is None:
@@ -207,11 +206,36 @@ class LogPanel(Vertical):
 
     def _pipe(self, command: str) -> None:
         """Pipes the shown lines to a command that has the terminal meanwhile."""
+        self._piped_to = command
         document = self.view.document
-        if document.shown == "all" and not document.only_hits:
-            self._run(f"{command} < {shlex.quote(str(self.path))}")
+        try:
+            if document.shown != "all" or document.only_hits:
+                pipe(self.app, command, self._shown_text())
+            else:
+                with self.path.open("rb") as file:
+                    pipe(self.app, command, file)
+        except SuspendNotSupported:
+            self._cannot_lend()
+        except OSError as error:
+            self.context.tell(f"{self.path}: {error.strerror or error}.", level="error")
+
+    def _open_pager(self) -> None:
+        """Opens the log in the user's pager, where the view is."""
+        rows = self.view.window.rows()
+        offset = rows[0].line.offset if rows else 0
+        number = self.view.document.log.row_of(offset)
+        command = pager_command(self.path, offset, None if number is None else number + 1)
+        try:
+            ended = lend(self.app, command)
+        except SuspendNotSupported:
+            self._cannot_lend()
             return
-        self._run(command, self._shown_text())
+        if ended.is_failure:
+            said = ended.problem or f"{command[0]} ended with exit status {ended.status}"
+            self.context.tell(f"{said}.", "PAGER names the program.", "warning")
+
+    def _cannot_lend(self) -> None:
+        self.context.tell("This terminal cannot be lent to another program.", level="warning")
 
     def _shown_text(self) -> bytes:
         document = self.view.document
@@ -221,18 +245,3 @@ class LogPanel(Vertical):
             pieces += [document.log.raw(line) if line.cut else line.raw for line in lines]
             lines = document.lines.after(lines[-1].offset + 1, _AT_ONCE)
         return b"\n".join([*pieces, b""])
-
-    def _run(self, command: str, text: bytes | None = None) -> None:
-        from textual.app import SuspendNotSupported
-
-        try:
-            with self.app.suspend():
-                # A shell on purpose: the user typed (or set as $PAGER) a command line.
-                done = subprocess.run(command, shell=True, input=text, check=False)  # noqa: S602
-        except SuspendNotSupported:
-            self.context.tell("This terminal cannot be lent to another program.", level="warning")
-            return
-        self.context.do_redraw()
-        if done.returncode not in (0, 141):  # 141: the reader closed the pipe, as pagers do
-            self.context.tell(f"“{command}” ended with exit code {done.returncode}.",
-                             level="warning")  # fmt: skip

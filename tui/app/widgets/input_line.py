@@ -104,8 +104,8 @@ class PromptLine(Vertical):
         return f"{self._label} (regex)" if self.regex else f"{self._label} (ctrl+r: regex)"
 
     def on_mount(self) -> None:
-        """Gives the keys to the line."""
-        self.query_one(Input).focus()
+        """Gives the keys to the line, at once: more of them may have been typed already."""
+        self.screen.set_focus(self.query_one(Input))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Posts the answer."""

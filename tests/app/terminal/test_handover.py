@@ -1,0 +1,109 @@
+"""The log in other programs' hands: they get the terminal, their output is read, it comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.terminal.pseudo_terminal import Terminal
+from tests.app.world import fill, home_at
+from tests.support import eventually_sync
+from tui.app.terminal.handover import pager_command
+
+LOG = Path("/log")
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    home = home_at(tmp_path / "home")
+    fill(home, 3, running=0)
+    for number in range(3):
+        path = home.log_file(f"job{number:05d}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"line number {line}\n" for line in range(2_000)))
+    pager = tmp_path / "pager"
+    pager.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/asked"\nexit 3\n')
+    pager.chmod(0o755)
+    (tmp_path / "less").symlink_to(pager)
+    monkeypatch.setenv("PAGER", f"{tmp_path}/less -R")
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    terminal = Terminal(["app", str(home.root)])
+    yield terminal
+    terminal.close()
+
+
+def piped(app: Terminal, command: str) -> None:
+    app.send(b"|")
+    app.until("enter accept")  # the line has the keys
+    app.send(b"\x15")
+    app.until("shown to    ")
+    app.send(command.encode() + b"\r")
+
+
+def back(app: Terminal, keys: bytes) -> None:
+    app.screen.reset()
+    app.send(keys)
+    app.until("/ search")  # the line to type in has gone
+    app.until("line number 1999")
+
+
+def test_commands_and_the_pager_get_the_terminal_and_it_comes_back(
+    app: Terminal, tmp_path: Path
+) -> None:
+    app.until("engine: starting")
+    app.send(b"\r")
+    app.until("line number 1999")
+
+    piped(app, "grep -c 77; exit 4")
+    app.until("ended with exit status 4 · enter goes back")
+    assert b"\x1b[?1004l38\r\n" in app.raw
+    back(app, b"\r")
+
+    piped(app, "echo run $((7 * 6)); exec sleep 100")
+    app.until("run 42")
+    app.send(b"\x03")  # the command's, not the app's
+    app.until("enter goes back")
+    back(app, b"\x03\r")
+
+    app.send(b":")
+    app.until("commands")
+    app.send(b"pager\r")
+    app.until("less ended with exit status 3")
+    options, place, file = (tmp_path / "asked").read_text().split()
+    top = next(line for line in app.screen.display if "line number" in line)
+    text = Path(file).read_bytes()[int(place.strip("+P")) :]
+    assert (options, place[0], place[-1]) == ("-R", "+", "P")
+    assert text.split(b"\n")[0].decode() in top
+
+    piped(app, f"echo $$ > {tmp_path}/pid; exec sleep 100")
+    eventually_sync((tmp_path / "pid").exists)
+    os.kill(app.pid, signal.SIGTERM)
+    assert app.ended() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("pager", "line", "wanted"),
+    [
+        ("less -S", 8, ["less", "-S", "+700P", "/log"]),
+        ("/usr/bin/less", None, ["/usr/bin/less", "+700P", "/log"]),
+        ("vim -R", 8, ["vim", "-R", "+8", "/log"]),
+        ("more", None, ["more", "/log"]),
+        ("bat; rm -rf x", 8, ["bat;", "rm", "-rf", "x", "/log"]),
+        ("lnav", 8, ["lnav", "/log"]),
+    ],
+)
+def test_the_pager_is_started_where_the_view_is(
+    pager: str, line: int | None, wanted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGER", pager)
+    assert pager_command(LOG, 700, line) == wanted
+
+
+@pytest.mark.parametrize("pager", ["", "'open"])
+def test_without_a_usable_pager_there_is_one(pager: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGER", pager)
+    assert pager_command(LOG, 0, 1)[0] in ("less", "more")

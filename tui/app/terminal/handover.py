@@ -1,0 +1,148 @@
+"""Programs that have the terminal for a while: pagers and the user's own commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+_LINE_PAGERS: Final = ("more", "most", "vim", "vi", "nvim", "view", "nano")
+"""Programs that begin at a line by `+N file`."""
+_CLOSED_PIPE: Final = (141, -signal.SIGPIPE)
+"""The command had read enough."""
+_running: list[subprocess.Popen[bytes]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended.
+
+    Attributes:
+        status: its exit status; negative for a signal.
+        problem: why it did not run at all; empty when it did.
+    """
+
+    status: int = 0
+    problem: str = ""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the user has to be told."""
+        return bool(self.problem) or (self.status not in (0, *_CLOSED_PIPE))
+
+
+def pager_command(file: Path, offset: int, line: int | None) -> list[str]:
+    """Returns the command line of the user's pager, at a place of a file. No shell is involved.
+
+    Args:
+        file: the file.
+        offset: the byte at which the view begins.
+        line: its number, from 1; None when it is not known.
+    """
+    try:
+        command = shlex.split(os.environ.get("PAGER", ""))
+    except ValueError:  # an open quote
+        command = []
+    if not command:
+        command = ["less", "-R"] if shutil.which("less") else ["more"]
+    name = Path(command[0]).name
+    if name == "less":
+        command.append(f"+{offset}P")
+    elif name in _LINE_PAGERS and line is not None:
+        command.append(f"+{line}")
+    return [*command, str(file)]
+
+
+def lend(app: App[Any], command: Sequence[str]) -> Ended:
+    """Lets a program have the terminal until it ends.
+
+    Raises:
+        textual.app.SuspendNotSupported: this terminal cannot be lent.
+    """
+    with app.suspend():
+        return _run(command, None, None)
+
+
+def pipe(app: App[Any], command: str, source: IO[bytes] | bytes) -> Ended:
+    """Gives text to a command line, shows what it prints, and waits until the user has read it.
+
+    The command is the user's own, typed for this, so the user's own shell carries it out.
+
+    Args:
+        app: the app, which has the terminal again afterwards.
+        command: the command line.
+        source: a file or the text itself.
+
+    Raises:
+        textual.app.SuspendNotSupported: this terminal cannot be lent.
+    """
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    with app.suspend():
+        is_text = isinstance(source, bytes)
+        ended = _run(
+            [shell, "-c", command],
+            subprocess.PIPE if is_text else source,
+            source if isinstance(source, bytes) else None,
+        )
+        said = ended.problem or (
+            f"“{command}” ended with exit status {ended.status}" if ended.is_failure else command
+        )
+        _wait_for_enter(f"{said} · enter goes back")
+    return ended
+
+
+def end_running() -> None:
+    """Ends the program that has the terminal, if there is one: the app itself is being ended."""
+    for process in _running:
+        with contextlib.suppress(OSError):
+            process.terminate()
+
+
+def _run(command: Sequence[str], source: int | IO[bytes] | None, text: bytes | None) -> Ended:
+    with _ctrl_c_is_the_program_s():
+        try:
+            process = subprocess.Popen(command, stdin=source)  # noqa: S603  the user's own
+        except OSError as error:
+            return Ended(problem=f"{command[0]} cannot be run: {error.strerror or error}")
+        _running.append(process)
+        try:
+            process.communicate(text)
+        finally:
+            _running.remove(process)
+    return Ended(process.returncode)
+
+
+@contextlib.contextmanager
+def _ctrl_c_is_the_program_s() -> Iterator[None]:
+    """While another program has the keys, ctrl+c is meant for it alone.
+
+    Not ignored: a program that is started would inherit that.
+    """
+    numbers = (signal.SIGINT, signal.SIGQUIT)
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _wait_for_enter(words: str) -> None:
+    stream = sys.__stdout__
+    with contextlib.suppress(OSError, ValueError), _ctrl_c_is_the_program_s():
+        if stream is not None:
+            stream.write(f"\n\x1b[7m {words} \x1b[0m ")
+            stream.flush()
+        while (key := os.read(0, 1024)) and b"\n" not in key:
+            continue
