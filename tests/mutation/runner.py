@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -89,7 +90,10 @@ def run(
             try:
                 told = end.recv()
             except EOFError:
-                open_ends.pop(end).join()
+                process = open_ends.pop(end)
+                process.join()
+                if process.exitcode:
+                    raise RuntimeError("a run ended early: its error is above") from None
                 continue
             if isinstance(told, Outcome):
                 done(told)
@@ -105,11 +109,12 @@ def _collect(
     os.environ["SIMPLETUNER_TUI_TESTS"] = "fast"
     _be_quiet()
     import pytest
-    from hypothesis import Phase, settings
 
     class Plugin:
         @pytest.hookimpl(trylast=True)
         def pytest_configure(self) -> None:
+            from hypothesis import Phase, settings  # not earlier: pytest rewrites it
+
             # A failure is enough: to search for its smallest example would take minutes.
             phases = [Phase.explicit, Phase.generate]
             settings.register_profile("mutants", settings.get_profile("fast"), phases=phases)
@@ -117,8 +122,12 @@ def _collect(
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtestloop(self, session: pytest.Session) -> bool:
-            for path in () if session.testsfailed else tests:
-                _try_all(session, path, tests[path], mutants[path], out)
+            try:
+                for path in () if session.testsfailed else tests:
+                    _try_all(session, path, tests[path], mutants[path], out)
+            except BaseException:
+                traceback.print_exc(file=sys.__stderr__)
+                os._exit(1)
             return True
 
     every = dict.fromkeys(test for some in tests.values() for test in some)
@@ -145,6 +154,7 @@ def _try_all(
             sys.settrace(None)
             if not passed:
                 print(f"fails without any fault: {item.nodeid}", file=sys.__stderr__)
+                tell.send(None)
                 return
             known.append((time.monotonic() - began, frozenset(lines)))
         tell.send((known, sorted(sys.modules)))
@@ -166,12 +176,12 @@ def _try_all(
         chosen = [one for one in measured if one.lines & lines]
         by = ""
         for _ in range(2):  # what fails by chance is tried again
-            by = _noticed(session, module_name(path), source, mutant, chosen or measured)
-            again = [one.item for one in measured if one.item.nodeid == by]
-            if not again or _forked(
-                lambda tell, items=again: tell.send(_passes(session, items)), 300.0
-            ):
+            by = _noticed(session, module_name(path), source, mutant.source, chosen or measured)
+            again = [one for one in measured if one.item.nodeid == by]
+            if not again or not _fails_without(session, path, source, mutant, again):
                 break
+        else:
+            by = ""
         out.send(Outcome(mutant, by, len(chosen)))
 
 
@@ -196,11 +206,11 @@ def _noticed(
 
 
 def _fails_without(
-    session: Any, module: str, source: str, mutant: Mutant, tests: Sequence[_Test]
+    session: Any, path: str, source: str, mutant: Mutant, tests: Sequence[_Test]
 ) -> bool:
     """Whether a test that noticed a mutant fails without it as well, by chance or by our doing."""
     whole = not swaps(source, mutant.source)
-    return bool(_noticed(session, module, source, source, tests, whole=whole))
+    return bool(_noticed(session, module_name(path), source, source, tests, whole=whole))
 
 
 def _execute(module: str, source: str) -> None:
@@ -228,7 +238,11 @@ def _passes(session: Any, items: Sequence[Any]) -> bool:
 
 
 def _forked(task: Callable[[Connection], None], seconds: float) -> Any:
-    """What a task sends from a fork of this process; None if it ends without, or takes too long."""
+    """What a task sends from a fork of this process; None if it takes too long.
+
+    Raises:
+        EOFError: it ends without a word.
+    """
     ours, theirs = _FORK.Pipe(duplex=False)
     child = os.fork()
     if not child:
@@ -236,13 +250,14 @@ def _forked(task: Callable[[Connection], None], seconds: float) -> Any:
             os.setsid()
             ours.close()
             task(theirs)
+        except Exception:
+            traceback.print_exc(file=sys.__stderr__)
         finally:
             os._exit(0)
     theirs.close()
     told = None
     if wait([ours], timeout=seconds):
-        with suppress(EOFError):
-            told = ours.recv()
+        told = ours.recv()
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
