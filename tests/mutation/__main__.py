@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,10 @@ HERE: Final = Path(__file__).parent
 EACH: Final = 12
 """Mutants of each module in a sample."""
 LEAST_SCORE: Final = 0.85
+_SCORES_HEAD: Final = """\
+# What the tests noticed of samples of mutants that nobody had seen when the tests were written.
+# Written by `python -m tests release mutants --seed WORD --record`.
+"""
 
 
 @dataclass(slots=True)
@@ -131,6 +136,30 @@ def try_all(
     return list(rows.values())
 
 
+def record(rows: Sequence[Row], seed: str) -> None:
+    """Write the rows into `scores.toml`, in the place of earlier ones of their modules."""
+    file = HERE / "scores.toml"
+    known = tomllib.loads(file.read_text()) if file.exists() else {}
+    today = datetime.now(UTC).date()
+    for row in rows:
+        known[row.path] = {
+            "date": today, "seed": seed, "sampled": row.all, "killed": row.killed,
+            "survived": len(row.survivors), "equivalent": row.equivalent,
+            "percent": round(100 * score([row])),
+        }  # fmt: skip
+    lines = [_SCORES_HEAD]
+    for path in modules():
+        if path in known:
+            values = known[path].items()
+            lines.append(f'["{path}"]')
+            lines += [
+                f'{name} = "{one}"' if isinstance(one, str) else f"{name} = {one}"
+                for name, one in values
+            ]
+            lines.append("")
+    file.write_text("\n".join(lines))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Test the mutants; the exit status is 1 when too many survive."""
     parser = argparse.ArgumentParser(prog="python -m tests release mutants")
@@ -139,6 +168,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--all", action="store_true", help="every mutant, not a sample")
     parser.add_argument("--seed", default="", help="any word: another one takes another sample")
     parser.add_argument("--guards", action="store_true", help="remove the guards of guards.toml")
+    parser.add_argument("--record", action="store_true", help="keep the figures in scores.toml")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
     options = parser.parse_args(arguments)
     if options.guards:
@@ -155,6 +185,8 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("no such module in tests/mutation/modules.toml")
     done = try_all(tests, faults, rows, options.jobs)
     print(text(done))
+    if options.record and not options.guards:
+        record(done, options.seed)
     return 0 if score(done) >= (1.0 if options.guards else LEAST_SCORE) else 1
 
 
