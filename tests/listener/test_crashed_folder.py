@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tui.listener.storage.folder import Folder, StoredObject
+from tui.listener.storage.errors import S3Error
+from tui.listener.storage.folder import INCOMING, Folder, StoredObject, share_objects
 
 
 def opened(root: Path) -> Folder:
@@ -78,3 +80,96 @@ def test_a_file_that_changed_before_it_is_read_is_not_sent(tmp_path: Path, secon
     os.utime(path, ns=(time, time))
     with pytest.raises(FileNotFoundError):
         folder.open(stored)
+
+
+def test_objects_come_in_the_order_of_their_keys_and_are_counted(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    for key in ("b", "a/é", "a/z"):
+        deliver(folder, key, key.encode())
+    assert [stored.key for stored in folder.objects()] == ["a/z", "a/é", "b"]
+    assert folder.used_bytes() == 8
+    deliver(folder, "b", b"longer")
+    assert folder.used_bytes() == 13
+    assert [stored.size for stored in folder.objects()] == [3, 4, 6]
+    assert folder.find("never") is None
+    stored = folder.find("b")
+    assert stored is not None
+    descriptor, begin = folder.open(stored)
+    assert os.read(descriptor, 9) == b"longer"
+    os.close(descriptor)
+    assert begin == 0
+
+
+def test_a_folder_or_a_file_in_the_way_is_told_and_nothing_behind_a_link_is_removed(
+    tmp_path: Path,
+) -> None:
+    folder = opened(tmp_path)
+    deliver(folder, "a/b", b"data")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "c").write_bytes(b"not ours")
+    (folder.base / "link").symlink_to(outside)
+    for key, words in (("a", "folder of that name"), ("a/b/c", "is a file"), ("link/c", "a file")):
+        with pytest.raises(S3Error, match=words):
+            folder.check_place(key)
+    folder.check_place("a/b")
+    folder.check_place("a/new/one")
+    for key in ("link/c", "a/b/c"):
+        with pytest.raises(S3Error, match="is a file"):
+            folder.remove(key)
+    assert (outside / "c").exists()
+    (folder.base / "stranger").write_bytes(b"not delivered")
+    folder.remove("stranger")
+    assert (folder.base / "stranger").exists()
+    folder.remove("a/b")
+    assert not (folder.base / "a").exists()
+    assert folder.base.exists()
+    folder.remove("a/b")  # a client may repeat it
+
+
+def test_a_delivered_file_that_a_link_replaced_is_not_ours(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    deliver(folder, "a/b", b"data")
+    (folder.base / "a").rename(folder.base / "moved")
+    (folder.base / "a").symlink_to(folder.base / "moved")
+    assert folder.find("a/b") is None
+    assert folder.used_bytes() == 0
+
+
+def test_objects_below_a_prefix_are_shared_once(tmp_path: Path) -> None:
+    source, target = opened(tmp_path), Folder(tmp_path, "job-2")
+    target.load()
+    for key in ("in/a", "in/b", "out/c"):
+        deliver(source, key, key.encode())
+    assert share_objects(source, target, "in/") == 2
+    assert [stored.key for stored in target.objects()] == ["in/a", "in/b"]
+    assert target.path_of("in/a").samefile(source.path_of("in/a"))
+    deliver(target, "in/a", b"another")
+    assert share_objects(source, target, "in/") == 2
+    assert target.path_of("in/a").read_bytes() == b"another"
+    assert share_objects(source, target, "none/") == 0
+
+
+def test_records_that_are_cut_off_or_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    for key in ("a/.b", "c", "d", "e"):
+        deliver(folder, key, b"data")
+    records = {json.loads(path.read_text())["key"]: path for path in folder._records.iterdir()}
+    earlier = json.loads(records["a/.b"].read_text())
+    earlier.pop("stored")
+    place = folder.base / "a" / "_.b"
+    folder.path_of("a/.b").rename(place)
+    records["a/.b"].write_text(json.dumps(earlier))
+    records["c"].write_text(records["c"].read_text()[:-9])
+    records["d"].write_text("[]")
+    records["e"].write_text(json.dumps(json.loads(records["e"].read_text()) | {"stored": "../e"}))
+    again = opened(tmp_path)
+    assert [stored.key for stored in again.objects()] == ["a/.b"]
+    assert again.path_of("a/.b") == place
+
+
+def test_no_job_has_the_name_of_the_folder_of_half_bodies(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cannot be called"):
+        Folder(tmp_path, f"{INCOMING}/job")
+    assert Folder(tmp_path, f"job/{INCOMING}").base == tmp_path / "job" / INCOMING
+    assert Folder(tmp_path, "a").work != Folder(tmp_path, "b").work
