@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tui.listener.storage.checksums import crc64nvme
-from tui.listener.storage.completion import assemble
+from tui.listener.storage.completion import _check_size, _object_checksum, assemble
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.intake import ReceivedBody
 from tui.listener.storage.multipart import DATA, Upload, Uploads, stale_before
@@ -150,6 +155,8 @@ def test_any_choice_of_parts_becomes_one_file(tmp_path: Path, numbers: tuple[int
     whole = assemble(upload, [upload.parts[number] for number in numbers])
     data = b"".join(parts[number] for number in numbers)
     assert whole.path.read_bytes() == data
+    in_place = numbers in ((1, 2, 3), (1, 2))  # nothing is copied
+    assert whole.path.name == (DATA if in_place else "whole")
     assert (whole.size, whole.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert whole.checksum is None
 
@@ -195,3 +202,59 @@ async def test_a_sealed_upload_waits_for_its_writes_and_takes_no_more(tmp_path: 
         assert upload.is_busy
     upload.reopen()
     upload.check_open()
+
+
+def asking(most: int = 100, **headers: str) -> Any:
+    """A request, as far as sizes and checksums are compared with it."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    limits = SimpleNamespace(max_object_bytes=most)
+    return SimpleNamespace(
+        context=SimpleNamespace(limits=limits), signed=SimpleNamespace(header=named.get)
+    )
+
+
+def code_of(call: Callable[..., object], *args: object) -> str:
+    try:
+        call(*args)
+    except S3Error as error:
+        return error.code
+    return ""
+
+
+def test_an_object_has_the_size_that_was_announced_and_no_more_than_allowed(
+    tmp_path: Path,
+) -> None:
+    upload = create(opened(tmp_path))
+    send(upload, 1, b"a" * 60)
+    send(upload, 2, b"b" * 40)
+    parts = [upload.parts[number] for number in (1, 2)]
+    assert code_of(_check_size, asking(100), parts) == ""
+    assert code_of(_check_size, asking(99), parts) == "EntityTooLarge"
+    for size, code in (("100", ""), ("99", "InvalidRequest"), ("101", "InvalidRequest")):
+        assert code_of(_check_size, asking(x_amz_mp_object_size=size), parts) == code
+
+
+def test_the_checksum_of_the_whole_is_that_of_the_parts_or_of_all_bytes(tmp_path: Path) -> None:
+    upload = create(opened(tmp_path))
+    digests = [hashlib.sha256(data).digest() for data in (b"one", b"two")]
+    for number, data in ((1, b"one"), (2, b"two")):
+        send(upload, number, data)
+        coded = base64.b64encode(digests[number - 1]).decode()
+        upload.parts[number] = replace(upload.parts[number], checksums={"sha256": coded})
+    parts = [upload.parts[number] for number in (1, 2)]
+    whole = assemble(upload, parts)
+    composite = base64.b64encode(hashlib.sha256(b"".join(digests)).digest()).decode()
+    assert _object_checksum(asking(), upload, parts, whole) == {"sha256": f"{composite}-2"}
+    for sent, code in (
+        (composite, ""), (f" {composite}-2 ", ""), ("A" + composite[1:], "BadDigest"),
+        ("~" + composite[1:], "BadDigest"),
+    ):  # fmt: skip
+        request = asking(x_amz_checksum_sha256=sent)
+        assert code_of(_object_checksum, request, upload, parts, whole) == code
+    upload.checksum_type = "FULL_OBJECT"
+    whole = assemble(upload, parts)
+    full = base64.b64encode(hashlib.sha256(b"onetwo").digest()).decode()
+    assert _object_checksum(asking(), upload, parts, whole) == {"sha256": full}
+    upload.checksum_algorithm = None
+    assert assemble(upload, parts).checksum is None
+    assert _object_checksum(asking(), upload, parts, whole) == {}

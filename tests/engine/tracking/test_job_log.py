@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -148,6 +150,85 @@ def test_a_log_truncated_from_outside_grows_back(tmp_path: Path) -> None:
     recorder.writer.close()
     assert log.read_bytes() == text.encode()
     assert steps(tmp_path) == list(range(1, 31))
+
+
+def test_only_what_is_new_is_told_and_an_end_once(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    job_log = JobLog(log, {})
+    assert job_log.merge(None, NOW, final=False) is None
+    facts = job_log.merge(bars(3)[:-1] + "\nunfinished", NOW, final=False)
+    assert facts is not None
+    assert (facts.size, facts.replaced) == (log.stat().st_size, False)
+    assert job_log.merge(bars(3)[:-1] + "\nunfinished", NOW, final=False) is None
+    assert job_log.merge("", NOW, final=True) is not None
+    assert job_log.merge(None, NOW, final=True) is None
+    assert log.stat().st_mode & 0o777 == 0o600
+    again = JobLog(log, facts.notes)
+    assert again.merge(None, NOW, final=False) is None
+    assert again.health.dump() == facts.notes["health"]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_file_of_other_bytes_than_noted_is_parsed_again_once(
+    tmp_path: Path, *, changed: bool
+) -> None:
+    log = tmp_path / "x.log"
+    facts = JobLog(log, {}).merge(bars(9), NOW, final=False)
+    assert facts is not None
+    if changed:
+        log.write_bytes(log.read_bytes().replace(b"step_loss=0.143", b"step_loss=0.999"))
+    job_log = JobLog(log, facts.notes)
+    again = job_log.merge(log.read_bytes().decode() + bars(3, 10), NOW, final=False)
+    assert again is not None
+    assert again.replaced is changed
+    steps_of = [point.step for point in again.update.metrics if point.name == "loss"]
+    assert steps_of[0] == (1 if changed else 9)
+    assert again.best_step is not None
+    log.write_bytes(log.read_bytes().replace(b"step_loss=0.2", b"step_loss=0.8"))
+    assert job_log.merge(None, NOW, final=False) is None  # its own reading is looked at once
+
+
+def test_a_replaced_log_is_private_and_starts_its_figures_anew(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    job_log = JobLog(log, {})
+    assert former_logs(log) == []
+    first = job_log.merge(bars(20), NOW, final=False)
+    second = job_log.merge(bars(40, start=500), NOW, final=False)
+    assert first is not None
+    assert second is not None
+    assert (first.replaced, second.replaced) == (False, True)
+    assert second.best_step is not None
+    assert second.best_step >= 500
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert not log.with_suffix(".new").exists()
+    assert [path.name for path in former_logs(log)] == ["x.before-rewrite-1.log"]
+    for notes in (second.notes, {**second.notes, "health": {}}):
+        kept = JobLog(log, notes).merge(bars(40, start=500) + bars(1, 540), NOW, final=False)
+        assert kept is None or not kept.replaced
+
+
+def test_a_disk_that_is_full_leaves_no_half_line(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    job_log = JobLog(log, {})
+    text = bars(40)
+    job_log.merge(text[:1000], NOW, final=False)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, hard))
+    try:
+        with pytest.raises(LogWriteError):
+            job_log.merge(text, NOW, final=False)
+        assert log.read_bytes() == text[:1000].encode()
+        with pytest.raises(LogWriteError):
+            job_log.merge("another" + text, NOW, final=False)
+        assert log.read_bytes() == text[:1000].encode()
+        assert [path.name for path in tmp_path.iterdir()] == ["x.log"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    facts = job_log.merge(text, NOW, final=False)
+    assert facts is not None
+    assert log.read_bytes() == text.encode()
 
 
 def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
