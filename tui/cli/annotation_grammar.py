@@ -65,6 +65,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     dismiss = add("dismiss", "Put warnings of a run away, for as long as it runs.", json=True)
     dismiss.add_argument("id", help=JOB_HELP)
     dismiss.add_argument(
-        "kinds", nargs="*", type=_kind, default=[], metavar="WARNING", help=f"{', '.join(_KINDS)}; all without"
+        "kinds", nargs="*", type=_kind, default=[], metavar="WARNING",
+        help=f"{', '.join(_KINDS)}; all without",
     )  # fmt: skip
     add("unpin", "No longer have it stand first.", json=True).add_argument("id", help=JOB_HELP)
