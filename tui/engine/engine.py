@@ -44,6 +44,7 @@ from tui.engine.listener.webhook_events import WebhookEvents
 from tui.engine.listener.webhook_probes import WebhookProbes
 from tui.engine.listener.webhook_secrets import AccountWebhookSecrets
 from tui.engine.listener.webhook_tests import WebhookTests
+from tui.engine.notices.service import RunNotices
 from tui.engine.results.collector import Collector
 from tui.engine.results.locations import ResultLocations
 from tui.engine.runtime.event_bus import EventBus
@@ -317,6 +318,15 @@ class Engine:
 
     def _add_diagnostics(self) -> None:
         """Create the services that look at the network, the deliveries and a first start."""
+        self._run_notices = RunNotices(
+            bus=self.bus,
+            live=self.live,
+            reader=self.reader,
+            recorder=self.recorder,
+            tasks=self._tasks,
+            writer=self._writer,
+            now=utc_now,
+        )
         self.network = NetworkCheck(
             self.clients, self.live, self._writer, self.bus, self._proxy_password
         )
@@ -389,6 +399,7 @@ class Engine:
         await self.listening.start(parts)
         self._take_up()
         self._spending_watch.start()
+        self._run_notices.start()
         self.queue.start()
         self.sweeps.queue.start()
         self._staging_watch.start()
@@ -468,6 +479,7 @@ class Engine:
         """Stop everything; what was under way is taken up at the next start."""
         await self._settings_watch.aclose()
         await self._spending_watch.aclose()
+        await self._run_notices.aclose()
         await self.queue.aclose()
         await self.sweeps.queue.aclose()
         await self._staging_watch.aclose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ Reader = Callable[[Any], Any]
 _ON: Final = ("true", "on", "yes", "1")
 _OFF: Final = ("false", "off", "no", "0")
 _LONGEST: Final = 2000
+_MOST_WORDS: Final = 50
 
 
 def setting_named(name: str) -> Setting:
@@ -164,7 +166,24 @@ def _theme(value: Any) -> str:
     return text
 
 
+def _command(value: Any) -> tuple[str, ...]:
+    """A program and its arguments: words as a shell divides them, or a list."""
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError:
+        raise FieldError("has an open quote") from None
+    if not isinstance(words, list | tuple) or len(words) > _MOST_WORDS:
+        raise FieldError("must be a program and its arguments")
+    for word in words:
+        if not isinstance(word, str) or len(word) > _LONGEST or not word.isprintable():
+            raise FieldError("must be a program and its arguments")
+    if words and not words[0]:
+        raise FieldError("must begin with a program")
+    return tuple(words)
+
+
 KINDS: Final[Mapping[str, Reader]] = {
+    "command": _command,
     "ca_bundle": text_fields.read_ca_bundle,
     "folder": listener_values.read_folder,
     "hardware": _hardware,

@@ -288,6 +288,13 @@ class NoticesSettings:
     title: bool = field(
         default=True, metadata=about("whether the terminal's title says how far a run is")
     )
+    command: tuple[str, ...] = field(
+        default=(),
+        metadata=about(
+            "program and arguments that are run for each of them, without a shell",
+            kind="command",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What reaches the user of a run when no screen does."""
