@@ -7,13 +7,16 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from PIL import Image
 
 from tui.base.collection import paused
+from tui.engine.submission.prepare import Preparer
 from tui.simpletuner.config.load import load_config
-from tui.simpletuner.datasets.scan import scan
+from tui.simpletuner.datasets.scan import ScanMemory, scan
 from tui.simpletuner.staging.build import build_manifest
 
 
@@ -53,11 +56,14 @@ def test_a_scan_and_a_build_collect_nothing(tmp_path: Path) -> None:
         built = build_manifest(config, report)
         staged = len(seen)
         seen.clear()
+        Preparer._scan(cast("Preparer", SimpleNamespace(_scans=ScanMemory())), config)
+        prepared = len(seen)
+        seen.clear()
         _ = [{number} for number in range(100)]
         after = len(seen)
     assert built.manifest.images == 20
     assert after > 50, "collections go on"
-    assert max(scanned, staged) < 30, "but for the calls' own beginnings and ends"
+    assert max(scanned, staged, prepared) < 30, "but for the calls' own beginnings and ends"
 
 
 def test_blocks_overlap_and_failures_end_them() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from tui.base.collection import paused
 from tui.base.errors import RefusedError
 from tui.base.formatting import duration
 from tui.base.hosts import is_loopback
@@ -423,6 +424,7 @@ class Preparer:
         config = load_config(path, roots=self.config_roots(draft.cwd))
         return with_options(config, draft.option_changes)
 
+    @paused()
     def _scan(self, config: TrainingConfig) -> DataReport:
         """Scan a config's datasets. Blocking, and so is what is derived from all files."""
         report = scan(config, memory=self._scans)
