@@ -299,5 +299,22 @@ def test_a_value_that_is_the_default_is_put_by_leaving_the_option_out(
 
 @pytest.mark.parametrize("name", ["output_dir", "no_such_option"])
 def test_a_change_that_a_draft_cannot_make_is_not_offered_in_part(name: str) -> None:
-    finding = Check("option", "error", "x", "y", {"lora_rank": 16, name: True})
-    assert describe_checks([finding])[0]["changes"] == {}
+    finding = Check("option", "error", "x", "y.", {"lora_rank": 16, name: True, "old": None})
+    (described,) = describe_checks([finding])
+    assert described["changes"] == {}
+    assert described["advice"] == (
+        f'y. Write into the config: "lora_rank": 16, "{name}": true, and take out old.'
+    )
+
+
+def test_each_change_of_a_finding_is_made_by_a_key_or_said_in_words(tmp_path: Path) -> None:
+    """Misspelt names of all options, those with an override and those without one."""
+    wrong = {f"{name}x": 7 for name in option_facts().options}
+    found = [c for c in findings(load(tmp_path, **wrong)) if c.changes]
+    said = 0
+    for check, described in zip(found, describe_checks(found), strict=True):
+        if not described["changes"]:
+            (name,) = [name for name, value in check.changes.items() if value is not None]
+            assert f'"{name}": 7, and take out {name}x.' in described["advice"]
+            said += 1
+    assert said > 100

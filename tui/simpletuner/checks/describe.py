@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
+from tui.base.columns import clip
 from tui.simpletuner.checks.buckets import aspect_buckets, samples_per_step
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.overrides import OVERRIDES, can_override
@@ -14,6 +16,8 @@ from tui.simpletuner.config.values import as_text
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
 from tui.simpletuner.facts.options import option_facts
 from tui.simpletuner.request.delivery import clean_repo_id
+
+_MOST_SHOWN: Final = 100
 
 
 def describe_config(config: TrainingConfig) -> dict[str, Any]:
@@ -52,18 +56,36 @@ def describe_datasets(config: TrainingConfig, report: DataReport | None) -> list
 
 
 def describe_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
-    """The results of the checks."""
+    """The results of the checks.
+
+    The advice of one whose changes no draft can make says what to write into the config.
+    """
     return [
         {
             "id": check.id,
             "level": check.level,
             "message": check.message,
-            "advice": check.advice,
-            "changes": _overridable(check.changes),
+            "advice": check.advice if changes else _with_edits(check),
+            "changes": changes,
             "release": check.release,
         }
         for check in checks
+        for changes in [_overridable(check.changes)]
     ]
+
+
+def _with_edits(check: Check) -> str:
+    """The advice, with the lines of the config that put the changes into effect."""
+    if not check.changes or check.level == "ok":
+        return check.advice
+    gone = [name for name, value in check.changes.items() if value is None]
+    lines = [
+        f'"{name}": {clip(json.dumps(value, ensure_ascii=False), _MOST_SHOWN)}'
+        for name, value in check.changes.items()
+        if value is not None
+    ]
+    removed = f", and take out {', '.join(gone)}" if gone else ""
+    return f"{check.advice} Write into the config: {', '.join(lines)}{removed}.".strip()
 
 
 def _overridable(changes: Mapping[str, Any]) -> dict[str, Any]:
