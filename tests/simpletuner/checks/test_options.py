@@ -309,7 +309,7 @@ def test_a_change_that_a_draft_cannot_make_is_not_offered_in_part(name: str) -> 
 
 def test_each_change_of_a_finding_is_made_by_a_key_or_said_in_words(tmp_path: Path) -> None:
     """Misspelt names of all options, those with an override and those without one."""
-    wrong = {f"{name}x": 7 for name in option_facts().options}
+    wrong: dict[str, Any] = {f"{name}x": 7 for name in option_facts().options}
     found = [c for c in findings(load(tmp_path, **wrong)) if c.changes]
     said = 0
     for check, described in zip(found, describe_checks(found), strict=True):

@@ -14,6 +14,8 @@ from tui.simpletuner.request.container import UPLOAD_ROOT
 ZIP = {"id": "a", "type": "huggingface", "dataset_name": "imagefolder",
        "data_files": "https://x.example/a.zip"}  # fmt: skip
 CONFIG = {"id": "a", "type": "huggingface", "dataset_name": "me/a", "dataset_config": "b"}
+STAGED = {"id": "a", "type": "aws", "aws_data_prefix": "jobs/1/a/",
+          "aws_session_token": "(the session token of that key)"}  # fmt: skip
 PACKED = {"id": "a", "type": "local", "instance_data_dir": f"{UPLOAD_ROOT}/a"}
 OLD_OPTION = json.dumps({"--enable_group_offload": True})
 
@@ -46,6 +48,11 @@ def job(
             job(CONFIG, log="ValueError: Config name is missing. Please pick one among"),
             ("knows_dataset_config", False, "said"),
         ),
+        (job(STAGED, step=1), ("aws_prefix_respected", True, "proved")),
+        (
+            job(STAGED, log="An error occurred (AccessDenied) when calling the ListObjectsV2"),
+            ("aws_prefix_respected", False, "said"),
+        ),
         (
             job(log="error: unrecognized arguments: --dynamo_wrapper=x --other"),
             ("options", "4.8.0", "said"),
@@ -71,6 +78,10 @@ def test_a_job_shows_a_trait(ended: EndedJob, expected: tuple[str, Any, str]) ->
         job({**ZIP, "dataset_name": "me/a"}, step=1),  # it has files of its own
         job(CONFIG, step=1),  # a repository may have a default
         job(CONFIG, log="doesn't contain any data files"),
+        job({**STAGED, "aws_session_token": "another's"}, step=1),  # it may open the whole bucket
+        job({**STAGED, "aws_session_token": None}, step=1),  # this machine's, or lasting keys
+        job(STAGED, ZIP, step=1),
+        job(STAGED, log="An error occurred (AccessDenied) when calling the PutObject operation"),
         job(step=1, files=("r/checkpoint-5/pytorch_lora_weights.safetensors",)),
         job(log="unrecognized arguments: --no_option_at_all"),
         job(step=4, log="unrecognized arguments: --dynamo_wrapper"),  # of a tool beside it
@@ -99,6 +110,8 @@ def test_a_profile_has_what_was_shown_and_no_more() -> None:
     assert (profile.name, profile.source) == ("unknown", "observed")
     assert profile.knows_data_files is True
     assert (profile.knows_dataset_config, profile.aws_prefix_respected) == (None, None)
+    staged = profile_for(None, joined({}, traits_of(job(STAGED, step=1))))
+    assert (staged.aws_prefix_respected, staged.knows_data_files) == (True, None)
     options = traits_of(job(log="unrecognized arguments: --dynamo_wrapper"))
     assert profile_for(None, joined({}, options)).options == "4.8.0"
     assert said_of(joined({"archive": "unpacks"}, options)) == [

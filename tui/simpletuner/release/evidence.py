@@ -29,6 +29,9 @@ _NOT_FOUND: Final = re.compile(
 _UNKNOWN_OPTIONS: Final = re.compile(rb"unrecognized arguments: ([^\r\n]*)")
 _NO_CONFIG_NAME: Final = re.compile(rb"Config name is missing")
 _NO_FILES: Final = re.compile(rb"doesn't contain any data files")
+_LISTING_REFUSED: Final = re.compile(
+    rb"AccessDenied[^\r\n]{0,200}ListObjects|ListObjects[^\r\n]{0,200}AccessDenied"
+)
 _FINAL_WEIGHTS: Final = "pytorch_lora_weights.safetensors"
 _PACKAGED: Final = "imagefolder"
 _WORDS: Final[Mapping[tuple[str, str | bool], str]] = {
@@ -38,6 +41,8 @@ _WORDS: Final[Mapping[tuple[str, str | bool], str]] = {
     ("knows_data_files", True): "it reads the files that a dataset names",
     ("knows_data_files", False): "it ignores the files that a dataset names",
     ("knows_dataset_config", False): "it ignores the config that a dataset names",
+    ("aws_prefix_respected", True): "it reads one folder of a bucket only",
+    ("aws_prefix_respected", False): "it reads the whole bucket",
 }
 
 
@@ -178,6 +183,21 @@ def _config_was_ignored(job: EndedJob) -> Shown | None:
     return Shown("knows_dataset_config", False, "said")
 
 
+def _folder_was_listed(job: EndedJob) -> Shown | None:
+    """Keys of ours open one folder of a bucket, so that a step proves that it was listed alone."""
+    only = _only_dataset(job)
+    if job.step < 1 or not only or not _is_folder_of_ours(only):
+        return None
+    return Shown("aws_prefix_respected", True, "proved")
+
+
+def _bucket_was_listed(job: EndedJob) -> Shown | None:
+    ours = any(_is_folder_of_ours(entry) for entry in job.entries)
+    if not job.failed or job.step or not ours or not _LISTING_REFUSED.search(job.log):
+        return None
+    return Shown("aws_prefix_respected", False, "said")
+
+
 def _options_were_refused(job: EndedJob) -> Shown | None:
     """Options that it does not know tell which of the two lists it has at most."""
     facts = option_facts()
@@ -219,6 +239,8 @@ _RULES: Final[Sequence[Callable[[EndedJob], Shown | None]]] = (
     _zip_was_read,
     _zip_was_not_found,
     _config_was_ignored,
+    _folder_was_listed,
+    _bucket_was_listed,
     _options_were_refused,
     _options_were_taken,
 )
@@ -242,3 +264,12 @@ def _names_files(entry: Mapping[str, Any]) -> bool:
     block = entry.get("huggingface")
     inside = block.get("data_files") if isinstance(block, Mapping) else None
     return entry.get("dataset_name") == _PACKAGED and bool(entry.get("data_files") or inside)
+
+
+def _is_folder_of_ours(entry: Mapping[str, Any]) -> bool:
+    """Whether a dataset is staged in a bucket, with temporary keys for its prefix alone.
+
+    A stored request has placeholders in brackets for the values of such keys.
+    """
+    token = str(entry.get("aws_session_token") or "")
+    return entry.get("type") == "aws" and bool(entry.get("aws_data_prefix")) and token[:1] == "("

@@ -107,7 +107,7 @@ def profile_for(
         profile = replace(profile, source="observed", archive=shown["archive"])
     if shown.get("final") is True:
         profile = replace(profile, source="observed", publishes_final=True)
-    for trait in ("knows_data_files", "knows_dataset_config"):
+    for trait in ("knows_data_files", "knows_dataset_config", "aws_prefix_respected"):
         if isinstance(shown.get(trait), bool):
             profile = replace(profile, source="observed", **{trait: shown[trait]})
     if shown.get("options") in (_4_8_0.options, _4_10_1.options):
