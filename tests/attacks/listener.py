@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from tests.attacks.area import Area, Lines, counted_lines
+from tests.attacks.area import Area, Growth, Lines, counted_lines
 from tests.listener.conftest import ACCESS_KEY, SECRET, Keys, Storage, grant
 from tests.listener.hooks import NATIVE, Jobs
 from tests.listener.hooks import SECRET as WEBHOOK_SECRET
@@ -228,12 +228,13 @@ async def _attack_area(
     lines: Lines,
 ) -> Area:
     area = Area(name, attempts)
-    tasks, before = len(asyncio.all_tasks()), lines.count
+    growth, before = Growth(), lines.count
+    growth.start()
     for number in range(attempts):
         target.watched.longest = 0.0
         if problem := await attempt(target):
             area.through.append(f"{name} {number}: {problem}")
         if target.watched.longest > MOST_SECONDS:
             area.stalls.append(f"{name} {number}: {target.watched.culprit}")
-    area.growth = (lines.count - before) + max(0, len(asyncio.all_tasks()) - tasks)
+    area.growth = (lines.count - before) + await growth.more()
     return area

@@ -17,6 +17,7 @@ from tui.engine.http_api.description import describe
 
 if TYPE_CHECKING:
     from schemathesis import Case
+    from schemathesis.schemas import APIOperation
 
 KEYS: tuple[Scope | None, ...] = ("admin", "read", None)
 """Whose key is sent; without one everything is refused."""
@@ -25,17 +26,25 @@ UNTRIED = {"/api/cloud/jobs/{job_id}/logs/stream"}
 """It ends with its job."""
 
 
-def _ask(base: str, headers: dict[str, str], examples: int, every: int, area: Area) -> None:
+def _operations(every: int) -> list[APIOperation[Any, Any, Any, Any]]:
     import schemathesis  # takes a second to import, which every worker would pay
     from schemathesis.core.result import Ok
 
     document = json.loads(json.dumps(describe("both", "listener")))
-    schema = schemathesis.openapi.from_dict(document)
-    for result in list(schema.get_all_operations())[::every]:
-        assert isinstance(result, Ok)
-        operation = result.ok()
-        if operation.path in UNTRIED:
-            continue
+    results = list(schemathesis.openapi.from_dict(document).get_all_operations())[::every]
+    operations = [result.ok() for result in results if isinstance(result, Ok)]
+    assert len(operations) == len(results)
+    return [one for one in operations if one.path not in UNTRIED]
+
+
+def _ask(
+    operations: list[APIOperation[Any, Any, Any, Any]],
+    base: str,
+    headers: dict[str, str],
+    examples: int,
+    area: Area,
+) -> None:
+    for operation in operations:
 
         @settings(
             max_examples=examples, derandomize=True, deadline=None, database=None,
@@ -66,12 +75,13 @@ async def attack(world: World, examples: int, every: int) -> Area:
     use_sandbox(world)
     area = Area("openapi")
     base = f"http://{world.engine.listening.address}"
+    operations = await asyncio.to_thread(_operations, every)
     growth = Growth((world.home.outputs,))
     growth.start()
     for scope in KEYS:
         key = world.engine.api_keys.create(scope, scope).key if scope else ""
         headers = {"X-API-Key": key} if key else {}
         with measured(area):
-            await asyncio.to_thread(_ask, base, headers, examples, every, area)
+            await asyncio.to_thread(_ask, operations, base, headers, examples, area)
     area.growth = await growth.more()
     return area

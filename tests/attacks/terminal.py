@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import random
+import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 
-from tests.attacks.area import Area
+from tests.attacks.area import SPARE_MEMORY, Area, memory_in_use
 from tests.attacks.listener import SEED
+from tests.listener.watched import MOST_SECONDS
 from tui.app.terminal.text_lines import fit, wrap
 from tui.base.formatting import plain
 from tui.cli.job_queries import LogText
@@ -93,7 +95,10 @@ def attack(attempts: int, seed: int = SEED) -> Area:
     """
     dice = random.Random(seed)
     area = Area("terminal", attempts)
+    ways("word")
+    before = memory_in_use()
     for number in range(attempts):
+        start = time.thread_time()
         text = "".join(dice.choice(PIECES) for _ in range(dice.randrange(1, 9)))
         for way, shown in ways(text).items():
             allowed = {"log": "\n\r\t", "card": "\n\t"}.get(way, "\n")
@@ -101,4 +106,7 @@ def attack(attempts: int, seed: int = SEED) -> Area:
                 area.through.append(f"{number} {way}: {text!r} shows {odd[0]!r}")
             if way == "json" and json.loads(shown) != json.loads(json.dumps({text: [text]})):
                 area.through.append(f"{number} json: {text!r} is other data")
+        if (spent := time.thread_time() - start) > MOST_SECONDS:
+            area.stalls.append(f"{number}: {spent * 1000:.0f} ms for {text!r}")
+    area.growth = max(0, memory_in_use() - before - SPARE_MEMORY)
     return area

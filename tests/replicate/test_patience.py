@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
+from tests.attacks.area import Area, measured
 from tests.replicate.pauses import Pauses
 from tests.replicate.server import QUICK, TOKEN, Server, prediction, reply
 from tui.replicate import session
@@ -101,6 +102,14 @@ async def test_an_answer_may_be_as_large_as_the_limit(server, client, monkeypatc
     else:
         with pytest.raises(BadAnswerError, match="is larger than"):
             await client.account()
+
+
+async def test_a_large_answer_does_not_hold_the_loop(server, client):
+    area = Area("answers")
+    server.on("GET /account", reply(b'{"username": "alice", "x": [%s0]}' % (b"0," * 1_000_000)))
+    with measured(area):
+        assert (await client.account()).username == "alice"
+    assert area.stalls == []
 
 
 @pytest.mark.parametrize(("reset", "rests"), [("0", 0), ("60", 60), ("61", 0)])

@@ -78,7 +78,7 @@ class BaseClient:
 
     async def _get(self, kind: type[A], what: str, url: str) -> A:
         call = Call(what, "GET", url)
-        return self._read_answer(kind, await self._session.json(call), what)
+        return await self._session.read(call, lambda data: self._read_answer(kind, data, what))
 
     def _read_answer(self, kind: type[A], data: object, what: str) -> A:
         try:
@@ -102,8 +102,9 @@ class BaseClient:
         url = self._resource(plural, id_or_url)
         call = Call(f"cancelling {short(id_or_url)}", "POST", f"{url}/cancel")
         try:
-            answer = await self._session.json(call)
-            return self._read_answer(kind, answer, call.what)
+            return await self._session.read(
+                call, lambda answer: self._read_answer(kind, answer, call.what)
+            )
         except (InvalidRequestError, NotFoundError, BadAnswerError):
             # The answer to cancelling a run that has ended is not documented, so its state is read.
             pass

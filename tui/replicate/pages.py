@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from tui.replicate.errors import BadAnswerError
 from tui.replicate.models import Answer
@@ -28,15 +29,8 @@ async def pages(
     """
     seen = {call.url}
     while True:
-        answer = await session.json(call)
-        rows = answer.get("results") if isinstance(answer, dict) else answer
-        if not isinstance(rows, list):
-            raise BadAnswerError(f"{session.base.service} answered {call.what} without a list.")
-        read = read_rows(rows, kind, call.what)
-        if whole and len(read) < len(rows):
-            raise BadAnswerError(f"{session.base.service} answered {call.what} only in part.")
+        read, link = await session.read(call, partial(_page, session, call.what, kind, whole))
         yield read
-        link = answer.get("next") if isinstance(answer, dict) else None
         if not isinstance(link, str) or not link:
             return
         url = session.base.pin(link, relative_to=call.url)
@@ -44,6 +38,19 @@ async def pages(
             raise BadAnswerError(f"{session.base.service} pages {call.what} in a circle.")
         seen.add(url)
         call = Call(what=call.what, method="GET", url=url)
+
+
+def _page(
+    session: Session, what: str, kind: type[A], whole: bool, answer: Any
+) -> tuple[list[A], object]:
+    """The rows of a page, and its link to the next one."""
+    rows = answer.get("results") if isinstance(answer, dict) else answer
+    if not isinstance(rows, list):
+        raise BadAnswerError(f"{session.base.service} answered {what} without a list.")
+    read = read_rows(rows, kind, what)
+    if whole and len(read) < len(rows):
+        raise BadAnswerError(f"{session.base.service} answered {what} only in part.")
+    return read, answer.get("next") if isinstance(answer, dict) else None
 
 
 async def each(session: Session, call: Call, kind: type[A]) -> AsyncIterator[A]:

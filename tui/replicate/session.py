@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -40,8 +40,10 @@ from tui.replicate.values import load_json, parse_http_date
 log = logging.getLogger(__name__)
 
 USER_AGENT = f"simpletuner-tui/{__version__}"
+T = TypeVar("T")
 _LARGEST_ANSWER = 256 * 1024 * 1024  # a list page may carry 100 whole logs
 _LARGEST_REFUSAL = 256 * 1024
+_PARSED_INLINE = 256 * 1024  # larger answers are parsed in a thread: 20 MB take 70 ms
 _MOST_REDIRECTS = 5
 
 
@@ -120,15 +122,30 @@ class Session:
             BadAnswerError: the answer is not JSON.
             ReplicateError: as for `send`.
         """
+        return await self.read(call, lambda data: data)
+
+    async def read(self, call: Call, read: Callable[[Any], T]) -> T:
+        """Send a call, parse its answer and make something of it; a large one in a thread.
+
+        Raises:
+            BadAnswerError: the answer is not JSON.
+            ReplicateError: as for `send`, or raised by `read`.
+        """
         reply = await self.send(call)
+        if len(reply.body) > _PARSED_INLINE:
+            return await asyncio.to_thread(self._made_of, reply, call, read)
+        return self._made_of(reply, call, read)
+
+    def _made_of(self, reply: Reply, call: Call, read: Callable[[Any], T]) -> T:
         try:
-            return load_json(reply.body)
+            data = load_json(reply.body)
         except ValueError:
             raise BadAnswerError(
                 f"{self.base.service} answered {call.what} with something that is not JSON.",
                 advice="A proxy or a login page may sit in between; check the API address.",
                 status=reply.status,
             ) from None
+        return read(data)
 
     async def send(self, call: Call) -> Reply:
         """Send a call, with retries if they are safe.
