@@ -6,7 +6,14 @@ import math
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from tui.base.job_status import STATUS_WORDS, UNDELIVERED, JobStatus, status_label
+from tui.base.job_status import (
+    STATUS_WORDS,
+    SWEEP_STOPPED,
+    UNDELIVERED,
+    WAITS_FOR_TURN,
+    JobStatus,
+    status_label,
+)
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
@@ -193,4 +200,7 @@ def ended(state: JobStatus, stage: str, ascii_only: bool = False) -> str:
     """Glyph and word of a state; a done job gets its tick only when its results have arrived."""
     if in_doubt(state, stage):
         return f"! {STATUS_WORDS[state]}"
-    return status_label(state, ascii_only)
+    label = status_label(state, ascii_only)
+    if state is JobStatus.PENDING and stage in (WAITS_FOR_TURN, SWEEP_STOPPED):
+        return label.replace(STATUS_WORDS[state], "waits")  # nothing of it is prepared yet
+    return label

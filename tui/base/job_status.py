@@ -64,6 +64,12 @@ STATUS_ASCII: Final = {
 }
 
 
+WAITS_FOR_TURN: Final = "waits for its turn"
+"""Stage of a job of a sweep, before its submission begins."""
+SWEEP_STOPPED: Final = "its sweep has stopped"
+"""The same while its sweep begins no more jobs."""
+
+
 def status_label(state: JobStatus, ascii_only: bool = False) -> str:
     """Glyph and word of a state: `● running`."""
     glyphs = STATUS_ASCII if ascii_only else STATUS_GLYPHS

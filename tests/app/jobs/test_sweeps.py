@@ -12,7 +12,7 @@ from tests.app.world import NOW, job
 from tui.app.compare.screen import CompareScreen
 from tui.app.jobs.groups import best_words, sweep_cost, sweep_words
 from tui.app.jobs.screen import JobsScreen
-from tui.base.job_status import JobStatus
+from tui.base.job_status import WAITS_FOR_TURN, JobStatus
 from tui.settings import Home
 from tui.store.reader import StoreReader
 from tui.store.sweep_standing import read_standings
@@ -35,6 +35,7 @@ def swept(home: Home) -> Home:
         record = replace(
             job(number, status), name=f"cats-r{number}", loss_smoothed=loss, loss_best=loss,
             prediction_id="" if status is JobStatus.PENDING else f"p{number}",
+            stage=WAITS_FOR_TURN if status is JobStatus.PENDING else "",
         )  # fmt: skip
         writer.insert(record)
         turn = None if status is JobStatus.PENDING else NOW
@@ -64,6 +65,7 @@ async def test_a_sweep_is_one_line_that_unfolds_and_is_compared_cancelled_and_pu
         await pilot.press("enter")
         assert screen.list.count == 6
         assert screen.list.groups.position(RUNS) == 4
+        await wait_for(pilot, lambda: "○ waits" in text_of(app))
         await pilot.press("j", "j")
         assert screen.list.job_id == LOW
         await pilot.press("k", "k", "d")  # only what is about all of it

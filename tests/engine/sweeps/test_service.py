@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.engine.world import World, edit_config
+from tests.engine.world import World, edit_config, write_quick_settings
 from tests.support import eventually
 from tui.api.sweeps import Sweep, SweepRequest
 from tui.base.job_status import JobStatus
@@ -22,6 +22,7 @@ def request(world: World, *drafts: Any, ranks: str = "", **more: Any) -> SweepRe
 
 def limit(world: World, micros: int) -> None:
     """Set a limit that blocks; 0 for none."""
+    write_quick_settings(world.home)  # the listener stays where it is
     values = {"enabled": bool(micros), "amount_micros": micros, "action": "block"}
     world.engine.live.change("spending", values)
 
@@ -91,9 +92,16 @@ async def test_a_sweep_is_refused_whole_or_started_as_it_was_shown(world: World)
 
 async def test_two_failures_stop_a_sweep_until_it_goes_on_or_is_cancelled(world: World) -> None:
     world.fault("oom=3*2")
-    sweep = await agreed(world, request(world, ranks="2 4 8 16 32", name="cats"))
-    assert (sweep["state"], sweep["running"], sweep["waiting"]) == ("running", 1, 4)
-    paused = await state_of(world, "cats", "paused")
+    with world.engine.bus.subscribe() as messages:
+        sweep = await agreed(world, request(world, ranks="2 4 8 16 32", name="cats"))
+        assert (sweep["state"], sweep["running"], sweep["waiting"]) == ("running", 1, 4)
+        paused = await state_of(world, "cats", "paused")
+        heard = [messages.get_nowait() for _ in range(messages.qsize())]
+    said = [data for kind, data in heard if kind == "notice" and "sweep" in str(data["message"])]
+    assert [data["message"] for data in said] == [
+        "The sweep cats stopped: 2 runs in a row have failed; 3 runs wait."
+    ]
+    assert "sweep resume cats" in str(said[0]["advice"])
     assert (paused["failed"], paused["waiting"], paused["running"]) == (2, 3, 0)
     assert paused["reason"] == "2 runs in a row have failed"
     assert len(world.predictions) == 2
@@ -119,10 +127,17 @@ async def test_two_failures_stop_a_sweep_until_it_goes_on_or_is_cancelled(world:
         await world.client.sweeps.find("cat")
 
 
-async def test_a_limit_that_is_lowered_meanwhile_pauses_a_sweep(world: World) -> None:
+async def test_a_limit_that_is_lowered_meanwhile_pauses_a_sweep_that_stages_its_data_once(
+    world: World,
+) -> None:
     world.fault("stall=5*1")
-    sweep = await agreed(world, request(world, ranks="2 4", name="cats"))
+    wanted = request(world, world.draft(data="staged"), ranks="2 4", name="cats")
+    plan = await world.client.sweeps.plan(wanted)
+    assert [(row["runs"], row["times"]) for row in plan["leaves"]] == [(2, 1)]
+    sweep = await agreed(world, wanted)
     first, second = (one["job_id"] for one in sweep["members"])
+    (staged,) = await world.client.staged()  # once, and until the last of them has ended
+    assert sorted(staged["readers"]) == sorted((first, second))
     await world.until(first, JobStatus.RUNNING)
     limit(world, 100)
     world.go_on(first)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from tui.base.clock import Clock
 from tui.base.errors import ApiError, RefusedError
 from tui.base.formatting import plural
-from tui.base.job_status import JobStatus
+from tui.base.job_status import SWEEP_STOPPED, WAITS_FOR_TURN, JobStatus
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.rules import dollars
@@ -32,8 +32,6 @@ from tui.store.sweeps import MemberRecord, SweepRecord
 LOG = logging.getLogger(__name__)
 _INTERVAL: Final = 15.0
 """Seconds until the next look while jobs wait: a store that could not be written may be again."""
-WAITS: Final = "waits for its turn"
-PAUSED: Final = "its sweep has stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +182,7 @@ class SweepQueue:
                 if one.waits:
                     self._recorder.note(
                         one.job.job_id, "local", "sweep", f"The sweep {sweep.name} goes on.",
-                        stage=WAITS,
+                        stage=WAITS_FOR_TURN,
                     )  # fmt: skip
         self._due.set()
 
@@ -219,7 +217,7 @@ class SweepQueue:
             for one in waiting:
                 self._recorder.note(
                     one.job.job_id, "local", "sweep",
-                    f"The sweep {sweep.name} is paused: {reason}.", stage=PAUSED,
+                    f"The sweep {sweep.name} is paused: {reason}.", stage=SWEEP_STOPPED,
                 )  # fmt: skip
         waits = plural(len(waiting), "run waits", "runs wait")
         message = f"The sweep {sweep.name} stopped: {reason}; {waits}."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.base.clock import Clock
 from tui.base.errors import ApiError, RefusedError
+from tui.base.job_status import WAITS_FOR_TURN
 from tui.base.similar import did_you_mean
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.spending.service import SpendingService
@@ -24,7 +25,7 @@ from tui.engine.sweeps.plan import (
     require_different,
     settings_of,
 )
-from tui.engine.sweeps.queue import WAITS, SweepQueue
+from tui.engine.sweeps.queue import SweepQueue
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.errors import ReplicateError
 from tui.simpletuner.errors import SimpleTunerError
@@ -240,7 +241,7 @@ class SweepService:
             with self._recorder.batch():
                 self._recorder.writer.sweeps.insert(sweep, rows)
                 for one in new:
-                    waits = replace(one, record=replace(one.record, stage=WAITS))
+                    waits = replace(one, record=replace(one.record, stage=WAITS_FOR_TURN))
                     self._jobs.insert(waits, {fact: name} if fact else {})
         except DuplicateError as error:
             raise RefusedError(error.message, error.advice, status=409) from None
