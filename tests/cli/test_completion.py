@@ -16,10 +16,14 @@ import pytest
 from tests.app.world import home_at, job
 from tests.cli.grammar import commands
 from tui.base.job_status import JobStatus
+from tui.cli import completion_values
 from tui.cli.completion_command import completion
+from tui.cli.completion_values import FILTER_NUMBERS, FILTER_WORDS, HAS, STATES
 from tui.cli.examples import EXAMPLES
 from tui.cli.grammar_words import verbs_of
 from tui.cli.main import build_parser
+from tui.simpletuner.request.hardware import PROFILES
+from tui.store.filter import _STATES, FIELDS, filter_problem
 from tui.store.writer import StoreWriter
 
 _MAIN = """
@@ -81,7 +85,32 @@ LINES = [
     (["token", "va"], {"validate"}),
     (["transfers", "retry", "x"], set()),
     (["completion", "ba"], {"bash"}),
+    (["jobs", "stat"], {"state:", "status:"}),
+    (["jobs", "cat", "state:f"], {"state:failed"}),
+    (["jobs", "cos"], {"cost<", "cost>"}),
+    (["submit", "--hardware", "h100-x"], {"h100-x2", "h100-x4", "h100-x8"}),
+    (["move", "cat-lora", "--to", "a100-x8"], {"a100-x8"}),
+    (["--color", "ne"], {"never"}),
 ]
+
+
+def test_bash_completes_behind_a_colon_at_which_it_takes_words_apart(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = printed("bash", capsys)
+    for words, wanted in (("state : ru", "running\n"), ("has :", "note\ntag\npin\nwarning\n")):
+        last = len(words.split()) + 1
+        line = f"COMP_WORDS=(simpletuner-tui jobs {words}); COMP_CWORD={last}; _simpletuner_tui"
+        shown = ask(place, "bash", "-c", f"{script}\n{line}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"")
+        assert shown == wanted
+
+
+def test_what_completion_knows_by_heart_is_what_there_is() -> None:
+    assert {*FILTER_WORDS, *FILTER_NUMBERS} == FIELDS
+    assert {*STATES} == {*_STATES, "done"}
+    assert set(completion_values._values("hardware", "")) == set(PROFILES)
+    for value in HAS:
+        assert filter_problem(f"has:{value}") is None
 
 
 def test_bash_completes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,14 +160,14 @@ def test_fish_completes(place: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_asking_for_values_loads_little(place: Path) -> None:
-    for kind in ("job", "config", "destination", "transfer", "nonsense"):
+    for kind in ("job", "config", "filter", "hardware", "destination", "transfer", "nonsense"):
         done = subprocess.run(
             [sys.executable, "-c", _MAIN, "--complete", kind, ""], check=True, cwd=place,
             env=os.environ | {"SIMPLETUNER_TUI_HOME": str(place)}, capture_output=True, text=True,
         )  # fmt: skip
         loaded = {name.partition(".")[0] for name in done.stderr.rpartition("\n")[2].split()}
         assert not loaded & {"argparse", "asyncio", "json", "pathlib", "typing"}, kind
-        assert bool(done.stdout) == (kind in ("job", "config")), kind
+        assert bool(done.stdout) == (kind in ("job", "config", "filter", "hardware")), kind
 
 
 def test_every_command_and_option_is_in_the_manual_page(

@@ -14,9 +14,11 @@ from tests.cli.finished_jobs import put_job
 from tests.cli.grammar import commands, positionals, takes_json, verbs
 from tests.cli.shell import Shell
 from tui import __version__
-from tui.cli import exit_codes, main
+from tui.base.errors import ApiError
+from tui.cli import main
 from tui.cli.arguments import JOB_HELP
 from tui.cli.exit_codes import BY_CODE, FAILED, FINE, USAGE
+from tui.client.errors import EngineGoneError
 
 Case = tuple[str, int]
 NOBODY: Case = ("nobody", USAGE)
@@ -62,7 +64,7 @@ STATUSES: dict[str, list[Case]] = {
     "delete": [NOBODY],
     "move": [NOBODY, ("job00001 --to h100 --yes", FAILED)],
     "rerun": [NOBODY, ("job00001 --set x --yes", USAGE)],
-    "logs": [NOBODY, ("job00001", FINE)],
+    "logs": [NOBODY, ("job00001", FINE), ("job00001 --follow", FINE)],
     "metrics": [NOBODY, ("job00001", FINE)],
     "compare": [("job00001", USAGE), ("job00001 nobody", USAGE), ("job00001 job00002", FINE)],
     "rename": [("nobody name", USAGE)],
@@ -288,25 +290,42 @@ def test_a_mistyped_command_or_action_is_answered_with_the_nearest(
         assert f"Did you mean {meant}?" in capsys.readouterr().err, line
 
 
-@pytest.mark.parametrize("name", sorted(commands()))
-def test_every_command_that_is_interrupted_ends_with_130(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(_: object) -> int:
-        raise KeyboardInterrupt
+WRONG: list[tuple[BaseException, int, str]] = [
+    (ApiError("No token.", status=401, code="unauthorised"), 3, "unauthorised"),
+    (ApiError("No right.", status=403, code="permission_denied"), 3, "permission_denied"),
+    (ApiError("No answer.", status=502, code="provider_error"), 4, "provider_error"),
+    (EngineGoneError("No engine."), 4, "engine_gone"),
+    (ApiError("Too much.", status=429, code="cost_limit_exceeded"), 5, "cost_limit_exceeded"),
+    (KeyboardInterrupt(), 130, ""),
+]
 
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_command_ends_as_documented_whatever_goes_wrong_in_it(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(main, "_COMMANDS", dict.fromkeys(main._COMMANDS, (__name__, "stub")))
-    monkeypatch.setattr(sys.modules[__name__], "stub", interrupted, raising=False)
     words = {"publish": ["x", "--to", "dir:x"], "limit": ["show"], "rates": ["show"],
              "token": ["status"], "settings": ["get"], "api-key": ["list"], "proxy": ["nginx"],
              "completion": ["bash"],
              "storage-key": ["list"], "destinations": ["list"]}  # fmt: skip
     needed = ["x" for one in positionals(commands()[name]) if one.required]
-    assert main.run([name, *words.get(name, needed)]) == exit_codes.INTERRUPTED
+    line = [name, *words.get(name, needed)]
+    for error, status, code in WRONG:
+
+        def stub(_: object, error: BaseException = error) -> int:
+            raise error
+
+        monkeypatch.setattr(sys.modules[__name__], "stub", stub, raising=False)
+        assert main.run(line) == status
+        capsys.readouterr()
+        if code and takes_json(commands()[name]):
+            assert main.run([*line, "--json"]) == status
+            output = capsys.readouterr().out
+            assert not shapeless(output)
+            assert json.loads(output)["error"] == code
 
 
 def test_the_codes_of_the_engine_have_the_documented_statuses() -> None:
-    assert BY_CODE["cost_limit_exceeded"] == 5
-    assert BY_CODE["unauthorised"] == 3
-    assert BY_CODE["provider_error"] == 4
     assert {BY_CODE[code] for code in ("not_found", "job_not_found", "config_not_found")} == {2}
+    assert set(BY_CODE.values()) == {2, 3, 4, 5}

@@ -42,7 +42,8 @@ def _cases(verbs: list[Verb]) -> str:
 
 
 _COMMON: Final = """\
-    local options='--help --version' valued='' places='' command='' word='' kind='' place=0 i
+    local options='--help --version --color' valued='--color:auto,always,never'
+    local places='' command='' word='' kind='' place=0 i
     for ((i = <first> + 1; i < <at>; i++)); do
         word=<word>
         if [[ -n $skip ]]; then skip=''; continue; fi
@@ -85,16 +86,24 @@ def _bash(verbs: list[Verb]) -> str:
     return f"""\
 # bash completion of {PROGRAM}; made by `{PROGRAM} completion bash`
 _simpletuner_tui() {{
-    local current=${{COMP_WORDS[COMP_CWORD]}} skip='' value
+    local current=${{COMP_WORDS[COMP_CWORD]}} skip='' value before=''
 {common}
     COMPREPLY=()
+    if [[ $kind == @filter ]]; then  # bash takes a word apart at its colon
+        if [[ $current == : ]]; then
+            before=${{COMP_WORDS[COMP_CWORD - 1]}}: current=''
+        elif ((COMP_CWORD > 2)) && [[ ${{COMP_WORDS[COMP_CWORD - 1]}} == : ]]; then
+            before=${{COMP_WORDS[COMP_CWORD - 2]}}:
+        fi
+        compopt -o nospace 2>/dev/null
+    fi
     case $kind in
     @file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); compopt -o filenames ;;
     @*)
         while IFS= read -r value; do
-            printf -v value '%q' "$value"
-            COMPREPLY+=("$value")
-        done < <("${{COMP_WORDS[0]}}" --complete "${{kind#@}}" "$current" 2>/dev/null)
+            [[ $kind == @filter ]] || printf -v value '%q' "$value"
+            COMPREPLY+=("${{value#"$before"}}")
+        done < <("${{COMP_WORDS[0]}}" --complete "${{kind#@}}" "$before$current" 2>/dev/null)
         if [[ $kind == @config && ${{#COMPREPLY[@]}} -eq 0 ]]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             compopt -o filenames
@@ -137,6 +146,7 @@ def _fish(verbs: list[Verb]) -> str:
         f"# fish completion of {PROGRAM}; made by `{PROGRAM} completion fish`",
         f"complete -c {PROGRAM} -f",
         f"complete -c {PROGRAM} -n __fish_use_subcommand -l version -d 'the version'",
+        f"complete -c {PROGRAM} -n __fish_use_subcommand -l color -x -a 'auto always never'",
     ]
     for verb in verbs:
         lines.append(

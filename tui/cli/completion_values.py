@@ -11,6 +11,18 @@ import sys
 from collections.abc import Iterable, Sequence
 
 MOST = 200
+CARDS = ("l40s", "h100", "a100")
+"""Of `tui.simpletuner.request.hardware.PROFILES`, and below names of `tui.store.filter`, which
+would take longer to load than to complete. A test compares them."""
+FILTER_WORDS = (
+    "account", "config", "delivery", "error", "family", "flavour", "hardware", "has", "hw", "id",
+    "model", "name", "since", "state", "status", "tag", "tags",
+)  # fmt: skip
+FILTER_NUMBERS = (
+    "age", "best", "cost", "files", "loss", "percent", "results", "step", "steps",
+)  # fmt: skip
+STATES = ("pending", "uploading", "queued", "running", "completed", "done", "failed", "cancelled")
+HAS = ("note", "tag", "pin", "warning")
 _QUERIES = {
     "job": "SELECT name FROM (SELECT name, created_at FROM jobs UNION ALL "
     "SELECT job_id, created_at FROM jobs) WHERE substr(name, 1, length(?1)) = ?1 "
@@ -39,9 +51,29 @@ def complete(arguments: Sequence[str]) -> int:
 def _values(kind: str, beginning: str) -> Iterable[str]:
     if kind == "config":
         return _configs()
+    if kind == "hardware":
+        return [f"{card}{many}" for card in CARDS for many in ("", "-x2", "-x4", "-x8")]
+    if kind == "filter":
+        return _filters(beginning)
     if kind == "job" and len(beginning) > 100:
         return ()
     return _stored(_QUERIES[kind], beginning)
+
+
+def _filters(beginning: str) -> Iterable[str]:
+    """Terms of a filter line: fields, then values of the field that is there."""
+    field, colon, _ = beginning.partition(":")
+    if not colon:
+        return [f"{name}:" for name in FILTER_WORDS] + [
+            f"{name}{sign}" for name in FILTER_NUMBERS for sign in "<>"
+        ]
+    if field in ("hw", "hardware"):
+        return [f"{field}:{value}" for value in _values("hardware", "")]
+    if field in ("tag", "tags"):
+        known = _stored("SELECT DISTINCT value FROM annotations, json_each(tags) WHERE 1 OR ?1", "")
+        return [f"{field}:{value}" for value in known]
+    values = {"state": STATES, "status": STATES, "has": HAS}.get(field, ())
+    return [f"{field}:{value}" for value in values]
 
 
 def _stored(query: str, beginning: str) -> list[str]:

@@ -65,7 +65,10 @@ def _kind(name: str, action: argparse.Action) -> str:
         return "@file"
     if (name, action.dest) == ("settings", "name"):
         return ",".join(sorted(catalog()))
+    if action.dest == "hardware" or (name, action.dest) in (("move", "to"), ("rates", "profile")):
+        return "@hardware"
     by_place = {
+        ("jobs", "filter"): "@filter",
         ("check", "config"): "@config", ("submit", "config"): "@config",
         ("destinations", "name"): "@destination",
         ("publish", "to"): "@destination", ("transfers", "id"): "@transfer",

@@ -17,7 +17,7 @@ from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.job_page import job_lines, shown_loss
 from tui.cli.job_table import JobRow, job_table
-from tui.cli.output import say, say_drawn, say_json
+from tui.cli.output import say, say_drawn, say_json, say_json_line
 from tui.simpletuner.log.grammar import clean
 from tui.store.annotations import NONE
 from tui.store.filter import filter_problem, parse_filter
@@ -112,11 +112,29 @@ def logs(options: argparse.Namespace) -> int:
     store = context.reader()
     record = store.find(options.id)
     path = context.home().log_file(record.job_id)
-    write = _log_writer()
+    if options.json and not options.follow:
+        text = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
+        say_json({"job_id": record.job_id, "lines": text.splitlines()})
+        return exit_codes.FINE
+    write = JsonLines().write if options.json else _log_writer()
     position = _print_from(path, 0, write)
     if options.follow:
         _follow(store, record, path, position, write)
     return exit_codes.FINE
+
+
+class JsonLines:
+    """Prints a log that comes in pieces as JSON, a line of it on each line."""
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._begun = ""
+
+    def write(self, piece: bytes) -> None:
+        """Print the lines that a piece completes."""
+        *lines, self._begun = (self._begun + self._decode(piece)).split("\n")
+        for line in lines:
+            say_json_line({"line": line})
 
 
 def _log_writer() -> Callable[[bytes], object]:

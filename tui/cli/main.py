@@ -178,9 +178,11 @@ def _add_color(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def _add_readings(add: Callable[..., argparse.ArgumentParser]) -> None:
-    logs = add("logs", "Print a job's complete log.")
+    logs = add("logs", "Print a job's complete log.", json=True)
     logs.add_argument("id", help=JOB_HELP)
-    logs.add_argument("-f", "--follow", action="store_true", help="go on while the job runs")
+    logs.add_argument(
+        "-f", "--follow", action="store_true", help="go on while the job runs; as JSON a line each"
+    )
     metrics = add("metrics", "Print a job's metric series (CSV).", json=True)
     metrics.add_argument("id", help=JOB_HELP)
     compare = add("compare", "What differs between 2 to 8 jobs, and what came of it.", json=True)

@@ -88,6 +88,14 @@ def say_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def say_json_line(value: Any) -> None:
+    """Print a JSON document on one line, of several that follow each other."""
+    import json
+
+    sys.stdout.write(f"{encodable_json(json.dumps(value))}\n")
+    sys.stdout.flush()
+
+
 def encodable_json(text: str) -> str:
     """The same JSON, escaped where standard output's encoding lacks a letter: no data is lost."""
     encoding = sys.stdout.encoding or "utf-8"

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from tui.base.similar import did_you_mean
+
 SOURCE = "https://replicate.com/pricing"
 READ_ON = date(2026, 5, 12)
 """The day of the newest source that confirms these prices."""
@@ -94,7 +96,7 @@ def normalise_profile(text: str) -> str:
     """The id of a hardware profile: `2xH100` and `advanced-trainer-h100-x2` give `h100-x2`.
 
     Raises:
-        ValueError: the hardware is unknown; the text lists the known ids.
+        ValueError: the hardware is unknown; the text names the nearest, and lists the known ids.
     """
     name = text.strip().lower().replace("_", "-").replace(" ", "")
     name = name.removeprefix("simpletuner/").split(":")[0]
@@ -107,7 +109,9 @@ def normalise_profile(text: str) -> str:
         name = f"{match[1]}-x{match[2] or match[3]}"
     name = name.removesuffix("-x1")
     if name not in PROFILES:
-        raise ValueError(f"no hardware called {text!r}; there are: {', '.join(PROFILES)}")
+        near = did_you_mean(name, PROFILES)
+        near = f"{near[:1].lower()}{near[1:]} There" if near else "there"
+        raise ValueError(f"no hardware called {text!r}; {near} are: {', '.join(PROFILES)}")
     return name
 
 
