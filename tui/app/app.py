@@ -57,6 +57,8 @@ _SEVERITY: Final[dict[str, SeverityLevel]] = {
     "warning": "warning",
     "error": "error",
 }
+_SHOWN_LINES: Final = 8
+"""Lines of a text that are shown where it could not be copied."""
 _SAVE_FRAME_EVERY: Final = 60.0
 """Seconds between two saved frames while jobs change; the last one is saved when leaving."""
 
@@ -324,6 +326,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def tell(self, message: str, advice: str = "", level: str = "info") -> None:
         """Shows a message and keeps it in the list of notices."""
+        level = "warning" if level == "warn" else level  # the engine's word for it
         if level not in _SEVERITY:
             level = "info"
         self.notices.append(Notice(level, message, advice, self.clock()))
@@ -342,11 +345,23 @@ class SimpleTunerApp(FrameDiff, App[int]):
         write(self, text)
 
     def copy(self, text: str, said: str = "") -> None:
-        """Puts text on the terminal's clipboard (OSC 52, so over ssh as well) and shows it."""
+        """Puts text on the terminal's clipboard, over ssh as well, and shows it.
+
+        Where no copy can arrive the text is shown, to be selected.
+        """
         from tui.app.terminal.control import copy_text
 
-        copy_text(self, text)
-        self.tell(f"Copied: {said or text}")
+        if copy_text(self, text):
+            self.tell(f"Copied: {said or text}")
+            return
+        lines = text.split("\n")
+        more = [f"… and {len(lines) - _SHOWN_LINES} more lines"] * (len(lines) > _SHOWN_LINES)
+        self.tell(
+            "\n".join([*lines[:_SHOWN_LINES], *more]),
+            "This terminal takes no copies: m lets the mouse go, then select it. "
+            "simpletuner-tui doctor says what would help.",
+            "warning",
+        )
 
     # -- screens ------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ _ASCII: Final = {"ok": "+", "warn": "!", "error": "x"}
 
 def doctor(options: argparse.Namespace) -> int:
     """Examine the terminal here and everything else in the engine; 1 when something is broken."""
-    lines: list[AnyLine] = [terminal_line(), *_other_lines()]
+    lines: list[AnyLine] = [terminal_line(), *ability_lines(), *_other_lines()]
     broken = any(line["level"] == "error" for line in lines)
     if options.json:
         answer: dict[str, object] = {"ok": not broken, "lines": lines}
@@ -110,6 +110,39 @@ def terminal_line() -> OwnLine:
         message = f"{name} without UTF-8: plain characters are used"
         return _line("warn", message, "Set LANG=C.UTF-8 if the terminal can show it.")
     return _line("ok", f"{name}, {columns}×{rows}")
+
+
+def ability_lines() -> list[OwnLine]:
+    """What this terminal can do, and the line that mends what it cannot.
+
+    Nothing here is an error: the app works without all of it.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return []
+    from tui.cli.terminal_probe import look
+
+    abilities = look(os.environ)
+    inside = " outside of tmux" if os.environ.get("TMUX") else ""
+    lines = [
+        _line("warn", f"no {one.name}{inside}", f"{_where()}{one.mend}")
+        for one in abilities
+        if one.works is False and one.mend
+    ]
+    for works, words in (
+        (True, "has"),
+        (False, "does without"),
+        (None, "does not say whether it has"),
+    ):
+        names = [one.name for one in abilities if one.works is works and not (
+            works is False and one.mend)]  # fmt: skip
+        if names:
+            lines.append(_line("ok", f"{words} {', '.join(names)}"))
+    mends = {one.mend for one in abilities if one.works and one.mend}
+    return [*lines, *(_line("warn", "true colour is not announced", mend) for mend in mends)]
+
+
+def _where() -> str:
+    return "tmux.conf: " if os.environ.get("TMUX") else ""
 
 
 def _line(level: CheckLevel, message: str, advice: str = "") -> OwnLine:

@@ -131,6 +131,8 @@ async def test_the_palette_has_every_action_with_its_key_or_why_not(world: Home)
 
 async def test_notices_are_kept(world: Home) -> None:
     async with opened(world) as (app, pilot):
+        app.tell("The engine's word for a warning.", level="warn")
+        assert app.notices.pop().level == "warning"
         app.tell("first", "do this", "error")
         app.tell("second \x1b[31m", level="nonsense")
         await pilot.press("ctrl+n")

@@ -15,7 +15,6 @@ from textual.css.query import NoMatches
 from tui.app.job.tab_bar import TabStatus
 from tui.app.log.filter import step_of
 from tui.app.log.view import LogView
-from tui.app.terminal.control import copy_text
 from tui.app.terminal.handover import lend, pager_command, pipe
 from tui.app.terminal.text_lines import plain
 from tui.app.widgets.input_line import PromptLine
@@ -184,10 +183,9 @@ class LogPanel(Vertical):
         lines = self.view.window.selected()
         if not lines:
             return
-        copy_text(self.app, "\n".join(lines))
         self.view.window.anchor = None
         self.view.changed()
-        self.context.tell(f"Copied {plural(len(lines), 'line')}.")
+        self.context.copy("\n".join(lines), plural(len(lines), "line"))
 
     async def _save(self, target: Path) -> None:
         def copy() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shutil
 import subprocess
@@ -32,16 +31,18 @@ def write(app: App[Any], text: str) -> None:
         driver.flush()
 
 
-def copy_text(app: App[Any], text: str) -> None:
-    """Puts text on the clipboard of the terminal that the user sits at (OSC 52).
+def copy_text(app: App[Any], text: str) -> bool:
+    """Puts text on the clipboard of the terminal that the user sits at.
 
-    Inside tmux the sequence is sent twice: plainly, for `set-clipboard on`, and wrapped, for
-    `allow-passthrough on`.
+    Returns:
+        Whether it can have arrived.
     """
-    app.copy_to_clipboard(text)
-    if os.environ.get("TMUX"):
-        encoded = base64.b64encode(text.encode()).decode()
-        write(app, f"\x1bPtmux;\x1b\x1b]52;c;{encoded}\x07\x1b\\")
+    if app.is_headless:
+        app.copy_to_clipboard(text)
+        return True
+    from tui.app.terminal.clipboard import copy
+
+    return copy(text, os.environ, lambda sequence: write(app, sequence))
 
 
 def set_mouse(app: App[Any], on: bool) -> None:

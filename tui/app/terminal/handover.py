@@ -89,10 +89,9 @@ def pipe(app: App[Any], command: str, source: IO[bytes] | bytes) -> Ended:
     """
     shell = os.environ.get("SHELL") or "/bin/sh"
     with app.suspend():
-        is_text = isinstance(source, bytes)
         ended = _run(
             [shell, "-c", command],
-            subprocess.PIPE if is_text else source,
+            subprocess.PIPE if isinstance(source, bytes) else source,
             source if isinstance(source, bytes) else None,
         )
         said = ended.problem or (

@@ -208,5 +208,7 @@ class Page(ModalScreen[str | None]):
 
     def action_copy(self) -> None:
         """Copies every line."""
-        copy_text(self.app, "\n".join(line.text for line in self._lines))
-        self.notify("Copied.", timeout=3)
+        if copy_text(self.app, "\n".join(line.text for line in self._lines)):
+            self.notify("Copied.", timeout=3)
+        else:
+            self.notify("This terminal takes no copies; m lets the mouse go, to select it.")
