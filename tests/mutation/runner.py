@@ -86,7 +86,8 @@ def run(
         open_ends[ours] = process
     broken = set(tests)
     while open_ends:
-        for end in wait(list(open_ends)):
+        ready = wait(list(open_ends))
+        for end in [one for one in open_ends if one in ready]:
             try:
                 told = end.recv()
             except EOFError:
@@ -268,7 +269,7 @@ def _forked(task: Callable[[Connection], None], seconds: float) -> Any:
 def _be_quiet() -> None:
     """Keep what tests print from the screen; `sys.__stderr__` stays."""
     kept = os.dup(2)
-    quiet = os.open(os.environ.get("MUTLOG", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    quiet = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(quiet, stream)
-    sys.__stderr__ = os.fdopen(kept, "w", buffering=1)  # type: ignore[misc]  # the real one
+    sys.__stderr__ = os.fdopen(kept, "w", buffering=1)

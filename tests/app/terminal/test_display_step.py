@@ -48,13 +48,13 @@ class Stock:
         """Asked for when the display is changed."""
 
 
-class App(FrameDiff, Stock):  # type: ignore[misc]  # the mixin is typed as Textual's own app
+class App(FrameDiff, Stock):
     def __init__(self) -> None:
         Stock.__init__(self)
         self.terminal_cells = TerminalCells()
 
-    def display(self, renderable: object) -> Any:
-        self._display(None, renderable)  # type: ignore[arg-type]  # as above
+    def hand_on(self, renderable: object) -> Any:
+        self._display(None, renderable)  # type: ignore[arg-type]  # a screen is not looked at
         return self.shown[-1]
 
 
@@ -62,38 +62,38 @@ def test_only_updates_of_the_compositor_are_sent_as_differences(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     app = App()
-    update = app.display(LINE)
+    update = app.hand_on(LINE)
     assert isinstance(update, DiffUpdate)
     assert "stock" in update.render_segments(CONSOLE)
     assert update.render_segments(CONSOLE) == ""  # the terminal shows it
-    assert app.display(None) is None
+    assert app.hand_on(None) is None
     assert update.render_segments(CONSOLE) == ""
-    assert app.display("text of another program") == "text of another program"
+    assert app.hand_on("text of another program") == "text of another program"
     assert "stock" in update.render_segments(CONSOLE)  # the terminal may show anything now
     chops = ChopsUpdate([{0: strip("a")}], [(0, 0, 1)], [[1]])
-    assert isinstance(app.display(chops), DiffUpdate)
+    assert isinstance(app.hand_on(chops), DiffUpdate)
     app.frame_diff_on = False
-    assert app.display(LINE) is LINE
+    assert app.hand_on(LINE) is LINE
     app.frame_diff_on = True
     monkeypatch.setattr(frame_diff, "supported", lambda: False)
-    assert app.display(LINE) is LINE
+    assert app.hand_on(LINE) is LINE
 
 
 def test_a_difference_that_fails_gives_way_to_the_stock_display_for_good() -> None:
     app = App()
-    update = app.display(LINE)
+    update = app.hand_on(LINE)
     del app.terminal_cells
     assert update.render_segments(CONSOLE) == LINE.render_segments(CONSOLE)
     assert not app.frame_diff_on
     assert app.later == [app.refresh]
-    assert app.display(LINE) is LINE
+    assert app.hand_on(LINE) is LINE
 
 
 @pytest.mark.parametrize(("known", "exact"), [("standard", False), (None, True)])
 def test_colours_are_those_that_the_terminal_knows(known: str | None, *, exact: bool) -> None:
     console = Console(color_system=known, force_terminal=True)  # type: ignore[arg-type]  # a Literal
     line = Strip([Segment("x", Style(color="#fe010" + ("2" if exact else "3")))])
-    update = App().display(LayoutUpdate([[line]], Region(0, 0, 1, 1)))
+    update = App().hand_on(LayoutUpdate([[line]], Region(0, 0, 1, 1)))
     assert ("38;2;254;1" in update.render_segments(console)) is exact
 
 
