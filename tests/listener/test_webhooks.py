@@ -242,6 +242,13 @@ async def test_a_body_may_be_as_large_as_the_limit(sized: bool) -> None:
             content = raw if sized else unsized()
             answer = await hooks.http.post(hooks.url, content=content, headers=hooks.signed(raw))
             assert answer.status_code == status
+    body = json.dumps({"type": "training.status", "job_id": "job-1", "status": "running"})
+    for limit, status in ((len(body), 200), (len(body) - 1, 413)):
+        async with serve_hooks(WebhookSettings(max_unsigned_bytes=limit)) as hooks:
+            answer = await hooks.post(body.encode(), query="?key=key-1")
+            assert answer.status_code == status
+    async with serve_hooks(WebhookSettings(max_unsigned_bytes=1, verify=False)) as hooks:
+        assert (await hooks.post(raw)).status_code == 200  # nobody is asked to sign
 
 
 async def test_bodies_may_be_large_but_not_too_large(hooks: Hooks) -> None:
@@ -320,8 +327,11 @@ async def test_one_address_may_not_flood() -> None:
         for address in ["1.2.3.4"] * 5 + ["1.2.3.5"]:
             raw = json.dumps(NATIVE).encode()
             sent = hooks.signed(raw) | {"x-forwarded-for": address}
-            statuses.append((await hooks.post(raw, sent)).status_code)
-        assert statuses == [200, 200, 200, 429, 429, 200]
+            answer = await hooks.post(raw, sent)
+            statuses.append((answer.status_code, answer.headers.get("Retry-After")))
+        assert statuses == [(200, None)] * 3 + [(429, "1")] * 2 + [(200, None)]
+        unsigned = await hooks.post(NATIVE, {"x-forwarded-for": "1.2.3.6"})
+        assert (unsigned.status_code, unsigned.headers.get("Retry-After")) == (401, None)
 
 
 async def test_a_slow_or_broken_worker_does_not_slow_the_answer() -> None:

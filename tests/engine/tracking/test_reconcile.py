@@ -190,6 +190,8 @@ def test_what_is_masked_in_our_log_stays_masked_in_the_received_one() -> None:
     assert carry_masks(ours.encode(), "") == ""
     twice = f"{MASK}={MASK}; end"
     assert carry_masks(twice.encode(), "abc=def; end.") == f"{twice}."
+    beside = f"{MASK}{MASK} end"
+    assert carry_masks(beside.encode(), "abcdef end.") == f"{beside}."
     for end in "\"', }\t\r\n\\":  # ours ends at the mask: it covers the word
         assert carry_masks(f"key {MASK}".encode(), f"key abc{end}def") == f"key {MASK}{end}def"
     assert carry_masks(f"key {MASK}".encode(), "key abc") == f"key {MASK}"
