@@ -114,11 +114,16 @@ def _collect(
     class Plugin:
         @pytest.hookimpl(trylast=True)
         def pytest_configure(self) -> None:
-            from hypothesis import Phase, settings  # not earlier: pytest rewrites it
+            from hypothesis import HealthCheck, Phase, settings  # not earlier: pytest rewrites it
 
             # A failure is enough: to search for its smallest example would take minutes.
             phases = [Phase.explicit, Phase.generate]
-            settings.register_profile("mutants", settings.get_profile("fast"), phases=phases)
+            settings.register_profile(
+                "mutants",
+                settings.get_profile("fast"),
+                phases=phases,
+                suppress_health_check=list(HealthCheck),  # a busy machine is no fault
+            )
             settings.load_profile("mutants")
 
         @pytest.hookimpl(tryfirst=True)

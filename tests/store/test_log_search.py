@@ -225,6 +225,8 @@ def test_an_invalid_query_is_reported(tmp_path: Path, query: str, regex: bool) -
         (r"a|bcd", "", False),
         (r"ab(cde)+f", "cde", False),
         (r"(?i)needle", "", False),
+        (r"(?i:needle) x", " x", False),
+        (r"(?-i:needle) x", " x", False),
         (r"x*yy", "yy", False),
         (r"\dxx", "xx", False),
         (r"(abc)d", "abc", False),
