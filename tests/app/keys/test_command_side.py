@@ -53,6 +53,14 @@ NO_ACTION = {
         "tag",
         "unpin",  # the note's form, and the pin's own key once more
     },
+    "a sweep is a line of the list, and the list's own keys do it": {
+        "sweep",
+        "sweep list",
+        "sweep show",
+        "sweep cancel",
+        "sweep resume",
+        "queue",
+    },
     "the program around the app": {
         "demo",
         "sandbox",
@@ -74,14 +82,15 @@ NO_ACTION = {
     },
 }
 NO_COMMAND = {
-    "what is drawn, and where": r"(move|chart|pictures)\.\w+|\w+\.(next|previous|left|right|back|"
+    "what is drawn, and where": r"(move|chart|pictures|runs)\.\w+|\w+\.(next|previous|left|right|back|"
     r"mark|unmark|far_\w+|zoom_\w+|whole|smooth|less_smooth|axis|log_scale|switch|all|leave|fold|sort|"
     r"reverse|next_tab|previous_tab|line|outside|days|fewer_days)|log\.(search|only|show|more|step|"
-    r"wrap|select)|app\.(cloud|publishing|palette|help|notices|theme|mouse|redraw|quit)",
+    r"wrap|select)|app\.(cloud|publishing|palette|help|notices|theme|mouse|redraw|suspend|quit)|"
+    r"(compare|new)\.compare",
     "the clipboard and programs of the desktop": r"\w+\.(copy|copy_link|copy_hash|web|open)|"
     r"publishing\.show",
     "a form, whose values are options of a command": r"\w+\.edit|new\.(request|starter|recommend|"
-    r"stop|clear)|publishing\.(limit|filter)|jobs\.clear",
+    r"stop|clear|clear_all|editor|save_as)|publishing\.(limit|filter)|jobs\.clear",
     "one action for each of several": r"jobs\.delete_marked|publishing\.(test_all|delete)|"
     r"cloud\.check",
 }

@@ -21,13 +21,16 @@ from tui.store.writer import StoreWriter
 class Terminal:
     """A window whose time a test moves, and what was written to its terminal."""
 
-    def __init__(self, term: str = "xterm-256color", **settings: bool) -> None:
+    def __init__(
+        self, term: str = "xterm-256color", *, bell: bool = True, terminal: bool = True,
+        title: bool = True,
+    ) -> None:  # fmt: skip
         self.now = 1000.0
         self.sent: list[str] = []
         self.due: list[tuple[float, Callable[[], object]]] = []
         self.away = Away(
             self.sent.append, self.later, {"TERM": term}, NOW,
-            settings=lambda: NoticesSettings(**settings), monotonic=lambda: self.now,
+            settings=lambda: NoticesSettings(bell, terminal, title), monotonic=lambda: self.now,
         )  # fmt: skip
 
     def later(self, seconds: float, call: Callable[[], object]) -> None:

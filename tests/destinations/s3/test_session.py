@@ -12,8 +12,7 @@ from tui.destinations.s3.session import _refusal
 
 
 def test_a_prefix_that_does_not_fit_into_a_policy_says_what_to_shorten() -> None:
-    answer = {"Code": "PackedPolicyTooLarge", "Message": "at 104% of the limit"}
-    error = ClientError({"Error": answer}, "GetFederationToken")
+    error = ClientError({"Error": {"Code": "PackedPolicyTooLarge", "Message": "104%"}}, "Assume")
     profile = S3Profile(bucket="photos")
     problem = _refusal(error, profile, timedelta(hours=1))
     assert problem.kind is Trouble.NAME

@@ -515,7 +515,7 @@ NEW: Final = (
            footer=2),
     Action("new.search", "options", ("slash",),
            "Find any option of the config by its name, and change it for this job.",
-           f"{PROGRAM} submit CONFIG --set NAME=VALUE", footer=4),
+           f"{PROGRAM} submit CONFIG --set learning_rate=1e-4", footer=4),
     Action("new.compare", "changes", ("equals_sign",),
            "What this job changes of the config's file, as a diff."),
     Action("new.editor", "edit file", ("e",),
