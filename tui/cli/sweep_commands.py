@@ -91,11 +91,12 @@ def sweep(options: argparse.Namespace) -> int:
     if action == "list":
         if name:
             raise wrong_usage(f"`sweep list` takes no name: {name}.", f"sweep show {name}")
-        return _list(options)
+        return _read(_list(options), _standings())
     if not name:
         raise wrong_usage(f"`sweep {action}` needs the name of a sweep.", "sweep list shows all.")
     if action == "show":
-        return _show(options, _standing(name))
+        found = _standing(name)
+        return _read(_show(options, found), [found])
     if action == "cancel":
         return _cancel(options, _standing(name))
     answer = context.engine().sweeps.resume(_standing(name)["name"]).result()
@@ -127,6 +128,12 @@ def queue(options: argparse.Namespace) -> int:
     for line in table(rows, right=frozenset({3})):
         say(line)
     return exit_codes.FINE
+
+
+def _read(status: int, sweeps: Sequence[Sweep]) -> int:
+    """End a command that read the store alone: have the engine go on with what is active."""
+    context.wake_engine(needed=any(one["running"] or one["waiting"] for one in sweeps))
+    return status
 
 
 # -- parts -----------------------------------------------------------------------------------------

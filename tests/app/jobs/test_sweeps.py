@@ -97,7 +97,7 @@ def test_a_sweep_that_stopped_says_why_and_what_goes_on(swept: Home) -> None:
     (sweep,) = read_standings(reader, NOW)
     reader.close()
     assert sweep_words(sweep) == (
-        "stopped: 2 runs in a row have failed · r goes on · 2 done · 1 running · 1 waiting"
+        "stopped, r goes on: 2 runs in a row have failed · 2 done · 1 running · 1 waiting"
     )
     assert best_words(sweep) == "r2 0.1000"
     assert " of $8.56" in sweep_cost(sweep)

@@ -171,7 +171,7 @@ def sweep_words(sweep: Sweep) -> str:
     """Return how far a sweep is, and why it stopped where it did."""
     words = count_words(sweep).replace(", ", " · ")
     if sweep["state"] == "paused":
-        return f"stopped: {sweep['reason']} · r goes on · {words}"
+        return f"stopped, r goes on: {sweep['reason']} · {words}"
     return f"{sweep['state']} · {words}" if sweep["state"] == "cancelled" else words
 
 
