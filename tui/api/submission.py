@@ -412,6 +412,22 @@ class AspectBucket(TypedDict):
     images: int
 
 
+class ImageSizes(TypedDict):
+    """Between which sizes the images of a dataset lie, in pixels as they are shown.
+
+    Attributes:
+        smallest_width: of the image with the fewest pixels.
+        smallest_height: of the same.
+        largest_width: of the image with the most pixels.
+        largest_height: of the same.
+    """
+
+    smallest_width: int
+    smallest_height: int
+    largest_width: int
+    largest_height: int
+
+
 class CheckedDataset(TypedDict):
     """One data backend of the config, with what was found in its folder.
 
@@ -426,6 +442,7 @@ class CheckedDataset(TypedDict):
         images: how many there are.
         captions: how many there are.
         bytes: of what would be packed.
+        sizes: the smallest and the largest image; null where no size is known.
         buckets: the aspect buckets that the trainer makes of it; null where they cannot be known.
         repeats: how often each image is repeated in an epoch.
         samples_per_step: images that one step takes from a bucket, over all cards.
@@ -447,6 +464,7 @@ class CheckedDataset(TypedDict):
     images: int
     captions: int
     bytes: int
+    sizes: ImageSizes | None
     buckets: list[AspectBucket] | None
     repeats: int
     samples_per_step: int

@@ -24,6 +24,7 @@ MEANINGS = {
     "h": "*.left cloud.previous",
     "H": "*.far_left",
     "i": "*.note",
+    "I": "new.data",
     "j": "*.down chart.next",
     "J": "*.later",
     "k": "*.up chart.previous",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.app.new_job.check_answer import answer
 from tui.app.new_job import check_text
 from tui.app.new_job.command import command_line
+from tui.app.new_job.data_card import data_entries
 from tui.app.new_job.form import change_options, fields_of, parse_duration, set_field
 
 
@@ -128,7 +130,7 @@ def test_entries_fit_and_hold_everything() -> None:
     resting = {"level": "ok", "message": "it is unpacked", "release": "SimpleTuner 4.10.1"}
     (line,) = check_text.check_entries({"checks": [resting]}, 80)
     assert line.text == "✓ it is unpacked · SimpleTuner 4.10.1"
-    request = "\n".join(line.text for line in check_text.request_entries(answer()))
+    request = "\n".join(line.text for line in check_text.request_entries(answer(), 80))
     assert '"hf_token": "***"' in request
     assert "lora_alpha" in request
     shown = answer()
@@ -205,10 +207,56 @@ def test_the_consent_says_where_staged_data_go_for_how_long_and_which_token_trav
     assert not [words for words in check_text.staged_words(found) if "there" in words]
 
 
+def test_the_card_of_the_data_names_all_that_is_wrong_with_it() -> None:
+    found = answer()
+    found["datasets"][0] |= {
+        "dataset_type": "image", "caption_strategy": "textfile", "captions": 22, "repeats": 1,
+        "missing_captions": ["a.png"], "empty_captions": ["b.txt"], "samples_per_step": 4,
+        "small_images": ["c.png"], "corrupt_images": ["d.png"],
+        "sizes": {"smallest_width": 200, "smallest_height": 300,
+                  "largest_width": 4000, "largest_height": 3000},
+        "buckets": [{"aspect": 0.75, "width": 896, "height": 1152, "images": 20},
+                    {"aspect": 1.0, "width": 1024, "height": 1024, "images": 1}],
+        "skipped": [{"path": "x.psd", "reason": "no picture"},
+                    {"path": "y.psd", "reason": "no picture"}],
+        "problems": [{"level": "warn", "message": "two of a name", "advice": "Rename one."}],
+    }  # fmt: skip
+    found["datasets"].append({"id": "text", "kind": "cache"})
+    found["datasets"].append({"id": "far", "kind": "remote", "disabled": True})
+    for width in (50, 100):
+        lines = [line.text for line in data_entries(found, width)]
+        text = " ".join(" ".join(lines).split())
+        for words in ("22 of 24, by textfile", "1 without one: a.png", "1 with no text: b.txt",
+                      "200×300 to 4000×3000", "1 below the training size: c.png",
+                      "1 cannot be read: d.png", "1 image; a step takes 4", "each 2 times",
+                      "2 files (no picture): x.psd, y.psd", "two of a name. Rename one.",
+                      "disabled", "Caches text"):  # fmt: skip
+            assert words in text, words
+        assert "20 images; a step" not in text
+    assert data_entries({}, 80)[0].text.startswith("No dataset")
+
+
+def test_the_request_is_shown_to_its_last_letter() -> None:
+    found = answer() | {"cancel_after": 7200}
+    prompt = "a long prompt, " * 40
+    config = json.dumps({"--validation_prompt": prompt, "--seed": 42})
+    found["request"]["input"]["config_json"] = config
+    for width in (40, 100):
+        lines = [line.text for line in check_text.request_entries(found, width)]
+        assert all(len(line) <= width for line in lines[4:])
+        assert "Cancel-After: 7200s" in lines
+        first, last = lines.index("{"), lines.index("}")
+        body = "".join(lines[first : last + 1]).replace(" ", "")
+        sent = {"version": found["request"]["version"].partition(":")[2],
+                "input": found["request"]["input"]}  # fmt: skip
+        assert body == json.dumps(sent, indent=0).replace("\n", "").replace(" ", "")
+        assert '  "--seed": 42' in lines  # and once more, as the trainer reads it
+
+
 def test_the_request_shows_the_dataloader_as_the_trainer_reads_it() -> None:
     found = answer()
     found["request"]["input"]["dataloader_json"] = '[{"id":"cats","type":"huggingface"}]'
     text = "\n".join(
-        "".join(text for text, _ in line.words) for line in check_text.request_entries(found)
+        "".join(text for text, _ in line.words) for line in check_text.request_entries(found, 80)
     )
     assert '    "type": "huggingface"' in text

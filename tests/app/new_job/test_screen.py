@@ -9,15 +9,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from textual.widgets import Input
 
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.job.world import RUNNING, fill_jobs
 from tests.app.new_job.check_answer import answer
 from tests.app.new_job.steps import CHECK, CONFIG, LATER, SUBMIT, WHOLE_CHECK, asked, open_form
 from tests.app.stand_in_engine import StandInEngine
+from tests.simpletuner.config.sample_examples import NAME, write_examples
 from tui.app.job.screen import JobScreen
 from tui.app.new_job.form import fields_of
 from tui.app.new_job.screen import NewJobScreen
+from tui.app.widgets.picker import Page
 from tui.base.job_status import JobStatus
 from tui.settings import CloudSettings, Home, Settings
 from tui.store.writer import Change, StoreWriter
@@ -196,9 +199,11 @@ async def test_hardware_and_config_are_picked(home: Home, ready: StandInEngine) 
     assert f"/api/cloud/available-configs?{here}" in ready.calls("GET")
 
 
-async def test_a_starter_is_written_and_chosen(
-    home: Home, ready: StandInEngine, tmp_path: Path
+async def test_a_starter_or_an_example_is_written_and_chosen(
+    home: Home, ready: StandInEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     ready.answers[("GET", "/api/cloud/available-configs")] = (200, {"configs": []})
     async with opened(home, ready) as (app, pilot):
         form = await open_form(app, pilot, {"cwd": str(tmp_path)})
@@ -213,6 +218,21 @@ async def test_a_starter_is_written_and_chosen(
         await wait_for(pilot, path.exists)
         assert json.loads(path.read_text())["model_family"] == "flux"
         await wait_for(pilot, lambda: form.flow.draft["config"] == str(path))
+        write_examples(tmp_path / "clone" / "simpletuner" / "examples")
+        form.editor.take("max_train_steps", "7")
+        await form.action_perform("new.example")
+        await wait_for(pilot, lambda: "Folder of SimpleTuner" in text_of(app))
+        line = app.focused
+        assert isinstance(line, Input)
+        line.value = "clone"
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "lycoris-lokr+tread" in text_of(app))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "Name of the new config" in text_of(app))
+        await pilot.press("enter")
+        path = tmp_path / "config" / NAME / "config.json"
+        await wait_for(pilot, lambda: form.flow.draft["config"] == str(path))
+        assert form.flow.draft["overrides"] == {}
 
 
 async def test_request_and_dry_run_are_shown(home: Home, ready: StandInEngine) -> None:
@@ -220,6 +240,16 @@ async def test_request_and_dry_run_are_shown(home: Home, ready: StandInEngine) -
         form = await open_form(app, pilot)
         await pilot.press("v")
         await wait_for(pilot, lambda: '"hf_token": "***"' in text_of(app))
+        page = app.screen
+        assert isinstance(page, Page)
+        await pilot.press("slash", *"LORA_", "enter")
+        await wait_for(pilot, lambda: not app.screen.query("PromptLine"))
+        found = [at for at, line in enumerate(page.list.entries) if "lora_" in line.text]
+        assert page.list.index == found[0]
+        await pilot.press("N")
+        assert page.list.index == found[-1]
+        await pilot.press("n")
+        assert page.list.index == found[0]
         await pilot.press("escape", "t")
         await wait_for(pilot, lambda: "Dry run: nothing was sent" in text_of(app))
         await pilot.press("escape")

@@ -416,12 +416,14 @@ def test_starters_that_cannot_be_written(tmp_path: Path, starter: str, name: str
 
 def test_descriptions_are_plain_json(tmp_path: Path) -> None:
     config = load_config(write_project(tmp_path))
+    write_image(tmp_path / "datasets" / "cats" / "wide.png", (900, 300))
     report = scan(config)
     described = json.loads(json.dumps(describe_config(config)))
     assert described["model_family"] == "flux"
     assert described["max_train_steps"] == 100
     datasets = json.loads(json.dumps(describe_datasets(config, report)))
-    assert datasets[0]["images"] == 3
+    assert list(datasets[0]["sizes"].values()) == [256, 256, 900, 300]
+    assert datasets[0]["images"] == 4
     assert json.loads(json.dumps(describe_datasets(config, None)))[0]["id"] == "cats"
     listed = describe_checks(check_config(config, report))
     keys = {"id", "level", "message", "advice", "changes", "release"}

@@ -172,17 +172,26 @@ def weights_words(answer: Answer) -> str:
     return f"{line[:1].upper()}{line[1:]}." if line else ""
 
 
-def request_entries(answer: Answer) -> list[Entry]:
-    """Returns the exact request, indented, secrets as `***`."""
+def request_entries(answer: Answer, width: int) -> list[Entry]:
+    """Returns the exact request in full, indented and wrapped, secrets as `***`."""
     request = answer.get("request") or {}
+    given = request.get("input") or {}
+    model, _, version = str(request.get("version") or "").rpartition(":")
     lines = [
-        entry("POST /v1/predictions", "strong"),
-        entry(f"version  {request.get('version') or 'not known yet'}", "base"),
-        Entry(),
+        entry("POST /v1/predictions", "strong", (f"   {model}", "dim")),
+        entry("Authorization: Bearer ***", "base"),
+        entry("Content-Type: application/json", "base"),
     ]
-    text = json.dumps(request.get("input") or {}, indent=2, ensure_ascii=False)
-    lines += [entry(plain(part), "base") for part in text.split("\n")]
-    lines += _dataloader_entries((request.get("input") or {}).get("dataloader_json"))
+    if seconds := answer.get("cancel_after"):
+        lines.append(entry(f"Cancel-After: {seconds}s", "base"))
+    body = {"version": version or None, "input": given}
+    lines += [Entry(), *_json_entries(body, width)]
+    about = "With a public URL, the body holds the address of this job's webhook too: it is a key."
+    lines += [entry(part, "dim") for part in textwrap.wrap(about, width)]
+    for name, what in (("config_json", "config"), ("dataloader_json", "dataloader")):
+        if (inner := _as_json(given.get(name))) is not None:
+            heading = f"The {what}, as the trainer reads it"
+            lines += [Entry(), entry(heading, "strong"), *_json_entries(inner, width)]
     dropped = request.get("dropped") or ()
     if dropped:
         lines += [Entry(), entry("Not sent", "strong")]
@@ -190,15 +199,25 @@ def request_entries(answer: Answer) -> list[Entry]:
     return lines
 
 
-def _dataloader_entries(text: Any) -> list[Entry]:
-    """Returns the dataloader as the trainer reads it; nothing where it is not plain JSON."""
+def _as_json(text: Any) -> Any:
+    """Returns the JSON inside a text; None where it is not plain JSON."""
     try:
-        rows = json.loads(text)
+        return json.loads(text)
     except (TypeError, ValueError):
-        return []
-    shown = json.dumps(rows, indent=2, ensure_ascii=False)
-    heading = entry("The dataloader, as the trainer reads it", "strong")
-    return [Entry(), heading, *(entry(plain(part), "base") for part in shown.split("\n"))]
+        return None
+
+
+def _json_entries(value: Any, width: int) -> list[Entry]:
+    """Returns JSON as lines; a long one goes on below, indented as it is."""
+    lines = []
+    for line in json.dumps(value, indent=2, ensure_ascii=False).split("\n"):
+        text = plain(line)
+        indent = " " * (len(text) - len(text.lstrip()) + 2)
+        lines.append(entry(text[:width], "base"))
+        rest, room = text[width:], max(10, width - len(indent))
+        lines += [entry(f"{indent}{rest[at : at + room]}", "base")
+                  for at in range(0, len(rest), room)]  # fmt: skip
+    return lines
 
 
 def dry_run_entries(answer: Answer, width: int) -> list[Entry]:

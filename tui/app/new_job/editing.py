@@ -1,15 +1,14 @@
-"""Changes fields of the form: by lists, by lines to type in, and by starters."""
+"""Changes fields of the form: by lists, and by lines to type in."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.new_job import form, publishing
 from tui.app.new_job.delivery_lookups import DeliveryLookups
 from tui.app.new_job.form import DELIVERY, KEEP_STAGED, LEAVE_OUT, Draft
+from tui.app.new_job.new_config import PURPOSES, NewConfigs
 from tui.app.new_job.submission import DraftSubmission
 from tui.app.widgets.input_line import PromptLine
 from tui.base import formatting
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
     from tui.api.planning import AvailableConfig
     from tui.app.context import AppContext
     from tui.app.new_job.form import Field
-    from tui.simpletuner.config.training_config import TrainingConfig
 Choices = list[tuple[str, str, str]]
 """Name, words, and words in a quiet tone."""
 _YES_OR_NO: Final = {"keep_staged": KEEP_STAGED, "leave_out_uncaptioned": LEAVE_OUT}
 OTHER: Final = "\0other"
 STARTER: Final = "\0starter"
+EXAMPLE: Final = "\0example"
 
 
 class FieldEditor:
@@ -49,8 +48,7 @@ class FieldEditor:
         self._flow = flow
         self._below = below
         self.names = DeliveryLookups(context, screen, flow)
-        self._starter: tuple[str, str] = ("", "")
-        self._saved: TrainingConfig | None = None
+        self.new_configs = NewConfigs(context, screen, flow, self._ask)
 
     def edit(self, field: Field) -> None:
         """Opens a list to choose from, or a line to type in."""
@@ -109,16 +107,12 @@ class FieldEditor:
         """Takes what was typed; returns whether the line is closed."""
         value = value.strip()
         self.names.forget()
-        if purpose == "starter-name" and value:
-            self._starter = (self._starter[0], value)
-            self._ask("starter-images", "Folder of your images", f"datasets/{value}")
-            return False
-        if purpose == "starter-images":
-            problem = self._write_starter(value)
-        elif purpose == "save-as":
-            problem = self._write_config(value)
+        if purpose in PURPOSES:
+            problem = self.new_configs.answered(purpose, value)
         else:
             problem = self.take(purpose, value) if purpose else ""
+        if problem is None:
+            return False
         if problem:
             for line in self._screen.query(PromptLine):
                 line.say(problem)
@@ -158,7 +152,9 @@ class FieldEditor:
             elif value == OTHER:
                 self._ask("config", "Path of a config", current)
             elif value == STARTER:
-                self.starter()
+                self.new_configs.starter()
+            elif value == EXAMPLE:
+                self.new_configs.example()
             elif value:
                 self.take("config", value)
 
@@ -171,64 +167,6 @@ class FieldEditor:
 
         plan = plan_sweep(self._context, self._screen, self._flow.draft, configs)
         self._screen.run_worker(plan, group="sweep", exclusive=True)
-
-    # -- starters -----------------------------------------------------------------------------
-
-    def starter(self) -> None:
-        """Asks for a model family, then for a name and the images, and writes the config."""
-        from tui.app.widgets.picker import Picker
-
-        def picked(value: str | None) -> None:
-            if value is not None:
-                self._starter = (value, "")
-                self._ask("starter-name", "Name of the new config", f"my-{value}")
-
-        self._context.push_screen(Picker("Begin with", starter_choices()), picked)
-
-    def _write_starter(self, images: str) -> str:
-
-        starter, name = self._starter
-        path, problem = write_starter_config(starter, self._flow.draft["cwd"], name, images)
-        if problem:
-            return problem
-        self._context.tell(f"Wrote {path}.")
-        return self.take("config", path)
-
-    # -- another config -----------------------------------------------------------------------
-
-    def save_as(self, config: TrainingConfig) -> None:
-        """Asks for the name under which the config is written with the draft's changes."""
-        self._saved = config
-        root = self._root_of(config)
-        taken = {path.stem for path in (root / "config").glob("*")}
-        free = (f"{config.name}-{number}" for number in itertools.count(2))
-        name = next(one for one in free if one not in taken)
-        self._ask("save-as", f"New name below {root / 'config'}", name)
-
-    def _root_of(self, config: TrainingConfig) -> Path:
-        """Returns the project that a config is of; the user's folder where it is of none."""
-        from tui.simpletuner.config.load import project_of
-
-        project = project_of(config.path)
-        return project if project and project.is_dir() else Path(self._flow.draft["cwd"])
-
-    def _write_config(self, name: str) -> str:
-        from tui.simpletuner.config.overrides import with_options
-        from tui.simpletuner.config.save import save_as
-        from tui.simpletuner.errors import ConfigError
-
-        draft = self._flow.draft
-        if self._saved is None:
-            return "There is no config to save."
-        changed = with_options(self._saved, form.option_changes(draft))
-        try:
-            path, secrets = save_as(changed, self._root_of(self._saved), name)
-        except ConfigError as error:
-            return f"{error.message}. {error.advice}"
-        left = f" Left out, since they are secrets: {', '.join(secrets)}." if secrets else ""
-        self._context.tell(f"Wrote {path}.{left}")
-        draft["overrides"], draft["unset"] = {}, []
-        return self.take("config", str(path))
 
 
 def choices_of(key: str, draft: Draft, settings: Settings) -> tuple[Choices, str]:
@@ -267,26 +205,5 @@ def config_choices(configs: Sequence[AvailableConfig], here: str = "") -> Choice
         *choices,
         (OTHER, "another path…", "type it"),
         (STARTER, "a starter…", "a new config for a common model family"),
+        (EXAMPLE, "an example…", "one of SimpleTuner's own, from a copy on this machine"),
     ]
-
-
-def starter_choices() -> Choices:
-    """Returns the starters."""
-    from tui.simpletuner.config.starters import STARTERS
-
-    return [
-        (starter.id, starter.title, f"{starter.family} {starter.flavour}")
-        for starter in STARTERS.values()
-    ]
-
-
-def write_starter_config(starter: str, root: str, name: str, images: str) -> tuple[str, str]:
-    """Writes a starter below `root`; returns its path and an empty text, or what went wrong."""
-    from tui.simpletuner.config.starters import write_starter
-    from tui.simpletuner.errors import ConfigError
-
-    try:
-        folder = Path(images).expanduser() if images else None
-        return str(write_starter(starter, Path(root), name, images=folder)), ""
-    except ConfigError as error:
-        return "", f"{error.message}. {error.advice}"

@@ -321,11 +321,20 @@ class NewJobScreen(AppScreen):
 
     def do_request(self) -> None:
         """Shows the request of the newest check."""
-        from tui.app.widgets.picker import Page
+        from tui.app.widgets.picker import Page, page_width
 
         if self.flow.answer is not None:
-            lines = check_text.request_entries(self.flow.answer)
+            lines = check_text.request_entries(self.flow.answer, page_width(self.size.width))
             self.context.push_screen(Page("The exact request", lines))
+
+    def do_data(self) -> None:
+        """Shows what is in the data."""
+        from tui.app.new_job.data_card import data_entries
+        from tui.app.widgets.picker import Page, page_width
+
+        if self.flow.answer is not None:
+            lines = data_entries(self.flow.answer, page_width(self.size.width))
+            self.context.push_screen(Page("Data", lines))
 
     def do_search(self) -> None:
         """Opens the sheet of every option."""
@@ -360,7 +369,9 @@ class NewJobScreen(AppScreen):
 
     def do_save_as(self) -> None:
         """Asks for a name, and writes the config with all changes under it."""
-        self.run_worker(self._over_config(self.editor.save_as), group="options", exclusive=True)
+        self.run_worker(
+            self._over_config(self.editor.new_configs.save_as), group="options", exclusive=True
+        )
 
     async def _over_config(self, show: Callable[[TrainingConfig], None]) -> None:
         """Reads the config, and shows something about it."""
@@ -376,7 +387,7 @@ class NewJobScreen(AppScreen):
         self.run_worker(self._dry_run(), group="dry-run", exclusive=True)
 
     async def _dry_run(self) -> None:
-        from tui.app.widgets.picker import Page
+        from tui.app.widgets.picker import Page, page_width
 
         control = self.context.control
         if control is None:
@@ -391,7 +402,7 @@ class NewJobScreen(AppScreen):
         lines += [
             Entry(),
             entry("The exact request", "strong"),
-            *check_text.request_entries(answer),
+            *check_text.request_entries(answer, page_width(self.size.width)),
         ]
         self.context.push_screen(Page("Dry run: nothing was sent", lines))
 
@@ -444,7 +455,11 @@ class NewJobScreen(AppScreen):
 
     def do_starter(self) -> None:
         """Asks for a model family, then for a name and the images."""
-        self.editor.starter()
+        self.editor.new_configs.starter()
+
+    def do_example(self) -> None:
+        """Asks for an example of SimpleTuner, and writes it as a config of this folder."""
+        self.editor.new_configs.example()
 
     @on(PromptLine.Answered)
     async def _answered(self, event: PromptLine.Answered) -> None:

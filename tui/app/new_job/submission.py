@@ -432,7 +432,8 @@ def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbid
         return "" if flow.job_id else "Nothing is being uploaded."
     busy = flow.submitting or bool(flow.job_id)
     if busy and name in ("submit", "edit", "starter", "clear", "dry_run", "recommend", "search",
-                         "fix_delivery", "editor", "save_as", "clear_all"):  # fmt: skip
+                         "fix_delivery", "editor", "save_as", "clear_all",
+                         "example"):  # fmt: skip
         return "The job is being started."
     if name == "submit":
         return _no_submit(flow, forbidden=forbidden)
@@ -440,7 +441,7 @@ def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbid
         return "Choose a config first."
     if name == "editor" and flow.draft.get("rerun_of"):
         return "This config is in the record of a job: save it under a name (W) to edit its file."
-    if name == "request" and flow.answer is None:
+    if name in ("request", "data") and flow.answer is None:
         return "There is no check yet."
     if name in ("dry_run", "recommend") and not (flow.draft.get("config") and engine):
         return "Choose a config first." if engine else _STARTING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.segment import Segment
 from textual import events, on
@@ -21,9 +21,12 @@ from tui.app.terminal.control import copy_text
 from tui.app.terminal.theme import palette
 from tui.app.widgets.entry_list import Entry, EntryList, entry
 from tui.app.widgets.footer import KeyFooter
+from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
 
+_FINDING: Final = {"slash": 0, "n": 1, "N": -1}
+"""Keys that find text on a page: 0 asks for it, the others go to its next place, or back."""
 _CSS = """
 {name} {{ align: center middle; background: transparent; }}
 {name} > Vertical {{ width: {width}; max-width: 96%; height: auto; max-height: 90%;
@@ -147,18 +150,20 @@ class Page(ModalScreen[str | None]):
         self._title = title
         self._lines = list(lines)
         self._offers = offers or PageActions()
+        self._sought = ""
         self.HINTS: tuple[tuple[str, str, str], ...] = ()  # for the footer: this page's own keys
 
     def compose(self) -> ComposeResult:
         """Yields title, lines and footer."""
         title = PanelTitle()
-        title.set((self._title,), ("y copy all", "esc back"))
+        title.set((self._title,), ("/ find", "y copy all", "esc back"))
         self.list = EntryList()
         self.show(self._lines)
+        self.foot = PanelFoot()
         with Vertical():
             yield title
             yield self.list
-            yield PanelFoot()
+            yield self.foot
         yield KeyFooter()
 
     def show(self, lines: Sequence[Entry]) -> None:
@@ -169,6 +174,7 @@ class Page(ModalScreen[str | None]):
         can = [action for action in self._offers.read() if not self._offers.why_not(action)]
         self.HINTS = (
             *((shown(action.keys[0]), action.label, "") for action in can),
+            ("/", "find", ""),
             ("y", "copy all", ""),
             ("esc", "back", ""),
         )
@@ -194,6 +200,9 @@ class Page(ModalScreen[str | None]):
         """Closes the page for the key of an offered action; the screen below does it."""
         action = next((action for action in self._offers.read() if event.key in action.keys), None)
         if action is None:
+            if event.key in _FINDING:
+                event.stop()
+                self._find(_FINDING[event.key])
             return
         event.stop()
         reason = self._offers.why_not(action)
@@ -201,6 +210,31 @@ class Page(ModalScreen[str | None]):
             self.notify(reason)
         else:
             self.dismiss(action.id)
+
+    # -- finding ------------------------------------------------------------------------------
+
+    def _find(self, step: int) -> None:
+        """Asks for a text, or goes to the next line that has it; after the last to the first."""
+        if not step or not self._sought:
+            if not self.query(PromptLine):
+                self.mount(PromptLine("find", "Find", self._sought), before=self.foot)
+            return
+        count, wanted = len(self._lines), self._sought.casefold()
+        for distance in range(1, count + 1):
+            at = (self.list.index + step * distance) % count
+            if wanted in self._lines[at].text.casefold():
+                self.list.move_to(at)
+                return
+        self.notify(f"“{self._sought}” is not here.", markup=False)
+
+    @on(PromptLine.Answered)
+    async def _found(self, event: PromptLine.Answered) -> None:
+        event.stop()
+        await self.query(PromptLine).remove()
+        self.list.focus()
+        if event.purpose and event.value:
+            self._sought = event.value
+            self._find(1)
 
     def action_leave(self) -> None:
         """Closes the page."""

@@ -118,6 +118,7 @@ def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> dict[st
         "images": dataset.images,
         "captions": dataset.captions,
         "bytes": dataset.bytes,
+        "sizes": _sizes(dataset),
         "buckets": None if buckets is None else [asdict(bucket) for bucket in buckets],
         "repeats": dataset.spec.repeats,
         "samples_per_step": samples_per_step(dataset.spec, config),
@@ -131,3 +132,13 @@ def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> dict[st
             for note in dataset.problems
         ],
     }
+
+
+def _sizes(dataset: DatasetReport) -> dict[str, int] | None:
+    """The sizes of the images with the fewest and the most pixels."""
+    known = sorted((w * h, w, h) for w, h, _count in dataset.sizes if w and h)
+    if not known:
+        return None
+    (_, low_width, low_height), (_, width, height) = known[0], known[-1]
+    return {"smallest_width": low_width, "smallest_height": low_height,
+            "largest_width": width, "largest_height": height}  # fmt: skip
