@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
 import pyte
 import pytest
@@ -17,6 +18,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from tests.app.terminal.terminals import HEIGHT, STYLES, WIDTH, Terminals
+from tui.app.terminal import frame_diff
+from tui.app.terminal.cell_output import Span, by_row, by_style
 from tui.app.terminal.frame_diff import TerminalCells, _version, supported
 from tui.app.terminal.sgr import change_of_style
 
@@ -28,14 +31,22 @@ pieces = st.lists(
 frames = st.lists(pieces, min_size=HEIGHT, max_size=HEIGHT)
 
 
+@pytest.mark.parametrize(
+    "order", [by_row, lambda spans: by_style(spans, WIDTH)], ids=["by row", "by style"]
+)
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(frames, st.integers(0, HEIGHT - 1)), min_size=1, max_size=5))
-def test_any_sequence_of_frames_ends_like_the_stock_display(steps: list[tuple[list, int]]) -> None:  # type: ignore[type-arg]
+@given(steps=st.lists(st.tuples(frames, st.integers(0, HEIGHT - 1)), min_size=1, max_size=5))
+def test_any_sequence_of_frames_ends_like_the_stock_display(
+    order: Callable[[Sequence[Span]], tuple[str, str]],
+    steps: list[tuple[list, int]],  # type: ignore[type-arg]
+) -> None:
     terminals = Terminals()
-    for number, (frame, top) in enumerate(steps):
-        first = 0 if number == 0 else top
-        terminals.show(frame[first:], first)
-        terminals.check()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frame_diff, "by_row", order)
+        for number, (frame, top) in enumerate(steps):
+            first = 0 if number == 0 else top
+            terminals.show(frame[first:], first)
+            terminals.check()
 
 
 @pytest.mark.parametrize("shift", [1, 3, -1, -4])

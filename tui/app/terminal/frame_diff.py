@@ -24,7 +24,8 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-from tui.app.terminal.sgr import blank_codes, change_of_style, good_for_blank
+from tui.app.terminal.cell_output import Cell, Span, by_row, by_style
+from tui.app.terminal.sgr import blank_codes
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -38,12 +39,9 @@ else:
 TESTED: Final = ("8.",)
 """Beginnings of the Textual versions whose display step is known."""
 
-Cell = tuple[str, str]
-"""A character and the SGR codes it is drawn with; the right half of a wide one is an empty text.
-
-The address of a hyperlink stands behind the codes, after a zero.
-"""
 _UNKNOWN: Final[Cell] = ("\0", "")
+_MANY_BYTES: Final = 1_500
+"""Smaller updates are sent row by row; the shortest order of larger ones is looked for."""
 _JOIN_GAP: Final = 6
 """Unchanged cells up to this many are sent again: moving the cursor costs as much."""
 _MIN_SCROLL: Final = 4
@@ -115,6 +113,31 @@ def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
     return cells
 
 
+def _length(text_and_codes: tuple[str, str]) -> int:
+    return len(text_and_codes[0])
+
+
+def _spans(y: int, row: list[Cell], old: list[Cell]) -> list[Span]:
+    """Returns the pieces of a row that differ from what is shown."""
+    spans: list[Span] = []
+    x, width = 0, len(row)
+    while x < width:
+        if row[x] == old[x]:
+            x += 1
+            continue
+        start = last = x
+        x += 1
+        while x < width and x - last <= _JOIN_GAP:
+            if row[x] != old[x]:
+                last = x
+            x += 1
+        while start > 0 and not row[start][0]:
+            start -= 1
+        spans.append((y, start, row[start : last + 1]))
+        x = last + 1
+    return spans
+
+
 class TerminalCells:
     """The cells that the terminal shows, as far as this program knows."""
 
@@ -150,10 +173,15 @@ class TerminalCells:
         out: list[str] = []
         if len(wanted) >= _MIN_SCROLL:
             self._scroll(wanted, out)
+        spans: list[Span] = []
         for y, row in wanted.items():
             if row != self._rows[y]:
-                self._row(y, row, out)
+                spans += _spans(y, row, self._rows[y])
                 self._rows[y] = row
+        text, self._codes = by_row(spans)
+        if len(text) > _MANY_BYTES:
+            text, self._codes = min((text, self._codes), by_style(spans, width), key=_length)
+        out.append(text)
         if "\0" in self._codes:
             out.append("\x1b]8;;\x1b\\")
         if self._codes:
@@ -214,35 +242,6 @@ class TerminalCells:
             return 0
         shift = max(votes, key=lambda lines: votes[lines])
         return shift if votes[shift] >= max(_MIN_SCROLL - 1, len(changed) // 2) else 0
-
-    # -- cells that changed -------------------------------------------------------------------
-
-    def _row(self, y: int, row: list[Cell], out: list[str]) -> None:
-        old = self._rows[y]
-        width = len(row)
-        x = 0
-        while x < width:
-            if row[x] == old[x]:
-                x += 1
-                continue
-            start = x
-            last = x
-            x += 1
-            while x < width and x - last <= _JOIN_GAP:
-                if row[x] != old[x]:
-                    last = x
-                x += 1
-            while start > 0 and not row[start][0]:
-                start -= 1
-            out.append(f"\x1b[{y + 1};{start + 1}H")
-            for char, codes in row[start : last + 1]:
-                if codes != self._codes and not (
-                    char == " " and good_for_blank(self._codes, codes)
-                ):
-                    out.append(change_of_style(self._codes, codes))
-                    self._codes = codes
-                out.append(char)
-            x = last + 1
 
 
 class DiffUpdate(CompositorUpdate):

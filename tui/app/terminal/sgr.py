@@ -86,3 +86,10 @@ def blank_codes(codes: str) -> str:
 def good_for_blank(current: str, codes: str) -> bool:
     """Returns whether a space drawn with `current` looks like one drawn with `codes`."""
     return "\0" not in current and blank_codes(current) == codes
+
+
+@lru_cache(maxsize=4096)
+def is_background(codes: str) -> bool:
+    """Returns whether codes set a background and nothing else: erasing leaves just that."""
+    attributes, foreground, _ = _split(codes.partition("\0")[0])
+    return not attributes and not foreground and "\0" not in codes
