@@ -117,15 +117,55 @@ def test_serve_runs_a_job_and_prints_its_events(
     assert world["token"] not in "\n".join(served.lines)
 
 
-def test_serve_prints_one_readable_line_for_each_event(home: Path) -> None:
+@contextmanager
+def service_manager(path: Path) -> Iterator[list[str]]:
+    """What stands in for systemd: the states that it was told, in their order."""
+    told: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.bind(str(path))
+        line.settimeout(0.1)
+        ended = threading.Event()
+
+        def listen() -> None:
+            while True:
+                try:
+                    told.append(line.recv(4096).decode())
+                except TimeoutError:
+                    if ended.is_set():
+                        return
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield told
+        finally:
+            ended.set()
+            thread.join()
+
+
+def test_serve_prints_one_readable_line_for_each_event(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = free_port()
+    with service_manager(tmp_path / "notify") as told:
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "100000")
+        served = _served(port)
+        eventually_sync(lambda: "STOPPING=1" in told)
+    assert "webhooks at https://t.example/api/webhooks/replicate" in served.lines[0]
+    assert "webhook rejected" in served.lines[1]
+    assert served.lines[-1] == "Stopped."
+    assert told[0] == "READY=1"
+    assert told.count("WATCHDOG=1") == len(told) - 2 > 0
+    assert told[-1] == "STOPPING=1"
+
+
+def _served(port: int) -> Serving:
     with serving("--listen", f"127.0.0.1:{port}", "--public-url", "https://t.example") as served:
         eventually_sync(lambda: served.lines, within=30)
         httpx.post(f"http://127.0.0.1:{port}/api/webhooks/replicate", content=b"{}")
         eventually_sync(lambda: len(served.lines) > 1)
-    assert "webhooks at https://t.example/api/webhooks/replicate" in served.lines[0]
-    assert "webhook rejected" in served.lines[1]
-    assert served.lines[-1] == "Stopped."
+    return served
 
 
 def test_serve_replaces_an_agent_but_not_another_serve(home: Path) -> None:

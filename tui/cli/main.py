@@ -294,6 +294,10 @@ def _add_serving(add: Callable[..., argparse.ArgumentParser]) -> None:
     serve = add("serve", "Engine and listener without a screen; the app attaches.", json=True)
     serve.add_argument("--listen", metavar="HOST:PORT", help="instead of the settings' address")
     serve.add_argument("--public-url", metavar="URL", help="as the world reaches us, no path")
+    serve.add_argument(
+        "--systemd-unit", action="store_true",
+        help="print a user unit that runs this command line, and start nothing",
+    )  # fmt: skip
     from tui.cli.key_grammar import add_parsers
 
     add_parsers(add)

@@ -27,8 +27,24 @@ def serve(options: argparse.Namespace) -> int:
         listener["listen"] = options.listen
     if options.public_url is not None:
         listener["public_url"] = public_base(options.public_url)
+    if options.systemd_unit:
+        say(_unit(options))
+        return exit_codes.FINE
     run(context.home(), os.environ, {"listener": listener}, _printer(as_json=options.json))
     return exit_codes.FINE
+
+
+def _unit(options: argparse.Namespace) -> str:
+    """A unit that runs this very installation, with the options and the state folder of now."""
+    from tui.engine.process.service_manager import user_unit
+    from tui.settings import HOME_VARIABLE
+
+    command = [sys.executable, "-m", "tui", "serve"]
+    for name in ("listen", "public_url"):
+        if value := getattr(options, name):
+            command += [f"--{name.replace('_', '-')}", value]
+    kept = {HOME_VARIABLE: str(context.home().root)} if os.environ.get(HOME_VARIABLE) else {}
+    return user_unit(command, kept).rstrip("\n")
 
 
 def _printer(*, as_json: bool) -> Callable[[JsonObject], None]:

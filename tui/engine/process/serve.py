@@ -18,6 +18,7 @@ from tui.engine.engine import Engine
 from tui.engine.http_api.app import public_api
 from tui.engine.process.engine_log import set_up_log
 from tui.engine.process.main import prepare_loop
+from tui.engine.process.service_manager import ServiceManager
 from tui.engine.process.socket_server import serve_control, shut_down
 from tui.settings import PRIVATE_UMASK, Home, load_settings
 from tui.settings.reading import base_of
@@ -61,9 +62,10 @@ async def _serve(
     overrides: Mapping[str, Mapping[str, Any]],
     emit: EmitEvent,
 ) -> None:
+    manager = ServiceManager(environ)
     engine = await _create_engine(home, environ, overrides)
     prepare_loop(engine)
-    runner = None
+    runner = alive = None
     try:
         lines = EventLines(engine.reader, emit)
         with engine.bus.subscribe() as queue:
@@ -77,8 +79,13 @@ async def _serve(
             engine.set_session(engine.api_base, dict(session_of(environ)))
             runner = await serve_control(engine, home.socket)
             emit(_ready_event(engine))
+            manager.tell("READY=1")
+            alive = asyncio.create_task(manager.keep_alive())
             await _emit_until_stopped(engine, queue, lines)
     finally:
+        manager.tell("STOPPING=1")
+        if alive is not None:
+            alive.cancel()
         with contextlib.suppress(OSError):
             if runner is not None:
                 home.socket.unlink()
