@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -171,16 +172,19 @@ async def test_the_way_of_the_data_is_agreed_to_as_well(world: World) -> None:
     assert (await world.client.submit(right))["success"]
 
 
-async def test_caches_that_come_back_with_the_results_are_told(world: World) -> None:
-    """Where the run folder is delivered, and the dataloader is sent as the user wrote it."""
+async def test_caches_of_hosted_data_are_kept_out_of_what_is_delivered(world: World) -> None:
+    """They lie in the run folder by default, which is sent at each validation but to the Hub."""
     use_datasets(world, {"id": "far", "type": "huggingface", "dataset_name": "me/far"})
 
-    async def told(kind: str) -> bool:
+    async def told(kind: str) -> tuple[list[str], bool]:
         draft = world.draft(data="remote", delivery={"kind": kind, "hub_model_id": "me/out"})
-        checks = (await world.client.check(draft))["checks"]
-        return any("caches of far in its run folder" in check["message"] for check in checks)
+        report = await world.client.check(draft)
+        sent = json.loads(str(report["request"]["input"]["dataloader_json"]))
+        found = [check for check in report["checks"] if "what it delivers" in check["message"]]
+        assert all("cache/vae/far" in check["message"] for check in found)
+        return [check["level"] for check in found], sent[0].get("cache_dir_vae") == "cache/vae/far"
 
-    assert [await told(kind) for kind in ("local", "hub")] == [True, False]
+    assert [await told(kind) for kind in ("local", "hub")] == [(["ok"], True), ([], False)]
 
 
 async def test_a_place_that_is_refused_when_staging_begins_ends_the_job(world: World) -> None:

@@ -13,7 +13,7 @@ from tui.simpletuner.checks.dataset_links import link_checks
 from tui.simpletuner.config.training_config import TrainingConfig, read_entries
 from tui.simpletuner.request.container import is_outside
 from tui.simpletuner.staging.aws import BucketAccess, aws_entry
-from tui.simpletuner.staging.caches import cache_note, hosted_cache_note
+from tui.simpletuner.staging.caches import cache_note, sent_back
 from tui.simpletuner.staging.config import with_entries
 from tui.simpletuner.staging.manifest import StagedDataset
 from tui.simpletuner.staging.rewrite import hub_entry, portable_entry
@@ -114,19 +114,16 @@ def test_a_hub_dataset_of_the_users_is_not_sent_back_with_the_results() -> None:
     assert rows["embeds"]["cache_dir"] == "cache/embeds/embeds"
 
 
-def test_caches_that_are_sent_back_are_told_where_nothing_is_rewritten() -> None:
+def test_hub_datasets_whose_caches_would_be_sent_back_are_found() -> None:
     far = {"id": "far", "type": "huggingface", "dataset_name": "me/far"}
-    note = hosted_cache_note([far, TEXTS])
-    assert note is not None
-    assert (note.level, "caches of far in its run folder" in note.message) == ("warn", True)
-    assert "cache_dir_vae, huggingface.cache_dir" in note.advice
+    assert sent_back([far, TEXTS]) == ["far"]
     for quiet in (
         {**far, "cache_dir_vae": "a", "cache_dir": "b"},
         {**far, "disabled": True},
         {**far, "dataset_type": "caption"},
         local("cats"),
     ):
-        assert hosted_cache_note([quiet]) is None, quiet
+        assert sent_back([quiet]) == [], quiet
 
 
 def test_a_folder_that_an_entry_names_is_kept() -> None:

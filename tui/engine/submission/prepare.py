@@ -52,7 +52,8 @@ from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.request.inputs import PredictorInputs, build_inputs
 from tui.simpletuner.request.modes import DatasetMode
-from tui.simpletuner.staging.caches import hosted_cache_note
+from tui.simpletuner.staging.caches import cache_note, sent_back
+from tui.simpletuner.staging.config import with_own_caches
 from tui.simpletuner.staging.manifest import Manifest
 from tui.simpletuner.staging.trained import staged_report
 from tui.store.filter import JobFilter
@@ -263,8 +264,14 @@ class Preparer:
         trained = report
         if staging is not None:
             trained = await self._trained_on(report, staging.manifest)
+        sent = staging.config if staging is not None else config
+        as_written = staging is None and not place_asked and delivery.kind in ("local", "s3")
+        if as_written and (named := sent_back([spec.raw for spec in config.datasets])):
+            sent = with_own_caches(config)
+            note = cache_note(sent.dataloader, named)
+            findings.append(Check("dataset", note.level, note.message))
         inputs = build_inputs(
-            staging.config if staging is not None else config,
+            sent,
             delivery=delivery,
             schema=choice.schema if choice else None,
             images_url=draft.images_url if draft.data == "hosted" else IMAGES_PLACEHOLDER,
@@ -294,9 +301,6 @@ class Preparer:
         outlook = delivery_outlook(
             config, delivery, report=trained, release=release, gpus=profile.gpus
         )
-        if staging is None and not place_asked and delivery.kind in ("local", "s3"):
-            note = hosted_cache_note([spec.raw for spec in config.datasets])
-            findings += [Check("dataset", note.level, note.message, note.advice)] if note else []
         if delivery.kind == "local":
             findings.append(self._check_room(api_base, config, outlook))
         asked = {check.id for check in findings if check.level == "asking"}

@@ -96,27 +96,14 @@ def uploaded_caches(row: Row) -> list[str]:
     return found if copy else [*found, _COPY]
 
 
-def hosted_cache_note(rows: Sequence[Row]) -> Note | None:
-    """Say which Hub datasets are sent back with each validation; None when none is.
-
-    For a dataloader that is sent as the user wrote it.
-    """
-    named = {str(row.get("id")): uploaded_caches(row) for row in rows}
-    wrong = {name: keys for name, keys in named.items() if keys}
-    if not wrong:
-        return None
-    keys = sorted({key for found in wrong.values() for key in found})
-    message = (
-        f"the trainer keeps the caches of {', '.join(sorted(wrong))} in its run folder, and sends "
-        "them with the results at each validation, in time that is paid for"
-    )
-    advice = f"Name folders of their own in the dataloader: {', '.join(keys)} such as cache/NAME."
-    return Note("warn", message, advice)
+def sent_back(rows: Sequence[Row]) -> list[str]:
+    """Ids of the Hub datasets whose caches would be sent with the results at each validation."""
+    return [str(row.get("id")) for row in rows if uploaded_caches(row)]
 
 
-def cache_note(rows: Sequence[Row], staged: Collection[str]) -> Note:
-    """Say where the caches of staged datasets are: they are no part of what is delivered."""
-    ours = [row for row in rows if row.get("id") in staged]
+def cache_note(rows: Sequence[Row], named: Collection[str]) -> Note:
+    """Say where the caches of these datasets are: they are no part of what is delivered."""
+    ours = [row for row in rows if row.get("id") in named]
     texts = [row for row in rows if _kind(row) == "text_embeds"]
     found = [as_text(row.get("cache_dir_vae")) for row in ours]
     found += [as_text(row.get("cache_dir")) for row in texts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -31,6 +31,18 @@ def with_entries(
     )
     if entries:
         rows = with_caches(rows, entries.keys(), config.values)
+    return _with_rows(config, rows)
+
+
+def with_own_caches(config: TrainingConfig) -> TrainingConfig:
+    """Return a config whose hosted datasets have their caches outside of what is delivered."""
+    return _with_rows(
+        config, with_caches([spec.raw for spec in config.datasets], (), config.values)
+    )
+
+
+def _with_rows(config: TrainingConfig, rows: Sequence[Mapping[str, Any]]) -> TrainingConfig:
+    """The config with other dataloader entries; what is the same keeps its dataset."""
     read = read_entries(rows, [config.path.parent])
     specs = [
         new if dict(spec.raw) != row else spec
