@@ -16,6 +16,8 @@ from aiohttp import web
 from tests.canary import MARK, leaks_in
 from tests.replicate.server import QUICK, VERSION
 from tui.destinations.common.contract import LocalFile
+from tui.destinations.common.meter import Meter
+from tui.destinations.hub import upload
 from tui.destinations.hub.client import open_api
 from tui.destinations.hub.destination import HubDestination
 from tui.destinations.hub.download import opened
@@ -130,6 +132,10 @@ def hub_destination(_api: Any, world: World, path: Path) -> None:
         destination.finish([item])
 
 
+def hub_xet(api: Any, _world: World, path: Path) -> None:
+    upload.send(api, REPO, path, "0" * 64, Meter(100), stalled_after=5)
+
+
 def hub_commit(api: Any, _world: World, path: Path) -> None:
     api.upload_file(path_or_fileobj=path.read_bytes(), path_in_repo="a.bin", repo_id=REPO)
 
@@ -167,6 +173,7 @@ WAYS: dict[str, Way] = {
     "Hub: commit": hub(hub_commit),
     "Hub: read": hub(hub_read),
     "Hub: publish": hub(hub_destination),
+    "Hub: Xet": hub(hub_xet),
     "bucket: list": bucket(lambda client, _: client.list_objects_v2(Bucket="bucket")),
     "bucket: head": bucket(lambda client, _: client.head_object(Bucket="bucket", Key="a")),
     "bucket: get": bucket(lambda client, _: client.get_object(Bucket="bucket", Key="a")),

@@ -15,10 +15,10 @@ import time
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from tui.destinations.common.errors import TransferCancelledError
 from tui.destinations.common.meter import Meter
+from tui.destinations.hub.xet_access import XetAccess, ask_for_access
 from tui.replicate.environment_proxies import caller_proxies
 from tui.settings import NetworkSettings
 
@@ -89,8 +89,8 @@ class _XetUpload:
 
     def __init__(self, api: HfApi, repo_id: str, path: Path, sha256: str) -> None:
         self.finished: Future[None] = Future()
-        self._headers = {"authorization": f"Bearer {api.token}"} if api.token else {}
-        self._token_url = f"{api.endpoint}/api/models/{quote(repo_id)}/xet-write-token/main"
+        self._api = api
+        self._repo_id = repo_id
         self._path = path
         self._sha256 = sha256
         self._lock = threading.Lock()
@@ -108,10 +108,25 @@ class _XetUpload:
             self.finished.set_result(None)
 
     def _upload(self) -> None:
+        while True:
+            access = ask_for_access(self._api, self._repo_id)
+            begun = time.time()
+            try:
+                self._upload_with(access)
+            except Exception:
+                # A token ends after a while. What has arrived by then is not sent again.
+                if self._aborted or not begun < access.ends_at <= time.time():
+                    raise
+            else:
+                return
+
+    def _upload_with(self, access: XetAccess) -> None:
         import hf_xet  # type: ignore[import-untyped]  # compiled, without stubs
 
         commit = hf_xet.XetSession().new_upload_commit(
-            token_refresh_url=self._token_url, token_refresh_headers=self._headers
+            endpoint=access.endpoint,
+            token=access.token.reveal(),
+            token_expiry_unix_secs=access.ends_at,
         )
         with self._lock:
             if self._aborted:
