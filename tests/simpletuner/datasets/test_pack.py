@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -27,7 +28,7 @@ from tests.simpletuner.projects import (
 )
 from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.archive_size import stored_size
-from tui.simpletuner.datasets.pack import MANIFEST_NAME, pack
+from tui.simpletuner.datasets.pack import MANIFEST_NAME, _disk_error, pack
 from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
 
@@ -47,6 +48,8 @@ def test_the_archive_has_all_files_and_a_manifest(tmp_path: Path) -> None:
         assert opened.read("dogs/x/y.jpg") == (dogs / "x" / "y.jpg").read_bytes()
         kinds = {info.filename: info.compress_type for info in opened.infolist()}
         assert kinds["cats/a.png"] == zipfile.ZIP_STORED
+        assert {info.external_attr for info in opened.infolist()} == {0o100644 << 16}
+        assert {info.create_system for info in opened.infolist()} == {3}
         assert kinds["cats/a.txt"] == zipfile.ZIP_DEFLATED
         manifest = json.loads(opened.read(MANIFEST_NAME))["files"]
         assert manifest.keys() == set(names[:-1])
@@ -206,6 +209,12 @@ def test_a_full_disk_is_an_error_with_advice(tmp_path: Path) -> None:
     with pytest.raises(PackError, match="disk is full"):
         pack(report, tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
+
+
+def test_no_other_trouble_of_the_disk_is_called_full() -> None:
+    for number, words in ((errno.ENOSPC, "is full"), (errno.EROFS, "Read-only"), (errno.EIO, "I")):
+        assert words in str(_disk_error(OSError(number, os.strerror(number)), Path("/x/out.zip")))
+        assert ("is full" in words) == (number == errno.ENOSPC)
 
 
 def test_a_missing_target_folder_is_an_error(tmp_path: Path) -> None:

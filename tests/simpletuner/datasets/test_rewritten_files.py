@@ -14,8 +14,9 @@ from tui.simpletuner.datasets.pack import pack
 from tui.simpletuner.errors import PackError
 
 
+@pytest.mark.parametrize("seconds", [-1, 1])
 def test_a_file_rewritten_at_the_same_size_while_it_is_read_is_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     monkeypatch.setattr(pack_module, "_PIECE", 1 << 20)
     folder = write_dataset(tmp_path / "cats", ["a.png"])
@@ -27,7 +28,7 @@ def test_a_file_rewritten_at_the_same_size_while_it_is_read_is_changed(
     def rewrite(done: int, total: int) -> None:
         content[-1] ^= 1
         if total - len(content) < done < total:  # while this file is read
-            time = big.stat().st_mtime_ns + 1_000_000_000
+            time = big.stat().st_mtime_ns + seconds * 1_000_000_000
             with big.open("r+b") as file:
                 file.write(content)
             os.utime(big, ns=(time, time))
