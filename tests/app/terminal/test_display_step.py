@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from tests.app.terminal.terminals import HEIGHT, WIDTH, Terminals
 from tui.app.terminal import frame_diff
-from tui.app.terminal.frame_diff import DiffUpdate, FrameDiff, TerminalCells
+from tui.app.terminal.frame_diff import DiffUpdate, FrameDiff, TerminalCells, cells_of
 
 CONSOLE = Console(color_system="truecolor", force_terminal=True, width=WIDTH)
 
@@ -107,3 +107,52 @@ def test_a_part_of_a_line_is_drawn_where_the_stock_display_draws_it(span: tuple[
     update = ChopsUpdate([row] * 3, [(1, *span)], [[6, 10, 18, 24]] * 3)
     terminals.feed(update)
     terminals.check()
+
+
+def sizes(rows: list[str], tops: list[int], mark: bool = False) -> list[int]:
+    """The bytes of frames that show the rows from each of the tops on, between fixed lines."""
+    terminals = Terminals()
+    taken = []
+    for top in tops:
+        body = [
+            [(rows[n], Style()), ("#" if mark and n % 7 == top % 7 else "|", Style(bold=True))]
+            for n in range(top, top + HEIGHT - 2)
+        ]
+        taken.append(terminals.show([[("title", Style())], *body, [("foot", Style())]]))
+        terminals.check()
+    return taken
+
+
+RISING = [f"row {n:02} {'é' * (n % 3)} x" for n in range(40)]
+MIXED = [f"{'zebra' if n * 7 % 5 < 2 else 'apple'} {n:02}" for n in range(40)]
+TOPS = [0, 1, 3, 2, 10, 6, 6, 20, 21]
+
+
+@pytest.mark.parametrize(
+    ("rows", "mark", "taken"),
+    [
+        (RISING, False, [365, 57, 95, 57, 174, 171, 0, 173, 57]),
+        (RISING[::-1], False, [365, 57, 95, 57, 173, 171, 0, 173, 57]),
+        (MIXED, False, [365, 57, 110, 72, 88, 186, 0, 100, 57]),
+        (MIXED[::-1], True, [365, 94, 132, 86, 88, 99, 0, 100, 94]),
+    ],
+)
+def test_lines_that_moved_are_not_sent_again(
+    rows: list[str], taken: list[int], *, mark: bool
+) -> None:
+    """In bytes; a frame without moves takes as many as the first one."""
+    assert sizes(rows, TOPS, mark) == taken
+
+
+def test_spaces_of_any_colour_are_alike_in_every_script() -> None:
+    red, green = Style(color="#ff0000"), Style(color="#00ff00")
+    colors = frame_diff.ColorSystem.TRUECOLOR
+    plain, accented = (
+        [cell for style in (red, green) for cell in cells_of(Strip([Segment(text, style)]), colors)]
+        for text in ("e e", "é é")
+    )
+    assert plain[1] == accented[1] == plain[4] == accented[4]
+    assert plain[0] != plain[3]
+    assert [cell[0] for cell in cells_of(Strip([Segment("漢e\u0301 ", red)]), colors)] == [
+        "漢", "", "e\u0301", " ",
+    ]  # fmt: skip
