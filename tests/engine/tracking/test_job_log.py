@@ -135,6 +135,7 @@ def test_notes_of_another_version_parse_the_whole_log_again(tmp_path: Path) -> N
     for notes in ({"parser": {"version": 99}, "crc32": 0}, {"odd": 1}, {"parser": 3, "crc32": "x"}):
         facts = JobLog(log, notes).merge(text, NOW, final=True)
         assert facts is not None
+        assert not facts.replaced
         parsed_steps = [point.step for point in facts.update.metrics if point.name == "loss"]
         assert parsed_steps == list(range(1, 21))
 

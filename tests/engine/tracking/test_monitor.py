@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,7 @@ from tui.replicate.errors import (
     CircuitOpenError,
     ForbiddenError,
     NoAnswerError,
+    NotFoundError,
     NotSentError,
     RateLimitedError,
     ReplicateError,
@@ -30,6 +32,7 @@ from tui.replicate.errors import (
 from tui.settings import Home
 from tui.store.lost_contact import FACT, LostContact
 from tui.store.records import JobRecord
+from tui.store.schema import StoreError
 
 RUNS = reply(prediction(status="processing", started_at="2026-11-29T21:00:00Z"))
 DONE = reply(
@@ -414,3 +417,73 @@ def test_backoff_doubles_up_to_a_minute() -> None:
         60,
         60,
     ]
+
+
+class Told:
+    """A bus that keeps what is published."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def publish(self, _kind: str, *, message: str, **_more: object) -> None:
+        self.messages.append(message)
+
+
+def quiet_monitor() -> monitor.Monitor:
+    """A monitor that follows nothing yet."""
+    made = object.__new__(monitor.Monitor)
+    made._last_webhook, made._focus, made._troubles = {}, None, {}
+    made._bus = Told()  # type: ignore[assignment]  # all that is asked of it
+    return made
+
+
+def test_a_job_is_polled_by_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: (low + high) / 2)
+    now = 1000.0
+    monkeypatch.setattr(monitor.time, "monotonic", lambda: now)
+    far, near = "https://api.replicate.com/v1", "http://127.0.0.1:9/v1"
+    looked = quiet_monitor()
+
+    def interval(
+        base: str, status: JobStatus = JobStatus.RUNNING, heard: float | None = None
+    ) -> float:
+        looked._last_webhook = {} if heard is None else {"a": now - heard}
+        return looked._interval(a_job("a", api_base=base, status=status))
+
+    assert interval(far) == monitor.OTHER_SECONDS
+    assert interval(far, JobStatus.QUEUED) == monitor.QUEUED_SECONDS
+    assert interval(far, heard=44.9) == monitor.WEBHOOK_SECONDS
+    assert interval(far, heard=45) == monitor.OTHER_SECONDS
+    assert interval(near) == interval(near, heard=2) == monitor.LOOPBACK_SECONDS
+    assert interval(near, heard=1.9) == monitor.LOOPBACK_WEBHOOK_SECONDS
+    looked._focus = "b"
+    assert interval(far) == monitor.OTHER_SECONDS
+    looked._focus = "a"
+    assert interval(far) == interval(far, JobStatus.QUEUED) == monitor.FOCUS_SECONDS
+    assert interval(far, heard=1) == monitor.WEBHOOK_SECONDS
+    assert interval(near) == monitor.LOOPBACK_SECONDS
+
+
+def test_trouble_with_the_store_is_told_once_until_it_is_another() -> None:
+    looked = quiet_monitor()
+    for message in ("b", "b", "a", "a", "c", "c", "b"):
+        looked._report_store_error("j", StoreError(message, ""))
+    assert looked._bus.messages == ["b", "a", "c", "b"]  # type: ignore[attr-defined]  # a `Told`
+
+
+@pytest.mark.parametrize(
+    ("posted_to", "used", "counts"),
+    [("a", "b", False), ("b", "a", False), ("a", "a", True), ("", "b", True), ("a", "", True)],
+)
+def test_an_answer_to_another_accounts_token_says_nothing_of_a_job(
+    posted_to: str, used: str, *, counts: bool
+) -> None:
+    looked = quiet_monitor()
+    looked._clients = SimpleNamespace(known_account=lambda _base: used)  # type: ignore[assignment]  # all that is asked of it
+    looked._not_found_counts, looked._refusals, looked._lost_contact = {}, {}, {}
+    looked._mark_lost_contact = lambda job_id, why: None  # type: ignore[method-assign]
+    looked._report_trouble = lambda job, message, advice: None  # type: ignore[method-assign]
+    job = a_job("a", submit={"account": posted_to})
+    looked._not_found(job, NotFoundError("gone"))
+    assert looked._not_found_counts == ({"a": 1} if counts else {})
+    assert looked._refusals == ({} if counts else {"a": 1})
