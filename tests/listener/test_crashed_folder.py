@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from datetime import UTC, datetime
@@ -125,6 +126,19 @@ def test_a_folder_or_a_file_in_the_way_is_told_and_nothing_behind_a_link_is_remo
     assert not (folder.base / "a").exists()
     assert folder.base.exists()
     folder.remove("a/b")  # a client may repeat it
+
+
+def test_the_last_file_of_a_job_leaves_its_folder(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    deliver(folder, "a/b", b"data")
+    record = folder._record_path("a/b")  # earlier versions wrote it at this path
+    assert record.name == f"{hashlib.sha256(b'a/b').hexdigest()[:40]}.json"
+    assert record.exists()
+    folder.remove("a/b")
+    assert list(folder.base.iterdir()) == []
+    private = (folder.work, folder._records, folder._temporary)
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o700}
+    assert not record.exists()
 
 
 def test_a_delivered_file_that_a_link_replaced_is_not_ours(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def test_an_upload_is_known_by_its_id_and_key_alone(tmp_path: Path) -> None:
     uploads = opened(tmp_path)
     upload = create(uploads, "b")
     assert uploads.get(upload.id, "b") is upload
+    private = (upload.directory, upload.directory.parent)
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o700}
     assert uploads.is_open(upload.id, "b")
     for wrong in ((upload.id, "a"), (upload.id, "c"), ("0" * 32, "b")):
         assert not uploads.is_open(*wrong)
