@@ -167,8 +167,8 @@ JOBS: Final = (
         footer=5,
     ),
     Action("jobs.publish", "publish", ("p",),
-           "Publish what the job, the marked jobs or the best of a sweep left: to the Hub, a bucket "
-           "or a folder.",
+           "Publish what the job, the marked jobs or the best of a sweep left: to the Hub, a "
+           "bucket or a folder.",
            f"{PROGRAM} publish {{job}} --to PLACE", footer=5),
     Action("jobs.compare", "compare", ("equals_sign",),
            "Compare the marked jobs or a sweep's; else this one and the one before of its model.",
