@@ -318,3 +318,23 @@ def test_each_change_of_a_finding_is_made_by_a_key_or_said_in_words(tmp_path: Pa
             assert f'"{name}": 7, and take out {name}x.' in described["advice"]
             said += 1
     assert said > 100
+
+
+def test_a_job_that_changes_to_lycoris_needs_its_settings(tmp_path: Path) -> None:
+    """The file is read where the config names it; a change for one job reads none."""
+    changed = with_options(load(tmp_path), {"lora_type": "lycoris"})
+    errors = [finding.message for finding in findings(changed) if finding.level == "error"]
+    assert any("no LyCORIS settings" in message for message in errors)
+    there = replace(changed, lycoris={"algo": "lokr", "multiplier": 1, "linear_alpha": 1})
+    assert not any("no LyCORIS settings" in finding.message for finding in findings(there))
+
+
+def test_captions_are_read_as_a_job_changes_it(tmp_path: Path) -> None:
+    config = load(tmp_path)
+    bare = replace(config.datasets[0], raw={"id": "bare"}, caption_strategy="filename")
+    config = replace(config, datasets=(bare, config.datasets[0]))
+    changed = with_options(config, {"caption_strategy": "textfile"})
+    assert [one.caption_strategy for one in changed.datasets] == [
+        "textfile", config.datasets[1].caption_strategy
+    ]  # fmt: skip
+    assert with_options(changed, {"caption_strategy": None}).datasets == config.datasets

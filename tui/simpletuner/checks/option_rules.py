@@ -107,6 +107,12 @@ def _lycoris(config: TrainingConfig) -> Iterator[CheckRow]:
         advice = "Train one of both."
         yield "lycoris", "error", message, advice, {"train_text_encoder": False}
     if config.lycoris is None:
+        packaged = str(config.values.get("lycoris_config")).startswith(PACKAGE_PREFIX)
+        # What is wrong with a file is said where it is read; a change for one job reads none.
+        if not packaged and not any("lycoris" in note.message.lower() for note in config.notes):
+            message = "lora_type lycoris, and no LyCORIS settings: the trainer stops at start"
+            advice = "Put a lycoris_config.json beside a config whose lora_type is lycoris."
+            yield "lycoris", "error", message, advice, {"lora_type": "standard"}
         return
     needed = ["algo", "multiplier", "linear_alpha"]
     if config.lycoris.get("full_matrix") is not True:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from tui.simpletuner.config.training_config import MEGAPIXELS_BELOW, TrainingConfig
-from tui.simpletuner.config.values import SWITCH_WORDS, as_float, as_int, plain_keys
+from tui.simpletuner.config.values import SWITCH_WORDS, as_float, as_int, as_text, plain_keys
 
 Kind = Literal["whole", "number", "switch", "text", "prose"]
 
@@ -169,12 +169,18 @@ def with_options(config: TrainingConfig, overrides: Mapping[str, Any]) -> Traini
         kind = plain.get("resolution_type") or _resolution_type(plain["resolution"])
         in_datasets |= {"resolution": plain["resolution"], "resolution_type": kind}
         values["resolution_type"] = kind
-    if not in_datasets:
-        return replace(config, values=values)
-    datasets = tuple(
-        replace(spec, raw={**spec.raw, **in_datasets}) if spec.kind != "cache" else spec
-        for spec in config.datasets
-    )
+    datasets = config.datasets
+    if in_datasets:
+        datasets = tuple(
+            replace(spec, raw={**spec.raw, **in_datasets}) if spec.kind != "cache" else spec
+            for spec in datasets
+        )
+    if "caption_strategy" in plain:  # it is the default of a dataset that names none
+        strategy = (as_text(plain["caption_strategy"]) or "filename").lower()
+        datasets = tuple(
+            spec if spec.raw.get("caption_strategy") else replace(spec, caption_strategy=strategy)
+            for spec in datasets
+        )
     return replace(config, values=values, datasets=datasets)
 
 
