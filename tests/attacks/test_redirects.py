@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.authority import Authority
 from tests.canary import MARK, leaks_in
 from tests.replicate.server import QUICK, VERSION
 from tui.destinations.common.contract import LocalFile
@@ -32,7 +33,6 @@ from tui.settings import NetworkSettings
 
 STATUSES = (301, 302, 303, 307, 308)
 REPO = "me/cat"
-SETTINGS = NetworkSettings(timeout=5.0)
 
 
 @dataclass
@@ -44,6 +44,7 @@ class World:
         away: another port of the same host.
         target: where it redirects to, followed by the path that was asked for.
         status: of the redirects.
+        bundle: of the authority that signed the service's certificate, where it is one of https.
         asked: requests of the service.
         reached: how many requests arrived where the redirects lead.
         stolen: those of them with a credential.
@@ -53,13 +54,19 @@ class World:
     away: str = ""
     target: str = ""
     status: int = 302
+    bundle: Path | None = None
     asked: int = 0
     reached: int = 0
     stolen: list[str] = field(default_factory=list)
 
+    @property
+    def settings(self) -> NetworkSettings:
+        """Settings that trust the service."""
+        return NetworkSettings(timeout=5.0, ca_bundle=str(self.bundle or ""))
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        at_front = f"http://{request.host}" == self.front
+        at_front = f"{request.scheme}://{request.host}" == self.front
         if at_front and f"{request.raw_path}/".startswith("/in/"):
             self.asked += 1
             path = request.raw_path.removeprefix("/in")
@@ -73,16 +80,19 @@ class World:
 
 
 @asynccontextmanager
-async def redirecting() -> AsyncIterator[World]:
-    world = World()
+async def redirecting(authority: Authority | None = None) -> AsyncIterator[World]:
+    world = World(bundle=authority.bundle if authority else None)
+    tls = authority.issue("127.0.0.1").context() if authority else None
     app = web.Application(client_max_size=1 << 24)
     app.router.add_route("*", "/{rest:.*}", world.answer)
     runner = web.AppRunner(app)
     await runner.setup()
     try:
-        for _ in range(2):
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
+        for context in (tls, None):
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         world.front, world.away = (f"http://127.0.0.1:{at[1]}" for at in runner.addresses)
+        if tls is not None:
+            world.front = world.front.replace("http:", "https:")
         yield world
     finally:
         await runner.cleanup()
@@ -93,7 +103,7 @@ Way = Callable[[World, Path], Awaitable[None]]
 
 def replicate(call: Callable[[ReplicateClient, World, Path], Awaitable[Any]]) -> Way:
     async def way(world: World, path: Path) -> None:
-        network = replace(QUICK, retry=Retry(attempts=1))
+        network = replace(QUICK, retry=Retry(attempts=1), ca_bundle=world.bundle)
         base = f"{world.front}/in/v1"
         async with ReplicateClient(Secret(f"r8_{MARK}"), base_url=base, network=network) as client:
             await call(client, world, path)
@@ -113,7 +123,7 @@ async def read(client: ReplicateClient, world: World) -> None:
 
 def hub(call: Callable[[Any, World, Path], object]) -> Way:
     async def way(world: World, path: Path) -> None:
-        api = open_api(f"{world.front}/in", Secret(f"hf_{MARK}"), SETTINGS)
+        api = open_api(f"{world.front}/in", Secret(f"hf_{MARK}"), world.settings)
         await asyncio.to_thread(call, api, world, path)
 
     return way
@@ -126,7 +136,7 @@ def hub_read(api: Any, _world: World, _path: Path) -> None:
 
 def hub_destination(_api: Any, world: World, path: Path) -> None:
     target = HubTarget(REPO, endpoint=f"{world.front}/in", xet=False)
-    destination = HubDestination(target, Secret(f"hf_{MARK}"), network=SETTINGS)
+    destination = HubDestination(target, Secret(f"hf_{MARK}"), network=world.settings)
     for item in destination.plan([LocalFile(path, "a.bin")]):
         destination.send(item)
         destination.finish([item])
@@ -141,14 +151,15 @@ def hub_commit(api: Any, _world: World, path: Path) -> None:
 
 
 async def owner(world: World, _path: Path) -> None:
-    await hub_owner(f"{world.front}/in", Secret(f"hf_{MARK}"), QUICK)
+    network = replace(QUICK, ca_bundle=world.bundle)
+    await hub_owner(f"{world.front}/in", Secret(f"hf_{MARK}"), network)
 
 
 def bucket(call: Callable[[Any, Path], object], service: Any = "s3") -> Way:
     async def way(world: World, path: Path) -> None:
         keys = S3Keys(f"AKIA{MARK}", Secret(f"s{MARK}"), Secret(f"t{MARK}"))
         profile = S3Profile("bucket", f"{world.front}/in", addressing="path")
-        client = make_client(profile, keys, SETTINGS, service=service)
+        client = make_client(profile, keys, world.settings, service=service)
         await asyncio.to_thread(call, client, path)
 
     return way
@@ -217,3 +228,20 @@ async def test_no_redirect_carries_a_credential_out_of_its_door(
         assert not_asked == []
         assert world.reached  # the Hub's library follows
     assert attempts == len(WAYS) * len(statuses) * len(targets)
+
+
+@pytest.mark.timeout(300)
+async def test_no_redirect_carries_a_credential_from_https_to_http(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"x" * 100)
+    not_asked = []
+    async with redirecting(Authority(tmp_path / "authority")) as world:
+        world.target, world.status = f"{world.away}/in", 307  # all but the origin is right
+        for name, way in WAYS.items():
+            world.asked = 0
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(way(world, path), 20)
+            if not world.asked:
+                not_asked.append(name)
+        assert world.stolen == []
+        assert not_asked == []
