@@ -567,6 +567,7 @@ class Engine:
         self._tasks.start(self.account.validate(api_base), "validate the token")
         self.hook_secrets.forget(api_base)
         self.monitor.wake()
+        self.sweeps.queue.wake()
         for job in self._writer.active():
             if job.api_base == api_base and not job.prediction_id:
                 self._submitter.start(job)

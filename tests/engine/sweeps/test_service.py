@@ -11,6 +11,7 @@ from tests.support import eventually
 from tui.api.sweeps import Sweep, SweepRequest
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
+from tui.engine.sweeps.members import members_of
 
 
 def request(world: World, *drafts: Any, ranks: str = "", **more: Any) -> SweepRequest:
@@ -63,6 +64,15 @@ async def test_a_sweep_is_refused_whole_or_started_as_it_was_shown(world: World)
     assert "would be the same run" in plan["problem"]["message"]
     with pytest.raises(ControlError, match="would be the same run"):
         await sweeps.start({**same, "consent": True})
+
+    to_hub = world.draft(delivery={"kind": "hub", "hub_model_id": "sandbox/cats"})
+    _, members = await members_of(
+        request(world, to_hub, ranks="2 4"), world.engine.preparer, lambda name: name
+    )
+    # Two runs never write over one another in one repository.
+    assert [member.draft.delivery.hub_model_id for member in members] == [
+        "sandbox/cats-r2", "sandbox/cats-r4"
+    ]  # fmt: skip
 
     wanted = request(world, ranks="2 4", name="cats")
     plan = await sweeps.plan(wanted)

@@ -104,9 +104,9 @@ class SweepQueue:
             try:
                 if self.look():
                     pause = _INTERVAL
+                unfinished = unfinished and not await self._finish_cancels()
                 if unfinished:
-                    await self._finish_cancels()
-                    unfinished = False
+                    pause = _INTERVAL
             except StoreError as error:
                 LOG.warning("sweeps: %s", error.message)
                 pause = _INTERVAL
@@ -226,15 +226,24 @@ class SweepQueue:
             job_id=waiting[0].job.job_id,
         )  # fmt: skip
 
-    async def _finish_cancels(self) -> None:
-        """Go on with what an engine left that ended while it cancelled a sweep."""
+    async def _finish_cancels(self) -> bool:
+        """Go on with what an engine left that ended while it cancelled a sweep.
+
+        Returns:
+            Whether all of it is done; without a token, for one, Replicate cannot be asked yet.
+        """
+        finished = True
         for sweep in self._sweeps.all():
             if sweep.state != "cancelled":
                 continue
             for one in self._jobs_of(sweep):
                 if one.job.status.is_active and not one.job.cancel_requested:
-                    with contextlib.suppress(ApiError, ReplicateError):
+                    try:
                         await self._cancel(one.job.job_id)
+                    except (ApiError, ReplicateError) as error:
+                        LOG.info("sweep %s: %s", sweep.name, error.message)
+                        finished = False
+        return finished
 
 
 def _outcomes(jobs: Sequence[_Job], sweep: SweepRecord) -> list[bool]:
