@@ -39,8 +39,11 @@ class Keyring:
 
 
 @contextmanager
-def secret_service(*, unlock: bool = True) -> Iterator[Keyring]:
-    """Run a private keyring; without `unlock` its default collection exists and is locked."""
+def secret_service(*, unlock: bool = True, made: bool = True) -> Iterator[Keyring]:
+    """Run a private keyring; without `unlock` its default collection exists and is locked.
+
+    Without `made` there is no collection yet, as on a server where nobody has logged in.
+    """
     for program in ("dbus-daemon", "gnome-keyring-daemon"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
@@ -54,10 +57,10 @@ def secret_service(*, unlock: bool = True) -> Iterator[Keyring]:
     try:
         assert bus.stdout is not None
         address = bus.stdout.readline().decode().strip()
-        daemon = _daemon(address, home)
+        daemon = _daemon(address, home, password="pw" if made else None)
         started.append(daemon)
         _wait_for_name(address)
-        if not unlock:  # made by the first daemon, closed to the second
+        if made and not unlock:  # made by the first daemon, closed to the second
             daemon.terminate()
             daemon.wait()
             daemon = _daemon(address, home, password=None)

@@ -18,6 +18,7 @@ from tests.engine.prompter import unanswered_prompts
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import _LIMIT as LIMIT
 from tui.secrets.keyring import (
+    NO_COLLECTION,
     NO_KEYRING,
     KeyringError,
     delete_token,
@@ -172,3 +173,44 @@ async def test_calls_side_by_side_do_not_wait_for_each_other(
         found = await asyncio.gather(*(read_token("replicate", f"h{n}") for n in range(4)))
         assert all("does not answer" in one.problem for one in found)
         assert time.monotonic() - began < BOUND
+
+
+async def test_a_keyring_without_a_collection_is_told_with_the_commands_that_make_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a server: nobody has logged in at its screen, and there is none."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    limit_calls(monkeypatch, BOUND)  # the prompt that cannot be shown fails after a while
+    with secret_service(made=False) as keyring:
+        for name, value in (
+            ("DBUS_SESSION_BUS_ADDRESS", keyring.address), ("HOME", str(keyring.home)),
+            ("XDG_RUNTIME_DIR", str(keyring.home)), ("XDG_DATA_HOME", str(keyring.home / "data")),
+        ):  # fmt: skip
+            monkeypatch.setenv(name, value)
+        with pytest.raises(KeyringError) as caught:
+            await store_token("replicate", "api.test", Secret("x"))
+        assert caught.value.message == NO_COLLECTION
+        _, _, command = caught.value.advice.partition(": ")
+        command = command.replace("--daemonize", "--foreground")  # so that it can be ended
+        daemon = await asyncio.create_subprocess_exec(
+            "bash", "-c", f"{{ {command}; }} >/dev/null 2>&1", stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            assert daemon.stdin is not None
+            daemon.stdin.write(b"pw\n")
+            daemon.stdin.close()
+            async with asyncio.timeout(BOUND):
+                await asyncio.to_thread(keyring.daemon.wait)  # it was replaced
+                while True:
+                    try:
+                        await store_token("replicate", "api.test", Secret("x"))
+                        break
+                    except KeyringError:  # the new one is not there yet
+                        continue
+            found = await read_token("replicate", "api.test")
+            assert (found.value is not None, found.problem) == (True, "")
+        finally:
+            os.killpg(daemon.pid, signal.SIGKILL)
+            await daemon.wait()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
-from tui.secrets.keyring import NO_KEYRING, TRUSTED_BACKENDS
+from tui.secrets.keyring import NO_COLLECTION, NO_KEYRING, TRUSTED_BACKENDS
 
 
 def main() -> int:
@@ -71,6 +71,8 @@ def _problem_of(error: Exception) -> str:
     name = type(error).__name__
     if "Locked" in name:
         return "the keyring is locked"
+    if "create the collection" in str(error) and "dismissed" in str(error):
+        return NO_COLLECTION
     if "Init" in name or "NoKeyring" in name or "NotAvailable" in name:
         return "no keyring service is running"
     return f"the keyring refused ({name})"

@@ -26,6 +26,14 @@ SERVICE: Final = "simpletuner-tui"
 `replicate@api.replicate.com`."""
 _LIMIT: Final = 4.0  # seconds
 NO_KEYRING: Final = "there is no keyring that can be trusted with a token on this machine"
+NO_COLLECTION: Final = (
+    "the keyring has no collection to store a token in, and no screen to ask for its password"
+)
+"""gnome-keyring makes its first collection by a prompt, which needs a desktop."""
+MAKE_COLLECTION: Final = (
+    'Make one in this session: read -rs PASSWORD; printf %s "$PASSWORD" | '
+    "gnome-keyring-daemon --replace --unlock --daemonize --components=secrets"
+)
 TRUSTED_BACKENDS: Final = (
     "keyring.backends.SecretService.Keyring",
     "keyring.backends.kwallet.DBusKeyring",
@@ -62,8 +70,12 @@ class KeyringError(Exception):
         super().__init__(message)
         self.message = message
         self.advice = (
-            "Unlock the keyring, or use the environment variable for this session; "
-            "a token is never written to a file."
+            MAKE_COLLECTION
+            if message == NO_COLLECTION
+            else (
+                "Unlock the keyring, or use the environment variable for this session; "
+                "a token is never written to a file."
+            )
         )
 
 

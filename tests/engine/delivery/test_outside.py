@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -225,6 +226,29 @@ async def test_the_doctor_wants_a_webhook_from_outside(world: World) -> None:
     line = listener_line(state, proved=False)
     assert (line.level, "no webhook from outside" in line.message) == ("warn", True)
     assert listener_line(state, proved=True).level == "ok"
+
+
+async def listener_of_doctor(world: World) -> tuple[str, str]:
+    lines = (await world.client.cloud.doctor())["lines"]
+    line = next(line for line in lines if line["id"] == "listener")
+    return line["level"], line["message"]
+
+
+async def test_the_doctor_is_not_green_while_nothing_comes_in_through_the_public_url(
+    world: World,
+) -> None:
+    """Whatever came in earlier: a tunnel can die, and the port can be another program's."""
+    with socket.socket() as bound:  # nobody listens there
+        bound.bind(("127.0.0.1", 0))
+        change(world, public_url=f"http://127.0.0.1:{bound.getsockname()[1]}")
+        level, message = await listener_of_doctor(world)
+        assert (level, "cannot be reached" in message) == ("error", True), message
+    change(world, public_url=world.sandbox.base_url.removesuffix("/v1"))  # another server
+    level, message = await listener_of_doctor(world)
+    assert level == "error", message
+    change(world, public_url=f"http://{world.engine.listening.address}")
+    level, message = await listener_of_doctor(world)
+    assert level == "ok", message
 
 
 async def test_a_webhook_is_remembered_by_its_address(world: World) -> None:

@@ -36,7 +36,7 @@ async def test_doctor_shows_a_line_for_each_probe_that_raises(tmp_path: Path) ->
     lines = await examine(
         "https://api.example.test", home_at(tmp_path / "home"),
         listening=cast("Any", Raising()), network=broken, tokens=broken, deliveries=broken,
-        staged=cast("Any", _raise_at_once),
+        staged=cast("Any", _raise_at_once), through_public_url=_raise,
     )  # fmt: skip
     assert [line.id for line in lines] == [
         "keyring", "token", "hub-token", "network", "proxy", "listener", "delivery", "disk",

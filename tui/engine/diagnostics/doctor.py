@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,18 +17,21 @@ from tui.engine.delivery.check import DeliveryCheck
 from tui.engine.delivery.room import receivable, space_of
 from tui.engine.diagnostics.network_check import NetworkCheck
 from tui.engine.listener.service import ListenerService
+from tui.secrets.keyring import MAKE_COLLECTION, NO_COLLECTION
 from tui.settings import Home
 
 if TYPE_CHECKING:
     from tui.api import credentials, diagnostics, network
     from tui.api.engine import ListenerState
     from tui.api.staging import StagedData
+    from tui.api.webhooks import WebhookTestReport
 
 LOG = logging.getLogger(__name__)
 
 FoundT = TypeVar("FoundT")
 
 _LITTLE_SPACE: Final = 2 * 1024**3  # bytes, less than a checkpoint
+_TUNNEL_SECONDS: Final = 8.0
 _NO_SPACE: Final = 100 * 1024**2
 
 
@@ -59,18 +62,33 @@ async def examine(
     tokens: TokenService,
     deliveries: DeliveryCheck,
     staged: Callable[[], Sequence[StagedData]],
+    through_public_url: Callable[[], Awaitable[WebhookTestReport]],
 ) -> list[DoctorLine]:
     """Check everything but the terminal, which the caller checks. Never raises."""
-    states, network_report, delivery = await asyncio.gather(
+
+    async def tunnel() -> WebhookTestReport | None:
+        """What became of an event through the public URL: a webhook of old proves nothing now."""
+        if not listening.public_url:
+            return None
+        async with asyncio.timeout(_TUNNEL_SECONDS):
+            return await through_public_url()
+
+    states, network_report, delivery, came_in = await asyncio.gather(
         tokens.states(api_base),
         network.run(api_base),
         deliveries.run(api_base, {}),
+        tunnel(),
         return_exceptions=True,
     )
 
     def listener() -> list[DoctorLine]:
         proved = is_loopback(api_base) or listening.sightings.last("webhook") is not None
-        return [listener_line(listening.state(), proved=proved)]
+        wrong = ""
+        if isinstance(came_in, TimeoutError):
+            wrong = f"An event did not come in through it within {_TUNNEL_SECONDS:g} s."
+        elif (report := _found(came_in)) is not None:
+            wrong = report["error"] or ""
+        return [listener_line(listening.state(), proved=proved, wrong=wrong)]
 
     return [
         *_lines("keyring", lambda: [keyring_line(_found(states)["replicate"])]),
@@ -114,6 +132,8 @@ def keyring_line(state: credentials.TokenState) -> DoctorLine:
             "Use REPLICATE_API_TOKEN or a token for this session; or start a keyring "
             "(gnome-keyring, KWallet) and unlock it."
         )
+        if state["problem"] == NO_COLLECTION:
+            advice = MAKE_COLLECTION
         return DoctorLine("keyring", "warn", state["problem"], advice)
     return DoctorLine("keyring", "ok", state["backend"] or "there")
 
@@ -185,12 +205,13 @@ def proxy_line(network_report: network.NetworkReport) -> DoctorLine:
     return DoctorLine("proxy", "ok", message)
 
 
-def listener_line(state: ListenerState, *, proved: bool = True) -> DoctorLine:
+def listener_line(state: ListenerState, *, proved: bool = True, wrong: str = "") -> DoctorLine:
     """Whether results and webhooks can be received.
 
     Args:
         state: the listener's state.
         proved: whether a webhook came from outside through the public URL, or none has to.
+        wrong: why an event does not come in through the public URL now.
     """
     if not state["address"]:
         why = state.get("problem") or "it is off"
@@ -201,6 +222,13 @@ def listener_line(state: ListenerState, *, proved: bool = True) -> DoctorLine:
         advice = "Set listener.listen to a free port, or stop the other program."
         return DoctorLine("listener", "warn", f"{state['address']}; {trouble}", advice)
     public = state.get("public_url")
+    if public and wrong:
+        message = f"{state['address']}, public {public}: {wrong.rstrip('.')}"
+        advice = (
+            f"Start the tunnel or proxy; it has to lead to {state['address']}. Or correct "
+            "listener.public_url."
+        )
+        return DoctorLine("listener", "error", message, advice)
     if public and not proved:
         message = f"{state['address']}, public {public}: no webhook from outside was seen yet"
         advice = (

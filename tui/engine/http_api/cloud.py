@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import cast
 
 from tui.api import credentials, diagnostics, network, paths, spending, versions
@@ -150,6 +151,7 @@ class CloudRoutes:
             tokens=engine.tokens,
             deliveries=engine.delivery_check,
             staged=engine.staging.rows,
+            through_public_url=partial(engine.webhook_tests.from_here, call.api_base),
         )
         return {"lines": [cast("diagnostics.DoctorLine", asdict(line)) for line in lines]}
 
