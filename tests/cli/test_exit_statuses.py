@@ -21,6 +21,7 @@ from tui.cli.exit_codes import BY_CODE, FAILED, FINE, USAGE
 from tui.client.errors import EngineGoneError
 
 Case = tuple[str, int]
+NOT_AGREED = "CONFIG --delivery local"
 NOBODY: Case = ("nobody", USAGE)
 STATUSES: dict[str, list[Case]] = {
     "demo": [("", USAGE)],  # no terminal
@@ -30,7 +31,7 @@ STATUSES: dict[str, list[Case]] = {
         ("not/there --yes", USAGE),
         ("broken --yes", FAILED),
         ("CONFIG --data staged:nowhere --yes", USAGE),
-        ("CONFIG --delivery local", USAGE),  # not agreed
+        (NOT_AGREED, USAGE),
         ("CONFIG --cost-ceiling 0", USAGE),
         ("CONFIG --set vae_batch_size", USAGE),
         ("CONFIG --sweep lora_rank", USAGE),
@@ -205,6 +206,8 @@ def test_every_command_ends_as_the_table_says(
             wrong.append((verb, words, found, output.err[-300:]))
         elif status and not output.err.strip():
             wrong.append((verb, words, found, "says nothing"))
+        elif output.err.count("Nothing was sent") != (words == NOT_AGREED):
+            wrong.append((verb, words, found, output.err))
         if takes_json(commands()[verb.split()[0]]):
             found = main.run([*line, "--json"])
             output = capsys.readouterr()
