@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
+from tests.app.contrast import faint_texts
 from tests.app.world import fill
 from tui.app.keys.actions import APP, JOBS, MOVE
 from tui.app.shell.help import HelpScreen
-from tui.app.terminal.theme import THEMES
+from tui.app.terminal.theme import TERMINAL, THEMES
 from tui.settings import Home, Settings, UiSettings
 from tui.store.records import shared_folder
 
@@ -161,14 +162,23 @@ def test_the_folder_that_files_share(paths: list[str], folder: str) -> None:
     assert shared_folder(paths) == folder
 
 
+SHOWN_BY = (
+    "1", "3", "2", "question_mark", "escape", "n", "escape", "enter", "tab", "escape", "i",
+    "escape", "ctrl+p", "escape", "c", "ctrl+n",
+)  # fmt: skip
+"""Keys that open one screen or sheet after the other."""
+
+
 @pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
 async def test_every_theme_draws_every_screen(world: Home, theme: str) -> None:
     async with opened(world, settings=Settings(ui=UiSettings(theme=theme))) as (app, pilot):
         assert app.theme == theme
-        for keys in (("1",), ("3",), ("2",), ("question_mark", "escape"), ("c",), ("ctrl+n",)):
-            await pilot.press(*keys)
+        for key in SHOWN_BY:
+            await pilot.press(key)
             await pilot.pause()
             assert text_of(app).strip()
+            if theme != TERMINAL.name:  # whose colours are the terminal's own
+                assert list(faint_texts(app)) == [], key
 
 
 async def test_an_unknown_theme_falls_back_and_t_changes_it(world: Home) -> None:

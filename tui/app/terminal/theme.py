@@ -35,7 +35,7 @@ DARK: Final = Theme(
     panel="#222631",
     dark=True,
     variables={
-        "dim": "#8a92a3",
+        "dim": "#8e96a7",
         "line": "#3c4352",
         "cursor": "#272d3b",
         "sandbox": "#d3a1f5",
@@ -51,7 +51,7 @@ LIGHT: Final = Theme(
     primary="#2257c4",
     secondary="#5c7fc9",
     accent="#2257c4",
-    success="#1f7a3d",
+    success="#1b7238",
     warning="#8a5a00",
     error="#b3261e",
     foreground="#23272f",
@@ -60,7 +60,7 @@ LIGHT: Final = Theme(
     panel="#eae7e0",
     dark=False,
     variables={
-        "dim": "#68707d",
+        "dim": "#5d6571",
         "line": "#c9c7c1",
         "cursor": "#e3e8f4",
         "sandbox": "#7d2fc4",
