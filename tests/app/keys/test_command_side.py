@@ -90,7 +90,7 @@ NO_COMMAND = {
     "the clipboard and programs of the desktop": r"\w+\.(copy|copy_link|copy_hash|web|open)|"
     r"publishing\.show",
     "a form, whose values are options of a command": r"\w+\.edit|new\.(request|starter|recommend|"
-    r"stop|clear|clear_all|editor|save_as)|publishing\.(limit|filter)|jobs\.clear",
+    r"stop|clear|clear_all|editor|save_as|data|example)|publishing\.(limit|filter)|jobs\.clear",
     "one action for each of several": r"jobs\.delete_marked|publishing\.(test_all|delete)|"
     r"cloud\.check",
 }
