@@ -95,12 +95,14 @@ async def test_a_file_is_read_while_it_comes(server, client):
 @pytest.mark.parametrize(("size", "fits"), [(40, True), (41, False)])
 async def test_an_answer_may_be_as_large_as_the_limit(server, client, monkeypatch, size, fits):
     body = b'{"username": "alice"}'.ljust(size)
-    monkeypatch.setattr(session, "_LARGEST_ANSWER", 40)
+    mib = 1 << 20
+    body = body.ljust(len(body) - 40 + mib)
+    monkeypatch.setattr(session, "_LARGEST_ANSWER", mib)
     server.on("GET /account", reply(body))
     if fits:
         assert (await client.account()).username == "alice"
     else:
-        with pytest.raises(BadAnswerError, match="is larger than"):
+        with pytest.raises(BadAnswerError, match="is larger than 1 MiB"):
             await client.account()
 
 

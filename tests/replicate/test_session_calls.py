@@ -70,6 +70,10 @@ async def test_an_error_names_who_answered(*, ours: bool) -> None:
         answer = httpx.Response(429, headers={"retry-after": "7"}, content=b"")
         await session._response_error(answer, call, is_ours=ours)
         assert session.budget.blocked_for == pytest.approx(7 if ours else 0, abs=1)
+        session.budget = RateBudget()
+        answer = httpx.Response(429, content=b"")  # it does not say for how long
+        await session._response_error(answer, call, is_ours=ours)
+        assert session.budget.blocked_for == pytest.approx(1 if ours else 0, abs=0.5)
         await session._response_error(httpx.Response(499, content=b""), call, is_ours=ours)
         assert session.budget.circuit.failures == 0
     finally:

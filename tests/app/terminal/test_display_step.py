@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -146,7 +147,7 @@ def test_lines_that_moved_are_not_sent_again(
 
 def test_spaces_of_any_colour_are_alike_in_every_script() -> None:
     red, green = Style(color="#ff0000"), Style(color="#00ff00")
-    colors = frame_diff.ColorSystem.TRUECOLOR
+    colors = ColorSystem.TRUECOLOR
     plain, accented = (
         [cell for style in (red, green) for cell in cells_of(Strip([Segment(text, style)]), colors)]
         for text in ("e e", "é é")

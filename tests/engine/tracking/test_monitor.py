@@ -440,7 +440,7 @@ def quiet_monitor() -> monitor.Monitor:
 def test_a_job_is_polled_by_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda low, high: (low + high) / 2)
     now = 1000.0
-    monkeypatch.setattr(monitor.time, "monotonic", lambda: now)
+    monkeypatch.setattr("tui.engine.tracking.monitor.time.monotonic", lambda: now)
     far, near = "https://api.replicate.com/v1", "http://127.0.0.1:9/v1"
     looked = quiet_monitor()
 
