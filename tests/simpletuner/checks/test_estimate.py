@@ -15,6 +15,7 @@ from tui.simpletuner.checks.estimate import (
     step_guess,
     total_steps,
 )
+from tui.simpletuner.config.families import families
 from tui.simpletuner.config.training_config import TrainingConfig, read_entries
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
 from tui.simpletuner.datasets.scan_folder import SourceFile
@@ -55,7 +56,8 @@ def test_a_step_grows_with_the_square_of_the_resolution() -> None:
 
 
 def test_a_step_of_a_video_does_not_depend_on_the_resolution_of_pictures() -> None:
-    assert step({"resolution": 512}, model_family="wan") == step(model_family="wan")
+    for name in ("wan", "ace_step"):  # nor that of music
+        assert step({"resolution": 512}, model_family=name) == step(model_family=name)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +238,8 @@ def test_a_long_unknown_run_is_not_shortened_to_the_limit() -> None:
 
 def test_the_memory_of_an_unknown_family_is_not_guessed() -> None:
     assert guess_memory(config(model_family="none of them")) is None
+    unsized = next(name for name, one in families().items() if not one.billions)
+    assert guess_memory(config(model_family=unsized)) is None
     assert memory(model_type="full", mixed_precision="bf16")[0] == pytest.approx(12 * 8)
     assert memory(model_type="full", mixed_precision="fp16")[0] == pytest.approx(12 * 16)
     assert step({"resolution": 512}, model_family="none of them") == pytest.approx(2.5 / 4)
