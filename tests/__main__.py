@@ -5,7 +5,8 @@ required for every change; the README's command runs it. `ui` runs the tests of 
 adds what takes too long for every change: more examples, more kills, larger files. `all` has a
 shorter version of each. `attacks` runs the attacks alone, in full. `release faults [TRIES]` prints
 the table of faults (see `tests/faults`), `release mutants [MODULE …]` the table of small faults in
-our own code that the tests noticed (see `tests/mutation`; needs the extra `mutation`).
+our own code that the tests noticed (see `tests/mutation`; needs the extra `mutation`), of another
+sample with `--seed WORD`, and with `--guards` of the guards that must not lose their test.
 """
 
 from __future__ import annotations

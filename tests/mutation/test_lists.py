@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from types import ModuleType
 
 import pytest
 
 from tests.__main__ import command
-from tests.mutation.__main__ import Row, equivalents, guards, modules, score, text
+from tests.mutation.__main__ import (
+    HERE,
+    LEAST_SCORE,
+    Row,
+    equivalents,
+    guards,
+    modules,
+    score,
+    text,
+)
 from tests.mutation.mutant import Mutant
 from tests.mutation.runner import ROOT
 from tests.mutation.swap import first_difference, statement, swap
@@ -80,6 +90,15 @@ def test_the_tests_that_reach_the_changed_statement_are_found_by_its_lines() -> 
     source = "if (\n    a\n    and b\n):\n    pass\nelse:\n    c = [\n        1,\n    ]\n"
     assert first_difference(source, source.replace("and", "or")) == 3
     assert [list(statement(source, line)) for line in (3, 5, 8)] == [[1, 2, 3, 4], [5], [7, 8, 9]]
+
+
+def test_the_figures_that_are_kept_are_of_listed_modules_and_reach_the_least_score() -> None:
+    kept = tomllib.loads((HERE / "scores.toml").read_text())
+    assert kept.keys() <= modules().keys()
+    for path, row in kept.items():
+        assert row["sampled"] == row["killed"] + row["survived"] + row["equivalent"], path
+    killed, survived = (sum(row[name] for row in kept.values()) for name in ("killed", "survived"))
+    assert killed / (killed + survived) >= LEAST_SCORE
 
 
 def test_the_score_leaves_equivalent_mutants_out() -> None:
