@@ -77,6 +77,9 @@ async def attack(world: World, examples: int, every: int) -> Area:
     base = f"http://{world.engine.listening.address}"
     operations = await asyncio.to_thread(_operations, every)
     growth = Growth((world.home.outputs,))
+    # What makes up the requests is in this process too, and keeps what it has learned of each one.
+    key = world.engine.api_keys.create("first", "admin").key
+    await asyncio.to_thread(_ask, operations, base, {"X-API-Key": key}, 1, area)
     growth.start()
     for scope in KEYS:
         key = world.engine.api_keys.create(scope, scope).key if scope else ""
