@@ -6,7 +6,8 @@ adds what takes too long for every change: more examples, more kills, larger fil
 shorter version of each. `attacks` runs the attacks alone, in full. `release faults [TRIES]` prints
 the table of faults (see `tests/faults`), `release mutants [MODULE …]` the table of small faults in
 our own code that the tests noticed (see `tests/mutation`; needs the extra `mutation`), of another
-sample with `--seed WORD`, and with `--guards` of the guards that must not lose their test.
+sample with `--seed WORD`, and with `--guards` of the guards that must not lose their test; `release
+statuses` how every command line ends.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ TIERS: dict[str, tuple[str, list[str]]] = {
     ),
     "release": ("everything, and what is too long for every change", ["-m", ""]),
 }
-_TABLES = {"faults": "tests.faults", "mutants": "tests.mutation"}
+_TABLES = {"faults": "tests.faults", "mutants": "tests.mutation", "statuses": "tests.cli.statuses"}
 
 
 def command(tier: str, more: list[str]) -> list[str]:
