@@ -11,6 +11,10 @@ from tui.cli.exit_codes import FAILED, FINE, USAGE
 
 Case = tuple[str, int]
 NOT_AGREED = "CONFIG --delivery local"
+SAY_NOTHING_SENT = {
+    NOT_AGREED, "CONFIG broken --yes", "CONFIG CONFIG --dry-run", "CONFIG --sweep lora_rank=2,4",
+}  # fmt: skip
+"""Refused after a look at the jobs: each says once that nothing was sent."""
 NOBODY: Case = ("nobody", USAGE)
 STATUSES: dict[str, list[Case]] = {
     "demo": [("", USAGE)],  # no terminal

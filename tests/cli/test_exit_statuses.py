@@ -13,7 +13,7 @@ import pytest
 from tests.cli.finished_jobs import put_job
 from tests.cli.grammar import commands, positionals, takes_json, verbs
 from tests.cli.shell import Shell
-from tests.cli.statuses import NOT_AGREED, STATUSES
+from tests.cli.statuses import SAY_NOTHING_SENT, STATUSES
 from tui import __version__
 from tui.base.errors import ApiError
 from tui.cli import main
@@ -80,7 +80,7 @@ def test_every_command_ends_as_the_table_says(
             wrong.append((verb, words, found, output.err[-300:]))
         elif status and not output.err.strip():
             wrong.append((verb, words, found, "says nothing"))
-        elif output.err.count("Nothing was sent") != (words == NOT_AGREED):
+        elif output.err.count("Nothing was sent") != (words in SAY_NOTHING_SENT):
             wrong.append((verb, words, found, output.err))
         if takes_json(commands()[verb.split()[0]]):
             found = main.run([*line, "--json"])
