@@ -12,6 +12,7 @@ import pytest
 from tests.app.terminal.pseudo_terminal import Terminal
 from tests.app.world import fill, home_at
 from tests.support import eventually_sync
+from tui.app.terminal.ending import MODES_OFF
 from tui.app.terminal.handover import pager_command
 
 LOG = Path("/log")
@@ -83,6 +84,7 @@ def test_commands_and_the_pager_get_the_terminal_and_it_comes_back(
     eventually_sync((tmp_path / "pid").exists)
     os.kill(app.pid, signal.SIGTERM)
     assert app.ended() == 128 + signal.SIGTERM
+    assert MODES_OFF.encode() not in app.raw, "it was given up: the command went on"
 
 
 @pytest.mark.parametrize(

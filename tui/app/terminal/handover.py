@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shlex
 import shutil
 import signal
@@ -21,7 +22,10 @@ _LINE_PAGERS: Final = ("more", "most", "vim", "vi", "nvim", "view", "nano")
 """Programs that begin at a line by `+N file`."""
 _CLOSED_PIPE: Final = (141, -signal.SIGPIPE)
 """The command had read enough."""
+_LOOK_SECONDS: Final = 0.2
 _running: list[subprocess.Popen[bytes]] = []
+_ending: list[bool] = []
+"""Holds something once the app itself is being ended: nobody will press a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ def pipe(app: App[Any], command: str, source: IO[bytes] | bytes) -> Ended:
 
 def end_running() -> None:
     """Ends the program that has the terminal, if there is one: the app itself is being ended."""
+    _ending.append(True)
     for process in _running:
         with contextlib.suppress(OSError):
             process.terminate()
@@ -143,5 +148,8 @@ def _wait_for_enter(words: str) -> None:
         if stream is not None:
             stream.write(f"\n\x1b[7m {words} \x1b[0m ")
             stream.flush()
-        while (key := os.read(0, 1024)) and b"\n" not in key:
-            continue
+        while not _ending:
+            if select.select([0], [], [], _LOOK_SECONDS)[0]:
+                key = os.read(0, 1024)
+                if not key or b"\n" in key:
+                    return
