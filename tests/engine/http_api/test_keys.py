@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import certifi
 import pytest
 
 from tests.app.world import home_at
@@ -17,7 +18,7 @@ from tests.engine.world import World
 from tui.api import paths
 from tui.api.base import Hidden
 from tui.api.schemas import shapes_of
-from tui.api.scopes import SCOPES, includes
+from tui.api.scopes import SCOPES, Scope, includes
 from tui.base.errors import RefusedError
 from tui.engine.credentials.api_keys import ApiKeys
 from tui.engine.credentials.storage_keys import StorageKeys
@@ -194,6 +195,28 @@ def _is_marked(hint: Any) -> bool:
     return any(isinstance(mark, Hidden) for mark in marks) or any(map(_is_marked, inner))
 
 
+def _values(data: Any, shape: Any, below: str = "") -> Iterator[tuple[str, Scope, Any]]:
+    """The values in an answer that a mark hides: the field, the scope that sees it, the value."""
+    if hasattr(shape, "__metadata__"):
+        shape = get_args(shape)[0]
+    if hasattr(shape, "__required_keys__") and data is not None:
+        for name, hint in get_type_hints(shape, include_extras=True).items():
+            marks = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Hidden)]
+            if marks and name in data:
+                yield name, marks[0].below, data[name]
+            elif name in data:
+                yield from _values(data[name], hint)
+    elif get_origin(shape) is list:
+        for item in data:
+            yield from _values(item, get_args(shape)[0])
+    elif get_origin(shape) is dict:
+        for item in data.values():
+            yield from _values(item, get_args(shape)[1])
+    elif data is not None:
+        for argument in get_args(shape):
+            yield from _values(data, argument)
+
+
 def test_fields_that_tell_of_this_machine_are_hidden_from_keys_that_read() -> None:
     found = set()
     for endpoint in PUBLIC:
@@ -222,13 +245,24 @@ async def test_answers_are_filtered_for_keys_that_read(world: World) -> None:
         str(world.config.parent),
         "sandbox-user",
     ]
+    networks = {"allowed_ips": ["192.0.2.9", "127.0.0.1"], "trusted_proxies": ["192.0.2.8"]}
+    world.engine.live.change("listener", networks)
+    # A proxy is not asked for this machine's own addresses.
+    network = {"proxy": "http://127.0.0.1:9", "ca_bundle": certifi.where()}
+    world.engine.live.change("network", network)
     seen, logs = {}, {}
+    fields: dict[Scope, dict[tuple[Scope, str], bool]] = {scope: {} for scope in SCOPES}
     for scope in SCOPES:
         async with caller(world, scope) as http:
             seen[scope] = logs[scope] = ""
             for route in PUBLIC:
                 if route.scope == "read" and route.method == "GET":
                     answer = await http.get(example(route.path).replace("nobody", job_id))
+                    if answer.is_success and "json" in answer.headers["Content-Type"]:
+                        shape = shapes_of(route).answer
+                        for name, below, value in _values(answer.json(), shape):
+                            full = Path(value).is_absolute() if name == "path" else bool(value)
+                            fields[scope][below, name] = full
                     # The trainer prints names of accounts, which are no secret.
                     into = logs if "logs" in route.path else seen
                     into[scope] += answer.text
@@ -237,6 +271,9 @@ async def test_answers_are_filtered_for_keys_that_read(world: World) -> None:
             assert places
             assert all(place.is_absolute() == (scope != "read") for place in places)
     assert hub
+    for scope, found in fields.items():
+        assert found == {(below, name): includes(scope, below) for below, name in found}
+    assert {("admin", "proxy_url"), ("submit", "hf_username")} <= fields["read"].keys()
     assert [text for text in private if text in seen["read"]] == []
     assert [text for text in private[:3] if text in logs["read"]] == []
     assert logs["read"].count("nothing.json is missing") == 2  # whole, and as a stream
@@ -294,6 +331,7 @@ async def test_no_file_outside_the_folders_of_configs_is_read(world: World, tmp_
             for name in (str(secret), str(elsewhere / "other.json"))
         ]
         assert {**there, "message": "", "detail": ""} == {**nowhere, "message": "", "detail": ""}
+        assert there["error"] == "outside"  # not "missing": what helps is in the advice
         draft = {"config": "config.json", "cwd": str(elsewhere)}
         assert (await http.post("/api/cloud/check", json=draft)).status_code == 403
         configs = await http.get("/api/cloud/available-configs", params={"cwd": str(elsewhere)})
