@@ -36,7 +36,8 @@ def money(micros: int | None) -> str:
     if 0 < micros < 5_000:
         return "<$0.01"
     cents = (abs(micros) + 5_000) // 10_000
-    return f"{'-' if micros < 0 else ''}${cents // 100:,}.{cents % 100:02d}"
+    sign = "-" if micros < 0 < cents else ""
+    return f"{sign}${cents // 100:,}.{cents % 100:02d}"
 
 
 _BOUNDS: Final = {"at least": ("≥ ", ">= "), "at most": ("≤ ", "<= ")}

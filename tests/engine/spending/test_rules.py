@@ -16,7 +16,6 @@ from tui.engine.spending.rules import (
     burn_rate,
     by_day,
     day_borders,
-    dollars,
     expected_rest,
     judge,
     spent,
@@ -183,25 +182,6 @@ def test_an_end_counts_at_its_moment_and_a_start_does_not() -> None:
     assert accrued(unknown, T0 + 3 * hour) == 0
     at_once = Billed("failed", T0, T0, 10, 975, None, T0)
     assert [accrued(at_once, at) for at in (T0 - hour, T0)] == [0, 10]
-
-
-@pytest.mark.parametrize(
-    ("micros", "words"),
-    [
-        (0, "$0"),
-        (1, "<$0.01"),
-        (4_999, "<$0.01"),
-        (5_000, "$0.01"),
-        (14_999, "$0.01"),
-        (100_000, "$0.10"),
-        (-1_500_000, "-$1.50"),
-        (31_200_000, "$31.20"),
-        (50_000_000, "$50"),
-        (1_234_567_890, "$1,234.57"),
-    ],
-)
-def test_amounts_in_sentences(micros: int, words: str) -> None:
-    assert dollars(micros) == words
 
 
 @pytest.mark.parametrize("limit", [Limit(False, 50, "monthly", "block"), Limit(False)])

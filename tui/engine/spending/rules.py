@@ -249,13 +249,3 @@ def tally(jobs: Iterable[Billed], since: datetime) -> Tally:
             seconds.append(max(0.0, (job.ended_at - job.started_at).total_seconds()))
     average = sum(seconds) / len(seconds) if seconds else None
     return Tally(counts, average, unpriced)
-
-
-def dollars(micros: int) -> str:
-    """Format micro-dollars for a sentence: `$31.20`, `$50`, `<$0.01`."""
-    if 0 < micros < 5_000:
-        return "<$0.01"
-    cents = (abs(micros) + 5_000) // 10_000
-    sign = "-" if micros < 0 else ""
-    whole = f"{sign}${cents // 100:,}"
-    return whole if cents % 100 == 0 else f"{whole}.{cents % 100:02d}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
+from tui.base.formatting import dollars
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_limit
@@ -22,7 +23,6 @@ from tui.engine.spending.rules import (
     WINDOWS,
     Limit,
     SpendingVerdict,
-    dollars,
     judge,
     limit_of,
 )

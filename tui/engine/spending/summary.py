@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
+from tui.base.formatting import dollars
 from tui.base.pages import BILLING_PAGE
 from tui.engine.spending.rules import (
     WARN_AT,
@@ -14,7 +15,6 @@ from tui.engine.spending.rules import (
     burn_rate,
     by_day,
     day_borders,
-    dollars,
     judge,
     tally,
     used,

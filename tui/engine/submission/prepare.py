@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from tui.base.collection import paused
 from tui.base.errors import RefusedError
-from tui.base.formatting import duration
+from tui.base.formatting import dollars, duration
 from tui.base.hosts import is_loopback
 from tui.base.newest import Newest
 from tui.engine.config.live import LiveSettings
@@ -23,7 +23,6 @@ from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_judge import BAD, judge
 from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.delivery.room import room_check
-from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
 from tui.engine.staging.findings import place_for, staging_findings
 from tui.engine.staging.planning import PlaceNotAskedError, StagingPlan

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base.errors import ApiError, RefusedError
-from tui.base.formatting import plural
+from tui.base.formatting import dollars, plural
 from tui.base.hosts import is_loopback
-from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import SpendingService
 from tui.engine.submission.agreement import UPLOAD
 from tui.engine.submission.check_service import CheckService

@@ -16,11 +16,10 @@ from typing import Any, Final
 
 from tui.base.clock import Clock
 from tui.base.errors import ApiError, RefusedError
-from tui.base.formatting import plural
+from tui.base.formatting import dollars, plural
 from tui.base.job_status import SWEEP_STOPPED, WAITS_FOR_TURN, JobStatus
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import SpendingService, sum_text
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.errors import ReplicateError
