@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import signal
@@ -57,6 +58,21 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("fast", deadline=None, max_examples=20)
     settings.register_profile("release", deadline=None, max_examples=500)
     settings.load_profile(os.environ.get(TIER, "all"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Set what the collection leaves aside: the modules and items stay until the end.
+
+    Python's garbage collector would look at each of their 400 000 containers again and again, for
+    a fifth of the time that the tests compute.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups, and pytest the markers, in the same hook

@@ -27,6 +27,7 @@ def swap(module: str, before: str, after: str) -> bool:
     if not changes:
         return False
     done = set()
+    gc.unfreeze()  # what was set aside is not among the objects
     for one in gc.get_objects():
         if type(one) is FunctionType and one.__module__ == module:
             place = one.__code__.co_qualname, one.__code__.co_firstlineno
