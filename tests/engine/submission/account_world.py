@@ -15,7 +15,7 @@ import random
 import selectors
 import sqlite3
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -238,6 +238,9 @@ class AccountSession:
         if not account.calm and dice.random() < 0.3:  # an answer that others overtake
             await asyncio.sleep(dice.uniform(0, 20))
         return answer
+
+    async def read(self, call: Call, read: Callable[[Any], T]) -> T:
+        return read(await self.json(call))
 
     def _run(self, name: str) -> Run:
         for run in self.account.runs:
