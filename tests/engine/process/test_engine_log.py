@@ -28,7 +28,7 @@ def clock() -> Clock:
 def log(tmp_path: Path, clock: Clock) -> Iterator[logging.Logger]:
     handler = EngineLogHandler(tmp_path / "engine.log", most_bytes=200_000, clock=clock)
     handler.setFormatter(logging.Formatter(FORMAT))
-    logger = logging.Logger("test")
+    logger = logging.Logger("tui.test")
     logger.addHandler(handler)
     yield logger
     handler.close()
@@ -57,6 +57,21 @@ def test_a_repeated_traceback_leaves_few_lines(log: logging.Logger, tmp_path: Pa
         except ValueError:
             log.exception("it failed")
     assert sum("Traceback" in line for line in lines(tmp_path)) == 10
+
+
+def test_libraries_are_heard_from_warnings_on(log: logging.Logger, tmp_path: Path) -> None:
+    for name in ("httpx", "httpx2", "a.library.of.tomorrow", "tuition"):
+        other = logging.Logger(name)
+        other.addHandler(log.handlers[0])
+        other.info("HTTP Request: GET https://files.example.org/mine/of-alice")
+        other.warning("the certificate of %s has ended", name)
+    ours = logging.Logger("tui.engine")
+    ours.addHandler(log.handlers[0])
+    ours.info("engine ready")
+    written = lines(tmp_path)
+    assert [line for line in written if "alice" in line] == []
+    assert sum("has ended" in line for line in written) == 4
+    assert written[-1].endswith("engine ready")
 
 
 def test_what_was_left_out_is_counted_when_the_hour_or_the_program_ends(

@@ -23,6 +23,7 @@ from tui.replicate.redact import redact_text
 
 FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
+_OURS: Final = "tui."
 _MOST_BYTES: Final = 2 * 1024 * 1024
 _FILES_KEPT: Final = 2
 _FIRST: Final = 10
@@ -45,7 +46,6 @@ def set_up_log(path: Path) -> None:
     handler = EngineLogHandler(path)
     handler.setFormatter(logging.Formatter(FORMAT))
     logging.basicConfig(handlers=[handler], level=logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @dataclass(slots=True)
@@ -60,6 +60,8 @@ class _Kind:
 
 class EngineLogHandler(RotatingFileHandler):
     """Writes log records to a rotated file of mode 0600; limits each kind.
+
+    Libraries are heard from WARNING on: below it, clients of HTTP write down every address.
 
     Args:
         path: the file.
@@ -82,6 +84,11 @@ class EngineLogHandler(RotatingFileHandler):
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(self.baseFilename, flags, 0o600)
         return os.fdopen(descriptor, "a", encoding=self.encoding, errors="backslashreplace")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record may be written; a library's name is not known beforehand."""
+        ours = f"{record.name}.".startswith(_OURS)
+        return (ours or record.levelno >= logging.WARNING) and bool(super().filter(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, or count it when its kind has had its lines."""
