@@ -64,10 +64,10 @@ class Fuzzer:
         text = "\r\n".join([line, "Host: x", *headers, "", "body"])
         return _verdict(line, await self._send(text.encode("utf-8", "surrogateescape"), 0.1))
 
-    async def wrong(self) -> str:
+    async def wrong(self, endpoint: paths.Endpoint[Any, Any, Any] | None = None) -> str:
         """Send a whole request to a route, with a body that means nothing."""
         dice = self._dice
-        endpoint = dice.choice(ROUTES)
+        endpoint = endpoint or dice.choice(ROUTES)
         parts = {name: dice.choice([*ODD[2:], "replicate"]).replace("\udcff", "é") or "x"
                  for name in paths.variables(endpoint)}  # fmt: skip
         target = paths.path(endpoint.path, **parts)
@@ -101,6 +101,9 @@ async def attack(world: World, attempts: int, seed: int = SEED) -> Area:
         seed: decides them.
     """
     fuzzer = Fuzzer(world, seed)
+    if attempts > len(ROUTES):  # each route has a reader of its own, which is made once and stays
+        for endpoint in ROUTES:
+            await Fuzzer(world, seed).wrong(endpoint)
     await world.client.info()
     area = await attack_area("socket", attempts, fuzzer.attempt, Growth())
     assert (await world.client.info())["home"] == str(world.home.root)

@@ -16,6 +16,8 @@ from tests.engine.world import World
 
 __all__ = ["home", "project", "world"]
 
+_MADE_UP = r" query: | body: .*Extra inputs are not permitted$"
+
 
 def few(whole: int, part: int) -> pytest.MarkDecorator:
     """The attempts of every run, and those of all attacks."""
@@ -58,7 +60,9 @@ async def test_no_request_that_fits_the_description_fails_the_server(
 ) -> None:
     area = await openapi.attack(world, examples, every)
     print("", area, sep="\n")
-    assert [words for words in watched_shapes.take() if " query: " not in words] == []
+    # Names that an operation does not have are made up too; some pass them over.
+    told = [words for words in watched_shapes.take() if not re.search(_MADE_UP, words)]
+    assert told == []
     assert (area.through, area.stalls, area.growth) == ([], [], 0)
 
 
