@@ -49,6 +49,13 @@ def test_what_is_read_is_answered_and_the_silence_is_said(
     assert shown.replace("ID", job_id) in done.stdout
     if "--json" in command:
         json.loads(done.stdout)
+    if "ID" in shown:
+        assert "engine does not answer" in done.stdout or "artifacts" in command
+    if command == "job ID":
+        assert "at least " in done.stdout
+    if "spending" in command and "--json" not in command:
+        assert "at least" in done.stdout
+        assert "1 job not heard of" in done.stdout
     assert f"engine (process {shell.engine_pid()}) does not answer" in done.stderr
     assert "kill -CONT" in done.stderr
     assert "not be started" not in done.stderr

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, home_at, job
+from tui.base.clock import utc_now
 from tui.base.job_status import LOST, JobStatus
 from tui.cli import main
+from tui.cli.fast_path import run_fast_path
 from tui.cli.job_page import job_lines
+from tui.engine.config.live import LiveSettings
+from tui.engine.spending.service import SpendingService
+from tui.settings import Settings
 from tui.store.lost_contact import LostContact
+from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
@@ -57,3 +64,35 @@ def test_spending_says_what_lost_jobs_are_counted_with_and_needs_no_engine(
     assert main.run(["artifacts", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"jobs": []}
     assert not home_at(tmp_path).engine_log.exists()
+
+
+def test_sums_stop_where_a_job_is_not_heard_of_and_the_quick_answer_is_the_engines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
+    monkeypatch.delenv("SIMPLETUNER_TUI_API_BASE", raising=False)
+    home, now = home_at(tmp_path), datetime.now(UTC)
+    running = replace(
+        job(1, JobStatus.RUNNING, now=now), started_at=now - timedelta(hours=1), rate_micros=1_000
+    )
+    writer = StoreWriter(home)
+    writer.insert(running)
+    heard = LostContact("api answers 503", now - timedelta(minutes=30))
+    writer.set_fact("unheard", {running.job_id: heard.row()})
+    writer.close()
+    engine = StandInEngine(home.socket)
+    try:
+        assert run_fast_path(["spending", "--json"]) == 0
+    finally:
+        engine.close()
+    quick = json.loads(capsys.readouterr().out)
+    assert quick["daily_micros"] == quick["total_micros"] == 1_800_000
+    assert (quick["unheard_jobs"], quick["burn_micros"]) == (1, 0)
+    reader = StoreReader(home.database)
+    asked = SpendingService(reader, LiveSettings(home, Settings()), utc_now)
+    answer: dict[str, object] = {**asked.summary("https://api.replicate.com/v1")}
+    reader.close()
+    moving = {"as_of", "running_micros", "projected_micros"}
+    assert {name: answer[name] for name in answer.keys() - moving} == {
+        name: quick[name] for name in quick.keys() - moving
+    }

@@ -42,6 +42,7 @@ READ: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "events": (("a",), {}),
     "fact": (("account",), {}),
     "contacts": ((), {}),
+    "newest_active": ((), {}),
     "billed": ((T0,), {"sandbox": False, "borders": (T0, T0 + timedelta(days=1))}),
     "lost": ((T0,), {"sandbox": False}),
     "job_with_file": (("model.safetensors",), {}),

@@ -36,8 +36,10 @@ class SpendingStanding(TypedDict):
         projected_percent: the projection as a share of it.
         warn_at_percent: from which share a warning shows.
         state: `off`, below, near or over the limit.
-        burn_micros: what running jobs cost each second.
+        burn_micros: what running jobs that are heard of cost each second.
         active_jobs: how many there are.
+        unheard_jobs: how many of them are not heard of; what they cost since then is not in what
+            was used, which is "at least" then. The projection counts them as running.
         daily_micros: used in the last 24 hours.
         weekly_micros: in the last 7 days.
         monthly_micros: in the last 30 days.
@@ -61,6 +63,7 @@ class SpendingStanding(TypedDict):
     state: Literal["off", "ok", "warn", "over"]
     burn_micros: Micros
     active_jobs: int
+    unheard_jobs: int
     daily_micros: Micros
     weekly_micros: Micros
     monthly_micros: Micros

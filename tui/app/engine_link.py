@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
+from tui.store.lost_contact import ENGINE, SIGNS_OF_LIFE
 from tui.store.lost_contact import FACT as UNHEARD
-from tui.store.lost_contact import SIGNS_OF_LIFE
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ Raises:
     ControlError: it cannot be reached, or must not be used.
     OSError: it cannot be started.
 """
-_UNHEARD: Final = {"gone": "engine is not running", "silent": "engine does not answer"}
 """Why no job is heard of, by the engine's state."""
 _PERIOD: Final = 0.25
 """Seconds between two messages about jobs: at most four a second reach the screens."""
@@ -101,7 +100,7 @@ class EngineLink:
             if state.message and self.state != state:
                 self._context.tell(state.message, state.advice, "error")
         self.state = state
-        self._context.model.engine_heard(_UNHEARD.get(state.state, ""), self._context.clock())
+        self._context.model.engine_heard(ENGINE.get(state.state, ""), self._context.clock())
         self._context.refresh_status()
         self._context.signals.engine_changed.publish(state)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tui.api.diagnostics import DoctorLine
     from tui.client.client import ControlClient
+    from tui.store.lost_contact import Contacts
     from tui.store.reader import StoreReader
 
 
@@ -64,9 +65,9 @@ def answering_engine() -> ControlClient | None:
     That there is one that does not answer is said.
     """
     from tui.client.engine_process import attach_blocking
-    from tui.client.presence import ANSWERS, SILENT, presence, silent_words
+    from tui.client.presence import ANSWERS, SILENT, last_presence, silent_words
 
-    state, pid = presence(str(home().socket))
+    state, pid = last_presence(str(home().socket))
     if state == SILENT:
         message, advice = silent_words(pid)
         _tell_once(f"{message} This is what the store holds. {advice}")
@@ -85,6 +86,28 @@ def doctor() -> Sequence[DoctorLine]:
     return attach_blocking(home(), settings(), os.environ).cloud.doctor().result()["lines"]
 
 
+def contacts(store: StoreReader) -> Contacts:
+    """Which active jobs are not heard of, the engine's own silence included.
+
+    The engine is asked where a job is active: one that answers does so within milliseconds.
+    """
+    from dataclasses import replace
+
+    from tui.client.presence import ANSWERS, SILENT, last_presence
+    from tui.store.lost_contact import ENGINE, LostContact
+
+    found = store.contacts()
+    begun = store.newest_active()
+    if begun is None:
+        return found
+    state, _pid = last_presence(str(home().socket))
+    if state == ANSWERS:
+        return found
+    why = ENGINE["silent" if state == SILENT else "gone"]
+    # Whoever made the newest job or wrote the last sign of life was there then.
+    return replace(found, engine=LostContact(why, max(begun, found.sign_of_life or begun)))
+
+
 def wake_engine(*, needed: bool) -> None:
     """Start the engine where jobs are active, so that the next command shows their true state.
 
@@ -98,10 +121,14 @@ def wake_engine(*, needed: bool) -> None:
     import sys
 
     from tui.client.engine_process import attach_blocking
-    from tui.client.errors import ControlError
+    from tui.client.errors import ControlError, EngineSilentError
+    from tui.client.presence import SILENT, last_presence, silent_words
 
     sys.stdout.flush()
+    state, pid = last_presence(str(home().socket))
     try:
+        if state == SILENT:  # it was waited for already
+            raise EngineSilentError(*silent_words(pid))
         attach_blocking(home(), settings(), os.environ)
     except (ControlError, SettingsError) as error:
         tell(f"simpletuner-tui: {error.message} Active jobs are shown as last seen.")

@@ -92,7 +92,7 @@ def _log(job: JobRecord) -> Path:
 
 
 def _record(store: StoreReader, job: JobRecord) -> object:
-    return job_json(job, store.files(job.job_id), context.outputs(), store.contacts())
+    return job_json(job, store.files(job.job_id), context.outputs(), context.contacts(store))
 
 
 def _csv(store: StoreReader, job: JobRecord) -> str:

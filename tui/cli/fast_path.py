@@ -60,7 +60,8 @@ def _answer(arguments: Sequence[str]) -> int | None:
     if command == "spending":
         from tui.cli.fast_spending import spending_text
 
-        text, beside = spending_text(arguments, root, _settings_text(root)) or (None, "")
+        found = spending_text(arguments, root, _settings_text(root))
+        text, beside, active = found or (None, "", False)
     elif command == "artifacts":
         text = _artifacts(arguments, root, f"{base}/cloud_outputs")
     elif command == "--version":
@@ -71,7 +72,7 @@ def _answer(arguments: Sequence[str]) -> int | None:
         text = _setting(arguments, root)
     else:
         text, active = _jobs(arguments, root, f"{base}/cloud_outputs") or (None, False)
-    if text is None:
+    if text is None or (active and not _is_followed(f"{root}/engine.sock")):
         return None
     try:
         sys.stdout.write(text)
@@ -79,8 +80,6 @@ def _answer(arguments: Sequence[str]) -> int | None:
         sys.stderr.write(beside)
     except UnicodeError:
         return None
-    if active:
-        _look_for_engine(f"{root}/engine.sock")
     return 0
 
 
@@ -256,17 +255,13 @@ def _is_silent(socket: str) -> bool:
     """Whether there is an engine that does not answer."""
     if not os.path.exists(socket):  # noqa: PTH110  pathlib is slow
         return False
-    from tui.client.presence import SILENT, presence
+    from tui.client.presence import SILENT, last_presence
 
-    return presence(socket)[0] == SILENT
+    return last_presence(socket)[0] == SILENT
 
 
-def _look_for_engine(path: str) -> None:
-    """Have an engine follow the active jobs; where that cannot be, say so, the answer given."""
-    from tui.client.presence import ANSWERS, presence
+def _is_followed(path: str) -> bool:
+    """Whether an engine answers; else the usual command says since when jobs are not heard of."""
+    from tui.client.presence import ANSWERS, last_presence
 
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET and presence(path)[0] == ANSWERS:
-        return
-    from tui.cli.context import wake_engine
-
-    wake_engine(needed=True)
+    return len(os.fsencode(path)) <= _LONGEST_SOCKET and last_presence(path)[0] == ANSWERS

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.api.spending import SpendingSummary
+    from tui.store.lost_contact import Contacts
     from tui.store.quick_reader import QuickReader
 
 REPLICATE = "https://api.replicate.com/v1"
@@ -27,8 +28,10 @@ _DEFAULT_DAYS = 30
 
 def spending_text(
     arguments: Sequence[str], root: str, settings: str | None
-) -> tuple[str, str] | None:
-    """What the command prints, and what it says beside that.
+) -> tuple[str, str, bool] | None:
+    """What the command prints, what it says beside that, and whether a job counts that is active.
+
+    The answer is that of an engine that answers: without one, no active job is heard of.
 
     None for other command lines and unusual states.
 
@@ -51,14 +54,15 @@ def spending_text(
         return None
     finally:
         query.close()
+    active = bool(answer["active_jobs"])
     if as_json:
         import json
 
-        return f"{json.dumps(answer, ensure_ascii=False)}\n", ""
+        return f"{json.dumps(answer, ensure_ascii=False)}\n", "", active
     from tui.cli.spending_page import spending_lines
 
     text = "".join(f"{line}\n" for line in spending_lines(answer))
-    return text, f"What Replicate billed: {answer['billing_page']}\n"
+    return text, f"What Replicate billed: {answer['billing_page']}\n", active
 
 
 def _answer(
@@ -71,8 +75,24 @@ def _answer(
         return _is_sandbox(base) is sandbox
 
     jobs = read_billed(query, since, is_wanted)
+    if any(job.is_active for job in jobs) and (marked := _contacts(query)) is not None:
+        jobs = read_billed(query, since, is_wanted, contacts=marked)
     lost = read_lost(query, first, is_wanted)
     return summary(standing(limit, jobs, now, stop_running=stop_running), jobs, lost, days, now=now)
+
+
+def _contacts(query: QuickReader) -> Contacts | None:
+    """Which jobs the engine has noted as not heard of; None for no job."""
+    from tui.store.job_json_query import CONTACTS
+
+    noted = next((value for name, value, _ in query(*CONTACTS) if name == "unheard"), "{}")
+    if noted in ("{}", "null"):
+        return None
+    import json
+
+    from tui.store.lost_contact import Contacts, read_unheard
+
+    return Contacts(read_unheard(json.loads(noted)))
 
 
 def _is_sandbox(base: str) -> bool:

@@ -39,7 +39,7 @@ def jobs(options: argparse.Namespace) -> int:
     records = store.records(where, -1 if options.limit is None else options.limit)
     if options.json:
         folder, files = context.outputs(), store.all_files()
-        contacts, stops = store.contacts(), bool(stopping_limit(store))
+        contacts, stops = context.contacts(store), bool(stopping_limit(store))
         written = store.annotations()
         say_json([
             job_json(job, files.get(job.job_id, ()), folder, contacts, stops=stops,
@@ -49,7 +49,7 @@ def jobs(options: argparse.Namespace) -> int:
     elif not records and not where.text:
         say("No jobs yet. Start one with: simpletuner-tui submit CONFIG")
     else:
-        _say_table(records, store.contacts())
+        _say_table(records, context.contacts(store))
     context.wake_engine(needed=any(record.status.is_active for record in records))
     return exit_codes.FINE
 
@@ -85,10 +85,10 @@ def job(options: argparse.Namespace) -> int:
     written = store.annotation(record.job_id)
     if options.json:
         stops = bool(stopping_limit(store))
-        say_json(job_json(record, files, context.outputs(), store.contacts(), stops=stops,
+        say_json(job_json(record, files, context.outputs(), context.contacts(store), stops=stops,
                           annotation=written))  # fmt: skip
     else:
-        unheard = store.contacts().of(record, datetime.now(UTC))
+        unheard = context.contacts(store).of(record, datetime.now(UTC))
         log = context.home().log_file(record.job_id)
         lines = job_lines(
             record, files, unheard, written,

@@ -16,13 +16,17 @@ def spending_lines(data: SpendingSummary) -> list[str]:
         ("7 d", data["weekly_micros"]),
         ("30 d", data["monthly_micros"]),
     )
-    lines = [f"{window:>5}  {formatting.money(micros)}" for window, micros in windows]
+    bound = "at least" if data["unheard_jobs"] else ""
+    lines = [f"{window:>5}  {formatting.cost_words(micros, bound)}" for window, micros in windows]
     lines.append(f"limit  {limit_line(data)}")
     for day in data["by_day"]:
         if day["cost_micros"] or day["jobs"]:
             states = ", ".join(f"{count} {state}" for state, count in sorted(day["jobs"].items()))
             money = formatting.money(day["cost_micros"])
             lines.append(f"{day['date']}  {money:>9}  {states}".rstrip())
+    if data["unheard_jobs"]:
+        unheard = formatting.plural(data["unheard_jobs"], "job")
+        lines.append(f"unheard  {unheard} not heard of, counted until the last answer")
     if data["lost_jobs"]:
         lost = formatting.plural(data["lost_jobs"], "job")
         most = formatting.cost_words(data["lost_micros"], "at most")

@@ -23,12 +23,14 @@ def spending_summary(days: int) -> SpendingSummary:
     """
     if (engine := context.answering_engine()) is not None:
         return engine.cloud.spending(days).result()
+    store = context.reader()
     from tui.base.clock import utc_now
     from tui.engine.config.live import LiveSettings
     from tui.engine.spending.service import SpendingService
 
     settings = context.settings()
-    service = SpendingService(context.reader(), LiveSettings(context.home(), settings), utc_now)
+    live = LiveSettings(context.home(), settings)
+    service = SpendingService(store, live, utc_now, lambda: context.contacts(store))
     return service.summary(settings.cloud.api_base, days)
 
 

@@ -19,6 +19,7 @@ ABSENT = "absent"
 
 SILENT_SECONDS = 2.0
 """An engine answers within milliseconds; one that takes so long is said not to answer."""
+_last: dict[str, tuple[str, int]] = {}
 _REQUEST = b"GET /api/engine HTTP/1.0\r\nHost: engine\r\n\r\n"
 _UCRED = struct.Struct("=iII")
 """Linux, `struct ucred` of unix(7): pid, uid, gid."""
@@ -52,6 +53,13 @@ def presence(path: str, limit: float = SILENT_SECONDS) -> tuple[str, int]:
         except OSError:
             return ABSENT, 0
     return (ANSWERS, pid) if answered else (ABSENT, 0)
+
+
+def last_presence(path: str) -> tuple[str, int]:
+    """The same, asked once: a command that waited for a silent engine does not wait again."""
+    if path not in _last:
+        _last[path] = presence(path)
+    return _last[path]
 
 
 def engine_version(path: str, limit: float) -> str | None:

@@ -24,6 +24,7 @@ class Billed(NamedTuple):
         rate_micros: micro-dollars per second while it runs.
         expected_micros: expected cost of the whole run, None when unknown.
         created_at: time of creation.
+        heard_until: the last answer about an active job that is not heard of since; else None.
     """
 
     status: str
@@ -33,6 +34,7 @@ class Billed(NamedTuple):
     rate_micros: int
     expected_micros: int | None
     created_at: datetime
+    heard_until: datetime | None = None
 
     @property
     def is_active(self) -> bool:

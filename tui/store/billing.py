@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tui.base.job_status import LOST
+from tui.base.clock import utc_now
+from tui.base.job_status import LOST, JobStatus
 from tui.base.money import running_cost
 from tui.store.billed import Billed
 from tui.store.moments import from_micros, to_micros
@@ -12,9 +13,13 @@ from tui.store.moments import from_micros, to_micros
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, Final
+    from typing import Any, Final, NamedTuple
+
+    from tui.store.lost_contact import Contacts
 
     Query = Callable[[str, Sequence[Any]], list[Any]]
+else:
+    from tui.base.light_tuple import NamedTuple
 
 _COLUMNS: Final = "api_base, status, started_at, completed_at, cost_micros, rate_micros, created_at"
 _ENDED: Final = (
@@ -24,10 +29,19 @@ _ENDED: Final = (
 )
 _UNENDED: Final = (
     # Active jobs of any age, and the few that ended at an unknown time.
-    f"SELECT {_COLUMNS}, estimate_micros, eta_at FROM jobs "  # noqa: S608  constants
+    f"SELECT {_COLUMNS}, estimate_micros, eta_at, job_id FROM jobs "  # noqa: S608  constants
     "WHERE completed_at IS NULL"
 )
 _BEGIN: Final = "MIN(COALESCE(started_at, completed_at), completed_at)"
+
+
+class _Seen(NamedTuple):
+    """An active job, as far as its contact follows from it."""
+
+    job_id: str
+    status: JobStatus
+    rate_micros: int
+    started_at: datetime | None
 
 
 def read_billed(
@@ -35,6 +49,7 @@ def read_billed(
     since: datetime,
     is_wanted: Callable[[str], bool],
     borders: Sequence[datetime] = (),
+    contacts: Contacts | None = None,
 ) -> list[Billed]:
     """Return jobs that may have cost something after `since`, and all that may still do so.
 
@@ -45,12 +60,14 @@ def read_billed(
         borders: moments from which the caller sums. Ended jobs that ran between two of them are
             merged into one row: sums from a border on stay the same, and thousands of jobs become
             a few rows; counts of jobs do not stay the same.
+        contacts: which active jobs are not heard of; None for none.
     """
+    now = utc_now()
     sql, values = _ended(since, borders)
     wanted: dict[str, bool] = {}
     billed = []
-    for base, status, started, ended, cost, rate, created, estimate, eta in [
-        *((*row, None, None) for row in query(sql, values)),
+    for base, status, started, ended, cost, rate, created, estimate, eta, job_id in [
+        *((*row, None, None, "") for row in query(sql, values)),
         *query(_UNENDED, ()),
     ]:
         if base not in wanted:
@@ -58,6 +75,8 @@ def read_billed(
         if not wanted[base]:
             continue
         start = None if started is None else from_micros(started)
+        seen = _Seen(job_id, JobStatus(status), rate, start) if job_id and contacts else None
+        lost = contacts.of(seen, now) if seen and contacts else None
         billed.append(
             Billed(
                 status=status,
@@ -67,6 +86,7 @@ def read_billed(
                 rate_micros=rate,
                 expected_micros=_expected(start, rate, estimate, eta),
                 created_at=from_micros(created),
+                heard_until=None if lost is None else lost.since,
             )
         )
     return billed

@@ -18,6 +18,8 @@ FACT: Final = "unheard"
 SIGNS_OF_LIFE: Final = ("spending", "spending:sandbox")
 """Facts that the engine renews every half minute, one or the other, while a priced job runs."""
 SILENT_AFTER: Final = timedelta(seconds=90)
+ENGINE: Final = {"gone": "engine is not running", "silent": "engine does not answer"}
+"""Why no job is heard of, by the engine's state."""
 NOT_RECORDED: Final = "the engine records nothing"
 
 
@@ -73,7 +75,8 @@ class Contacts:
         if (mark := self.marks.get(job.job_id)) is not None:
             return mark
         if self.engine is not None:
-            return self.engine
+            begun = max(self.engine.since, job.started_at or self.engine.since)
+            return LostContact(self.engine.why, begun)
         charged = job.status is JobStatus.RUNNING and job.started_at is not None and job.rate_micros
         last = self.sign_of_life
         if not charged or job.started_at is None or last is None or now - last <= SILENT_AFTER:

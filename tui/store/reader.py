@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.base.hosts import is_loopback
-from tui.base.job_status import JobStatus
+from tui.base.job_status import ACTIVE, JobStatus
 from tui.base.similar import did_you_mean
 from tui.store.annotations import (
     Annotation,
@@ -365,6 +365,15 @@ class StoreReader:
         last = max((row[2] for row in rows.values()), default=None)
         return Contacts(read_unheard(unheard), None if last is None else from_micros(last))
 
+    def newest_active(self) -> datetime | None:
+        """Return when the newest active job was made; None while there is none."""
+        marks = ",".join("?" * len(ACTIVE))
+        rows = self._all(
+            f"SELECT MAX(created_at) FROM jobs WHERE completed_at IS NULL AND status IN ({marks})",  # noqa: S608  constants
+            tuple(ACTIVE),
+        )
+        return None if rows[0][0] is None else from_micros(rows[0][0])
+
     def queue_waits(self, api_base: str, most: int = 200) -> list[float]:
         """Return the seconds that the latest jobs of an API waited in the queue."""
         rows = self._all(
@@ -376,7 +385,12 @@ class StoreReader:
         return [float(row[0]) for row in rows]
 
     def billed(
-        self, since: datetime, *, sandbox: bool, borders: Sequence[datetime] = ()
+        self,
+        since: datetime,
+        *,
+        sandbox: bool,
+        borders: Sequence[datetime] = (),
+        contacts: Contacts | None = None,
     ) -> list[Billed]:
         """Return jobs that count for a sum of costs from `since` on, deleted ones included.
 
@@ -384,8 +398,11 @@ class StoreReader:
             since: jobs that ended before are left out; active ones never are.
             sandbox: jobs of servers on this machine (simulated money) or all others (real money).
             borders: moments from which the caller sums; jobs between two are merged into one row.
+            contacts: which active jobs are not heard of; None for none.
         """
-        return read_billed(self._all, since, lambda base: is_loopback(base) is sandbox, borders)
+        return read_billed(
+            self._all, since, lambda base: is_loopback(base) is sandbox, borders, contacts
+        )
 
     def lost(self, since: datetime, *, sandbox: bool) -> tuple[int, int]:
         """Return the number of jobs lost since a moment, and their highest cost (micro-dollars)."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from tests.app.conftest import opened
-from tui.app.shell.status import AppStatus, Indicator
+from tui.app.shell.messages import EngineState
+from tui.app.shell.status import AppStatus, Indicator, _spending
 from tui.app.shell.top_bar import TopBar, facts_of, fitting
 from tui.app.terminal.text_lines import length
 from tui.app.terminal.theme import DARK, _make
@@ -27,6 +30,28 @@ AT_80 = 44
 def said(status: AppStatus, room: int) -> str:
     """What the bar says in so many columns."""
     return "".join(text for text, _ in fitting(facts_of(status, COLORS), room, COLORS))
+
+
+@pytest.mark.parametrize(
+    ("state", "unheard", "words"),
+    [
+        ("ready", 0, "$1.60 of $50 / 7 d"),
+        ("ready", 1, "at least $1.00 of $50 / 7 d"),
+        ("silent", 0, "at least $1.00 of $50 / 7 d"),
+        ("gone", 0, "at least $1.00 of $50 / 7 d"),
+    ],
+)
+def test_what_is_not_known_is_not_added_up(state: Any, unheard: int, words: str) -> None:
+    """Between two facts the bar counts on with what the running jobs cost each second."""
+    written = datetime(2026, 3, 1, tzinfo=UTC)
+    fact = {
+        "spent_micros": 1_000_000, "as_of": written.isoformat(), "burn_micros": 10_000,
+        "unheard_jobs": unheard, "enabled": True, "limit_micros": 50_000_000, "window": "7 d",
+    }  # fmt: skip
+    assert _spending(fact, written + timedelta(hours=1), EngineState(state)) == words
+    fact["burn_micros"] = 0
+    if not unheard:  # nothing runs: it is all known
+        assert _spending(fact, written, EngineState(state)) == "$1.00 of $50 / 7 d"
 
 
 def test_a_wide_bar_shows_everything_in_full() -> None:

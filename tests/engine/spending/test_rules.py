@@ -194,3 +194,15 @@ def test_a_limit_that_is_off_is_never_exceeded(limit: Limit) -> None:
 def test_no_percentage_is_taken_of_a_limit_of_nothing() -> None:
     assert judge(Limit(True, 0, "monthly", "block"), [], 100, T0).percent is None
     assert judge(Limit(True, 1, "monthly", "block"), [], 100, T0).percent == 10_000
+
+
+def test_a_job_that_is_not_heard_of_counts_until_then_and_for_the_limit_as_running() -> None:
+    heard, now = T0 + timedelta(hours=1), T0 + timedelta(hours=3)
+    silent = Billed("running", T0, None, None, 1_000, 20_000_000, T0, heard_until=heard)
+    running = silent._replace(heard_until=None)
+    assert used([silent], T0, now) == 3_600_000
+    assert sum(day.cost_micros for day in by_day([silent], 2, now, UTC)) == 3_600_000
+    assert (burn_rate([silent]), burn_rate([running])) == (0, 1_000)
+    limit = Limit(True, 11_000_000, "daily", "block")
+    assert judge(limit, [silent], 0, now) == judge(limit, [running], 0, now)
+    assert judge(limit, [silent], 0, now).blocks

@@ -57,9 +57,10 @@ class SpendingCard(Card):
             if error:
                 return problem(error.message, error.advice, width)
             return [(("◌ being read…", "dim"),)]
+        bound = "at least" if known.get("unheard_jobs") else ""
         first: list[tuple[str, str]] = []
         for period, words in (("daily", "24 h"), ("weekly", "7 d"), ("monthly", "30 d")):
-            money = formatting.money(_micros(known, f"{period}_micros"))
+            money = formatting.cost_words(_micros(known, f"{period}_micros"), bound)
             first += [(money, "strong"), (f" / {words}    ", "dim")]
         lines: list[Words] = [tuple(first), *self._limit(known, width), *self._running(known)]
         lines += [*self._chart(known, width), *self._counts(known)]
@@ -91,7 +92,11 @@ class SpendingCard(Card):
         if not active:
             return []
         hour = formatting.rate(_micros(known, "burn_micros"))
-        return [row("now", formatting.plural(active, "job"), "accent", (f"  {hour}", "base"))]
+        lines = [row("now", formatting.plural(active, "job"), "accent", (f"  {hour}", "base"))]
+        if unheard := int(known.get("unheard_jobs") or 0):
+            words = f"{formatting.plural(unheard, 'job')}, counted until the last answer"
+            lines.append(row("not heard of", words, "warn"))
+        return lines
 
     def _chart(self, known: Mapping[str, Any], width: int) -> list[Words]:
         days = [one for one in known.get("by_day") or () if isinstance(one, dict)]

@@ -68,7 +68,7 @@ def read_status(
     return AppStatus(
         sandbox=sandbox,
         account=username(account),
-        spending=_spending(spending, now),
+        spending=_spending(spending, now, engine),
         api=(_unheard(unheard, now) if engine.state == "ready" else None) or _api(account, engine),
         listener=_listener(listener) if engine.state == "ready" else None,
     )
@@ -86,18 +86,21 @@ def _fact(reader: StoreReader, name: str) -> JsonObject:
     return fact.value if fact is not None and isinstance(fact.value, dict) else {}
 
 
-def _spending(fact: Mapping[str, Any], now: datetime) -> str:
+def _spending(fact: Mapping[str, Any], now: datetime, engine: EngineState) -> str:
     """Returns `$31.20 of $50 / 7 d`; without a limit what was spent, without either nothing.
 
-    The engine writes the fact every half minute; running jobs have cost more since then.
+    The engine writes the fact every half minute; running jobs have cost more since then. While it
+    is known to write nothing, or jobs are not heard of, it is what was spent at least.
     """
     spent, since = fact.get("spent_micros"), fact.get("as_of")
     if not isinstance(spent, int) or not isinstance(since, str):
         return ""
     written = datetime.fromisoformat(since)
-    until = min(now, written + _FACT_LIFE)
-    spent += running_cost(int(fact.get("burn_micros") or 0), written, until)
-    words = formatting.money(spent)
+    burn = int(fact.get("burn_micros") or 0)
+    unheard = fact.get("unheard_jobs") or (burn and engine.state in ("gone", "silent"))
+    if not unheard:
+        spent += running_cost(burn, written, min(now, written + _FACT_LIFE))
+    words = formatting.cost_words(spent, "at least" if unheard else "")
     if fact.get("enabled") and isinstance(fact.get("limit_micros"), int):
         words += f" of {formatting.dollars(fact['limit_micros'])}"
     elif not spent:

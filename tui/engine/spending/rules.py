@@ -96,7 +96,10 @@ class SpendingVerdict(NamedTuple):
 
 
 def accrued(job: Billed, until: datetime) -> int:
-    """A job's cost up to a time, in micro-dollars: 0 before its start, all of it after its end."""
+    """A job's cost up to a time, in micro-dollars: 0 before its start, all of it after its end.
+
+    For a job that is not heard of that is what it cost at least: until the last answer about it.
+    """
     start = job.started_at
     if job.cost_micros is not None and job.ended_at is not None:
         first = start or job.ended_at
@@ -105,6 +108,8 @@ def accrued(job: Billed, until: datetime) -> int:
         if until <= first:
             return 0
         return job.cost_micros * ((until - first) // _TICK) // ((job.ended_at - first) // _TICK)
+    if job.heard_until is not None:
+        until = min(until, job.heard_until)
     if start is None or not job.is_active or until <= start:
         return 0
     return running_cost(job.rate_micros, start, until)
@@ -139,8 +144,10 @@ def judge(
 ) -> SpendingVerdict:
     """Judge whether a job of the estimated cost fits the limit beside the running jobs.
 
-    A blocking limit of 0 blocks every job that costs something.
+    A blocking limit of 0 blocks every job that costs something. A job that is not heard of counts
+    as running: the limit must not be passed because nobody answered.
     """
+    jobs = [job if job.heard_until is None else job._replace(heard_until=None) for job in jobs]
     spent_micros = used(jobs, now - WINDOWS[limit.period], now)
     running_micros = expected_rest(jobs, now)
     projected = spent_micros + running_micros + estimate_micros
@@ -158,8 +165,12 @@ def judge(
 
 
 def burn_rate(jobs: Iterable[Billed]) -> int:
-    """Cost of all running jobs together, in micro-dollars per second."""
-    return sum(job.rate_micros for job in jobs if job.is_active and job.started_at is not None)
+    """Cost of all running jobs that are heard of, in micro-dollars per second."""
+    return sum(
+        job.rate_micros
+        for job in jobs
+        if job.is_active and job.started_at is not None and job.heard_until is None
+    )
 
 
 class Day(NamedTuple):

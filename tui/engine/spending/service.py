@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -30,6 +31,7 @@ from tui.engine.spending.summary import LONGEST_WINDOW, MAX_DAYS, begin_of, stan
 from tui.replicate.create import SHORTEST_LIFE
 from tui.simpletuner.checks.checks import Check
 from tui.store.billed import Billed
+from tui.store.lost_contact import Contacts
 from tui.store.reader import StoreReader
 from tui.store.schema import StoreError
 
@@ -49,9 +51,23 @@ class SpendingService:
         clock: the clock, corrected by the API's time.
     """
 
-    def __init__(self, reader: StoreReader, live: LiveSettings, clock: Clock) -> None:
-        """Take the reader of jobs, the settings and the clock."""
+    def __init__(
+        self,
+        reader: StoreReader,
+        live: LiveSettings,
+        clock: Clock,
+        contacts: Callable[[], Contacts] | None = None,
+    ) -> None:
+        """Take the services it works with.
+
+        Args:
+            reader: reads the jobs.
+            live: the settings in force.
+            clock: the clock.
+            contacts: which jobs are not heard of; None takes what the engine has noted.
+        """
         self._reader = reader
+        self._contacts = contacts or (lambda: Contacts(reader.contacts().marks))
         self._live = live
         self.clock = clock
 
@@ -195,7 +211,7 @@ class SpendingService:
         now = self.clock()
         first, since = begin_of(days, now, zone)
         sandbox = is_loopback(api_base)
-        jobs = self._reader.billed(since, sandbox=sandbox)
+        jobs = self._reader.billed(since, sandbox=sandbox, contacts=self._contacts())
         return summary(
             self._standing(jobs, now), jobs, self._reader.lost(first, sandbox=sandbox), days,
             now=now, zone=zone,
@@ -226,7 +242,9 @@ class SpendingService:
     def _billed(self, now: datetime, *, sandbox: bool) -> list[Billed]:
         """The jobs of the rolling windows; the store sums ended jobs up into a few rows."""
         borders = [now - window for window in WINDOWS.values()]
-        return self._reader.billed(now - LONGEST_WINDOW, sandbox=sandbox, borders=borders)
+        return self._reader.billed(
+            now - LONGEST_WINDOW, sandbox=sandbox, borders=borders, contacts=self._contacts()
+        )
 
 
 def ceiling_seconds(ceiling_micros: int, rate_micros: int) -> int:

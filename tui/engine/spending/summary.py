@@ -47,7 +47,9 @@ def standing(
         state = "over" if verdict.over_micros else "warn" if verdict.warns else "ok"
     spent = {period: used(jobs, now - window, now) for period, window in WINDOWS.items()}
     # Without a limit there is no window to show, so the last week is shown.
-    shown_micros = verdict.spent_micros if limit.enabled else spent["weekly"]
+    shown_micros = spent[limit.period if limit.enabled else "weekly"]
+    unheard = sum(job.heard_until is not None for job in jobs)
+    at_least = "at least " if unheard else ""
     window = WINDOW_WORDS[limit.period if limit.enabled else "weekly"]
     of_limit = f" of {dollars(limit.amount_micros)}" if limit.enabled else ""
     return {
@@ -68,10 +70,11 @@ def standing(
         "state": state,
         "burn_micros": burn_rate(jobs),
         "active_jobs": sum(job.is_active for job in jobs),
+        "unheard_jobs": unheard,
         "daily_micros": spent["daily"],
         "weekly_micros": spent["weekly"],
         "monthly_micros": spent["monthly"],
-        "words": f"{dollars(shown_micros)}{of_limit} / {window}",
+        "words": f"{at_least}{dollars(shown_micros)}{of_limit} / {window}",
     }
 
 
