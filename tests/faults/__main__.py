@@ -25,7 +25,10 @@ TRIES = 30
 def main(tries: int = TRIES) -> int:
     """Run all rows."""
     logging.disable()  # the engine's words on faults would stand between the rows
-    rows = asyncio.run(run(PARTS, tries))
+    parts = [part for part in PARTS if part is not crashes.FULL or crashes.may_mount()]
+    if len(parts) < len(PARTS):
+        print("disk full: not tried, as no file system can be mounted here", file=sys.stderr)
+    rows = asyncio.run(run(parts, tries))
     print(text(rows))
     return 0 if all(row.is_clean for row in rows) else 1
 

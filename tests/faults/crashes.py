@@ -12,12 +12,11 @@ import json
 import multiprocessing
 import os
 import random
-import resource
-import signal
+import subprocess
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -65,12 +64,14 @@ class Work:
         do: does it in a folder and tells what is finished; doing it again goes on or begins anew.
         judge: given the folder and what was told, before anything is done again: is all there?
         whole: after it was done again: is it whole, and only once?
+        size: bytes that it writes, about; a disk with less space gets full.
     """
 
     name: str
     do: Callable[[Path, Told], None]
     judge: Callable[[Path, list[str]], bool]
     whole: Callable[[Path], bool]
+    size: int
 
 
 # -- a log that grows -----------------------------------------------------------------------------
@@ -249,10 +250,10 @@ def _objects_are_whole(folder: Path) -> bool:
 
 
 WORKS = (
-    Work("a log that grows", _follow, _log_is_there, _log_is_whole),
-    Work("an archive", _pack, _archives_are_there, _archives_are_whole),
-    Work("files that are published", _publish, _files_are_there, _files_are_whole),
-    Work("objects that are received", _receive, _objects_are_there, _objects_are_whole),
+    Work("a log that grows", _follow, _log_is_there, _log_is_whole, 200_000),
+    Work("an archive", _pack, _archives_are_there, _archives_are_whole, 3_000_000),
+    Work("files that are published", _publish, _files_are_there, _files_are_whole, 2_000_000),
+    Work("objects that are received", _receive, _objects_are_there, _objects_are_whole, 600_000),
 )
 
 
@@ -263,12 +264,8 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _child(number: int, folder: Path, limit: int, pipe: Connection) -> None:
-    """Do a work; with a limit no file can become larger, as on a full disk."""
+def _child(number: int, folder: Path, pipe: Connection) -> None:
     os.umask(0o077)
-    if limit:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
         WORKS[number].do(folder, lambda line: pipe.send(("told", line)))
         pipe.send(("said", ""))
@@ -276,12 +273,10 @@ def _child(number: int, folder: Path, limit: int, pipe: Connection) -> None:
         pipe.send(("said", str(getattr(error, "message", error))))
 
 
-async def _hindered(
-    number: int, folder: Path, limit: int, kill_after: float
-) -> tuple[list[str], str]:
+async def _hindered(number: int, folder: Path, kill_after: float) -> tuple[list[str], str]:
     """Do a work in another process; return what it told and what it said at its end."""
     mine, its = _SERVER.Pipe()
-    process = _SERVER.Process(target=_child, args=(number, folder, limit, its))
+    process = _SERVER.Process(target=_child, args=(number, folder, its))
     process.start()
     its.close()
     told: list[str] = []
@@ -312,29 +307,49 @@ def _received(pipe: Connection) -> tuple[str, str] | None:
 
 def _killed(number: int) -> Callable[[Path, random.Random], Awaitable[Outcome]]:
     async def attempt(root: Path, dice: random.Random) -> Outcome:
-        return await _attempt(root, number, 0, dice.uniform(0.0005, 0.03))
+        with tempfile.TemporaryDirectory(dir=root) as name:
+            folder = _prepared(Path(name))
+            told, said = await _hindered(number, folder, dice.uniform(0.0005, 0.03))
+            return await _judged(number, folder, told, said or "killed, and done again")
 
     return attempt
 
 
 def _full(number: int) -> Callable[[Path, random.Random], Awaitable[Outcome]]:
-    async def attempt(root: Path, dice: random.Random) -> Outcome:
-        return await _attempt(root, number, dice.randrange(1_000, 400_000), 0.0)
+    async def attempt(disk: Path, dice: random.Random) -> Outcome:
+        with tempfile.TemporaryDirectory(dir=disk) as name:
+            folder = _prepared(Path(name))
+            with _filled(folder / "ballast", leave=dice.randrange(WORKS[number].size)):
+                told, said = await _hindered(number, folder, 0.0)
+            return await _judged(number, folder, told, said)
 
     return attempt
 
 
-async def _attempt(root: Path, number: int, limit: int, kill_after: float) -> Outcome:
+def _prepared(folder: Path) -> Path:
+    _pictures(folder)
+    _files(folder)
+    return folder
+
+
+@contextmanager
+def _filled(ballast: Path, *, leave: int) -> Iterator[None]:
+    """Take up the space of a disk but for some bytes."""
+    disk = os.statvfs(ballast.parent)
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, disk.f_bavail * disk.f_frsize - leave))
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+async def _judged(number: int, folder: Path, told: list[str], said: str) -> Outcome:
     work = WORKS[number]
-    with tempfile.TemporaryDirectory(dir=root) as name:
-        folder = Path(name)
-        _pictures(folder)
-        _files(folder)
-        told, said = await _hindered(number, folder, limit, kill_after)
-        there = await asyncio.to_thread(work.judge, folder, told)
-        await asyncio.to_thread(work.do, folder, lambda _: None)
-        whole = await asyncio.to_thread(work.whole, folder)
-        return Outcome(lost=not there, doubled=not whole, said=said)
+    there = await asyncio.to_thread(work.judge, folder, told)
+    await asyncio.to_thread(work.do, folder, lambda _: None)
+    whole = await asyncio.to_thread(work.whole, folder)
+    return Outcome(lost=not there, doubled=not whole, said=said)
 
 
 @asynccontextmanager
@@ -342,6 +357,31 @@ async def _open(folder: Path) -> AsyncIterator[Path]:
     yield folder
 
 
+@asynccontextmanager
+async def _open_disk(folder: Path) -> AsyncIterator[Path]:
+    """A file system of its own, so that it alone gets full."""
+    disk = folder / "disk"
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs"]
+    subprocess.run(["mount", *options, str(disk)], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def may_mount() -> bool:
+    """Whether this process may mount a file system: root outside of most containers."""
+    with tempfile.TemporaryDirectory() as folder:
+        tried = subprocess.run(
+            ["mount", "-t", "tmpfs", "tmpfs", folder], check=False, capture_output=True
+        )
+        if not tried.returncode:
+            subprocess.run(["umount", folder], check=True)
+    return not tried.returncode
+
+
+_DISK_BYTES = 16 << 20
 KILLED = Part(
     "kill -9",
     _open,
@@ -349,6 +389,6 @@ KILLED = Part(
 )
 FULL = Part(
     "disk full",
-    _open,
+    _open_disk,
     [Fault(work.name, _full(number)) for number, work in enumerate(WORKS)],
 )

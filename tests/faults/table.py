@@ -15,6 +15,7 @@ from typing import Any
 
 _HUNG_SECONDS = 60.0
 _BLOCKED_FACTOR = 1.5
+_MENDED = "(nothing: it is mended without the user)"
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Outcome:
     Attributes:
         lost: something that was accepted is gone, or is not whole.
         doubled: something was done twice, or was accepted although it must not be.
-        said: what was said about the fault; "" where nothing has to be said.
+        said: what was said about the fault; "" where nothing has to be said, which the table tells.
     """
 
     lost: bool = False
@@ -91,6 +92,7 @@ async def run(parts: Sequence[Part], tries: int) -> list[Row]:
                     if not await _try(row, fault, world, random.Random(f"{row.fault} {number}")):
                         await _closed(worlds)
                         is_open = False
+                row.said = row.said or _MENDED
     return rows
 
 
