@@ -81,6 +81,7 @@ def test_another_way_is_refused(text: str) -> None:
         ({"state": "partly", "words": "2 of 3 files"}, exit_codes.FAILED, "2 of 3 files"),
         ({"state": "no", "words": "nothing came"}, exit_codes.FAILED, "nothing came"),
         ({"state": "unknown", "words": "the Hub is down"}, exit_codes.FAILED, "the Hub is down"),
+        ({"state": "unverified", "words": "no list"}, exit_codes.UNVERIFIED, "no list"),
         (None, exit_codes.FAILED, "could not be checked"),
     ],
 )

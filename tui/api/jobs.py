@@ -142,7 +142,8 @@ class DeliveredState(TypedDict):
     """Whether a finished job's results are where it was to deliver them.
 
     Attributes:
-        state: `unknown` where nobody could be asked.
+        state: `unverified` where it was sent to a place that lets nobody look, `unknown` where
+            nobody could be asked.
         words: the same for people, without a full stop.
         advice: what to do; empty where nothing is wrong.
         revision: the commit that holds them, for the Hub; empty for others.
@@ -154,7 +155,7 @@ class DeliveredState(TypedDict):
         arrived: names of the weights that are there.
     """
 
-    state: Literal["yes", "partly", "no", "unknown"]
+    state: Literal["yes", "partly", "no", "unverified", "unknown"]
     words: str
     advice: str
     revision: str

@@ -251,7 +251,8 @@ def _with_failure(job: JobRecord, answer: Mapping[str, object]) -> Mapping[str, 
     if job.delivery not in CONFIRMED_DELIVERIES or delivered.get("state") == "yes":
         return answer
     message = f"{job.stage or f'{UNDELIVERED}not known'}: {delivered.get('words', 'not checked')}"
-    return failed(answer, "not_delivered", message, delivered.get("advice", ""))
+    kind = "unverified" if delivered.get("state") == "unverified" else "not_delivered"
+    return failed(answer, kind, message, delivered.get("advice", ""))
 
 
 def delivery_status(job: JobRecord) -> int:
@@ -268,7 +269,8 @@ def delivery_status(job: JobRecord) -> int:
         "" if delivered else f"`simpletuner-tui job {job.job_id}` tells once it is known."
     )
     tell(f"{job.name}: {stage}: {words}. {advice}".rstrip())
-    return exit_codes.FAILED
+    unverified = delivered.get("state") == "unverified"
+    return exit_codes.UNVERIFIED if unverified else exit_codes.FAILED
 
 
 def _until_delivery_is_known(control: ControlClient, job: JobRecord, *, quiet: bool) -> JobRecord:

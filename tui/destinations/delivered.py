@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
 
 _T = TypeVar("_T")
-State = Literal["yes", "partly", "no", "unknown"]
+State = Literal["yes", "partly", "no", "unverified", "unknown"]
+_LOOK: Final = (
+    "Let the keys list and read there (s3:ListBucket, s3:GetObject), or look there yourself."
+)
 _SLACK: Final = timedelta(minutes=1)
 """Allowed difference between the clocks of two services."""
 _PATHS_AT_ONCE: Final = 200
@@ -41,7 +44,8 @@ class Arrival:
     """The result of a check.
 
     Attributes:
-        state: whether the run's weights have arrived; `unknown` when the check failed.
+        state: whether the run's weights have arrived; `unverified` when the place takes files and
+            does not let anybody look; `unknown` when the check failed.
         words: the result as text for the screen, without a full stop.
         advice: what the user can do; "" when nothing is wrong.
         revision: the commit that contains the weights, for the Hub.
@@ -216,7 +220,10 @@ def arrived_in_bucket(
     except PublishError as error:
         return _failed_check(error)
     except Exception as error:  # noqa: BLE001 - botocore's errors have no common base but this
-        return _failed_check(explain_s3(error, profile))
+        failure = explain_s3(error, profile)
+        if failure.kind is Trouble.PERMISSION:  # keys that may write only, as for the trainer
+            return Arrival("unverified", f"the keys may not look into {location}", _LOOK)
+        return _failed_check(failure)
     if not sizes:
         return Arrival("no", f"nothing of this run in {location}")
     return Arrival("yes", f"in {location}", names=tuple(sizes), indexes=indexes)

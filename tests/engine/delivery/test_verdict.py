@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
 from tui.destinations.common.shards import read_index
-from tui.destinations.delivered import Arrival
+from tui.destinations.delivered import Arrival, arrived_in_bucket
+from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.engine.delivery.expected import ExpectedDelivery
 from tui.engine.delivery.verdict import Evidence, judge
+from tui.replicate.secret import Secret
+from tui.settings import NetworkSettings
 from tui.simpletuner.delivery_schedule.schedule import Batches, Way, delivery_schedule
 from tui.simpletuner.log.delivery import UploadFacts, upload_facts, weights_by_step
 
@@ -136,6 +142,52 @@ def test_an_unreachable_destination_stays_unknown_unless_the_log_reports_failure
     assert judge_unknown(saved(1000)) == place
     result = judge_unknown(saved(1000) + FAILED)
     assert (result.state, result.missing) == ("partly", ("the last upload of the run folder",))
+
+
+def test_what_was_sent_where_nobody_may_look_is_neither_delivered_nor_failed() -> None:
+    """A log that ends early does not tell that everything was sent."""
+    place = Arrival("unverified", "the keys may not look into s3://a/b/", "Look there yourself.")
+
+    def judge_unseen(log: str, *, cut: bool = False) -> Arrival:
+        return judge(place, Evidence(upload_facts(log.encode()), 1000, {}, log_cut=cut))
+
+    assert judge_unseen(saved(1000)) == place
+    assert judge_unseen(saved(1000), cut=True).state == "unknown"
+    assert judge_unseen("").state == "unknown"
+    assert judge_unseen(saved(1000) + FAILED).state == "partly"
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(403, "unverified"), (503, "unknown"), (401, "unknown"), (404, "no")]
+)
+def test_keys_that_may_not_list_are_told_from_a_bucket_that_does_not_answer(
+    status: int, state: str
+) -> None:
+    code = {403: "AccessDenied", 503: "SlowDown", 401: "InvalidAccessKeyId", 404: "NoSuchBucket"}
+    body = f"<Error><Code>{code[status]}</Code></Error>".encode()
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Refuses)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        profile = S3Profile(bucket="bucket", endpoint=f"http://127.0.0.1:{server.server_port}")
+        keys = S3Keys("id", Secret("word"))
+        since = datetime(2026, 3, 1, tzinfo=UTC)
+        arrival = arrived_in_bucket(profile, keys, network=NetworkSettings(), since=since)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert arrival.state == state
 
 
 def test_a_provider_that_was_never_made_is_a_failure() -> None:

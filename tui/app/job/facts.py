@@ -36,7 +36,8 @@ _TONES: Final = {
 
 _DELIVERED: Final = {
     "yes": ("delivered", "good"), "partly": ("delivered: partly", "bad"),
-    "no": ("delivered: no", "bad"), "unknown": ("delivered: not known", "warn"),
+    "no": ("delivered: no", "bad"), "unverified": ("sent, cannot be verified", "warn"),
+    "unknown": ("delivered: not known", "warn"),
 }  # fmt: skip
 """What a look at the place of its results found when the job had ended."""
 

@@ -58,15 +58,17 @@ _EVENT_KINDS: Final = {
     "yes": "delivered",
     "partly": "partly",
     "no": "undelivered",
+    "unverified": "unverified",
     "unknown": "unsure",
 }
 _VERDICT_TEXTS: Final = {
     "yes": "Delivered", "partly": "Delivered in part", "no": "Not delivered",
+    "unverified": "Sent, cannot be verified",
     "unknown": "Whether it was delivered is not known",
 }  # fmt: skip
 _STAGES: Final = {
     "yes": "", "partly": f"{UNDELIVERED}partly", "no": f"{UNDELIVERED}no",
-    "unknown": f"{UNDELIVERED}not known",
+    "unverified": f"{UNDELIVERED}sent, cannot be verified", "unknown": f"{UNDELIVERED}not known",
 }  # fmt: skip
 
 Inspect = Callable[[], Arrival]
@@ -184,7 +186,7 @@ class DeliveryConfirmation:
             if not attempt and verdict.state == "unknown":
                 self._note(job, verdict)
             pause = None
-            if arrival.state == "unknown" and verdict.state == "unknown":
+            if arrival.state in ("unknown", "unverified") and verdict.state == "unknown":
                 pause = next(unknown_pauses, None)
             elif verdict.state in ("no", "partly"):
                 if job.delivery != "local":

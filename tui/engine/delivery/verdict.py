@@ -54,17 +54,19 @@ def judge(arrival: Arrival, evidence: Evidence) -> Arrival:
 
     Returns:
         State `yes` only if all that was promised is there, the job's last weights are, and no
-        upload failed; `partly` or `no` with the names of what is missing; `unknown` if the evidence
-        does not decide it.
+        upload failed; `partly` or `no` with the names of what is missing; `unverified` if nobody
+        may look and the log, read to its end, reports no failure; `unknown` if the evidence does
+        not decide it.
     """
     log, names = evidence.log, arrival.names
     failed = [name for name in log.failures if not _arrived(name, names)]
     refused = [name for name in evidence.refused if not _arrived(name, names)]
     lost_uploads = _unique([*map(_short, refused), *map(_failure, failed)])
-    if arrival.state == "unknown":
+    if arrival.state in ("unknown", "unverified"):
         lost_uploads = _unique([*lost_uploads, *(f"the upload of {it}" for it in log.hub_failures)])
         if not failed and not log.hub_failures:
-            return arrival
+            told = log.known and not evidence.log_cut
+            return arrival if told else replace(arrival, state="unknown")
         message = f"an upload failed ({', '.join(lost_uploads)}), and {arrival.words}"
         return replace(arrival, state="partly", words=message, missing=tuple(lost_uploads))
     found = _Found.of(arrival, evidence)
