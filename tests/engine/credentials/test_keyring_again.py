@@ -42,3 +42,23 @@ async def test_a_problem_is_kept_for_a_minute_and_an_answer_for_good(
         assert found.source == "keyring"
         assert store.problem("replicate", API) == ""
         assert len(asked) == 3
+
+
+async def test_a_token_that_was_stored_just_now_is_not_read_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A busy keyring may take longer for that than it is waited for."""
+
+    async def read(_kind: str, _host: str) -> StoredToken:
+        return StoredToken(None, "the keyring does not answer")
+
+    monkeypatch.setattr(token_store, "read_token", read)
+    store = TokenStore(lambda *_: None)
+    assert await store.find("replicate", API) is None
+    store.keyring_changed("replicate", API, StoredToken(Secret("r8_x"), backend="a keyring"))
+    found = await store.find("replicate", API)
+    assert found is not None
+    assert found.secret == Secret("r8_x")
+    assert (await store.state("replicate", API)).problem == ""
+    store.keyring_changed("replicate", API)  # by another program: nobody knows what it holds now
+    assert await store.find("replicate", API) is None

@@ -20,7 +20,7 @@ from tui.replicate.bearer import bearer
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.secret import Secret
 from tui.replicate.transport_errors import unreached
-from tui.secrets.keyring import SERVICE, KeyringError, delete_token, store_token
+from tui.secrets.keyring import SERVICE, KeyringError, StoredToken, delete_token, store_token
 from tui.settings.network import network_of
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
@@ -124,8 +124,9 @@ class TokenService:
             except KeyringError as error:
                 raise _unavailable(error) from None
             self._clients.tokens.give(name, api_base, "", "session")
-            self._clients.tokens.keyring_changed(name, api_base)
-        state = (await self.states(api_base))[name]
+            entry = StoredToken(Secret(value), backend=backend)
+            self._clients.tokens.keyring_changed(name, api_base, entry)
+        state = (await self.states(api_base, fresh=False))[name]
         if state["shadowed"]:
             warnings.append(
                 f"The {NAMES[name]} token of the environment is used instead while it is set."

@@ -160,11 +160,21 @@ class TokenStore:
             self._given[key] = Secret(value)
             self._on_change(kind, api_base)
 
-    def keyring_changed(self, kind: Kind, api_base: str) -> None:
-        """Forget the keyring's last answer, and that of a look-up in progress."""
+    def keyring_changed(self, kind: Kind, api_base: str, entry: StoredToken | None = None) -> None:
+        """Forget the keyring's last answer, and that of a look-up in progress.
+
+        Args:
+            kind: the kind of the token.
+            api_base: the API base.
+            entry: what was stored just now, which need not be read back; None where it is not
+                known.
+        """
         scope = self._scope(kind, api_base)
         self._changes[kind, scope] = self._changes.get((kind, scope), 0) + 1
         self._stored.pop((kind, scope), None)
+        if entry is not None:
+            self._stored[kind, scope] = entry
+            self._failed_at.pop((kind, scope), None)
         if (kind, scope, "environment") not in self._given:
             self._on_change(kind, api_base)
 
