@@ -1,7 +1,8 @@
 """A state directory that an earlier commit wrote opens unchanged, and its running job goes on.
 
 `state_0_1_0` was written by the code before the modules were sorted into folders: one job that is
-done, one that failed, one that runs. Its addresses and folders are placeholders. Whoever changes
+done, one that failed, one that runs; `state_format_7` holds the same three as the code with that
+number of the schema wrote them. Its addresses and folders are placeholders. Whoever changes
 the schema adds a folder that the code before the change wrote, and keeps the older ones.
 """
 
@@ -21,6 +22,7 @@ from tests.support import eventually
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.settings import Home
+from tui.store.annotations import Annotation
 from tui.store.reader import StoreReader
 from tui.store.schema import MIGRATIONS
 from tui.store.writer import StoreWriter
@@ -77,6 +79,10 @@ def test_a_state_of_an_earlier_commit_opens(state: Path, homes: tuple[Home, Home
     assert list(reader.metrics(DONE, "loss")[0]) == list(range(1, 13))
     assert "out of memory" in jobs[FAILED].stage.lower()
     assert reader.events(RUNNING)
+    if state.name != "state_0_1_0":  # which had no notes
+        assert reader.annotation(DONE) == Annotation(
+            ("face",), pinned=True, has_note=True, note="the best so far"
+        )
     reader.close()
     with sqlite3.connect(home.database) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
