@@ -44,7 +44,8 @@ def test_written_records_are_read_back(home: Home) -> None:
         submit={"phase": "new"}, cancel_requested=True,
     )  # fmt: skip
     stage = StageRecord(1, "load", "Loading", "done", NOW, None, "", 50.0)
-    file = FileRecord("a/b.safetensors", 5, "0" * 64, "delivered", NOW)
+    file = FileRecord("checkpoint-50/b.safetensors", 5, "0" * 64, "delivered", NOW)
+    later = replace(file, path="checkpoint-200/b.safetensors")
     with writing(home) as writer:
         stored = writer.insert(record)
         writer.apply(
@@ -52,21 +53,21 @@ def test_written_records_are_read_back(home: Home) -> None:
             Change(
                 metrics=[("loss", 1, 0.5), ("loss", 2, float("nan"))],
                 stages=[stage],
-                files=[file],
+                files=[later, file],
                 events=[(NOW, "poll", "state", "words")],
             ),
         )
         reader = StoreReader(home.database)
         assert reader.job(record.job_id) == replace(
-            stored, rev=stored.rev + 1, file_count=1, file_bytes=5
+            stored, rev=stored.rev + 1, file_count=2, file_bytes=10
         )
         steps, values = reader.metrics(record.job_id, "loss")
         assert list(steps) == [1, 2]
         assert values[0] == 0.5
         assert values[1] != values[1]
         assert reader.stages(record.job_id) == [stage]
-        assert reader.files(record.job_id) == [file]
-        assert reader.all_files() == {record.job_id: [file]}
+        assert reader.files(record.job_id) == [file, later]
+        assert reader.all_files() == {record.job_id: [later, file]}
         assert [event.message for event in reader.events(record.job_id)] == ["words"]
         assert [row.job_id for row in reader.changed_since(stored.rev)] == [record.job_id]
         reader.close()

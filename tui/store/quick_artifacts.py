@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tui.base.natural_order import natural_order
 from tui.store.moments import from_micros
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
@@ -84,9 +85,10 @@ class QuickArtifacts:
         return [QuickProducer._make(row) for row in rows]
 
     def files(self, job_id: str) -> list[QuickResult]:
-        """The files of a job, by path."""
-        sql = "SELECT path, size, sha256, missing FROM files WHERE job_id = ? ORDER BY path"
-        return [QuickResult._make(row) for row in self._query(sql, (job_id,))]
+        """The files of a job, by path, `checkpoint-50` before `checkpoint-200`."""
+        sql = "SELECT path, size, sha256, missing FROM files WHERE job_id = ?"
+        rows = map(QuickResult._make, self._query(sql, (job_id,)))
+        return sorted(rows, key=lambda file: natural_order(file.path))
 
     def published(self, job_id: str) -> list[QuickCopy]:
         """Where they were published, oldest first."""

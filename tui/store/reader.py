@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tui.base.hosts import is_loopback
 from tui.base.job_status import ACTIVE, JobStatus
+from tui.base.natural_order import natural_order
 from tui.base.similar import did_you_mean
 from tui.store.annotations import (
     Annotation,
@@ -304,13 +305,12 @@ class StoreReader:
         return [stage_record(row) for row in rows]
 
     def files(self, job_id: str) -> list[FileRecord]:
-        """Return the files of a job, by path."""
+        """Return the files of a job, by path, `checkpoint-50` before `checkpoint-200`."""
         rows = self._all(
-            "SELECT path, size, sha256, source, received_at, missing "
-            "FROM files WHERE job_id = ? ORDER BY path",
+            "SELECT path, size, sha256, source, received_at, missing FROM files WHERE job_id = ?",
             (job_id,),
         )
-        return [file_record(row) for row in rows]
+        return sorted(map(file_record, rows), key=lambda file: natural_order(file.path))
 
     def all_files(self) -> dict[str, list[FileRecord]]:
         """Return the files of all jobs by job id, each list by path."""
