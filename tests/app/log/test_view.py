@@ -139,6 +139,12 @@ async def test_search_goes_to_the_nearest_hit_and_n_goes_on(log: Path) -> None:
         assert cursor_text(view).endswith("line 400")
         await pilot.press("n")
         assert cursor_text(view).endswith("line 450")
+        await eventually(lambda: app.wanted == ["no hit"])
+        await pilot.press("n")  # below the last one it goes on from the top, and back, and says so
+        assert cursor_text(view).endswith("line 400")
+        await pilot.press("N")
+        assert cursor_text(view).endswith("line 450")
+        await eventually(lambda: app.wanted == ["no hit", "from the top", "from the end"])
         assert view.look_for("line (1|2)00$", regex=True) == ""
         assert cursor_text(view).endswith("line 200")
         assert "no valid expression" in view.look_for("(", regex=True)
@@ -224,9 +230,16 @@ async def test_long_lines_wrap_or_move_sideways(tmp_path: Path) -> None:
     async with app.run_test(size=(43, 12)) as pilot:
         view = app.query_one(LogView)
         view.focus()
-        assert rows(view)[1] == "0000-0001-0002-0003-0004-0005-0006-0007-"
+        assert rows(view)[0] == "short"
+        assert rows(view)[1] == "0000-0001-0002-0003-0004-0005-0006-0007…"
         await pilot.press("right")
-        assert rows(view)[1].startswith("003-0004-")
+        assert rows(view)[1].startswith("…03-0004-")
+        assert rows(view)[1].endswith("…")
+        assert len(rows(view)[1]) == 40
+        await pilot.press(*["right"] * 17)
+        assert rows(view)[1].startswith("…")
+        assert rows(view)[1].endswith("0059-")
+        await pilot.press(*["left"] * 17)
         await pilot.press("left", "w")
         assert rows(view)[1:9] == [
             "".join(f"{n:04d}-" for n in range(start, min(start + 8, 60)))

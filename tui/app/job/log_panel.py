@@ -135,7 +135,9 @@ class LogPanel(Vertical):
         elif what == "no hit" and query is None:
             self.context.tell("Search for something first (/).")
         elif what == "no hit":
-            self.context.tell(f"No more hits for “{plain(query.text if query else '')}” that way.")
+            self.context.tell(f"No hits for “{plain(query.text if query else '')}”.")
+        elif what in ("from the top", "from the end"):
+            self.context.tell(f"The search went on {what}.")
         elif what == "no step":
             self.context.tell("The log has no line about that step or a later one.")
 

@@ -22,7 +22,8 @@ class LogSeeker:
         owner: the widget that runs the workers.
         document: the log, its query and its filter.
         go_to: called with the byte that was found.
-        missed: called with what was not there: `no hit`, `no step`.
+        missed: called with what was not there: `no hit`, `no step`; and with `from the top` or
+            `from the end` where the search went round.
         done: called when more has been found than is shown.
 
     Attributes:
@@ -70,30 +71,32 @@ class LogSeeker:
         return ""
 
     def next_hit(self, place: int) -> None:
-        """Goes to the first hit at or below a byte."""
+        """Goes to the first hit at or below a byte, else to the first of all."""
         search = self._document.search
         if search is None:
             self._missed("search")
             return
 
         def find(cancel: Event) -> int | None:
-            hit = search.next(place, cancel)
+            hit = search.next(place, cancel) or search.next(0, cancel)
             return None if hit is None else hit.offset
 
-        self._seek(find, "no hit")
+        self._seek(find, "no hit", round_=lambda hit: "from the top" if hit < place else "")
 
     def previous_hit(self, place: int) -> None:
-        """Goes to the last hit above a byte."""
+        """Goes to the last hit above a byte, else to the last of all."""
         search = self._document.search
         if search is None:
             self._missed("search")
             return
 
+        end = self._document.log.size
+
         def find(cancel: Event) -> int | None:
-            hit = search.previous(place, cancel)
+            hit = search.previous(place, cancel) or search.previous(end, cancel)
             return None if hit is None else hit.offset
 
-        self._seek(find, "no hit")
+        self._seek(find, "no hit", round_=lambda hit: "from the end" if hit >= place else "")
 
     def step(self, step: int) -> None:
         """Goes to the first line about a training step."""
@@ -101,9 +104,14 @@ class LogSeeker:
         self._seek(lambda cancel: find_step(log, step, cancel), "no step")
 
     def _seek(
-        self, find: Callable[[Event], int | None], missing: str, *, scan: bool = False
+        self,
+        find: Callable[[Event], int | None],
+        missing: str,
+        *,
+        scan: bool = False,
+        round_: Callable[[int], str] = lambda _: "",
     ) -> None:
-        """Finds a place and goes there; then counts all hits, if asked."""
+        """Finds a place and goes there, saying whether it went round; then counts all hits."""
         self._seeking.set()
         cancel = self._seeking = Event()
         document, search = self._document, self._document.search
@@ -111,8 +119,10 @@ class LogSeeker:
         def found(place: int | None) -> None:
             if place is None:
                 self._missed(missing)
-            else:
-                self._go_to(place)
+                return
+            self._go_to(place)
+            if said := round_(place):
+                self._missed(said)
 
         if document.is_short:
             found(find(cancel))

@@ -52,7 +52,8 @@ class LogView(Widget, can_focus=True):
         """An action that needs more than the view: a line to type in, another program, words.
 
         Attributes:
-            what: `search`, `step`, `save`, `pipe`, `pager`, `copy`; `no hit`, `no step`.
+            what: `search`, `step`, `save`, `pipe`, `pager`, `copy`; `no hit`, `no step`,
+                `from the top`, `from the end`.
         """
 
         def __init__(self, what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from rich.segment import Segment
 from textual.strip import Strip
 
 from tui.app.log.document import LogDocument
@@ -15,6 +16,8 @@ SIDEWAYS: Final = 16
 """Cells that long lines move at once."""
 COPY_LIMIT: Final = 2_000
 """Lines that a copy may have; terminals refuse more than about 100 kB."""
+_CUT: Final = Strip([Segment("…")], 1)
+"""Stands at the edge where a line goes on."""
 
 
 class Row(NamedTuple):
@@ -115,7 +118,7 @@ class LogWindow:
             line = self.document.log.drawing(line, self.place)
         strip = self._painter(line)
         if not self.wrap:
-            return [Row(line, strip.crop(self.left, self.left + self.width))]
+            return [Row(line, _marked(strip, self.left, self.width))]
         edges = range(0, max(1, strip.cell_length), self.width)[: self.height]
         return [Row(line, strip.crop(edge, edge + self.width)) for edge in edges]
 
@@ -243,3 +246,13 @@ class LogWindow:
         low, high = sorted((self.anchor, self.cursor))
         lines = self.document.lines.after(low, COPY_LIMIT)
         return [line.text for line in lines if line.offset <= high]
+
+
+def _marked(strip: Strip, left: int, width: int) -> Strip:
+    """Returns the part of a line that is shown, with `…` at each end where it was cut."""
+    before, after = left > 0 and strip.cell_length > 0, strip.cell_length > left + width
+    if width < 3 or not (before or after):
+        return strip.crop(left, left + width)
+    inner = strip.crop(left + before, left + width - after)
+    parts = [_CUT] * before + [inner] + [_CUT] * after
+    return Strip.join(parts)
