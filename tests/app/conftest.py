@@ -67,6 +67,7 @@ async def opened(
     size: tuple[int, int] = (120, 40),
     settings: Settings | None = None,
     sandbox: bool = False,
+    toasts: bool = False,
 ) -> AsyncIterator[tuple[SimpleTunerApp, Pilot[int]]]:
     """The app, ready, at a fixed time."""
     app = SimpleTunerApp(
@@ -76,7 +77,7 @@ async def opened(
         sandbox=sandbox,
         clock=lambda: NOW,
     )
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=toasts) as pilot:
         await pilot.pause()
         if engine is not None:
             await wait_for(pilot, lambda: app.control is not None and engine.listeners)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets._toast import Toast
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.job.opened import open_job
@@ -19,6 +20,7 @@ from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.screen import JobScreen
+from tui.app.log.view import LogView
 from tui.app.new_job.command import command_line
 from tui.app.new_job.publish_sheet import PublishSheet
 from tui.app.new_job.screen import NewJobScreen
@@ -279,13 +281,19 @@ async def test_edit_and_run_keeps_the_publishing_settings(jobs: Home) -> None:
 
 
 async def test_cancel_asks_first_and_tells_the_engine(jobs: Home, engine: StandInEngine) -> None:
-    async with opened(jobs, engine) as (app, pilot):
+    async with opened(jobs, engine, toasts=True) as (app, pilot):
         await open_job(app, pilot, RUNNING)
         await pilot.press("c")
         await wait_for(pilot, lambda: "Cancel cat-lora-0?" in text_of(app))
         await pilot.press("y")
         path = f"/api/cloud/jobs/{RUNNING}/cancel"
         await wait_for(pilot, lambda: path in engine.calls("POST"))
+        app.tell("No.", "It has ended.", "warning")  # what is said leaves a log's end readable
+        drawn = await wait_for(
+            pilot,
+            lambda: [one.region for one in app.screen.query(Toast) if one.region.height == 2],
+        )
+        assert drawn[0].bottom <= app.screen.query_one(LogView).region.y
 
 
 async def test_the_engine_knows_which_job_is_open(jobs: Home, engine: StandInEngine) -> None:
