@@ -66,7 +66,7 @@ def run(
     """Try the mutants of modules; `done` is called after each mutant.
 
     Args:
-        tests: the tests of each module, as paths.
+        tests: the tests of each module, as paths or `path::function`.
         mutants: the mutants of each module.
         done: takes what came out.
         jobs: processes that share the modules.
@@ -145,12 +145,7 @@ def _try_all(
     session: Any, path: str, tests: Sequence[str], mutants: Sequence[Mutant], out: Connection
 ) -> None:
     """Measure the tests of a module, then try each mutant with those that reach it."""
-    folders = [ROOT / test for test in tests]
-    items = [
-        item
-        for item in session.items
-        if any(item.path == one or one in item.path.parents for one in folders)
-    ]
+    items = [item for item in session.items if any(_is_of(item, test) for test in tests)]
 
     def look(tell: Connection) -> None:
         known = []
@@ -189,6 +184,13 @@ def _try_all(
         else:
             by = ""
         out.send(Outcome(mutant, by, len(chosen)))
+
+
+def _is_of(item: Any, test: str) -> bool:
+    """Whether a test is one of a path, or of its function (`path::function`)."""
+    path, _, function = test.partition("::")
+    inside = item.path == ROOT / path or ROOT / path in item.path.parents
+    return inside and function in ("", getattr(item, "originalname", ""))
 
 
 def _noticed(

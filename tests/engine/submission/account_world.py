@@ -22,6 +22,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
+import pytest
+
 from tui.base.job_status import JobStatus
 from tui.engine.credentials.job_networks import JobNetworks
 from tui.engine.credentials.replicate_clients import ReplicateClients
@@ -37,6 +39,7 @@ from tui.engine.tracking.prediction_claims import CARRIED_OUT_WITHIN, Prediction
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.sync import import_predictions
 from tui.listener.webhooks import WebhookEvent
+from tui.replicate import lookup
 from tui.replicate.addresses import Base
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import NoAnswerError, NotFoundError, ServiceError
@@ -552,6 +555,13 @@ async def play(home: Home, seed: int) -> Script:
     finally:
         await script.engine.end()
     return script
+
+
+def let_time_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the look-up's patience pass on the loop's clock, and connections be killed."""
+    clock = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
+    monkeypatch.setattr(lookup, "time", clock)
+    monkeypatch.setattr("tui.store.writer.MaskingConnection", MortalConnection)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

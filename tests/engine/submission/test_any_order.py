@@ -7,7 +7,6 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +16,9 @@ from tests.engine.submission.account_world import (
     FATES,
     Account,
     AccountSession,
-    MortalConnection,
     Script,
     SmallEngine,
+    let_time_jump,
     play,
     run,
 )
@@ -34,10 +33,7 @@ RELEASE = 4800
 
 @pytest.fixture(autouse=True)
 def jumping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the look-up's patience pass on the loop's clock, and connections be killed."""
-    clock = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
-    monkeypatch.setattr(lookup, "time", clock)
-    monkeypatch.setattr("tui.store.writer.MaskingConnection", MortalConnection)
+    let_time_jump(monkeypatch)
 
 
 def scripts() -> Iterator[Any]:
