@@ -15,10 +15,10 @@ from tests.attacks.listener import SEED
 from tests.listener.watched import MOST_SECONDS
 from tui.app.terminal.text_lines import fit, wrap
 from tui.base.formatting import plain
-from tui.cli.job_queries import LogText
 from tui.cli.job_table import JobRow, job_table
 from tui.cli.output import say, say_json, table, tell
 from tui.destinations.card.model_card import CardFacts, Sample, render_card
+from tui.simpletuner.log.harmless import LogText
 from tui.store.lost_contact import LostContact
 
 PIECES = [

@@ -20,10 +20,10 @@ from tests.cli.shell import client, tui, tui_json
 from tests.support import eventually_sync
 from tui.base.job_status import JobStatus
 from tui.cli.failures import explain
-from tui.cli.job_queries import LogText
 from tui.cli.output import say_json, table
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.settings import Home
+from tui.simpletuner.log.harmless import LogText
 from tui.store.records import FileRecord
 from tui.store.transfer_records import TransferRecord, TransferState
 from tui.store.writer import Change, StoreWriter

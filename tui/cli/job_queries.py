@@ -5,20 +5,17 @@ from __future__ import annotations
 import argparse
 import codecs
 import math
-import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
-from tui.base.formatting import plain
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.job_page import job_lines, shown_loss
 from tui.cli.job_table import JobRow, job_table
 from tui.cli.output import say, say_drawn, say_json, say_json_line
-from tui.simpletuner.log.grammar import clean
+from tui.simpletuner.log.harmless import LogText
 from tui.store.annotations import NONE
 from tui.store.filter import filter_problem, parse_filter
 from tui.store.job_json import job_json
@@ -214,31 +211,3 @@ def metrics_of(store: StoreReader, record: JobRecord) -> dict[str, object]:
         if marks := [[step, str(value)] for step, value in points if not math.isfinite(value)]:
             odd[name] = marks
     return {"job_id": record.job_id, "metrics": data, "not_finite": odd}
-
-
-_KEPT: Final = re.compile(r"([\r\n\t])")
-_BEGUN: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\r\n]{0,4000}\x1b?|[ -/]*)\Z")
-"""An escape sequence whose end has not been read yet; longer ones are shown as text."""
-
-
-class LogText:
-    """Cleans a log that comes in pieces, as the app's log does.
-
-    A trainer prints what is in other people's files; a sequence in there could rename the window,
-    write to the clipboard, or draw over lines that were read already. Carriage returns stay: they
-    draw progress bars.
-    """
-
-    def __init__(self) -> None:
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._held = b""
-
-    def feed(self, piece: bytes) -> str:
-        """The next piece as text that a terminal may show."""
-        data = self._held + piece
-        begun = _BEGUN.search(data)
-        self._held = data[begun.start() :] if begun else b""
-        text = self._decode(clean(data[: begun.start()] if begun else data))
-        return "".join(
-            part if part in "\r\n\t" else plain(part) for part in _KEPT.split(text) if part
-        )

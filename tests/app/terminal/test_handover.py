@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from textual.app import App
 
 from tests.app.terminal.pseudo_terminal import Terminal
 from tests.app.world import fill, home_at
 from tests.support import eventually_sync
 from tui.app.terminal.ending import MODES_OFF
-from tui.app.terminal.handover import pager_command
+from tui.app.terminal.handover import lend, pager_command
 
-LOG = Path("/log")
+HOSTILE = "\x1b]0;renamed\x07\x1b]52;c;cHduZWQ=\x07evil\x9b2J\x1b[?1049h"
+"""Renames the window, writes to the clipboard, clears the screen."""
 
 
 @pytest.fixture
@@ -25,7 +30,8 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     for number in range(3):
         path = home.log_file(f"job{number:05d}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"line number {line}\n" for line in range(2_000)))
+        lines = "".join(f"line number {line}\n" for line in range(2_000))
+        path.write_text(f"{HOSTILE}\n{lines}")
     pager = tmp_path / "pager"
     pager.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/asked"\nexit 3\n')
     pager.chmod(0o755)
@@ -70,6 +76,16 @@ def test_commands_and_the_pager_get_the_terminal_and_it_comes_back(
     app.until("enter goes back")
     back(app, b"\x03\r")
 
+    before = len(app.raw)
+    piped(app, "grep evil")
+    app.until("grep evil · enter goes back")
+    printed = app.raw[before:]
+    assert b"evil" in printed
+    assert [
+        odd for odd in (b"renamed", b"cHduZWQ=", b"\xc2\x9b", b"evil\x1b") if odd in printed
+    ] == []
+    back(app, b"\r")
+
     app.send(b":")
     app.until("commands")
     app.send(b"pager\r")
@@ -87,25 +103,46 @@ def test_commands_and_the_pager_get_the_terminal_and_it_comes_back(
     assert MODES_OFF.encode() not in app.raw, "it was given up: the command went on"
 
 
+@pytest.mark.parametrize("pager", ["cat", "less"])
+def test_a_pager_that_prints_all_gets_a_harmless_copy(
+    pager: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / pager
+    program.write_text('#!/bin/sh\ncat "$2"; echo "$2" > "$0.asked"\n')
+    program.chmod(0o755)
+    log = tmp_path / "job.log"
+    log.write_text(f"{HOSTILE}\n✓ done\n")
+    app = SimpleNamespace(suspend=contextlib.nullcontext)
+    assert not lend(cast("App[None]", app), [str(program), "+1"], log).is_failure
+    shown, asked = capfd.readouterr().out, Path(f"{program}.asked").read_text().strip()
+    assert shown.endswith("\n✓ done\n")
+    if pager == "less":  # which shows them itself
+        assert (shown, asked) == (log.read_text(), str(log))
+    else:
+        assert "\x1b" not in shown
+        assert "\x9b" not in shown
+        assert not Path(asked).exists()
+
+
 @pytest.mark.parametrize(
     ("pager", "line", "wanted"),
     [
-        ("less -S", 8, ["less", "-S", "+700P", "/log"]),
-        ("/usr/bin/less", None, ["/usr/bin/less", "+700P", "/log"]),
-        ("vim -R", 8, ["vim", "-R", "+8", "/log"]),
-        ("more", None, ["more", "/log"]),
-        ("bat; rm -rf x", 8, ["bat;", "rm", "-rf", "x", "/log"]),
-        ("lnav", 8, ["lnav", "/log"]),
+        ("less -S", 8, ["less", "-S", "+700P"]),
+        ("/usr/bin/less", None, ["/usr/bin/less", "+700P"]),
+        ("vim -R", 8, ["vim", "-R", "+8"]),
+        ("more", None, ["more"]),
+        ("bat; rm -rf x", 8, ["bat;", "rm", "-rf", "x"]),
+        ("lnav", 8, ["lnav"]),
     ],
 )
 def test_the_pager_is_started_where_the_view_is(
     pager: str, line: int | None, wanted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PAGER", pager)
-    assert pager_command(LOG, 700, line) == wanted
+    assert pager_command(700, line) == wanted
 
 
 @pytest.mark.parametrize("pager", ["", "'open"])
 def test_without_a_usable_pager_there_is_one(pager: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGER", pager)
-    assert pager_command(LOG, 0, 1)[0] in ("less", "more")
+    assert pager_command(0, 1)[0] in ("less", "more")

@@ -191,10 +191,12 @@ class LogPanel(Vertical):
 
     async def _save(self, target: Path) -> None:
         def copy() -> int:
-            if target.exists():
-                raise FileExistsError(17, "a file of that name is there already")
-            shutil.copyfile(self.path, target)
-            return target.stat().st_size
+            try:  # exclusively: a link that leads elsewhere is there as well
+                with self.path.open("rb") as source, target.open("xb") as copy:
+                    shutil.copyfileobj(source, copy)
+                    return copy.tell()
+            except FileExistsError as error:
+                raise FileExistsError(17, "a file of that name is there already") from error
 
         try:
             written = await asyncio.to_thread(copy)
@@ -224,9 +226,9 @@ class LogPanel(Vertical):
         rows = self.view.window.rows()
         offset = rows[0].line.offset if rows else 0
         number = self.view.document.log.row_of(offset)
-        command = pager_command(self.path, offset, None if number is None else number + 1)
+        command = pager_command(offset, None if number is None else number + 1)
         try:
-            ended = lend(self.app, command)
+            ended = lend(self.app, command, self.path)
         except SuspendNotSupported:
             self._cannot_lend()
             return

@@ -10,16 +10,22 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
+
+from tui.simpletuner.log.harmless import LogText
 
 if TYPE_CHECKING:
     from textual.app import App
 
 _LINE_PAGERS: Final = ("more", "most", "vim", "vi", "nvim", "view", "nano")
 """Programs that begin at a line by `+N file`."""
+_SHOWS_CONTROLS: Final = ("less", *_LINE_PAGERS[1:])
+"""Programs that make control characters visible instead of sending them to the terminal."""
+_PIECE: Final = 1 << 18
 _CLOSED_PIPE: Final = (141, -signal.SIGPIPE)
 """The command had read enough."""
 _LOOK_SECONDS: Final = 0.2
@@ -46,11 +52,10 @@ class Ended:
         return bool(self.problem) or (self.status not in (0, *_CLOSED_PIPE))
 
 
-def pager_command(file: Path, offset: int, line: int | None) -> list[str]:
-    """Returns the command line of the user's pager, at a place of a file. No shell is involved.
+def pager_command(offset: int, line: int | None) -> list[str]:
+    """Returns the user's pager and its options, at a place of a file. No shell is involved.
 
     Args:
-        file: the file.
         offset: the byte at which the view begins.
         line: its number, from 1; None when it is not known.
     """
@@ -65,17 +70,30 @@ def pager_command(file: Path, offset: int, line: int | None) -> list[str]:
         command.append(f"+{offset}P")
     elif name in _LINE_PAGERS and line is not None:
         command.append(f"+{line}")
-    return [*command, str(file)]
+    return command
 
 
-def lend(app: App[Any], command: Sequence[str]) -> Ended:
-    """Lets a program have the terminal until it ends.
+def lend(app: App[Any], command: Sequence[str], file: Path) -> Ended:
+    """Lets a program show a file until it ends.
+
+    Args:
+        app: the app, which has the terminal again afterwards.
+        command: the program and its options.
+        file: a log; a program that would send the terminal all of it gets a harmless copy.
 
     Raises:
         textual.app.SuspendNotSupported: this terminal cannot be lent.
     """
     with app.suspend():
-        return _run(command, None, None)
+        if Path(command[0]).name in _SHOWS_CONTROLS:
+            return _run([*command, str(file)])
+        try:
+            with file.open("rb") as source, tempfile.NamedTemporaryFile(suffix=".log") as copy:
+                copy.writelines(_harmless(_pieces(source)))
+                copy.flush()
+                return _run([*command, copy.name])
+        except OSError as error:
+            return Ended(problem=f"{file} cannot be copied: {error.strerror or error}")
 
 
 def pipe(app: App[Any], command: str, source: IO[bytes] | bytes) -> Ended:
@@ -86,18 +104,16 @@ def pipe(app: App[Any], command: str, source: IO[bytes] | bytes) -> Ended:
     Args:
         app: the app, which has the terminal again afterwards.
         command: the command line.
-        source: a file or the text itself.
+        source: a file or the text itself. What the command prints reaches the terminal, so it gets
+            nothing that a terminal would obey.
 
     Raises:
         textual.app.SuspendNotSupported: this terminal cannot be lent.
     """
     shell = os.environ.get("SHELL") or "/bin/sh"
     with app.suspend():
-        ended = _run(
-            [shell, "-c", command],
-            subprocess.PIPE if isinstance(source, bytes) else source,
-            source if isinstance(source, bytes) else None,
-        )
+        pieces = [source] if isinstance(source, bytes) else _pieces(source)
+        ended = _run([shell, "-c", command], _harmless(pieces))
         said = ended.problem or (
             f"“{command}” ended with exit status {ended.status}" if ended.is_failure else command
         )
@@ -113,15 +129,31 @@ def end_running() -> None:
             process.terminate()
 
 
-def _run(command: Sequence[str], source: int | IO[bytes] | None, text: bytes | None) -> Ended:
+def _pieces(source: IO[bytes]) -> Iterator[bytes]:
+    while piece := source.read(_PIECE):
+        yield piece
+
+
+def _harmless(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The text of a log without what a terminal would obey; its lines stay."""
+    text = LogText()
+    for piece in pieces:
+        yield text.feed(piece).encode("utf-8", "replace")
+
+
+def _run(command: Sequence[str], pieces: Iterable[bytes] | None = None) -> Ended:
     with _ctrl_c_is_the_program_s():
+        source = None if pieces is None else subprocess.PIPE
         try:
             process = subprocess.Popen(command, stdin=source)  # noqa: S603  the user's own
         except OSError as error:
             return Ended(problem=f"{command[0]} cannot be run: {error.strerror or error}")
         _running.append(process)
         try:
-            process.communicate(text)
+            if process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+                    stdin.writelines(pieces or ())
+            process.wait()
         finally:
             _running.remove(process)
     return Ended(process.returncode)
