@@ -15,12 +15,18 @@ from tui.client.engine_process import session_of
 from tui.client.session_headers import PROXIES, to_headers
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.caller_network import proxies_from_headers
-from tui.engine.credentials.caller_tokens import engine_tokens, engine_wide
+from tui.engine.credentials.caller_tokens import (
+    CallerTokens,
+    called_with,
+    engine_tokens,
+    engine_wide,
+)
 from tui.engine.credentials.job_networks import JobNetworks
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.replicate.environment_proxies import EnvironmentProxies, caller_proxies, using_proxies
 from tui.replicate.known_secrets import KNOWN
 from tui.replicate.network import Network, ProxyAddressError
+from tui.replicate.secret import Secret
 from tui.settings import Home, NetworkSettings
 
 HTTPS = httpx.URL("https://api.replicate.com/v1")
@@ -122,4 +128,22 @@ async def test_a_way_that_fails_does_not_hold_back_the_calls_of_others(tmp_path:
     assert other is not own
     assert other.budget is not own.budget
     assert await clients.get(base) is own
+    await clients.aclose()
+
+
+@pytest.mark.parametrize("proxies", [None, MINE])
+async def test_changed_network_settings_count_for_calls_with_callers_tokens_as_well(
+    tmp_path: Path, proxies: EnvironmentProxies | None
+) -> None:
+    """A base that the engine has no token of its own for has clients of callers alone."""
+    told: list[str] = []
+    live = LiveSettings(Home(tmp_path, tmp_path / "out"), quick_settings())
+    clients, base = ReplicateClients(live, told.append), "https://api.replicate.com/v1"
+    with using_proxies(proxies), called_with(CallerTokens(base, Secret("r8_" + "x" * 37))):
+        before = await clients.get(base)
+        live.change("network", {"timeout": 7})
+        after = await clients.get(base)
+        assert after is not before
+        assert await clients.get(base) is after
+    assert told == [base]
     await clients.aclose()

@@ -305,9 +305,11 @@ class ReplicateClients:
         if before.network == after.network:
             return
         # A failure before may have been the network's, so the services are called again at once.
-        for api_base, budget in self._budgets.items():
-            self._retire(api_base)
+        for budget in self._budgets.values():
             budget.forgive()
+        # Clients of callers alone have budgets of their own.
+        for api_base in {*self._budgets, *(base for base, *_ in self._clients)}:
+            self._retire(api_base)
             with engine_wide():
                 self._on_token(api_base)
 
