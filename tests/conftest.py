@@ -65,13 +65,15 @@ def pytest_collection() -> Generator[None, object, object]:
     """Set what the collection leaves aside: the modules and items stay until the end.
 
     Python's garbage collector would look at each of their 400 000 containers again and again, for
-    a fifth of the time that the tests compute.
+    a fifth of the time that the tests compute; and what a test builds is larger than the few
+    hundred objects after which it looks by default.
     """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(5_000, 10, 10)
         gc.enable()
 
 
