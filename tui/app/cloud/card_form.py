@@ -151,7 +151,9 @@ class FormDialog(ModalScreen[None]):
         cut = current is not None and cell_len(current.text) > self.list.size.width - 5 > 0
         note = " ".join(filter(None, [item.value, item.note])) if item is not None and cut else ""
         self.say.set_class(bool(problem), "-bad")
-        self.say.update(plain(problem or self._said or note))
+        said = plain(problem or self._said or note)
+        if said != self.say.content:  # an update arranges the whole form anew
+            self.say.update(said)
 
     # -- changing -----------------------------------------------------------------------------
 
