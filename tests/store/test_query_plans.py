@@ -51,6 +51,7 @@ READ: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "transfer_items": (("t",), {}),
     "fetches": (("a",), {}),
     "published": (("a",), {}),
+    "disk_use": ((), {}),
     "sweeps": ((), {}),
     "sweep_members": (("s",), {}),
 }

@@ -14,7 +14,7 @@ from tui.base.job_status import JobStatus
 from tui.store.annotations import Annotation
 from tui.store.reader import StoreReader
 from tui.store.records import JobRow
-from tui.store.retention import disk_use, freeable
+from tui.store.retention import choices, disk_use, freeable
 from tui.store.writer import StoreWriter
 
 DAY = timedelta(days=1)
@@ -43,6 +43,25 @@ def runs(line: JobRow, *more: dict[str, Any]) -> list[JobRow]:
         })
         for days, changes in enumerate(more, 1)
     ]  # fmt: skip
+
+
+def test_each_choice_frees_something_else_and_asks_for_files_once(line: JobRow) -> None:
+    pinned = {"annotation": Annotation(pinned=True)}
+    rows = runs(line, {}, {}, {"data_expires_at": NOW}, {}, pinned)
+    asked: list[str] = []
+
+    def once(job_id: str) -> Sequence[tuple[str, int]]:
+        asked.append(job_id)
+        return safe(job_id)
+
+    found = [(words, [one.row.job_id for one in chosen])
+             for words, chosen in choices(rows, once, NOW)]  # fmt: skip
+    assert found == [
+        ("of runs that ended more than 1 day ago", ["2"]),
+        ("the oldest, to keep 37 B", ["2", "1"]),
+    ]
+    assert sorted(asked) == sorted(set(asked))
+    assert choices(rows[2:], once, NOW) == []  # at risk, the only copy, pinned
 
 
 def safe(job_id: str) -> Sequence[tuple[str, int]]:

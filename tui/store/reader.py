@@ -51,7 +51,13 @@ from tui.store.transfer_records import (
     TransferItem,
     TransferRecord,
 )
-from tui.store.transfers import read_destinations, read_items, read_published, read_transfers
+from tui.store.transfers import (
+    read_destinations,
+    read_disk_use,
+    read_items,
+    read_published,
+    read_transfers,
+)
 from tui.store.unfetched_files import read_fetches
 
 SORT_COLUMNS: Final = {
@@ -450,6 +456,10 @@ class StoreReader:
     def published(self, job_id: str) -> list[PublishedFile]:
         """Return where a job's files were published, oldest first."""
         return read_published(self._all, job_id)
+
+    def disk_use(self) -> tuple[int, int]:
+        """Return the bytes of all results that are here, and of those elsewhere as well."""
+        return read_disk_use(self._all)
 
 
 def _is_there(path: Path) -> bool:

@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
+from tui.base import formatting
 from tui.store.records import JobRow
 
 SafeFiles = Callable[[str], Sequence[tuple[str, int]]]
 """Returns name and bytes of a job's files that are here and published elsewhere."""
+
+_AGES: Final = (90, 30, 7, 1)
+"""Days since a run's end that are offered."""
+_SHARES: Final = (75, 50, 25, 0)
+"""Per cents of what is here now that are offered to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +79,39 @@ def freeable(
             chosen.append(Freeable(row, tuple(name for name, _ in files), size))
             total -= size
     return chosen
+
+
+Choice = tuple[str, list[Freeable]]
+"""What is kept, in words, and what would go."""
+
+
+def choices(rows: Sequence[JobRow], safe_files: SafeFiles, now: datetime) -> list[Choice]:
+    """Returns ages and sizes of which each frees something else, the gentlest of both first.
+
+    Args:
+        rows: all runs.
+        safe_files: as for `freeable`.
+        now: the time.
+    """
+    known: dict[str, Sequence[tuple[str, int]]] = {}
+
+    def safe(job_id: str) -> Sequence[tuple[str, int]]:
+        if job_id not in known:
+            known[job_id] = safe_files(job_id)
+        return known[job_id]
+
+    total = disk_use(rows)
+    offered = [
+        (f"of runs that ended more than {formatting.plural(days, 'day')} ago",
+         freeable(rows, safe, now, older_than=timedelta(days=days)))
+        for days in _AGES
+    ] + [
+        (f"the oldest, to keep {formatting.size(most)}" if most else "of all runs",
+         freeable(rows, safe, now, most_bytes=most))
+        for most in (total * share // 100 for share in _SHARES)
+    ]  # fmt: skip
+    found: dict[tuple[str, ...], Choice] = {}
+    for words, chosen in offered:
+        if chosen:
+            found.setdefault(tuple(one.row.job_id for one in chosen), (words, chosen))
+    return list(found.values())

@@ -239,6 +239,17 @@ def read_published(query: Query, job_id: str) -> list[PublishedFile]:
     ]
 
 
+def read_disk_use(query: Query) -> tuple[int, int]:
+    """Return the bytes of all results that are here, and of those that are elsewhere as well."""
+    ((here, elsewhere),) = query(
+        "SELECT COALESCE(SUM(size), 0), COALESCE(SUM(size * ((job_id, sha256) IN ("
+        "SELECT t.job_id, i.sha256 FROM transfer_items i JOIN transfers t USING (transfer_id) "
+        "WHERE t.state = 'done' AND i.state = 'verified'))), 0) FROM files WHERE missing = ''",
+        (),
+    )
+    return here, elsewhere
+
+
 def _encode(name: str, value: Any) -> Any:
     if name in _JSON:
         return json.dumps(value, ensure_ascii=False)

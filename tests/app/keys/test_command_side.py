@@ -32,7 +32,6 @@ NO_ACTION = {
         "token status",
         "token validate",
         "token delete",
-        "free",
         "staged",
         "staged remove",
         "destinations list",

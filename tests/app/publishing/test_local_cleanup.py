@@ -13,7 +13,8 @@ from tests.engine.transfers.transfer_steps import a_job, ended
 from tests.engine.world import World
 from tui.app.app import SimpleTunerApp
 from tui.app.widgets.confirm import Confirm
-from tui.app.widgets.picker import Page
+from tui.app.widgets.picker import Page, Picker
+from tui.base.formatting import size
 from tui.store.records import shared_folder
 
 
@@ -53,6 +54,25 @@ async def test_a_job_that_was_never_unfolded_is_known_from_the_store(
         await pilot.press("equals_sign")
         page = await top(pilot, Page)
         assert "lowest loss" in " ".join(line.text for line in page._lines)
+        await pilot.press("escape")
+        await top(pilot, type(screen))
+        both, safe = screen.state.disk_use
+        assert safe == sum(file["size"] for file in found["files"])
+        assert f"{size(both)} here · {size(safe)} safe elsewhere" in text_of(screen.app)
+        await screen.action_perform("publishing.free")
+        picker = await top(pilot, Picker)
+        assert [(words, quiet) for _, words, quiet in picker._choices] == [
+            (f"the oldest, to keep {size(both * 75 // 100)}", f"1 run, {size(safe)}")
+        ]
+        await pilot.press("enter")
+        confirm = await top(pilot, Confirm)
+        assert confirm._question == f"Delete local files of 1 run, {size(safe)}?"
+        await pilot.press("y")
+        await wait_for(pilot, lambda: screen.state.disk_use == (both - safe, 0), LONG)
+        assert not any(Path(file["path"]).exists() for file in found["files"])
+        await screen.action_perform("publishing.free")
+        await wait_for(pilot, lambda: any("none of it may go" in one.message
+                                          for one in screen.context.notices))  # fmt: skip
 
 
 async def test_the_question_names_what_a_paused_transfer_needs(

@@ -272,6 +272,9 @@ PUBLISHING: Final = (
     Action("publishing.delete", "delete", ("d",),
            "Delete local copies that are safe elsewhere, or remove a destination; asks first. "
            "Takes a transfer that has ended off the list.", footer=6),
+    Action("publishing.free", "free disk space", (),
+           "Delete local files of old runs that are safe elsewhere, by age or size; asks first.",
+           f"{PROGRAM} free --older-than 30"),
     Action("publishing.fetch", "fetch again", ("f",), "Fetch what is not here, if it can be had.",
            f"{PROGRAM} collect {{job}}", footer=7),
     Action("publishing.filter", "filter", ("slash",), "Narrow the jobs: flux loss<0.2.", footer=11),

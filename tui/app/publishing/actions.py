@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tui.app.publishing.space import SpaceActions
 from tui.app.publishing.text import destination, is_safe, place
 from tui.base import formatting
 from tui.store.records import shared_folder
@@ -33,6 +34,7 @@ class PublishingActions:
         self._context = context
         self._state = state
         self._saved = saved
+        self.space = SpaceActions(context, state, self._ask)
 
     def _ask(self, question: str, details: Sequence[str], yes: str, call: EngineCall) -> None:
         """Asks, and makes the call after a yes."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tui.app.widgets.virtual_list import VirtualList
     from tui.store.records import JobRow
 
+_WIDE: Final = 100
+"""Cells from which the title of the artifacts says how much room they take."""
 PANELS: Final = ("artifacts", "transfers", "destinations")
 
 
@@ -218,7 +220,15 @@ class Panels:
         if outputs.startswith(f"{home}/"):
             outputs = f"~{outputs.removeprefix(home)}"
         matches = f"/ {self.filter_text} · {jobs} found" if self.filter_text else jobs
-        self._title("artifacts", matches, fit_end(outputs, max(12, width // 3)))
+        used = ""
+        if width >= _WIDE and self._state.disk_use[0]:
+            here, elsewhere = map(formatting.size, self._state.disk_use)
+            used = (
+                f"{here} here · {elsewhere} safe elsewhere"
+                if self._state.disk_use[1]
+                else f"{here} here"
+            )
+        self._title("artifacts", matches, used, fit_end(outputs, max(12, width // 3)))
 
     def _title_destinations(self) -> None:
         tests = [self._state.tested.get(record.name) for record in self._state.destinations]

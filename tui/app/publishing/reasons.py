@@ -14,7 +14,7 @@ NO_CHECKPOINTS: Final = "This job has no checkpoints to compare."
 _NO_ENGINE: Final = "The engine does not answer; this is possible when it does."
 _NEEDS_ENGINE: Final = frozenset({
     "publish", "best", "pause", "cancel", "retry", "sooner", "later", "limit", "add", "edit",
-    "test", "test_all", "delete", "fetch", "clear", "clear_all",
+    "test", "test_all", "delete", "fetch", "clear", "clear_all", "free",
 })  # fmt: skip
 _OF: Final = {
     "artifacts": frozenset({"best", "compare", "fetch", "filter", "show", "copy_hash", "left"}),
@@ -22,7 +22,7 @@ _OF: Final = {
     "destinations": frozenset({"test"}),
 }
 """Actions that belong to one panel."""
-_ANYWHERE: Final = frozenset({"add", "test_all", "next", "previous", "back", "limit"})
+_ANYWHERE: Final = frozenset({"add", "test_all", "next", "previous", "back", "limit", "free"})
 
 
 _FIRST: Final = {

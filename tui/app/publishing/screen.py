@@ -91,6 +91,7 @@ class PublishingScreen(AppScreen):
         self._reload_jobs()
         for job_id in change.job_ids:
             self.state.published_changed(job_id)
+        self.state.read_disk_use()
 
     def _reload_jobs(self) -> None:
         self.panels.model.reload()
@@ -293,6 +294,10 @@ class PublishingScreen(AppScreen):
             self._actions.remove_destination(destination)
         elif job_id:
             self._actions.delete_files(job_id, self.panels.name_of(job_id), self.panels.files)
+
+    def do_free(self) -> None:
+        """Asks which runs' local files may go, by age or size."""
+        self._actions.space.choose()
 
     def do_new(self) -> None:
         """Opens the form for one more of what the panel lists."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -42,6 +43,7 @@ class PublishingState:
         moving: speed and bytes of those under way, by id.
         artifacts: the engine's answer by job.
         problems: messages by job, where the engine could not answer.
+        disk_use: bytes of all results that are here, and of those that are elsewhere as well.
     """
 
     def __init__(self, context: AppContext, screen: Screen[Any], changed: Callable[[str], None]):
@@ -58,6 +60,7 @@ class PublishingState:
         self.moving: dict[str, TransferProgress] = {}
         self.artifacts: dict[str, Mapping[str, Any]] = {}
         self.problems: dict[str, str] = {}
+        self.disk_use = 0, 0
         self._asked: set[str] = set()
         self._again: set[str] = set()
         self._places: dict[str, dict[str, int]] = {}
@@ -69,6 +72,12 @@ class PublishingState:
         """Reads all that the store has."""
         self.read_destinations()
         self.read_transfers()
+        self.read_disk_use()
+
+    def read_disk_use(self) -> None:
+        """Reads how many bytes of results are here, and how many of them elsewhere as well."""
+        with contextlib.suppress(StoreError):
+            self.disk_use = self.context.reader.disk_use()
 
     def read_destinations(self) -> None:
         """Reads the destinations and the results of their last tests."""
