@@ -26,7 +26,7 @@ def artifact_lines(jobs: Iterable[JobArtifacts]) -> list[str]:
             until = f"; deleted there at {item['until']}" if item["until"] else ""
             reason = f"{item['why'] or 'on its way'} {item['advice']}".rstrip()
             lines.append(f"  {item['name']}  not here: {reason}{until}")
-    return lines
+    return lines or ["No files: no job left any, or none was fetched yet."]
 
 
 def _weights_label(weights: Weights | None) -> str:
