@@ -175,6 +175,14 @@ async def test_a_limit_is_set_where_there_was_none(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         assert "1 completed" in said(screen, "spending")
         assert "https://replicate.com/account/billing" in said(screen, "spending")
+        assert f"API          {world.sandbox.base_url}" in said(screen, "account")
+        # a delivery that has worked is not called unverified, though nothing was checked
+        await wait_for(pilot, lambda: world.job(job.job_id).submit.get("delivered") or {})
+        screen.data.from_store()
+        screen.data.known.pop("delivery:local", None)
+        screen.query_one("#card-delivery", CardView).update()
+        assert "worked last time" in said(screen, "delivery")
+        assert f"✓ results arrived  of {job.name}, " in said(screen, "delivery")
         form = await open_form(screen, pilot, "spending", "enabled")
         await pilot.press("enter")
         await done(form, pilot)

@@ -52,7 +52,9 @@ class AccountCard(Card):
         """Returns lines about the API base, the engine, both tokens and the keyring."""
         data = self.data
         sandbox = (("  SANDBOX", "sandbox"),) if data.sandbox else ()
-        lines = [row("API", data.base, "base", *sandbox)]
+        # The engine's answer has the port that a sandbox was given; the window's setting has none.
+        base = str(data.get("account").get("api_base") or data.base)
+        lines = [row("API", base, "base", *sandbox)]
         if data.context.settings.network.send_secrets_unencrypted:
             text = ("✗ NOT ENCRYPTED: tokens and keys go to http:// addresses of other machines, "
                     "as network.send_secrets_unencrypted says.")  # fmt: skip

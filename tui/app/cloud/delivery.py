@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tui.app.cloud.card import Card, ChangeResult, Item
@@ -52,7 +53,8 @@ class DeliveryCard(Card):
         if self.usual == "none":
             return "results are lost", "bad"
         if not known:
-            return "not verified", "dim"
+            arrived = self.data.get(f"arrived:{self.usual}")
+            return ("worked last time", "good") if arrived else ("not verified", "dim")
         verdict = verdict_of(known)
         if verdict != "works":
             return VERDICTS[verdict][2], VERDICTS[verdict][3]
@@ -76,6 +78,13 @@ class DeliveryCard(Card):
         if error is not None:
             lines = wrapped(f"✗ {error.message}", "bad", width, label=name)
             return lines + wrapped(error.advice, "base", width, indent=LABEL)
+        arrived = self.data.get(f"arrived:{kind}")
+        if not known and arrived:
+            when = formatting.ago(
+                datetime.fromisoformat(str(arrived["at"])), self.data.context.clock()
+            )
+            words = f"  of {arrived['name']}, {when}; t checks it again"
+            return [row(name, "✓ results arrived", "good", (words, "dim"))]
         if not known:
             return [row(name, "– not verified", "dim", ("  e verifies it", "dim"))]
         at = known.get("_at")

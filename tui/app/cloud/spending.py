@@ -110,9 +110,11 @@ class SpendingCard(Card):
             row(f"{len(days)} days", total, "strong", (f"  {most}  + -: other days", "dim"))
         ]
         if any(values):
-            lines += columns(values, width, _CHART_LINES, "accent")
-        lines.append(((f"{first[5:]} – {last[5:]}", "dim"),))
-        return lines
+            return lines + columns(
+                values, width, _CHART_LINES, "accent",
+                label=formatting.money, ends=(first[5:], last[5:]),
+            )  # fmt: skip
+        return [*lines, ((f"{first[5:]} – {last[5:]}", "dim"),)]
 
     def _counts(self, known: Mapping[str, Any]) -> list[Words]:
         counts = known.get("jobs_by_status")

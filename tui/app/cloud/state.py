@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Known = Mapping[str, Any]
 DAYS: Final = (7, 30, 90)
 _OLD: Final = 600.0
+_NEWEST: Final = 20
+"""Jobs that are looked at for results that have arrived."""
 _FACTS: Final = {
     "account": "account", "tokens": "tokens", "listener": "listener", "network": "network_check",
     "status_page": "status_page", "spending": "standing", "spending:sandbox": "standing",
@@ -79,6 +82,18 @@ class CloudState:
         money = "spending:sandbox" if self.sandbox else "spending"
         for name in (*names, money):
             self.read_fact(scoped(name, self.base) if name in _OF_ONE_API else name)
+        self._read_arrived()
+
+    def _read_arrived(self) -> None:
+        """Reads which of the newest jobs of each delivery has its results where they should be."""
+        reader = self.context.reader
+        with contextlib.suppress(StoreError, KeyError):
+            for run in reader.past_runs(sandbox=self.sandbox)[:_NEWEST]:
+                job = reader.job(run.job_id)
+                delivered = job.submit.get("delivered") or {}
+                if delivered.get("state") == "yes":
+                    known = {"name": job.name, "at": delivered.get("at")}
+                    self.known.setdefault(f"arrived:{job.delivery}", known)
 
     def read_fact(self, name: str) -> None:
         """Reads a fact again; a fact about another API base is ignored."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rich.cells import cell_len
@@ -57,13 +57,34 @@ def bar(share: float, cells: int, tone: str) -> Words:
     return (("━" * filled, tone), ("─" * (cells - filled), "line"))
 
 
-def columns(values: list[int], width: int, height: int, tone: str) -> list[Words]:
-    """Returns a bar chart in half blocks; where room is short, neighbours share a bar."""
-    if not values or width < 1:
+def columns(
+    values: Sequence[int],
+    width: int,
+    height: int,
+    tone: str,
+    *,
+    label: Callable[[int], str] = str,
+    ends: tuple[str, str] = ("", ""),
+) -> list[Words]:
+    """Returns a bar chart with both axes; where room is short, neighbours share a bar.
+
+    Args:
+        values: one for each bar, none below 0.
+        width: cells of a line.
+        height: lines of the bars; the axis and its ends take two more.
+        tone: of the bars.
+        label: the words of a value.
+        ends: the words under the first and the last bar.
+    """
+    for per in range(1, len(values) + 1):
+        sums = [sum(values[at : at + per]) for at in range(0, len(values), per)]
+        margin = cell_len(label(max(sums))) + 2
+        room = width - margin
+        if len(sums) <= room:
+            break
+    else:
         return []
-    per = -(-len(values) // width)
-    sums = [sum(values[at : at + per]) for at in range(0, len(values), per)]
-    wide = max(1, min(4, width // len(sums)))
+    wide = max(1, min(4, room // len(sums)))
     most = max(sums) or 1
     levels = [0 if not one else max(1, round(one * height * 2 / most)) for one in sums]
     lines: list[Words] = []
@@ -72,7 +93,18 @@ def columns(values: list[int], width: int, height: int, tone: str) -> list[Words
         for level in levels:
             glyph = "█" if level >= 2 * line else "▄" if level == 2 * line - 1 else " "
             text += glyph * max(1, wide - 1) + (" " if wide > 1 else "")
-        lines.append(((text, tone),))
+        words = label(max(sums)) if line == height else ""
+        edge = "┤" if words else "│"
+        lines.append(((f"{words:>{margin - 2}} ", "dim"), (edge, "line"), (text, tone)))
+    span = wide * len(sums)
+    zero = label(0) if any(sums) else ""
+    lines.append(((f"{zero:>{margin - 2}} ", "dim"), (f"└{'─' * span}", "line")))
+    first, last = ends
+    if cell_len(first) + cell_len(last) < span:
+        under = f"{first}{last:>{span - cell_len(first)}}"
+    else:
+        under = f"{first} – {last}"[:room]
+    lines.append(((" " * margin + under, "dim"),))
     return lines
 
 
