@@ -409,7 +409,8 @@ def test_a_card_that_somebody_writes_meanwhile_is_not_replaced(
     assert destination.read_text("README.md") is None
     items = destination.plan([LocalFile(ours, "README.md")])
     destination.send(items[0])
-    publish(open_hub(hub), [LocalFile(theirs, "README.md")])
+    publish(open_hub(hub), [LocalFile(theirs, "README.md"), LocalFile(theirs, "NOTES.md")])
+    assert destination.read_text("NOTES.md") == "# somebody's\n"  # which is no look at the card
     with pytest.raises(PublishError, match="changed while files were sent") as caught:
         destination.finish(items)
     assert caught.value.retryable

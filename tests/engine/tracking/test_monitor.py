@@ -237,7 +237,7 @@ async def test_an_answer_that_does_not_know_the_job_ends_a_row_of_refusals(home:
         assert [followed.pauses[place] for place in (0, 1, 3)] == [5, 10, 5]
 
 
-async def test_not_found_answers_of_another_account_do_not_count(home: Home) -> None:
+async def test_a_new_token_begins_the_row_of_not_found_answers_anew(home: Home) -> None:
     async with following(home, most=MAX_NOT_FOUND - 1) as followed:
         followed.follow(*[GONE] * (MAX_NOT_FOUND - 1), GONE, DONE)
         await eventually(lambda: len(followed.pauses) == MAX_NOT_FOUND - 1)
@@ -245,6 +245,23 @@ async def test_not_found_answers_of_another_account_do_not_count(home: Home) -> 
         await eventually(lambda: len(followed.pauses) == MAX_NOT_FOUND)
         followed.monitor.wake()
         assert (await followed.ended()).status is JobStatus.COMPLETED
+
+
+async def test_not_found_answers_to_the_token_of_another_account_do_not_count(home: Home) -> None:
+    several = MAX_NOT_FOUND + 2
+    async with following(home, most=several) as followed:
+        base, learn = followed.server.base, followed.clients.tokens.learn_owner
+        learn("replicate", base, TOKEN, "me")
+        followed.follow(GONE, submit={"account": "you"})
+        await eventually(lambda: len(followed.pauses) == several)
+        assert not followed.job.status.is_terminal
+        assert followed.pauses == [failure_backoff(count + 1) for count in range(several)]
+        assert followed.lost_contact() == {"j": LostContact("another account's token", T0)}
+        learn("replicate", base, TOKEN, "you")
+        followed.most = several + MAX_NOT_FOUND
+        followed.monitor.wake()
+        assert (await followed.ended()).provider_status == LOST
+        assert len(followed.server.calls(ROUTE)) == several + MAX_NOT_FOUND
 
 
 async def test_a_running_job_is_polled_until_its_latest_end(home: Home) -> None:
