@@ -104,7 +104,8 @@ def guards(words: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, list[M
             if source.count(before) != 1:
                 raise LookupError(f"{path} has this not once: {before}")
             source = source.replace(before, after)
-        tests[path] = guard.get("tests") or modules()[path]
+        beside = guard.get("tests") or modules()[path]
+        tests[path] = list(dict.fromkeys([*tests.get(path, []), *beside]))
         removed = Mutant(
             path,
             source,
