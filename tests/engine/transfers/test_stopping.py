@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +21,9 @@ from tests.support import eventually
 from tui.api.destinations import DestinationChange
 from tui.client.client import ControlError
 from tui.destinations.common.contract import LocalFile
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.engine.transfers.transfer_progress import Stop, TransferProgress
+from tui.engine.transfers.worker import TransferWorker
 from tui.settings import Home
 from tui.store.transfer_records import TransferState
 from tui.store.writer import StoreWriter
@@ -147,6 +152,49 @@ async def test_a_failure_after_the_cancel_is_not_shown(
                 if kind == "transfer":
                     states.append(str(data["state"]))
         assert states == ["queued", "running", "running", "cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("stop", "kind", "shown"),
+    [
+        ("cancelled", Trouble.CREDENTIALS, ["running", "cancelled"]),
+        ("cancelled", Trouble.CHANGED, ["running", "cancelled"]),
+        ("cancelled", Trouble.NETWORK, ["running", "cancelled"]),
+        ("paused", Trouble.CREDENTIALS, ["running", "failed"]),
+    ],
+)
+async def test_a_cancel_while_a_failure_is_written_down_is_not_overtaken(
+    home: Home, tmp_path: Path, stop: Stop, kind: Trouble, shown: list[str]
+) -> None:
+    loop, writer = asyncio.get_running_loop(), StoreWriter(home)
+    record = half_sent(writer, random_file(tmp_path / "a.bin", 100), TransferState.QUEUED)
+    states: list[str] = []
+    progress = TransferProgress(lambda: None)
+
+    def forget(_name: str) -> None:
+        asked = threading.Event()
+
+        def ask() -> None:
+            progress.stop(stop)
+            asked.set()
+
+        loop.call_soon_threadsafe(ask)
+        assert asked.wait(10)
+
+    def refuse(_target: str) -> Any:
+        if kind is Trouble.NETWORK:  # nothing is waited for: it is tried again
+            progress.stop(stop)
+        raise PublishError("no", "", kind)
+
+    worker = TransferWorker(
+        tables=writer.transfers, destinations=cast("Any", SimpleNamespace(read=refuse)),
+        bus=cast("Any", SimpleNamespace(publish=lambda _kind, **row: states.append(row["state"]))),
+        now=lambda: datetime.now(UTC), prepare=cast("Any", None), forget=forget,
+    )  # fmt: skip
+    await worker.run(record.transfer_id, progress)
+    worker.close()
+    writer.close()
+    assert states == shown
 
 
 async def test_a_transfer_being_cancelled_cannot_be_changed(world: World, tmp_path: Path) -> None:

@@ -144,11 +144,11 @@ class TransferWorker:
             if progress.arrived > arrived_before:
                 # Progress was made, so this failure counts as the first one.
                 record = self._tables.update(transfer_id, attempts=0)
-            return await self._record_failure(record, error)
+            return await self._record_failure(record, error, progress)
         except Exception:
             LOG.exception("transfer %s", transfer_id)
             problem = RefusedError("Something went wrong inside.", "engine.log says more.")
-            return await self._record_failure(record, problem)
+            return await self._record_failure(record, problem, progress)
         await self._record_success(transfer_id, outcome)
         return True
 
@@ -167,7 +167,10 @@ class TransferWorker:
         )  # fmt: skip
 
     async def _record_failure(
-        self, record: TransferRecord, error: PublishError | RefusedError
+        self,
+        record: TransferRecord,
+        error: PublishError | RefusedError,
+        progress: TransferProgress,
     ) -> bool:
         tries = record.attempts + 1
         max_tries = _PATIENT_TRIES if record.total_bytes else _TRIES
@@ -185,6 +188,8 @@ class TransferWorker:
             if values["kind"] == Trouble.CHANGED.value:  # parts of a changed file are of no use
                 values["notes"] = [*record.notes, *await self._remove_parts(record)]
             await asyncio.to_thread(self._forget, record.transfer_id)
+        if progress.reason == "cancelled":  # meanwhile
+            return True
         self.publish(self._tables.update(record.transfer_id, **values))
         return not retry
 
