@@ -202,11 +202,12 @@ class HubDestination:
     ) -> Literal["", "there"]:
         """Ask whether the Hub has the content already: it stores content by hash, not by name."""
         item.check_source()
-        meter = Meter(item.size, None, cancel, self._throttle)
+        read: list[int] = []  # `meter.done` is 0 again: the library goes back to the start
+        meter = Meter(item.size, lambda done, _total: read.append(done), cancel, self._throttle)
         with self._operation(item, meter) as operation, self._translated(cancel):
             self._api.preupload_lfs_files(self._repo, [operation], num_threads=1)
             large = operation._upload_mode == "lfs"  # noqa: SLF001  nothing public tells it
-        return "there" if large and not meter.done else ""
+        return "there" if large and not read else ""
 
     @contextlib.contextmanager
     def _operation(self, item: Item, meter: Meter) -> Iterator[CommitOperationAdd]:
