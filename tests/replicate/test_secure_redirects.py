@@ -8,6 +8,7 @@ import pytest
 from tui.replicate.budget import RateBudget
 from tui.replicate.errors import BadAnswerError
 from tui.replicate.network import Network
+from tui.replicate.outputs import NOT_FETCHED_ADVICE
 from tui.replicate.secret import Secret
 from tui.replicate.session import Call, Session
 
@@ -56,5 +57,6 @@ async def test_a_redirect_that_stays_with_the_api_is_followed() -> None:
 
 @pytest.mark.parametrize("output", [False, True])
 async def test_a_redirect_to_an_unknown_host_is_refused(*, output: bool) -> None:
-    with pytest.raises(BadAnswerError, match="do not follow"):
+    with pytest.raises(BadAnswerError, match="do not follow") as refused:
         await redirected(f"{BASE}/a", "https://10.0.0.1/v1/b", BASE, output=output)
+    assert (refused.value.advice == NOT_FETCHED_ADVICE) is output

@@ -89,3 +89,28 @@ def test_content_that_the_hub_has_already_is_told_by_a_large_file_alone(
     (tmp_path / "small.txt").write_bytes(b"x")
     [small] = destination.plan([LocalFile(tmp_path / "small.txt", "small.txt")])
     assert [destination.copy(item, "") for item in (small, large, large)] == ["", "", "there"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "first"), [("pp", None), ("f", None), ("pf", ["p"]), ("fpp", ["p", "p"])]
+)
+def test_paths_beside_open_files_are_uploaded_before_the_commit(
+    kinds: str, first: list[str] | None
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def preupload(_repo: str, operations: list[Any]) -> None:
+        asked.append(("preupload", [one.path_or_fileobj for one in operations]))
+
+    def commit(_repo: str, operations: list[Any], **named: Any) -> None:
+        asked.append(("commit", (len(operations), named)))
+
+    destination = HubDestination(HubTarget("me/x"), Secret("hf_x"))
+    vars(destination)["_api"] = SimpleNamespace(preupload_lfs_files=preupload, create_commit=commit)
+    operations: list[Any] = [
+        SimpleNamespace(path_or_fileobj="p" if kind == "p" else b"f") for kind in kinds
+    ]
+    destination._commit_kinds(operations, "title", "head")
+    named = {"commit_message": "title", "parent_commit": "head"}
+    before = [] if first is None else [("preupload", first)]
+    assert asked == [*before, ("commit", (len(kinds), named))]
