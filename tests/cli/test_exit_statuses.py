@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,7 +138,14 @@ def test_a_job_is_exported_whole_and_replaces_nothing(
     assert json.loads((tmp_path / "new/job.json").read_text("utf-8")) == printed["job"]
     assert main.run([*words, "--json"]) == FAILED
     assert json.loads(capsys.readouterr().out)["error"] == "taken"
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    log = tmp_path / "new/log.txt"
+    log.unlink()
+    log.symlink_to(precious)  # by somebody who may write there, as may be in a shared folder
+    (tmp_path / f"new/.job.json.{os.getpid()}").symlink_to(precious)
     assert main.run([*words, "--overwrite"]) == FINE
+    assert (precious.read_text(), log.is_symlink()) == ("mine", False)
 
 
 @pytest.mark.parametrize("name", sorted(commands()))

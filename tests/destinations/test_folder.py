@@ -24,7 +24,7 @@ from tui.destinations.common.errors import (
     Trouble,
 )
 from tui.destinations.common.meter import Throttle
-from tui.destinations.folder import FolderDestination
+from tui.destinations.folder import FolderDestination, _append_to
 
 MIB = 1024 * 1024
 
@@ -87,11 +87,22 @@ def test_a_stopped_copy_is_resumed(tmp_path: Path) -> None:
     part = target._part(item, Resume(state))
     assert part is not None
     assert part.stat().st_size == state["synced"]
-    inode = part.stat().st_ino
+    inode, before = part.stat().st_ino, dict(state)
     target.send(item, resume=Resume(state))
     assert Path(item.target).stat().st_ino == inode
     assert target.verify(item)
     assert not leftovers(tmp_path / "there")
+    # Somebody else who may write there has put a link in the place of the partial copy.
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"x" * (before["synced"] + 1))
+    Path(item.target).unlink()
+    part.symlink_to(precious)
+    FolderDestination(tmp_path / "there").send(item, resume=Resume(dict(before)))
+    assert target.verify(item)
+    assert precious.stat().st_size == before["synced"] + 1
+    part.symlink_to(precious)  # in the last moment
+    with pytest.raises(OSError, match="symbolic links"):
+        _append_to(part)
 
 
 def test_a_damaged_partial_copy_is_not_resumed(target: FolderDestination, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import argparse
 import csv
 import io
 import json
-import os
+import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,17 +74,20 @@ def _to_folder(options: argparse.Namespace, store: StoreReader, job: JobRecord) 
 
 def _replace(path: Path, text: str | None, log: Path) -> None:
     """Write a file whole or not at all; without a text it is a copy of the log."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        if text is not None:
-            part.write_text(text, encoding="utf-8")
-        elif log.is_file():
-            shutil.copyfile(log, part)
-        else:
-            part.write_bytes(b"")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    # Exclusively: in a shared folder, a link of that name would lead to another file of the user.
+    with part.open("xb") as file:
+        try:
+            if text is not None:
+                file.write(text.encode("utf-8", "backslashreplace"))
+            elif log.is_file():
+                with log.open("rb") as source:
+                    shutil.copyfileobj(source, file)
+            file.flush()
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
 
 def _log(job: JobRecord) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import shutil
 import threading
@@ -186,7 +187,8 @@ class FolderDestination:
         if part is not None:
             synced = int(resume.data.get("synced", 0))
             same = resume.data.get("sha256") == item.sha256
-            if same and synced and part.is_file() and part.stat().st_size >= synced:
+            kept = part.is_file() and not part.is_symlink()
+            if same and synced and kept and part.stat().st_size >= synced:
                 return part, synced
             part.unlink(missing_ok=True)
         target = Path(item.target)
@@ -218,7 +220,7 @@ class FolderDestination:
             resume.data["synced"] = written
             resume.changed()
 
-        with item.source.open("rb", buffering=0) as source, part.open("ab", buffering=0) as target:
+        with item.source.open("rb", buffering=0) as source, _append_to(part) as target:
             target.truncate(start)
             _hash_head(source, start, digest, meter)
             buffer = memoryview(bytearray(PIECE))
@@ -280,6 +282,12 @@ class FolderDestination:
 
     def close(self) -> None:
         """Do nothing: no file is held open."""
+
+
+def _append_to(part: Path) -> io.FileIO:
+    """Open a partial copy; a link that another user of the folder put in its place is refused."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    return io.FileIO(os.open(part, flags), "ab")
 
 
 def _delete_stale(part: Path, stem: str) -> None:
