@@ -103,9 +103,12 @@ def test_no_command_prints_control_sequences_to_a_terminal(
         assert "\x9b".encode() not in shown, arguments
     row = tui_json("job", hostile_job)
     assert row["name"] == HOSTILE  # data stay what they are
-    shown = on_terminal("job", hostile_job, "--json")
-    assert is_harmless(shown.decode().replace("\r\n", "\n"))
-    assert json.loads(shown)["name"] == HOSTILE
+    for arguments in (("job", hostile_job), ("jobs",), ("artifacts", hostile_job), ("spending",)):
+        shown = on_terminal(*arguments, "--json")
+        assert is_harmless(shown.decode().replace("\r\n", "\n")), arguments
+        if arguments[0] in ("job", "jobs"):
+            data = json.loads(shown)
+            assert (data if arguments[0] == "job" else data[0])["name"] == HOSTILE
 
 
 def test_a_log_is_raw_in_a_pipe_and_clean_on_a_terminal(hostile_job: str) -> None:

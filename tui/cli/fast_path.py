@@ -48,7 +48,8 @@ def _answer(arguments: Sequence[str]) -> int | None:
     if sys.stdout.isatty():
         from tui.base.ascii_glyphs import locale_is_plain
 
-        if locale_is_plain():
+        # JSON is indented there, and nothing in it is left that a terminal would obey.
+        if locale_is_plain() or "--json" in arguments:
             return None
     active, beside = False, ""
     text: str | None
@@ -107,8 +108,8 @@ def _jobs(arguments: Sequence[str], root: str, outputs: str) -> tuple[str, bool]
 def _job(
     database: str, root: str, outputs: str, words: Sequence[str], *, as_json: bool
 ) -> tuple[str, bool] | None:
-    """One job as a page, or as JSON text; None for that on a terminal, where it is indented."""
-    if len(words) != 1 or (as_json and sys.stdout.isatty()):
+    """One job as a page, or as JSON text."""
+    if len(words) != 1:
         return None
     if as_json:
         from tui.store.job_json_query import job_json
@@ -224,7 +225,7 @@ def _setting(arguments: Sequence[str], root: str) -> str | None:
     if "--json" not in arguments:
         line = as_typed(value)
         return f"{line}\n" if line.isprintable() else None
-    if isinstance(value, list) or sys.stdout.isatty():  # on several lines then
+    if isinstance(value, list):  # on several lines then
         return None
     import json
 
