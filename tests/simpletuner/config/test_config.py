@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import string
 from pathlib import Path
 from typing import Any
@@ -368,3 +369,28 @@ def test_repeats_are_set_in_the_datasets_and_are_no_option(tmp_path: Path) -> No
     assert changed.training_datasets
     assert {spec.repeats for spec in changed.training_datasets} == {7}
     assert all("repeats" not in spec.raw for spec in changed.datasets if spec.kind == "cache")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("config.json", '{"max_train_steps": ' + "9" * 5000 + "}", "a number that is too long"),
+        ("config.toml", "max_train_steps = " + "9" * 5000, "a number that is too long"),
+        ("config.toml", "a." * 20_000 + "b = 1", "nested too deeply"),
+        ("config.toml", "c = {d = 1, " + "a . " * 20_000 + "b = 1}", "nested too deeply"),
+        ("config.json", None, "is not a file with text"),
+    ],
+)
+def test_a_strangers_project_is_refused_in_words(
+    tmp_path: Path, name: str, text: str | None, words: str
+) -> None:
+    file = tmp_path / name
+    file.symlink_to("/dev/full") if text is None else file.write_text(text)  # reads as /dev/zero
+    with pytest.raises(ConfigError, match=words):
+        load_config(file)
+
+
+def test_a_pipe_is_no_config_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(ConfigError, match="is not a file with text"):
+        load_config(tmp_path / "config.json")

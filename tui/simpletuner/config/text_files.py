@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +16,10 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 """Limit of a file that is read as a config; a larger file was chosen by mistake."""
 _PYTHON_WORD: Final = re.compile(r"(?:True|False|None)\b")
 _BARE_NAME: Final = re.compile(r"[A-Za-z_-][\w-]*\s*:")
+_DEEP_NAME: Final = re.compile(
+    r"""(?:^|[{,\[])[ \t]*(?:[\w"'-]{1,100}[ \t]*\.[ \t]*){32}""", re.MULTILINE
+)
+"""A dotted name of TOML that nests deeply; its reader takes time by the square of the depth."""
 _ADVICE: Final = "Correct that line; a missing or extra comma or quote is the usual cause."
 
 
@@ -24,9 +30,7 @@ def read_text_file(path: Path) -> str:
         ConfigError: missing, unreadable, too long, or not text.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ConfigError(f"{path} is too long to be a config", "Check the path.", path)
-        return path.read_bytes().decode("utf-8-sig")
+        return _read_bounded(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist", "Check the path.", path) from None
     except UnicodeDecodeError:
@@ -34,6 +38,22 @@ def read_text_file(path: Path) -> str:
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise ConfigError(f"{path} cannot be read: {reason}", "Check its rights.", path) from error
+
+
+def _read_bounded(path: Path) -> bytes:
+    """The bytes of a small file.
+
+    A project of a stranger may hold a link to a device without an end, or a pipe that nobody
+    writes to: opening one would wait forever.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ConfigError(f"{path} is not a file with text", "Check the path.", path)
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigError(f"{path} is too long to be a config", "Check the path.", path)
+    return data
 
 
 def read_json_file(path: Path) -> Any:
@@ -57,7 +77,9 @@ def read_json_file(path: Path) -> Any:
             column,
         ) from None
     except RecursionError:
-        raise ConfigError(f"{path} is nested too deeply", "Check the file.", path) from None
+        raise _too_deep(path) from None
+    except ValueError:  # more digits than Python takes for a number
+        raise _too_many_digits(path) from None
 
 
 def read_toml_file(path: Path) -> dict[str, Any]:
@@ -66,13 +88,26 @@ def read_toml_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: as `read_text_file`, or not TOML.
     """
+    text = read_text_file(path)
+    if _DEEP_NAME.search(text):
+        raise _too_deep(path)
     try:
-        return tomllib.loads(read_text_file(path))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         advice = "Correct that line; text needs quotes, and a line holds one option."
         raise ConfigError(f"{path} is not TOML: {error}", advice, path) from None
     except RecursionError:
-        raise ConfigError(f"{path} is nested too deeply", "Check the file.", path) from None
+        raise _too_deep(path) from None
+    except ValueError:
+        raise _too_many_digits(path) from None
+
+
+def _too_deep(path: Path) -> ConfigError:
+    return ConfigError(f"{path} is nested too deeply", "Check the file.", path)
+
+
+def _too_many_digits(path: Path) -> ConfigError:
+    return ConfigError(f"{path} holds a number that is too long", "Check the file.", path)
 
 
 def _explain(text: str, error: json.JSONDecodeError) -> tuple[str, str, int]:
