@@ -32,6 +32,9 @@ WARNING: JobWarning = {
     "kind": "diverging", "step": 310, "since": "2026-11-23T13:00:00Z", "ratio": 1.9,
     "dismissed": False,
 }  # fmt: skip
+UNSEEN = {"state": "unverified", "words": "no list", "advice": "", "revision": "", "files": 0,
+          "at": "2026-11-23T13:00:00Z"}  # fmt: skip
+ARRIVED = {**UNSEEN, "state": "yes"}
 
 
 def test_it_knows_the_newest_schema() -> None:
@@ -149,6 +152,7 @@ def test_one_job_and_the_table_are_those_of_the_full_reader(
             warnings=[[], [WARNING]][number % 2],
             cost_micros=(None, 0, 12_345_678)[number % 3],
             stage=("", "delivered: no · 2 files", "delivered: yes")[number % 3],
+            submit=[{}, {"delivered": UNSEEN}, {"delivered": ARRIVED}][number % 3],
         )
         writer.insert(record, Change(annotation=annotation(number)))
         files = [FileRecord("a/x", 1, "2" * 64, "delivered", NOW)]
@@ -169,6 +173,8 @@ def test_one_job_and_the_table_are_those_of_the_full_reader(
             assert fast.err == slow.err
             same = fast.out == slow.out if arguments == words else told(fast.out) == told(slow.out)
             assert same, (arguments, fast.out, slow.out)
+            if words == ["artifacts"] and arguments == words:
+                assert fast.out.count("  delivered  sent, cannot be verified: no list") == 2
     assert run_fast_path(["job", record.job_id[:-1], "--json"]) is None  # the full reader's affair
 
 

@@ -52,6 +52,7 @@ READ: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "fetches": (("a",), {}),
     "published": (("a",), {}),
     "disk_use": ((), {}),
+    "sent_unseen": (("a",), {}),
     "sweeps": ((), {}),
     "sweep_members": (("s",), {}),
 }

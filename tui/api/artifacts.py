@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tui.api.base import Timestamp, TypedDict
+from tui.api.jobs import DeliveredState
 
 
 class Weights(TypedDict):
@@ -38,7 +39,7 @@ class PublishedCopy(TypedDict):
         target: the place, such as `hub:owner/name`.
         place: the same for people.
         link: an address for people; may be empty.
-        at: when that was verified.
+        at: when that was verified; for a place that lets nobody look, when it was sent.
     """
 
     target: str
@@ -61,6 +62,7 @@ class Artifact(TypedDict):
         loss: at that step.
         weights: what it holds; null for other files.
         published: where copies of it are.
+        unverified: where it was sent and nobody may look, so that it is not known to be there.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Artifact(TypedDict):
     loss: float | None
     weights: Weights | None
     published: list[PublishedCopy]
+    unverified: list[PublishedCopy]
 
 
 class Checkpoint(TypedDict):
@@ -132,6 +135,8 @@ class JobArtifacts(TypedDict):
         job_id: the job's whole id.
         name: the job's.
         folder: the job's, absolute.
+        delivered: whether the trainer's results are where it was to deliver them; null before
+            anybody looked.
         files: its files.
         checkpoints: compared.
         unfetched: what is not on this machine.
@@ -140,6 +145,7 @@ class JobArtifacts(TypedDict):
     job_id: str
     name: str
     folder: str
+    delivered: DeliveredState | None
     files: list[Artifact]
     checkpoints: list[Checkpoint]
     unfetched: list[Unfetched]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from tui.base.job_status import (
@@ -142,6 +142,16 @@ def second(moment: datetime | None) -> str:
 def unheard(why: str, since: datetime, now: datetime) -> str:
     """The state of a job without contact: `not heard of for 4 m: token refused`."""
     return f"not heard of for {duration((now - since).total_seconds())}: {why}"
+
+
+UNVERIFIED: Final = "sent, cannot be verified"
+"""Of what a place took that lets nobody look."""
+
+
+def delivery(delivered: Mapping[str, object]) -> str:
+    """What is known of a delivery: its state, and the same in words."""
+    state = str(delivered.get("state"))
+    return f"{UNVERIFIED if state == 'unverified' else state}: {delivered.get('words', '')}"
 
 
 def stamp(moment: datetime | None) -> str:

@@ -16,12 +16,18 @@ def artifact_lines(jobs: Iterable[JobArtifacts]) -> list[str]:
     lines = []
     for job in jobs:
         lines.append(f"{job['name']}  {job['folder']}")
+        delivered = job["delivered"]
+        if delivered and delivered["state"] != "yes":
+            lines.append(f"  delivered  {formatting.delivery(delivered)}")
         for file in job["files"]:
             here = "" if file["here"] else "  missing or changed"
             content = _weights_label(file["weights"])
             size = formatting.size(file["size"])
             lines.append(f"  {file['name']}  {size}  {content}{here}".rstrip())
             lines += [f"    {copy['link'] or copy['target']}" for copy in file["published"]]
+            lines += [
+                f"    {copy['target']}  {formatting.UNVERIFIED}" for copy in file["unverified"]
+            ]
         for item in job["unfetched"]:
             until = f"; deleted there at {item['until']}" if item["until"] else ""
             reason = f"{item['why'] or 'on its way'} {item['advice']}".rstrip()

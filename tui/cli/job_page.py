@@ -77,9 +77,7 @@ def job_lines(
         lines.append(("" if number else "note", line))
     delivered = record.submit.get("delivered") or {}
     if delivered:
-        state = str(delivered.get("state"))
-        state = "sent, cannot be verified" if state == "unverified" else state
-        lines.append(("delivered", f"{state}: {delivered.get('words', '')}"))
+        lines.append(("delivered", formatting.delivery(delivered)))
     lines += [
         (label, ", ".join(map(str, delivered.get(label) or ())))
         for label in ("expected", "arrived", "missing")

@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # `typing` takes longer to load than a short command to r
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from typing import NamedTuple
+    from typing import Any, NamedTuple
 
     from tui.store.quick_reader import QuickReader
     from tui.store.transfer_records import FetchState, Origin
@@ -17,13 +17,20 @@ else:
     from tui.base.light_tuple import NamedTuple
 
 
+_PRODUCER = (
+    "SELECT job_id, name, step, loss, CASE WHEN instr(submit, '\"delivered\"') "
+    "THEN json_extract(submit, '$.delivered') END FROM jobs"
+)
+
+
 class QuickProducer(NamedTuple):
-    """A job, as far as its results are told of."""
+    """A job, as far as its results are told of; of `submit`, what became of the delivery."""
 
     job_id: str
     name: str
     step: int | None
     loss: float | None
+    submit: dict[str, Any]
 
 
 class QuickResult(NamedTuple):
@@ -59,6 +66,15 @@ class QuickFetch(NamedTuple):
     until: datetime | None
 
 
+def _producer(row: Sequence[Any]) -> QuickProducer:
+    *rest, delivered = row
+    if delivered is None:
+        return QuickProducer._make([*rest, {}])
+    import json
+
+    return QuickProducer._make([*rest, {"delivered": json.loads(delivered)}])
+
+
 class QuickArtifacts:
     """Answers what `engine.transfers.artifacts` asks of a store."""
 
@@ -71,18 +87,16 @@ class QuickArtifacts:
         Raises:
             LookupError: there is none; it may be the beginning of one, or a name.
         """
-        return QuickProducer._make(
-            self._query("SELECT job_id, name, step, loss FROM jobs WHERE job_id = ?", (job_id,))[0]
-        )
+        return _producer(self._query(f"{_PRODUCER} WHERE job_id = ?", (job_id,))[0])
 
     def records(self) -> list[QuickProducer]:
         """Jobs that produced something, or shall have, newest first."""
         rows = self._query(
-            "SELECT job_id, name, step, loss FROM jobs WHERE job_id IN "
+            f"{_PRODUCER} WHERE job_id IN "  # noqa: S608  constants
             "(SELECT job_id FROM files UNION SELECT job_id FROM fetches) "
             "ORDER BY created_at DESC, job_id"
         )
-        return [QuickProducer._make(row) for row in rows]
+        return [_producer(row) for row in rows]
 
     def files(self, job_id: str) -> list[QuickResult]:
         """The files of a job, by path, `checkpoint-50` before `checkpoint-200`."""
@@ -92,12 +106,19 @@ class QuickArtifacts:
 
     def published(self, job_id: str) -> list[QuickCopy]:
         """Where they were published, oldest first."""
+        return self._copies(job_id, "done", "verified")
+
+    def sent_unseen(self, job_id: str) -> list[QuickCopy]:
+        """Where they were sent and nobody may look, oldest first."""
+        return self._copies(job_id, "unverified", "unverified")
+
+    def _copies(self, job_id: str, transfer: str, item: str) -> list[QuickCopy]:
         rows = self._query(
             "SELECT t.target, t.place, i.name, i.sha256, i.link, t.ended_at "
             "FROM transfers t JOIN transfer_items i USING (transfer_id) "
-            "WHERE t.job_id = ? AND t.state = 'done' AND i.state = 'verified' "
+            "WHERE t.job_id = ? AND t.state = ? AND i.state = ? "
             "ORDER BY t.ended_at, i.seq",
-            (job_id,),
+            (job_id, transfer, item),
         )
         return [QuickCopy._make([*row[:5], from_micros(row[5])]) for row in rows]
 

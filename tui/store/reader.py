@@ -461,6 +461,10 @@ class StoreReader:
         """Return the bytes of all results that are here, and of those elsewhere as well."""
         return read_disk_use(self._all)
 
+    def sent_unseen(self, job_id: str) -> list[PublishedFile]:
+        """Return where a job's files were sent and nobody may look, oldest first."""
+        return read_published(self._all, job_id, "unverified", "unverified")
+
 
 def _is_there(path: Path) -> bool:
     """Whether there is a store; one that nobody can have is none.

@@ -224,14 +224,23 @@ def read_items(query: Query, transfer_id: str) -> list[TransferItem]:
     return [TransferItem(**_decoded(_ITEM, row)) for row in rows]
 
 
-def read_published(query: Query, job_id: str) -> list[PublishedFile]:
-    """Return where a job's files were published, oldest first."""
+def read_published(
+    query: Query, job_id: str, transfer: str = "done", item: str = "verified"
+) -> list[PublishedFile]:
+    """Return where a job's files were published, oldest first.
+
+    Args:
+        query: runs a statement on the store.
+        job_id: the whole id.
+        transfer: the state of the transfers.
+        item: the state of their files.
+    """
     rows = query(
         "SELECT t.transfer_id, t.target, t.place, i.name, i.sha256, i.link, t.ended_at "
         "FROM transfers t JOIN transfer_items i USING (transfer_id) "
-        "WHERE t.job_id = ? AND t.state = 'done' AND i.state = 'verified' "
+        "WHERE t.job_id = ? AND t.state = ? AND i.state = ? "
         "ORDER BY t.ended_at, i.seq",
-        (job_id,),
+        (job_id, transfer, item),
     )
     return [
         PublishedFile(transfer_id, target, place, name, sha256, link, from_micros(at))

@@ -16,6 +16,7 @@ from tests.engine.transfers.transfer_steps import a_job, artifacts, ended
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tui.api.destinations import NewDestination
+from tui.cli.artifact_page import artifact_lines
 from tui.client.client import ControlError
 from tui.listener.storage import ReceivedObject
 from tui.settings import Home
@@ -114,9 +115,13 @@ async def test_a_bucket_with_its_keys_and_with_wrong_ones(world: World, tmp_path
             assert (row["state"], row["kind"]) == ("unverified", "permission"), row
             assert "cannot be verified" in row["message"]
             assert {file["state"] for file in row["files"]} == {"unverified"}
-            published = [copy for file in (await artifacts(world, job_id))["files"]
-                         for copy in file["published"]]  # fmt: skip
-            assert {copy["target"] for copy in published} == {"s3:mine/runs"}
+            found = (await artifacts(world, job_id))["files"]
+            copies = [[copy["target"] for copy in file["published"]] for file in found]
+            assert copies == [["s3:mine/runs"]] * len(found)
+            unseen = [[copy["target"] for copy in file["unverified"]] for file in found]
+            assert unseen == [["s3:blind/blind"]] * len(found)
+            said = artifact_lines(await calls.artifacts(job_id))
+            assert "    s3:blind/blind  sent, cannot be verified" in said
             blind.answer = None
             blind.seen.clear()
             await calls.act(transfer["transfer_id"], "retry")

@@ -348,7 +348,7 @@ def files_known(reader: StoreReader, job_id: str, outputs: Path) -> JsonObject:
     Raises:
         StoreError: the store cannot be read.
     """
-    published = reader.published(job_id)
+    published, unseen = reader.published(job_id), reader.sent_unseen(job_id)
     files, folder = [], outputs
     for file in reader.files(job_id):
         path = outputs / file.path
@@ -360,6 +360,10 @@ def files_known(reader: StoreReader, job_id: str, outputs: Path) -> JsonObject:
             "checkpoint": None, "loss": None, "weights": None,
             "published": [
                 published_json(one) for one in published
+                if one.sha256 == file.sha256 and is_called(name, one.name)
+            ],
+            "unverified": [
+                published_json(one) for one in unseen
                 if one.sha256 == file.sha256 and is_called(name, one.name)
             ],
         })  # fmt: skip

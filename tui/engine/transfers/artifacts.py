@@ -18,13 +18,15 @@ from tui.store.published_names import is_called
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Final, TypedDict
+    from typing import Final, TypeAlias, TypedDict
 
     from tui.api import artifacts
     from tui.store.quick_artifacts import QuickArtifacts, QuickCopy, QuickProducer, QuickResult
     from tui.store.reader import StoreReader
     from tui.store.records import FileRecord, JobRecord
     from tui.store.transfer_records import PublishedFile
+
+    _Copies: TypeAlias = dict[str, list[PublishedFile | QuickCopy]]
 
     class CheckpointFile(TypedDict):
         """What `compare` reads of a file.
@@ -53,16 +55,19 @@ def artifacts_of(
     reader: StoreReader | QuickArtifacts, job: JobRecord | QuickProducer, outputs: Path
 ) -> artifacts.JobArtifacts:
     """All collected files of a job. Blocking: it reads the files' state and headers."""
-    published: dict[str, list[PublishedFile | QuickCopy]] = {}
-    for record in reader.published(job.job_id):
-        published.setdefault(record.sha256, []).append(record)
+    published = _by_content(reader.published(job.job_id))
+    unverified = _by_content(reader.sent_unseen(job.job_id))
     steps, losses = reader.metrics(job.job_id, "loss")
     loss_at = dict(zip(steps, losses, strict=True))
-    rows = [_row(job, file, outputs, published, loss_at) for file in reader.files(job.job_id)]
+    rows = [
+        _row(job, file, outputs, (published, unverified), loss_at)
+        for file in reader.files(job.job_id)
+    ]
     return {
         "job_id": job.job_id,
         "name": job.name,
         "folder": str(outputs / folder_of(job)),
+        "delivered": job.submit.get("delivered") or None,
         "files": rows,
         "checkpoints": compare(rows, steps, losses, job.step),
         "unfetched": [unfetched_json(record) for record in reader.fetches(job.job_id)],
@@ -99,11 +104,22 @@ def checkpoint_of(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def _by_content(copies: Sequence[PublishedFile | QuickCopy]) -> _Copies:
+    found: _Copies = {}
+    for copy in copies:
+        found.setdefault(copy.sha256, []).append(copy)
+    return found
+
+
+def _copies_of(copies: _Copies, name: str, sha256: str) -> list[artifacts.PublishedCopy]:
+    return [published_json(copy) for copy in copies.get(sha256, []) if is_called(name, copy.name)]
+
+
 def _row(
     job: JobRecord | QuickProducer,
     file: FileRecord | QuickResult,
     outputs: Path,
-    published: dict[str, list[PublishedFile | QuickCopy]],
+    copies: tuple[_Copies, _Copies],
     loss_at: dict[int, float],
 ) -> artifacts.Artifact:
     name, path = name_of(job, file), outputs / file.path
@@ -120,11 +136,8 @@ def _row(
         "weights": (
             weights_of(path) if name.endswith(".safetensors") and not file.missing else None
         ),
-        "published": [
-            published_json(copy)
-            for copy in published.get(file.sha256, [])
-            if is_called(name, copy.name)
-        ],
+        "published": _copies_of(copies[0], name, file.sha256),
+        "unverified": _copies_of(copies[1], name, file.sha256),
     }
 
 
