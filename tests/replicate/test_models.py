@@ -8,10 +8,20 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from tests.replicate.server import VERSION, prediction
 from tests.replicate.strategies import JSON
-from tui.replicate.models import Account, File, Model, Prediction, State, Training, Version
+from tui.replicate.models import (
+    Account,
+    Answer,
+    File,
+    Model,
+    Prediction,
+    State,
+    Training,
+    Version,
+)
 from tui.replicate.values import format_time, load_json, parse_time
 
 FAST_STARTING = prediction()
@@ -245,3 +255,20 @@ def test_any_bytes_are_json_or_a_value_error(body):
     except ValueError:
         return
     json.dumps(value, ensure_ascii=False).encode()
+
+
+def test_a_default_is_made_only_where_it_is_needed() -> None:
+    """Thousands of rows are read on the event loop, and making one takes longer than reading."""
+    made: list[int] = []
+
+    def default() -> int:
+        made.append(0)
+        return 7
+
+    class Row(Answer):
+        number: int = Field(default_factory=default)
+
+    assert (Row.read({"number": 1}).number, made) == (1, [])
+    assert (Row.read({"number": None}).number, len(made)) == (7, 1)
+    strange = Row.read({"number": "x"})
+    assert (strange.number, strange.strange, len(made)) == (7, ("number",), 2)

@@ -74,15 +74,14 @@ class Answer(BaseModel):
         cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
     ) -> Any:
         name = info.field_name or ""
-        default = cls.model_fields[name].get_default(call_default_factory=True, validated_data={})
-        if value is None:
-            return default
-        try:
-            return handler(value)
-        except ValidationError:
-            if isinstance(info.context, list):
-                info.context.append(name)
-            return default
+        if value is not None:
+            try:
+                return handler(value)
+            except ValidationError:
+                if isinstance(info.context, list):
+                    info.context.append(name)
+        # Only here: a default that is made anew takes longer than the value takes to be read.
+        return cls.model_fields[name].get_default(call_default_factory=True, validated_data={})
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         return ((name, getattr(self, name)) for name in self.shown)
