@@ -22,7 +22,7 @@ from tui.settings import Settings
 from tui.simpletuner.request.hardware import LEGACY_MODEL, profile_for_model
 from tui.store.records import JobRecord
 
-BATCH: Final = 100
+BATCH: Final = 40
 """Predictions that one transaction imports. The engine answers nobody meanwhile."""
 LOG_CHARACTERS: Final = 1_000_000
 """Characters of logs after which a batch ends early: they take longer than records."""
