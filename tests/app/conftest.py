@@ -17,6 +17,7 @@ from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at
 from tests.support import PATIENCE
 from tui.app.app import SimpleTunerApp
+from tui.app.widgets.confirm import Confirm
 from tui.client.client import ControlClient
 from tui.settings import Home, Settings
 
@@ -86,11 +87,13 @@ async def opened(
 
 
 async def wait_for(pilot: Pilot[int], probe: Callable[[], Any], within: float = 10.0) -> Any:
-    """Let the app work until `probe` answers something true."""
+    """Let the app work until `probe` answers something true, and a question can be answered."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within * PATIENCE
     while not (found := probe()):
         assert loop.time() < deadline, f"still not true: {probe}"
+        await pilot.pause(0.02)
+    while isinstance(asking := pilot.app.screen, Confirm) and asking.shown_at is None:
         await pilot.pause(0.02)
     return found
 

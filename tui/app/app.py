@@ -26,6 +26,7 @@ from tui.app.engine_link import Attach, EngineLink
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
+from tui.app.keys.type_ahead import TypeAhead
 from tui.app.navigation import Navigation
 from tui.app.shell.away import Away
 from tui.app.shell.jobs_model import JobsModel
@@ -90,6 +91,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         status: what the top bar shows.
         saved_view: where the user was in the last run.
         navigation: opens and closes screens.
+        type_ahead: holds keys back that came before what they are meant for.
         link: the connection to the engine.
         notices: the messages so far, the newest last.
         last_key: monotonic time of the last key press, in seconds.
@@ -133,6 +135,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.animation_level = "none"
         self.signals = AppSignals(self)
         self.navigation = Navigation(self)
+        self.type_ahead = TypeAhead(self)
         self.away = Away(
             self._to_terminal, self.set_timer, os.environ, clock(),
             settings=lambda: self.settings.notices,
@@ -197,6 +200,10 @@ class SimpleTunerApp(FrameDiff, App[int]):
             self.tell(f"[ui.keys] {problem.action_id}: {problem.message}.",
                       f"Change it in {self.home.settings_file}.", "warning")  # fmt: skip
 
+    def on_unmount(self) -> None:
+        """Forgets the keys that wait."""
+        self.type_ahead.stop()
+
     def get_driver_class(self) -> type[Driver]:
         """Returns the stock driver, made to share the terminal well."""
         return own_driver(super().get_driver_class())
@@ -248,11 +255,20 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.exit(status)
 
     async def on_event(self, event: events.Event) -> None:
-        """Notes when the last key came: lists do not re-sort while keys are being pressed."""
+        """Notes when the last key came: lists do not re-sort while keys are being pressed.
+
+        A key waits while something is opening that will have the focus.
+        """
         if isinstance(event, events.Key):
             self.last_key = time.monotonic()
         elif isinstance(event, events.AppFocus | events.AppBlur):
             self.away.is_looking = isinstance(event, events.AppFocus)
+        if (
+            isinstance(event, events.Key | events.Paste)
+            and not event.is_forwarded
+            and not self.type_ahead.lets_through(event)
+        ):
+            return
         await super().on_event(event)
 
     # -- store and settings -------------------------------------------------------------------

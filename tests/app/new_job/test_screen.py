@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.job.world import RUNNING, fill_jobs
+from tests.app.keys.bursts import burst
 from tests.app.new_job.check_answer import answer
 from tests.app.new_job.steps import CHECK, CONFIG, LATER, SUBMIT, WHOLE_CHECK, asked, open_form
 from tests.app.stand_in_engine import StandInEngine
@@ -64,9 +65,10 @@ async def test_submit_asks_shows_bytes_and_ends_on_the_jobs_page(
     status(home, RUNNING, JobStatus.UPLOADING)
     async with opened(home, ready) as (app, pilot):
         screen = await open_form(app, pilot)
-        await pilot.press("ctrl+s")
+        burst(app, "ctrl+s", "y", "right", "enter", "y")  # no yes to what could not be read yet
         await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
         assert "Leaves this machine: 24 images" in text_of(app)
+        assert "▸ n  No" in text_of(app)
         assert not asked(ready, SUBMIT)
         await pilot.press("y")
         await wait_for(pilot, lambda: asked(ready, SUBMIT))

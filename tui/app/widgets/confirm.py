@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -95,13 +96,19 @@ class Details(VirtualList):
 class Confirm(ModalScreen[bool]):
     """Asks a question; the default answer is no.
 
+    A key that was typed before the question could be read answers nothing.
+
     Args:
         question: the question.
         details: one line for each thing it is about.
         yes: the words of the answer that does it.
         no: the words of the answer that does not.
+
+    Attributes:
+        shown_at: when its first frame was drawn, as `time.monotonic` has it; None before.
     """
 
+    ASKS: ClassVar = True
     CSS_PATH = style_sheet("confirm")
     BINDINGS: ClassVar = [
         Binding("y", "answer(True)", "yes"),
@@ -116,6 +123,7 @@ class Confirm(ModalScreen[bool]):
         super().__init__()
         self._question, self._details = question, list(details)
         self._choice = Choice(yes, no)
+        self.shown_at: float | None = None
         self._answers = cell_len(yes) + cell_len(no) + 15
 
     def compose(self) -> ComposeResult:
@@ -143,7 +151,12 @@ class Confirm(ModalScreen[bool]):
         room = max(1, event.size.height * 90 // 100 - _AROUND - question)
         self.details.styles.height = min(max(1, self.details.count), room)
         self.details.display = bool(self._details)
-        self.call_after_refresh(self._tell_more)
+        self.call_after_refresh(self._drawn)
+
+    def _drawn(self) -> None:
+        if self.shown_at is None:
+            self.shown_at = time.monotonic()
+        self._tell_more()
 
     @on(VirtualList.Scrolled)
     def _tell_more(self) -> None:
