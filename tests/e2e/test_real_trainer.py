@@ -228,6 +228,7 @@ def test_a_validation_past_the_end_is_refused_and_mended_before_paying(
     mended = submit(shell, config, "--data", "staged:hub", "--fix-delivery", "--json")
     status, out, err = ended(mended)
     assert status == 0, (out, err)
+    assert f"changed for the delivery: validation_step_interval: {STEPS + 1} → " in err
     assert f"checkpoint-{STEPS}" in weights_of(shell, json.loads(out)["job_id"])
 
 

@@ -103,7 +103,7 @@ def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> 
         _tell_checks(report)
         return _status_of(report)
     if options.yes:  # it agrees to what is printed here
-        for line in _consent_lines(report):
+        for line in (*_mended_lines(report), *_consent_lines(report)):
             tell(line)
     else:
         _tell_checks(report)
@@ -430,6 +430,12 @@ def _finding_lines(item: Check) -> list[str]:
     if item["advice"] and item["level"] != "ok":
         lines.append(f"    {item['advice']}")
     return lines
+
+
+def _mended_lines(report: CheckReport) -> list[str]:
+    """What --fix-delivery changed of the run."""
+    mended = [item for item in report["checks"] if item["id"] == "delivery-mended"]
+    return [line for item in mended for line in _finding_lines(item)]
 
 
 def _consent_lines(report: CheckReport, *, dataloader: bool = True) -> list[str]:
