@@ -53,6 +53,8 @@ async def test_a_check_answers_while_replicate_does_not(world: World) -> None:
     assert first["ok"] is False, "nothing is promised before it is proved"
     assert levels(first)["config"] == "ok"
     assert first["estimate"]["steps"] == 12
+    assert levels(first)["staging"] == "asking", "the version says how pictures reach the trainer"
+    assert not {"archive", "left-out"} & set(levels(first)), "nor is it known that any is sent"
     await eventually(lambda: held.waiting)
     world.clear_faults()
     held.release()
@@ -106,6 +108,7 @@ async def test_a_staged_place_is_asked_behind_the_answer(world: World) -> None:
     assert "staging" in first["asking"]
     assert first["leaves"]["images"] > 0, "that pictures leave is known without the place"
     assert first["leaves"]["stays_here"] is False
+    assert levels(first).get("request") != "error", "a dataset that will be staged is not missing"
     last = await completed(world, first)
     assert last["leaves"]["place"] == "hub"
     again = await world.client.check_at_once(draft)

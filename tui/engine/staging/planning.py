@@ -61,7 +61,7 @@ class StagingPlan:
 
 
 class PlaceNotAskedError(Exception):
-    """Which place works is not known without asking."""
+    """Which place works, or whether one is needed, is not known without asking; it says which."""
 
 
 class StagingPlanner:
@@ -108,7 +108,7 @@ class StagingPlanner:
             if not ask:
                 place_name = self._chosen.get((api_base, prefix_respected), "")
                 if not place_name:
-                    raise PlaceNotAskedError
+                    raise PlaceNotAskedError("which place the pictures can be staged to")
             else:
                 place_name, others = await self._places.best(
                     api_base, prefix_respected=prefix_respected

@@ -255,10 +255,9 @@ class Preparer:
                 earlier=earlier,
                 ask=ask,
             )
-        except PlaceNotAskedError:
+        except PlaceNotAskedError as unknown:
             staging, place_asked = None, True
-            message = "which place the pictures can be staged to is being asked"
-            findings.append(Check("staging", "asking", message))
+            findings.append(Check("staging", "asking", f"{unknown} is being asked"))
         mode = "staged" if staging is not None or place_asked else _mode(draft, config)
         trained = report
         if staging is not None:
@@ -282,6 +281,7 @@ class Preparer:
             },
             overrides=draft.overrides.given(),
             secrets=self._delivery.secrets(api_base, delivery),
+            local_asked=place_asked,
         )
         runs = self._reader.past_runs(sandbox=is_loopback(api_base))
         history = history_of(runs, config, profile.id)
@@ -373,6 +373,9 @@ class Preparer:
         unpacks = None if release is None else release.archive == "unpacks"
         place = place_for(draft.data, draft.staging, config, unpacks=unpacks)
         if place is None:
+            # The version decides, and an archive that may never be sent is not judged.
+            if not ask and release is None and draft.data is None and config.local_datasets:
+                raise PlaceNotAskedError("how the pictures reach the trainer")
             return None
         if not place and self._live.now.cloud.staging != "auto":
             place = self._live.now.cloud.staging

@@ -89,6 +89,7 @@ def build_inputs(
     folders: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
     secrets: Mapping[str, Revealable] | None = None,
+    local_asked: bool = False,
 ) -> PredictorInputs:
     """Build the inputs of a job.
 
@@ -102,6 +103,8 @@ def build_inputs(
         folders: archive folder by dataset id, as `pack` returns it.
         overrides: options that replace the config's, dashed or not.
         secrets: available secrets by input name (`SECRET_INPUTS`); only needed ones are sent.
+        local_asked: how local datasets travel is still being asked, so that nothing is said of
+            them; such inputs are shown and never sent.
     """
     changed = with_options(config, overrides or {})
     return _Builder(changed, delivery, input_fields(schema), secrets or {}).build(
@@ -109,6 +112,7 @@ def build_inputs(
         images_url=images_url,
         mode=mode or default_mode(config),
         folders=folders,
+        local_asked=local_asked,
     )
 
 
@@ -147,13 +151,14 @@ class _Builder:
         images_url: str | None,
         mode: DatasetMode,
         folders: Mapping[str, str] | None,
+        local_asked: bool,
     ) -> PredictorInputs:
         if not schema_known:
             message = "the version does not say what inputs it takes; the usual ones are sent"
             self.notes.append(Note("warn", message, "Choose a version that has a schema."))
         options = container_options(self.config.values, self.notes, self.dropped)
         add_delivery_inputs(self, self._delivery, options)
-        self._data(options, mode, images_url, folders)
+        self._data(options, mode, images_url, folders, local_asked=local_asked)
         self._steps(options)
         self._lycoris()
         if self._delivery.kind != "hub" and hf_token_reason(self.config, self._delivery):
@@ -179,6 +184,8 @@ class _Builder:
         mode: DatasetMode,
         images_url: str | None,
         folders: Mapping[str, str] | None,
+        *,
+        local_asked: bool,
     ) -> None:
         config = self.config
         if mode in ("images", "both"):
@@ -194,9 +201,10 @@ class _Builder:
             ids = [spec.id for spec in config.local_datasets]
             folders = dict(zip(ids, folder_names(ids), strict=True))
         used = folders if mode == "both" else None
-        entries = container_dataloader(config.datasets, used, self.notes, self.dropped)
+        datasets = [one for one in config.datasets if not (local_asked and one.kind == "local")]
+        entries = container_dataloader(datasets, used, self.notes, self.dropped)
         hosted = [s for s in config.training_datasets if s.kind == "remote" or used is not None]
-        if not hosted:
+        if not hosted and not local_asked:
             advice = f"{data_advice.STAGE} Or add a hosted dataset to the dataloader."
             self.notes.append(
                 Note("error", "no dataset is left that the trainer can reach", advice)
