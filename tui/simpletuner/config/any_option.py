@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from tui.simpletuner.config.secrets_found import without_secrets
-from tui.simpletuner.config.values import SWITCH_WORDS
+from tui.simpletuner.config.values import SWITCH_WORDS, number_text
 from tui.simpletuner.facts.options import SET_BY_JOB, Option, option_facts
 
 
@@ -51,7 +51,7 @@ def _typed(option: Option, text: str) -> Any:
             return text
         return SWITCH_WORDS[text.lower()]
     if kind in ("int", "float"):
-        number = text.replace(",", "").replace("_", "")
+        number = number_text(option.name, text)
         try:
             return int(number) if kind == "int" else float(number)
         except ValueError:

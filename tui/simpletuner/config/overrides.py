@@ -12,7 +12,14 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from tui.simpletuner.config.training_config import MEGAPIXELS_BELOW, TrainingConfig
-from tui.simpletuner.config.values import SWITCH_WORDS, as_float, as_int, as_text, plain_keys
+from tui.simpletuner.config.values import (
+    SWITCH_WORDS,
+    as_float,
+    as_int,
+    as_text,
+    number_text,
+    plain_keys,
+)
 
 Kind = Literal["whole", "number", "switch", "text", "prose"]
 
@@ -92,8 +99,9 @@ def parse_override(name: str, text: str) -> Any:
         if text.lower() not in SWITCH_WORDS:
             raise ValueError("must be true or false")
         return SWITCH_WORDS[text.lower()]
+    number = number_text(name, text)
     try:
-        value = float(text.replace(",", "").replace("_", ""))
+        value = float(number)
     except ValueError:
         raise ValueError("must be a number") from None
     if kind == "whole":

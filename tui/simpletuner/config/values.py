@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?0,\d+(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0", "none", "null", ""})
@@ -50,6 +54,23 @@ def as_bool(value: Any, default: bool = False) -> bool:
         if text in _FALSE:
             return False
     return default
+
+
+def number_text(name: str, text: str) -> str:
+    """Return what was typed for a number, without the marks between its thousands.
+
+    A comma elsewhere is no such mark: leaving it out would make a learning rate of `0,0001` one
+    of 1, and the ranks `8,16` a rank of 816.
+
+    Raises:
+        ValueError: a comma stands elsewhere; the text is for the screen.
+    """
+    if "," not in text or _THOUSANDS.fullmatch(text):
+        return text.replace(",", "").replace("_", "")
+    if _DECIMAL_COMMA.fullmatch(text):
+        raise ValueError(f"is not clear; write {text.replace(',', '.')} with a point")
+    sweep = f"{name}={''.join(text.split())}"
+    raise ValueError(f"must be one number; several are a sweep: submit CONFIG --sweep {sweep}")
 
 
 def as_float(value: Any) -> float | None:
