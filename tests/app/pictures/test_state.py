@@ -89,6 +89,19 @@ def test_the_mark_is_taken_away_where_it_is() -> None:
     assert (state.marked, state.beside) == (None, False)
 
 
+def test_two_marked_pictures_stand_beside_each_other_and_none_beside_itself() -> None:
+    state = at(2, 3)
+    state.mark()
+    assert not state.set_beside(), "the cursor is still on the marked one"
+    first, _ = state.marked, state.move(1, 0)
+    state.mark()
+    assert state.set_beside()
+    assert (state.marked, state.current != first) == (first, True)
+    assert state.step_back()
+    assert state.step_back()
+    assert (state.marked, state.set_beside()) == (None, False)
+
+
 def test_only_pictures_can_be_set_beside() -> None:
     state = PicturesState()
     state.show(grid([Medium("a.mp4", 1, "cat", 0, 1, 1, "video")]))

@@ -75,7 +75,7 @@ class RunList(VirtualList):
         ends = f"{formatting.number(run.loss):>8}"
         if width >= _WIDE:
             best = f"best {formatting.number(run.job['best_loss'])}"
-            ends += f" {best:<12}{_cost(run.job)} · {formatting.duration(run.length):<6}"
+            ends += f" {best:<11} {_cost(run.job)} · {formatting.duration(run.length):<6}"
         room = max(4, width - 7 - len(ends))
         return [
             ("▸" if here else " ", colors.accent),

@@ -56,6 +56,7 @@ class PicturesState:
         self.enlarged = False
         self.marked: Medium | None = None
         self.beside = False
+        self._marked_before: Medium | None = None
         self._follows = True
 
     @property
@@ -106,13 +107,19 @@ class PicturesState:
         current = self.current
         if current is None or current.kind != "picture":
             return False
-        self.marked = None if self.marked == current else current
+        before, self.marked = self.marked, None if self.marked == current else current
+        self._marked_before = before if self.marked is not None else None
         self.beside = self.beside and self.marked is not None
         return True
 
     def set_beside(self) -> bool:
-        """Set the marked picture beside that of the cursor, or no more."""
-        if self.marked is None:
+        """Set the marked picture beside that of the cursor, or no more.
+
+        On the marked one itself the one marked before it is taken: who marks two means these two.
+        """
+        if not self.beside and self.marked == self.current:
+            self.marked, self._marked_before = self._marked_before or self.marked, None
+        if self.marked is None or (not self.beside and self.marked == self.current):
             return False
         self.beside = not self.beside
         return True
@@ -124,7 +131,7 @@ class PicturesState:
         elif self.enlarged:
             self.enlarged = False
         elif self.marked is not None:
-            self.marked = None
+            self.marked = self._marked_before = None
         else:
             return False
         return True
