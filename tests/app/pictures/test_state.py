@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.app.pictures.state import SIZES, PicturesState
+from tui.app.pictures.state import SIZES, PicturesState, titled
 from tui.simpletuner.validation_media import Grid, Medium, grid, grid_of_runs
 
 
@@ -100,6 +100,13 @@ def test_two_marked_pictures_stand_beside_each_other_and_none_beside_itself() ->
     assert state.step_back()
     assert state.step_back()
     assert (state.marked, state.set_beside()) == (None, False)
+
+
+def test_a_long_prompt_is_shortened_and_the_step_stays() -> None:
+    assert titled("▸ ", "a cat", "1,200", 26) == "▸ a cat · 1,200"
+    assert titled("▸ ", "1 cat-lora-r32 · validation", "200", 26) == "▸ 1 cat-lora-r32 · … · 200"
+    assert titled("* ", "猫" * 20, "200", 16) == "* 猫猫猫 … · 200"
+    assert titled("", "a cat on a table", "1,200", 6) == "1,200"
 
 
 def test_only_pictures_can_be_set_beside() -> None:

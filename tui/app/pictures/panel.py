@@ -20,7 +20,7 @@ from tui.app.keys.keymap import bindings
 from tui.app.pictures.decode import PictureError, Pixels, decode
 from tui.app.pictures.paint import paint
 from tui.app.pictures.source import media_of, why_none
-from tui.app.pictures.state import SIZES, PicturesState, Spot
+from tui.app.pictures.state import SIZES, PicturesState, Spot, titled
 from tui.app.terminal.text_lines import fit, strip_of, wrap
 from tui.app.terminal.theme import Palette, palette
 from tui.base.formatting import duration, plural, size
@@ -273,9 +273,9 @@ class PicturesPanel(Widget, can_focus=True):
         canvas = _Canvas(width, height, colors)
         wanted: list[tuple[Key, Medium]] = []
         for spot, medium, here in self._placed(width, height - _INFO):
-            label = self._label(spot, medium, here=here)
+            title = fit(self._label(spot, medium, here=here), spot.width)
             tone = colors.accent if here else colors.dim
-            canvas.put(spot.x, spot.y, [Segment(fit(label, spot.width), tone)])
+            canvas.put(spot.x, spot.y, [Segment(title, tone)])
             if medium is None:
                 continue
             key = self._key(medium, spot.width, spot.height)
@@ -322,7 +322,7 @@ class PicturesPanel(Widget, can_focus=True):
         )
         when = f"{step:,}" if step is not None else "no step"
         alone = spot.x > 0 and not (self.state.beside or here)
-        return f"{cursor}{when}" if alone else f"{cursor}{name} · {when}"
+        return f"{cursor}{when}" if alone else titled(cursor, name, when, spot.width)
 
     def _instead(self, medium: Medium, key: Key | None, pixels: Pixels | str | None) -> str:
         """The words in the place of a picture that is not drawn."""

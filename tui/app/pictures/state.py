@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from rich.cells import cell_len
+
+from tui.app.terminal.text_lines import fit
 from tui.simpletuner.validation_media import Grid, Medium
 
 SIZES: Final = ((16, 8), (26, 13), (34, 17))
@@ -166,3 +169,12 @@ def _first_shown(cursor: int, shown: int, count: int, *, at_end: bool = True) ->
     if at_end and cursor >= last_page:
         return last_page
     return min(max(0, cursor - shown // 2 if at_end else cursor - shown + 1), last_page)
+
+
+def titled(cursor: str, prompt: str, step: str, width: int) -> str:
+    """Return the title of a picture in at most `width` cells; the prompt gives way to its step."""
+    whole = f"{cursor}{prompt} · {step}"
+    if cell_len(whole) <= width:
+        return whole
+    room = width - cell_len(f"{cursor} · {step}")
+    return f"{cursor}{fit(prompt, room).rstrip()} · {step}" if room > 1 else f"{cursor}{step}"
