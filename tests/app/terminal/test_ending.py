@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import stat
+import subprocess
+import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,3 +153,16 @@ def test_without_a_shell_it_does_not_stop(app: Terminal) -> None:
     app.until("engine: starting")
     app.send(b"\x1a")
     app.until("No shell is there to come back from.")
+
+
+def test_a_signal_before_the_first_step_of_the_app_prints_nothing() -> None:
+    script = (
+        "import os, signal\n"
+        "from tui.app.terminal import ending\n"
+        "async def app(): pass\n"
+        "ending.catch()\n"
+        "coroutine = app()\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + signal.SIGTERM, b"", b"")

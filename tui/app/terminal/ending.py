@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def catch(leave: Callable[[int], object] | None = None) -> None:
 
     def arrived(number: int, _frame: FrameType | None) -> None:
         if leave is None:
+            # It may come between the making of the app's coroutine and its first step. Then nobody
+            # awaits it any more, which is meant, and no line for a terminal that is given back.
+            warnings.filterwarnings("ignore", r"coroutine .* was never awaited", RuntimeWarning)
             raise SystemExit(status_of(number))
         leave(number)
 
