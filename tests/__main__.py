@@ -7,7 +7,7 @@ shorter version of each. `attacks` runs the attacks alone, in full. `release fau
 the table of faults (see `tests/faults`), `release mutants [MODULE …]` the table of small faults in
 our own code that the tests noticed (see `tests/mutation`; needs the extra `mutation`), of another
 sample with `--seed WORD`, and with `--guards` of the guards that must not lose their test; `release
-statuses` how every command line ends.
+statuses` how every command line ends, `release slow_line` what each screen sends over 50 kbit/s.
 """
 
 from __future__ import annotations
@@ -28,13 +28,18 @@ TIERS: dict[str, tuple[str, list[str]]] = {
     ),
     "release": ("everything, and what is too long for every change", ["-m", ""]),
 }
-_TABLES = {"faults": "tests.faults", "mutants": "tests.mutation", "statuses": "tests.cli.statuses"}
+_TABLES = {
+    "faults": ["tests.faults"],
+    "mutants": ["tests.mutation"],
+    "statuses": ["tests.cli.statuses"],
+    "slow_line": ["tests.benchmarks", "slow_line"],
+}
 
 
 def command(tier: str, more: list[str]) -> list[str]:
     """The command that runs a tier; the caller's arguments come last, so they take precedence."""
     if tier == "release" and more and more[0] in _TABLES:
-        return [sys.executable, "-m", _TABLES[more[0]], *more[1:]]
+        return [sys.executable, "-m", *_TABLES[more[0]], *more[1:]]
     return [sys.executable, "-m", "pytest", *TIERS[tier][1], *more]
 
 

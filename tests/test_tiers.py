@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_arguments_are_passed_to_pytest() -> None:
     assert command("all", ["-x", "tests/store"])[1:] == ["-m", "pytest", "-x", "tests/store"]
+    assert command("release", ["slow_line"])[1:] == ["-m", "tests.benchmarks", "slow_line"]
     assert command("fast", ["-x"])[-3:] == ["-m", "quick and not release", "-x"]
 
 

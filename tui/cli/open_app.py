@@ -15,6 +15,7 @@ from tui.settings import Home, load_settings
 
 if TYPE_CHECKING:
     from tui.client.client import ControlClient
+    from tui.settings import Settings
 
 
 def open_app(_options: argparse.Namespace) -> int:
@@ -25,6 +26,7 @@ def open_app(_options: argparse.Namespace) -> int:
     ending.catch()
     first_frame.paint(home)
     try:
+        limit_frames(settings)
         from tui.app.app import run
 
         async def attach() -> ControlClient:
@@ -36,6 +38,11 @@ def open_app(_options: argparse.Namespace) -> int:
     finally:
         first_frame.restore()
         ending.release()
+
+
+def limit_frames(settings: Settings) -> None:
+    """Tell Textual the settings' frame rate, which it reads when it is imported."""
+    os.environ.setdefault("TEXTUAL_FPS", str(settings.ui.frame_rate))
 
 
 def require_screen() -> None:

@@ -320,6 +320,10 @@ class UiSettings:
     )
     ascii: bool = field(default=False, metadata=about("true draws without characters beyond ASCII"))
     mouse: bool = field(default=True, metadata=about("whether the mouse works"))
+    frame_rate: int = field(
+        default=60,
+        metadata=about("frames per second at most; 5 to 10 over a slow line", limits=(1, 60)),
+    )
     frame_diff: bool = field(default=True, metadata=about("send only what changed on the screen"))
     keys: dict[str, str] = field(default_factory=dict, metadata=about("action = keys"))
 
