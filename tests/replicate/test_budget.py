@@ -137,7 +137,7 @@ async def test_the_circuit_opens_with_the_sixth_failure_in_a_row(pauses, monkeyp
     for _ in range(5):
         budget.failed()
     budget.answered()
-    why = ReplicateError("It is down.", advice="Wait.")
+    why = ReplicateError("It is down. Nothing was sent.", advice="Wait.")
     for count in range(1, 6):
         budget.failed(why if count == 1 else None)
         circuit = budget.circuit
@@ -153,6 +153,7 @@ async def test_the_circuit_opens_with_the_sixth_failure_in_a_row(pauses, monkeyp
         await budget.turn(60)
     assert caught.value.retry_after == pytest.approx(rest)
     assert caught.value.advice.endswith("this. Wait.")
+    assert f"{caught.value.message} {caught.value.advice}".count("Nothing was sent") == 1
     pauses.now += rest  # a probe is due to the moment
     await budget.turn(0)
     assert budget.circuit.state is CircuitState.PROBING

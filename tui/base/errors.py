@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+NOTHING_SENT: Final = "Nothing was sent."
+
+
+def says_nothing_sent(message: str, advice: str) -> str:
+    """Return advice that says that nothing was sent, unless message or advice says so already."""
+    if NOTHING_SENT in message or NOTHING_SENT in advice:
+        return advice
+    return f"{NOTHING_SENT} {advice}".strip()
 
 
 class ApiError(Exception):

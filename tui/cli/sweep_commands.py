@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
 from tui.base import formatting
+from tui.base.errors import says_nothing_sent
 from tui.base.job_status import JobStatus, status_label
 from tui.base.similar import did_you_mean
 from tui.cli import context, exit_codes
@@ -156,9 +157,8 @@ def _say_plan(options: argparse.Namespace, plan: SweepPlan) -> int:
         for line in plan_lines(plan):
             (say if options.dry_run else tell)(line)
     if problem is not None:
-        tell(f"simpletuner-tui: {problem['message']} Nothing was sent.")
-        if problem["advice"]:
-            tell(f"  {problem['advice']}")
+        tell(f"simpletuner-tui: {problem['message']}")
+        tell(f"  {says_nothing_sent(problem['message'], problem['advice'])}")
     return status
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tui.base.errors import NOTHING_SENT
 from tui.replicate.errors import CircuitOpenError, RateLimitedError, ReplicateError
 
 
@@ -115,12 +116,14 @@ class RateBudget:
         now = self._clock()
         if now < self._probe_at:
             remaining = self._probe_at - now
+            # That the failed call sent nothing is no news of this one, which says so by itself.
             last = f" {self._last_failure.message}" if self._last_failure else ""
+            last = last.removesuffix(f" {NOTHING_SENT}")
             advice = f" {self._last_failure.advice}" if self._last_failure else ""
             raise CircuitOpenError(
                 f"Replicate has failed {self._failures} times in a row; "
                 f"the next try is in {max(1, round(remaining))} s.{last}",
-                advice=f"Nothing was sent. Jobs that run are not touched by this.{advice}",
+                advice=f"{NOTHING_SENT} Jobs that run are not touched by this.{advice}",
                 retry_after=remaining,
             )
         self._probing = True

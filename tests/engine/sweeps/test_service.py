@@ -9,6 +9,7 @@ import pytest
 from tests.engine.world import World, edit_config, write_quick_settings
 from tests.support import eventually
 from tui.api.sweeps import Sweep, SweepRequest
+from tui.base.errors import says_nothing_sent
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
 from tui.engine.sweeps.members import members_of
@@ -56,6 +57,10 @@ async def test_a_sweep_is_refused_whole_or_started_as_it_was_shown(world: World)
     with pytest.raises(ControlError, match=r"broken cannot be started") as refused:
         await sweeps.start({**bad, "consent": True})
     assert refused.value.details["member"] == "broken"
+    for message, advice in (("It is down.", "Wait."), ("Down. Nothing was sent.", "Wait."),
+                            ("It is down.", "Nothing was sent. Wait.")):  # fmt: skip
+        told = f"{message} {says_nothing_sent(message, advice)}"
+        assert (told.count("Nothing was sent."), told[-5:]) == (1, "Wait.")
 
     same = request(world, world.draft(), world.draft(overrides={"max_train_steps": 12,
                                                                 "lora_rank": 2}))  # fmt: skip

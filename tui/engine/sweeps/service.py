@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tui.base.clock import Clock
-from tui.base.errors import ApiError, RefusedError
+from tui.base.errors import ApiError, RefusedError, says_nothing_sent
 from tui.base.job_status import WAITS_FOR_TURN
 from tui.base.similar import did_you_mean
 from tui.engine.runtime.event_bus import EventBus
@@ -212,14 +212,14 @@ class SweepService:
             except ApiError as error:
                 raise RefusedError(
                     f"{member.name} cannot be started: {error.message}",
-                    f"Nothing was sent. {error.advice}".strip(),
+                    says_nothing_sent(error.message, error.advice),
                     status=error.status, code=error.code,
                     details={**error.details, "member": member.name},
                 ) from error  # fmt: skip
             except SimpleTunerError as error:
                 raise RefusedError(
                     f"{member.name} cannot be started: {error.message}",
-                    f"Nothing was sent. {error.advice}".strip(),
+                    says_nothing_sent(error.message, error.advice),
                     status=422, code="invalid_config", details={"member": member.name},
                 ) from error  # fmt: skip
         return made
