@@ -39,7 +39,7 @@ def job(job_id: str, tab: str) -> Callable[[Pilot[int]], Any]:
         await wait_for(pilot, lambda: screen.is_mounted and screen.tabs.panel.is_attached)
         await screen.tabs.open(tab)
         if tab == "Metrics":
-            await wait_for(pilot, lambda: screen.tabs.panel.grid.curve is not None)
+            await wait_for(pilot, lambda: screen.tabs.panel._series)
         if tab == "Log":
             await wait_for(
                 pilot, lambda: any("line 49" in word for word in screen.tabs.title._words)
