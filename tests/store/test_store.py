@@ -18,6 +18,7 @@ from tests.app.world import NOW, home_at, job
 from tui.base.job_status import JobStatus
 from tui.settings import Home
 from tui.store import schema
+from tui.store.comparison import pictures_of
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import FileRecord, StageRecord
 from tui.store.schema import MIGRATIONS, DuplicateError, StoreError, schema_version
@@ -46,6 +47,11 @@ def test_written_records_are_read_back(home: Home) -> None:
     stage = StageRecord(1, "load", "Loading", "done", NOW, None, "", 50.0)
     file = FileRecord("checkpoint-50/b.safetensors", 5, "0" * 64, "delivered", NOW)
     later = replace(file, path="checkpoint-200/b.safetensors")
+    media = [
+        replace(file, path=f"x/{name}")
+        for name in ("validation_images/step_5_a_0_8x8.PNG", "checkpoint-5/assets/image_0_0.jpg",
+                     "validation_images/step_5_a_0_8x8.mp4", "sample.png", "assets/image.txt")
+    ]  # fmt: skip
     with writing(home) as writer:
         stored = writer.insert(record)
         writer.apply(
@@ -53,21 +59,23 @@ def test_written_records_are_read_back(home: Home) -> None:
             Change(
                 metrics=[("loss", 1, 0.5), ("loss", 2, float("nan"))],
                 stages=[stage],
-                files=[later, file],
+                files=[later, file, *media],
                 events=[(NOW, "poll", "state", "words")],
             ),
         )
         reader = StoreReader(home.database)
         assert reader.job(record.job_id) == replace(
-            stored, rev=stored.rev + 1, file_count=2, file_bytes=10
+            stored, rev=stored.rev + 1, file_count=7, file_bytes=35
         )
         steps, values = reader.metrics(record.job_id, "loss")
         assert list(steps) == [1, 2]
         assert values[0] == 0.5
         assert values[1] != values[1]
         assert reader.stages(record.job_id) == [stage]
-        assert reader.files(record.job_id) == [file, later]
-        assert reader.all_files() == {record.job_id: [later, file]}
+        assert reader.files(record.job_id)[:2] == [file, later]
+        assert len(reader.all_files()[record.job_id]) == 7
+        (row,) = reader.rows([record.job_id]).values()
+        assert row.pictures == pictures_of(reader.files(record.job_id)) == 2
         assert [event.message for event in reader.events(record.job_id)] == ["words"]
         assert [row.job_id for row in reader.changed_since(stored.rev)] == [record.job_id]
         reader.close()

@@ -40,13 +40,20 @@ JOB_COLUMNS: Final = tuple(item.name for item in fields(JobRecord))
 _FIELDS: Final = attrgetter(*JOB_COLUMNS)
 _ENCODED: Final = TIME_COLUMNS | JSON_COLUMNS | BOOL_COLUMNS | {"status"}
 
+_PICTURES: Final = (
+    "CASE WHEN file_count THEN (SELECT COUNT(*) FROM files WHERE files.job_id = jobs.job_id "
+    "AND missing = '' AND (path LIKE '%/validation_images/step%' OR path LIKE '%/assets/image%') "
+    "AND (path LIKE '%.png' OR path LIKE '%.webp' OR path LIKE '%.jpg' OR path LIKE '%.jpeg')) "
+    "ELSE 0 END"
+)
+"""As `comparison.pictures_of` counts them."""
 ROW_COLUMNS: Final = (
     "job_id", "name", "model_family", "model_flavour", "status", "stage", "percent", "step",
     "total_steps", "loss", "seconds_per_step", "eta_at", "hardware", "rate_micros", "cost_micros",
     "estimate_micros", "created_at", "queued_at", "started_at", "completed_at", "file_count",
     "file_bytes", "data_expires_at", "api_base", "rev",
     """CASE WHEN instr(submit, '"not_finite"') THEN json_extract(submit, '$.not_finite') END""",
-    "provider_status", "loss_smoothed", "loss_best", "best_step", "warnings", IN_ROWS,
+    "provider_status", "loss_smoothed", "loss_best", "best_step", "warnings", IN_ROWS, _PICTURES,
 )  # fmt: skip
 
 
@@ -108,7 +115,7 @@ def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
         data_expires_at=_moment(row[22]), sandbox=sandbox, rev=row[24], not_finite=_names(row[25]),
         is_lost=row[26] == LOST, loss_smoothed=row[27], loss_best=row[28], best_step=row[29],
         warnings=() if row[30] == "[]" else tuple(json.loads(row[30])),
-        annotation=read_in_row(row[31]),
+        annotation=read_in_row(row[31]), pictures=row[32],
     )  # fmt: skip
 
 

@@ -62,6 +62,8 @@ class JobRow:
     warnings: tuple[JobWarning, ...] = ()
     annotation: Annotation = NONE
     """What the user wrote about it, without the note's text."""
+    pictures: int = 0
+    """Validation pictures among its files that are here."""
 
 
 @dataclass(frozen=True, slots=True)

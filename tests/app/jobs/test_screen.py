@@ -20,6 +20,7 @@ from tui.base.job_status import JobStatus
 from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
 from tui.store.fact_names import scoped
 from tui.store.lost_contact import FACT, LostContact
+from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
 
@@ -329,6 +330,8 @@ async def test_a_run_that_needs_somebody_is_seen_from_the_list_alone(world: Home
                    "dismissed": False}  # fmt: skip
         values = {"loss_smoothed": 0.142, "loss_best": 0.139, "warnings": [warning]}
         writer.apply(job_id, Change(values=values))
+    picture = "cat/validation_images/step_10_validation_0_64x64.png"
+    writer.apply("job00003", Change(files=[FileRecord(picture, 9, "0" * 64, "delivered", NOW)]))
     writer.close()
     async with opened(world) as (app, pilot):
         await wait_for(pilot, lambda: "! loss is 1.9 × its best since step 310" in text_of(app))
@@ -341,7 +344,10 @@ async def test_a_run_that_needs_somebody_is_seen_from_the_list_alone(world: Home
         assert lines[3].startswith("│ ▸!  cat-lora-0")
         assert {"20 %", "L40S", "0.1420", "0.1390"} <= {one.strip() for one in lines[3].split("  ")}
         done = next(line for line in lines if "✓ done" in line)
-        assert "3 files" in done
+        assert "4 files · 1 ◫ " in done
+        await pilot.resize_terminal(200, 40)
+        await wait_for(pilot, lambda: "4 files · 1 picture " in text_of(app))
+        await pilot.resize_terminal(120, 40)
         assert "1000/1000  0.1180" in done  # kept for runs that have ended
         await pilot.press("j")
         await wait_for(pilot, lambda: "! no step for 4 m · $0.23" in text_of(app))

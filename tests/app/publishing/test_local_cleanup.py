@@ -71,8 +71,8 @@ async def test_a_job_that_was_never_unfolded_is_known_from_the_store(
         await wait_for(pilot, lambda: screen.state.disk_use == (both - safe, 0), LONG)
         assert not any(Path(file["path"]).exists() for file in found["files"])
         await screen.action_perform("publishing.free")
-        await wait_for(pilot, lambda: any("none of it may go" in one.message
-                                          for one in screen.context.notices))  # fmt: skip
+        app: Any = screen.app
+        assert any("none of it may go" in notice.message for notice in app.notices)
 
 
 async def test_the_question_names_what_a_paused_transfer_needs(

@@ -339,9 +339,14 @@ class JobList(VirtualList):
 
     def _files(self, row: JobRow) -> str:
         files = formatting.plural(row.file_count, "file")
-        with_size = f"{files} · {formatting.size(row.file_bytes)}"
         room = next((item.width for item in self._placed if item.column.sort == "progress"), 0)
-        return with_size if len(with_size) <= room else files
+        if row.pictures:
+            further = (formatting.plural(row.pictures, "picture"), f"{row.pictures} pict.",
+                       f"{row.pictures} ◫")  # fmt: skip
+        else:
+            further = (formatting.size(row.file_bytes),)
+        lines = (f"{files} · {words}" for words in further)
+        return next((line for line in lines if len(line) <= room), files)
 
     def _ran(self, row: JobRow) -> str:
         if row.started_at is None or row.completed_at is None:
