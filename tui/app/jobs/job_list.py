@@ -340,12 +340,11 @@ class JobList(VirtualList):
     def _files(self, row: JobRow) -> str:
         files = formatting.plural(row.file_count, "file")
         room = next((item.width for item in self._placed if item.column.sort == "progress"), 0)
+        further = [formatting.size(row.file_bytes)]
         if row.pictures:
-            further = (formatting.plural(row.pictures, "picture"), f"{row.pictures} pict.",
-                       f"{row.pictures} ◫")  # fmt: skip
-        else:
-            further = (formatting.size(row.file_bytes),)
-        lines = (f"{files} · {words}" for words in further)
+            words = formatting.plural(row.pictures, "picture")
+            further = [words, f"{row.pictures} pict.", f"{row.pictures} ◫"]
+        lines = (f"{files} · {one}" for one in further)
         return next((line for line in lines if len(line) <= room), files)
 
     def _ran(self, row: JobRow) -> str:
