@@ -43,6 +43,8 @@ def test_results_stand_beside_the_settings_that_differ(tmp_path: Path) -> None:
     writer.insert(second)
     points = [("loss", step, 1.0 if step < 50 else 0.5) for step in range(100)]
     points.append(("loss", 100, math.nan))
+    # A run that went on from its checkpoint says steps again, lower ones behind higher ones.
+    points = [*points[50:], *points[:60], ("loss", 3, 9.0)]
     folder = "a/validation_images/step_100_validation_0_64x64"
     files = [
         FileRecord(f"{folder}.png", 1, "", "delivered", T0),
@@ -55,7 +57,17 @@ def test_results_stand_beside_the_settings_that_differ(tmp_path: Path) -> None:
     jobs = [reader.find("a"), reader.find("b")]
     found = compare_jobs(reader, jobs, T0 + timedelta(seconds=10))
     everything = compare_jobs(reader, jobs, T0, everything=True)
+    steps, values = reader.metrics("a", "loss")
+    families = [f"family{number}" for number in range(8)]
+    eight = [replace(jobs[1], job_id=f"none{name}", model_family=name) for name in families]
+    strangers = compare_jobs(reader, eight, T0)  # none of them has a metric or a file
     reader.close()
+    assert list(steps) == list(range(101))
+    assert values[3] == 1.0  # what was said first stays: a log is read again after a restart
+    assert [one["loss"] for one in strangers["jobs"]] == [None] * 8
+    assert strangers["remarks"] == [
+        f"Different models ({', '.join(families)}): their losses cannot be compared."
+    ]
     one, other = found["jobs"]
     assert one["loss"] == one["best_loss"] == pytest.approx(0.5, abs=0.2)
     assert one["best_step"] == 99
