@@ -12,7 +12,7 @@ import pytest
 from tests.destinations.conftest import make_files
 from tests.destinations.hub.opened import Open
 from tui.destinations.common.contract import Item, LocalFile
-from tui.destinations.common.errors import MismatchError, SourceChangedError
+from tui.destinations.common.errors import MismatchError, PublishError, SourceChangedError, Trouble
 from tui.destinations.common.meter import Meter, describe_source
 from tui.destinations.hub.destination import HubDestination, git_hash
 from tui.destinations.hub.names import HubTarget
@@ -77,6 +77,11 @@ def test_a_file_of_another_size_than_planned_is_not_sent(item: Item, size: int) 
     item.source.write_bytes(CONTENT)
     with destination._operation(item, Meter(10)) as operation:
         assert operation.upload_info.sha256.hex() == OWN
+    item.source.unlink()
+    gone = pytest.raises(PublishError, match="cannot be read")
+    with gone as raised, destination._operation(item, Meter(10)):
+        pass
+    assert raised.value.kind is Trouble.LOCAL
 
 
 def test_content_that_the_hub_has_already_is_told_by_a_large_file_alone(

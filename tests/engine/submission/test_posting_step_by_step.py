@@ -399,9 +399,10 @@ def test_a_late_run_is_looked_for_and_a_known_one_left(home: Home) -> None:
             assert asked["matches"](found())
             assert not asked["matches"](found(input={}))
             at.api.answers = {
-                "find_submitted": [[found("a"), found("b", input={}), found("c")]],
+                "find_submitted": [[found("a"), found("b", input={}), found("d"), found("c")]],
                 "cancel_prediction": [found("c", status="canceled")],
             }
+            at.insert({}, job_id="k", prediction_id="d")  # begun again on purpose, and imported
             await at.poster._look_for_late_runs(at.job())
             assert at.job().prediction_id == "a"
             assert at.api.asked[-1] == ("cancel_prediction", {"of": ("c",)})
