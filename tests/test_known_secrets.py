@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,8 +16,11 @@ import pytest
 
 from tests.app.world import home_at, job
 from tests.canary import MARK, assert_clean
+from tui.api.jobs import JobChange
+from tui.app.new_job.kept_draft import DraftFile, storable
 from tui.app.terminal.control import crash_message
 from tui.base.job_status import JobStatus
+from tui.cli import main
 from tui.cli.failures import explain
 from tui.client.engine_process import session_of
 from tui.client.session_headers import to_headers
@@ -25,14 +31,23 @@ from tui.engine.credentials.caller_tokens import from_headers
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.credentials.token_store import TokenStore
 from tui.engine.http_api.failures import failure
+from tui.engine.notices.command import Notice, run_command
 from tui.engine.process.engine_log import EngineLogHandler
 from tui.engine.runtime.event_bus import EventBus
+from tui.engine.staging.records import StagedRecord, StagedRecords
+from tui.engine.tracking.annotator import Annotator
+from tui.engine.tracking.monitor import snapshot_of
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.known_secrets import KNOWN
+from tui.replicate.models import Prediction
 from tui.replicate.secret import Secret
 from tui.settings import Home, NetworkSettings, Settings
+from tui.store.comparison import compare_jobs
+from tui.store.reader import StoreReader
+from tui.store.sweeps import MemberRecord, SweepRecord
 from tui.store.writer import StoreWriter
 
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 BASE = "https://api.replicate.com/v1"
 SECRET = f"like-any-word-{MARK}"
 
@@ -154,9 +169,111 @@ def _message(_home: Home) -> str:
     return clean_line(f"It said {SECRET}.")
 
 
+def _annotations(home: Home) -> str:
+    writer = StoreWriter(home)
+    writer.insert(job(1, JobStatus.RUNNING))
+    recorder = JobRecorder(writer, home, EventBus())
+    wanted: JobChange = {"name": SECRET, "note": f"key\n{SECRET}", "add_tags": [SECRET]}
+    stored = Annotator(recorder, lambda: NOW).change(writer.job("job00001"), wanted)
+    written = f"{stored.name} {writer.annotation(stored.job_id)}"
+    writer.close()
+    return written
+
+
+def _sweeps(home: Home) -> str:
+    writer = StoreWriter(home)
+    writer.insert(job(1, JobStatus.RUNNING))
+    sweep = SweepRecord("cats", BASE, "paused", SECRET, SECRET, 1, NOW, NOW)
+    writer.sweeps.insert(sweep, [MemberRecord("job00001", "cats", 0, None, {"seed": SECRET})])
+    written = f"{writer.sweeps.all()} {writer.sweeps.members()}"
+    writer.close()
+    return written
+
+
+def _compared_and_exported(home: Home) -> str:
+    """What was written down, as the commands that only read it show it."""
+    writer = StoreWriter(home)
+    recorder = JobRecorder(writer, home, EventBus())
+    for number in (1, 2):
+        config = {"seed": number, "validation_prompt": f"{number} {SECRET}"}
+        recorder.insert(replace(job(number, JobStatus.RUNNING), config=config))
+        at = f"step {number}\nsaw {SECRET}\n"
+        recorder.apply_snapshot(
+            f"job{number:05d}", snapshot_of(Prediction.read({"status": "failed", "logs": at})),
+            "poll",
+        )  # fmt: skip
+    writer.close()
+    reader = StoreReader(home.database)
+    jobs = [reader.find(f"job0000{number}") for number in (1, 2)]
+    compared = json.dumps(compare_jobs(reader, jobs, NOW, everything=True))
+    reader.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMPLETUNER_TUI_HOME", str(home.root))
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            assert main.run(["export", "job00001"]) == 0
+            assert main.run(["export", "job00001", "--to", str(home.root / "exported")]) == 0
+            assert main.run(["free", "--json"]) == 0
+            assert main.run(["staged", "--json"]) in (0, 4)
+    return f"{compared} {out.getvalue()}"
+
+
+def _staged(home: Home) -> str:
+    home.create()
+    records = StagedRecords(home.root / "staged")
+    record = StagedRecord("a1", "bucket", BASE, "d", ("cats",), 1, 2, NOW.isoformat())
+    records.put(replace(record, problem=f"no such key: {SECRET}", facts={"a": [SECRET]}))
+    (file,) = (home.root / "staged").iterdir()
+    return file.read_text()
+
+
+def _rescue(home: Home) -> str:
+    writer = StoreWriter(home)
+    home.create()
+    sent = replace(
+        job(1, JobStatus.RUNNING), config_path="/cats", submit={"draft": {"name": SECRET}},
+        inputs={"a": SECRET},
+    )  # fmt: skip
+    JobRecorder(writer, home, EventBus()).insert(sent)
+    writer.close()
+    return next(home.logs.glob("job00001*.json")).read_text()
+
+
+def _draft(home: Home) -> str:
+    home.create()
+    DraftFile(home).keep(storable({"config": "cats", "name": "mine", "tags": [SECRET]}), NOW)
+    kept = DraftFile(home).load()
+    assert kept is not None
+    assert kept.draft == {"config": "cats", "name": "mine"}  # a mask would be sent as a tag
+    return f"*** {(home.root / 'draft.json').read_text()}"
+
+
+async def _told(home: Home) -> str:
+    writer = StoreWriter(home)
+    writer.insert(job(1, JobStatus.RUNNING))
+    notice = Notice("job00001", SECRET, "running", "", f"said {SECRET}")
+    shows = 'echo "$SIMPLETUNER_TUI_NAME $SIMPLETUNER_TUI_MESSAGE"; env | grep -c TOKEN'
+    environ = {"PATH": os.environ["PATH"], "HF_TOKEN": SECRET}
+    outcome = await run_command(["sh", "-c", shows], notice, environ)
+    JobRecorder(writer, home, EventBus()).note("job00001", "local", "notice", outcome)
+    written = str(writer._read("SELECT message FROM events"))
+    assert "*** said *** 0" in written
+    writer.close()
+    return written
+
+
+async def test_a_command_for_notices_gets_no_token_and_its_output_is_masked(home: Home) -> None:
+    KNOWN.add(SECRET)
+    assert_clean([await _told(home)], below=home.root)
+
+
 @pytest.mark.parametrize(
-    "write", [_engine_log, _database, _crash, _failed_command, _failure, _message]
-)
+    "write",
+    [
+        _engine_log, _database, _crash, _failed_command, _failure, _message, _annotations, _sweeps,
+        _compared_and_exported, _staged, _rescue, _draft,
+    ],
+)  # fmt: skip
 def test_what_is_known_is_written_nowhere(write: Callable[[Home], str], home: Home) -> None:
     KNOWN.add(SECRET)
     written = write(home)

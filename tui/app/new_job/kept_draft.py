@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.api.submission import Draft as JobDraft
+from tui.replicate.known_secrets import KNOWN
 from tui.simpletuner.config.secrets_found import without_secrets
 
 if TYPE_CHECKING:
@@ -47,8 +48,11 @@ def storable(draft: Mapping[str, Any]) -> dict[str, Any]:
     chosen = {name: value for name, value in draft.items() if name in _KEPT and value}
     if "?" in str(chosen.get("images_url") or ""):
         del chosen["images_url"]  # a signed address is a key
-    kept: dict[str, Any] = without_secrets(chosen)[0]
-    return json.loads(json.dumps(kept)) if kept else {}
+    kept = {name: json.dumps(value) for name, value in without_secrets(chosen)[0].items()}
+    # Nothing masked: a mask that comes back would be sent.
+    return {
+        name: json.loads(text) for name, text in kept.items() if KNOWN.redact_data(text) == text
+    }
 
 
 class DraftFile:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tui.replicate.known_secrets import KNOWN
 from tui.simpletuner.staging.manifest import Manifest
 
 LOG: Final = logging.getLogger(__name__)
@@ -240,7 +241,8 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     try:
         with part.open("w", encoding="utf-8") as file:
             os.chmod(part, 0o600)  # noqa: PTH101  the path is open already
-            json.dump(content, file, ensure_ascii=False, separators=(",", ":"))
+            text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+            file.write(KNOWN.redact_data(text))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
