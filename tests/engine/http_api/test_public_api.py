@@ -20,12 +20,14 @@ from tests.support import eventually
 from tui.api import paths
 from tui.api.errors import Failure
 from tui.api.schemas import shapes_of
+from tui.base.clock import utc_now
 from tui.base.job_status import JobStatus
 from tui.destinations.card.model_card import licence_fields
 from tui.engine.http_api.description import describe
 from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.config.families import families
+from tui.store.sweeps import MemberRecord, SweepRecord
 
 
 @pytest.fixture
@@ -138,10 +140,14 @@ async def test_no_answer_holds_a_secret(world: World, http: httpx.AsyncClient, k
 
 
 async def test_answers_are_as_described(world: World, http: httpx.AsyncClient) -> None:
-    """Every GET that answers JSON, with a finished job and a Hub token there."""
+    """Every GET that answers JSON, with a finished job, its sweep and a Hub token there."""
     await world.use_hub()
     job_id = await world.submit()
     await world.ended(job_id)
+    now = utc_now()
+    sweep = SweepRecord("x", world.sandbox.base_url, "running", "", "", 1, now, now)
+    member = MemberRecord(job_id, sweep.name, 0, now, {"lora_rank": "4"})
+    world.engine._writer.sweeps.insert(sweep, [member])
     check_id = (await world.client.check_at_once(world.draft(13)))["check_id"]
     checked = 0
     for route in PUBLIC:
