@@ -123,9 +123,10 @@ class TypeAhead:
 
 def _has_messages(pump: MessagePump) -> bool:
     """Whether a message is in a queue, or is taken out to be compared with the one before."""
-    return not pump._message_queue.empty() or pump._pending_message is not None  # noqa: SLF001
+    taken_out: object = getattr(pump, "_pending_message", None)
+    return taken_out is not None or pump._message_queue.qsize() > 0  # noqa: SLF001
 
 
 def _waits(pump: MessagePump) -> bool:
     """Whether a message pump waits for its next message: it has begun, and handles nothing."""
-    return pump._closed or bool(pump._message_queue.ready_event._waiters)  # type: ignore[attr-defined]  # noqa: SLF001  Textual and asyncio tell it in no other way
+    return pump._closed or bool(pump._message_queue.ready_event._waiters)  # noqa: SLF001  Textual and asyncio tell it in no other way
