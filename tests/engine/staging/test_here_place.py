@@ -452,6 +452,8 @@ async def test_a_bucket_is_refused_for_a_trainer_that_reads_all_of_it(world: Wor
 
     far = replace(plan, place=cast("StagingPlace", Far()), missing=NOTHING, notes=())
     assert [c.level for c in staging_findings(far, prefix_respected=True)] == ["ok"]
+    (asked,) = staging_findings(far, release_asked=True)
+    assert asked.level == "asking", "a refusal that the version may take back is none"
     for respected in (None, False):
         (finding,) = staging_findings(far, prefix_respected=respected)
         assert finding.level == "error"

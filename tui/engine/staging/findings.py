@@ -35,16 +35,22 @@ def place_for(
     return None
 
 
-def staging_findings(plan: StagingPlan, *, prefix_respected: bool | None = None) -> list[Check]:
+def staging_findings(
+    plan: StagingPlan, *, prefix_respected: bool | None = None, release_asked: bool = False
+) -> list[Check]:
     """Return the findings about a plan.
 
     Args:
         plan: the plan.
         prefix_respected: whether the trainer reads one folder of a bucket only, and not all of it;
             None when its release is not known.
+        release_asked: its version is being asked for, so that a bucket is not refused yet.
     """
     found = [Check("staging", note.level, note.message, note.advice) for note in plan.notes]
     refusal, advice = whole_bucket(prefix_respected=prefix_respected)
+    if plan.place.kind == "bucket" and refusal and release_asked:
+        message = "whether the trainer reads one folder of a bucket only is being asked"
+        return [*found, Check("staging", "asking", message)]
     if plan.place.kind == "bucket" and refusal:
         found.append(Check("staging", "error", refusal, advice))
     if any(check.level == "error" for check in found):

@@ -394,7 +394,10 @@ class Preparer:
         except RefusedError as error:
             findings.append(Check("staging", "error", error.message.rstrip("."), error.advice))
             return None
-        findings += _with_release(staging_findings(plan, prefix_respected=respected), release)
+        found = staging_findings(
+            plan, prefix_respected=respected, release_asked=not ask and release is None
+        )
+        findings += _with_release(found, release)
         return plan
 
     def _check_room(self, api_base: str, config: TrainingConfig, outlook: DeliveryOutlook) -> Check:
