@@ -108,6 +108,7 @@ def test_a_profile_has_what_was_shown_and_no_more() -> None:
     """One trait is not a release: whether a bucket's prefix is respected stays unknown."""
     profile = profile_for(None, joined({}, traits_of(job(ZIP, step=1))))
     assert (profile.name, profile.source) == ("unknown", "observed")
+    assert "its own jobs showed more" in profile.title
     assert profile.knows_data_files is True
     assert (profile.knows_dataset_config, profile.aws_prefix_respected) == (None, None)
     staged = profile_for(None, joined({}, traits_of(job(STAGED, step=1))))

@@ -65,7 +65,8 @@ class ReleaseProfile:
             "user": "as you said",
         }[self.source]
         if self.name == "unknown":
-            return "SimpleTuner 4.8.0 and 4.10.1 (release not known)"
+            more = "; its own jobs showed more" if self.source == "observed" else ""
+            return f"SimpleTuner 4.8.0 and 4.10.1 (release not known{more})"
         if self.name == "patched":
             return f"a build unlike SimpleTuner 4.8.0 and 4.10.1 ({basis})"
         limit = "" if self.source == "user" else "at most "
