@@ -12,6 +12,7 @@ from tests.store.job_records import T0, done, job
 from tui.settings import Home
 from tui.store.reader import StoreReader
 from tui.store.schema import DuplicateError
+from tui.store.sweep_standing import best_of
 from tui.store.sweeps import MemberRecord, SweepRecord
 from tui.store.writer import StoreWriter
 
@@ -51,6 +52,23 @@ def test_members_go_with_their_jobs_and_a_sweep_with_its_last_member(tmp_path: P
     assert (reader.sweeps(), writer.sweeps.members()) == ([], [])
     reader.close()
     writer.close()
+
+
+def test_a_run_whose_loss_is_no_number_any_more_is_never_the_best(tmp_path: Path) -> None:
+    home = Home(tmp_path / "state", tmp_path / "outputs")
+    writer = StoreWriter(home)
+    writer.insert(done("fine", 100, loss=0.2, loss_best=0.19))
+    other = {"not_finite": [{"name": "grad_norm", "step": 9, "text": "nan"}]}
+    writer.insert(done("early", 100, loss=0.1, loss_best=0.1, submit=other))
+    nan = {"not_finite": [{"name": "loss", "step": 9, "text": "nan"}]}
+    writer.insert(done("gone", 100, loss=None, loss_best=0.05, submit=nan))
+    writer.close()
+    reader = StoreReader(home.database)
+    rows = reader.rows(["fine", "early", "gone"])
+    reader.close()
+    assert best_of([rows["fine"], rows["gone"], rows["early"]]) == "early"
+    assert best_of([rows["gone"], rows["fine"]]) == "fine"
+    assert best_of([rows["gone"]]) is None
 
 
 def _insert_twice(writer: StoreWriter) -> None:

@@ -31,9 +31,14 @@ class WithLoss(Protocol):
         """Series with values that are not finite."""
 
 
+def loss_is_gone(job: WithLoss) -> bool:
+    """Return whether a job's newest loss is no number: its weights are of no use then."""
+    return job.loss is None and "loss" in job.not_finite
+
+
 def shown_loss(job: WithLoss) -> str:
     """Return a job's loss: the smoothed one, `nan` while the newest is not a number."""
-    if job.loss is None and "loss" in job.not_finite:
+    if loss_is_gone(job):
         return "nan"
     return formatting.loss_text(job.loss if job.loss_smoothed is None else job.loss_smoothed)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tui.base.job_status import JobStatus
 from tui.store.reader import StoreReader
 from tui.store.records import JobRow
+from tui.store.run_warnings import loss_is_gone
 from tui.store.shown_cost import shown_cost
 from tui.store.sweeps import MemberRecord, SweepRecord
 
@@ -68,11 +69,14 @@ def standing(
 
 
 def best_of(rows: Sequence[JobRow]) -> str | None:
-    """Return the completed job whose smoothed loss got lowest; None before there is one."""
+    """Return the completed job whose smoothed loss got lowest; None before there is one.
+
+    One that ended with a loss that is no number is none: its best is what gets published.
+    """
     losses = [
         (row.loss_best, at, row.job_id)
         for at, row in enumerate(rows)
-        if row.status is JobStatus.COMPLETED and row.loss_best is not None
+        if row.status is JobStatus.COMPLETED and row.loss_best is not None and not loss_is_gone(row)
     ]
     return min(losses)[2] if losses else None
 
