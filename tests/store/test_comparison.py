@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.store.job_records import T0, done, job
+from tui.app.compare.tables import table_of
 from tui.base.job_status import JobStatus
+from tui.cli.compare_command import rows_of
 from tui.settings import Home
 from tui.store.comparison import compare_jobs, labels
 from tui.store.reader import StoreReader
@@ -71,6 +73,9 @@ def test_results_stand_beside_the_settings_that_differ(tmp_path: Path) -> None:
     one, other = found["jobs"]
     assert one["loss"] == one["best_loss"] == pytest.approx(0.5, abs=0.2)
     assert one["best_step"] == 99
+    assert (one["not_finite"], other["not_finite"]) == (True, False)
+    assert "0.5895, now nan" in [line[1] for line in rows_of(found)]
+    assert "0.5895, now nan" in [row[1] for row in table_of(found, everything=False)[0]]
     assert (one["cost_usd"], one["cost_bound"], one["pictures"]) == (1.05, "", 1)
     assert (other["loss"], other["best_step"]) == (None, None)
     assert (other["cost_usd"], other["cost_bound"]) == (0.00975, "so far")

@@ -10,7 +10,8 @@ class ComparedJob(TypedDict):
 
     Attributes:
         label: its name; with its age or id where two are called the same.
-        loss: the smoothed loss; null before the first value.
+        loss: the smoothed loss of the finite values; null before the first.
+        not_finite: whether the newest loss is no finite number.
         best_loss: the lowest smoothed loss.
         best_step: its step.
         seconds_per_step: the newest.
@@ -27,6 +28,7 @@ class ComparedJob(TypedDict):
     status: str
     created_at: Timestamp
     loss: float | None
+    not_finite: bool
     best_loss: float | None
     best_step: int | None
     seconds_per_step: float | None

@@ -10,7 +10,7 @@ from tui.base import formatting
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table
-from tui.store.comparison import FEWEST, MOST, compare_jobs
+from tui.store.comparison import FEWEST, MOST, compare_jobs, loss_words
 
 if TYPE_CHECKING:
     from tui.api.comparison import Comparison
@@ -42,7 +42,7 @@ def rows_of(found: Comparison) -> list[list[str]]:
     rows = [[differing, *(job["label"] for job in jobs)]]
     rows += [[one["name"], *(value or "-" for value in one["values"])] for one in found["settings"]]
     rows += [
-        ["loss, smoothed", *(formatting.number(job["loss"]) for job in jobs)],
+        ["loss, smoothed", *(loss_words(job) for job in jobs)],
         ["best loss", *(_best(job["best_loss"], job["best_step"]) for job in jobs)],
         ["seconds per step", *(formatting.number(job["seconds_per_step"]) for job in jobs)],
         ["cost", *(_cost(job["cost_usd"], job["cost_bound"]) for job in jobs)],

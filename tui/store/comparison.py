@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -81,6 +82,11 @@ def labels(jobs: Sequence[JobRecord], now: datetime) -> list[str]:
     return found
 
 
+def loss_words(job: ComparedJob) -> str:
+    """Return the loss of a job; one that is no number by now is not taken for a result."""
+    return formatting.number(job["loss"]) + (", now nan" if job["not_finite"] else "")
+
+
 def pictures_of(files: Sequence[FileRecord]) -> int:
     """Return how many validation pictures are among files that are here."""
     media = (read_name(file.path) for file in files if not file.missing)
@@ -101,6 +107,7 @@ def _result(
         "status": job.status.value,
         "created_at": job.created_at.astimezone(UTC).isoformat(),
         "loss": next((mean for mean in reversed(means) if mean == mean), None),  # noqa: PLR0124
+        "not_finite": bool(values) and not math.isfinite(values[-1]),
         "best_loss": best[0] if best else None,
         "best_step": steps[best[1]] if best else None,
         "seconds_per_step": job.seconds_per_step,

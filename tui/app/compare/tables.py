@@ -12,6 +12,7 @@ from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
+from tui.store.comparison import loss_words
 
 if TYPE_CHECKING:
     from tui.api.comparison import ComparedJob, Comparison
@@ -169,7 +170,7 @@ def _short(label: str, width: int) -> str:
 
 def _loss(job: ComparedJob) -> str:
     running = ", running" if job["status"] == "running" else ""
-    return f"{formatting.number(job['loss'])}{running}"
+    return f"{loss_words(job)}{running}"
 
 
 def _best(job: ComparedJob) -> str:
