@@ -46,6 +46,16 @@ def test_without_weights_or_without_a_loss_nothing_is_the_best() -> None:
     assert best_of(compare([file(10)], [9, 10], [math.nan, math.inf], 10)) == []
 
 
+def test_weights_of_a_loss_that_is_no_number_are_never_the_best() -> None:
+    steps = list(range(1, 151))
+    losses = [0.3] * 50 + [0.1] * 29 + [math.nan] * 71  # lower than ever, until it breaks
+    rows = compare([file(50), file(100), file(150)], steps, losses, 150)
+    assert best_of(rows) == [50]
+    assert [row["smoothed"] is None for row in rows] == [False, True, True]
+    recovered = [0.3] * 50 + [0.1] * 29 + [math.inf] + [0.1] * 20
+    assert best_of(compare([file(50), file(100)], steps[:100], recovered, 100)) == [100]
+
+
 @given(
     st.lists(st.one_of(st.none(), st.integers(1, 500)), min_size=1, max_size=8),
     st.lists(st.floats(0, 2), max_size=500),

@@ -198,7 +198,8 @@ def compare(
 
     The loss of a single step depends on its images and its noise. Therefore each checkpoint gets
     the mean loss of the steps before it, over the same window for all. The best is the one with the
-    lowest mean, the later one of equals; checkpoints without weights are not compared.
+    lowest mean, the later one of equals; checkpoints without weights are not compared, nor are
+    those of a loss that was no number any more.
 
     Args:
         files: the job's files, such as those of `artifacts_of`.
@@ -249,8 +250,13 @@ def _window(checkpoint_steps: Sequence[int]) -> int:
 def _mean_before(
     steps: Sequence[int], losses: Sequence[float], step: int, window: int
 ) -> float | None:
-    """The mean of the losses in the window that ends at a step; None if there are none."""
+    """The mean of the losses in the window that ends at a step; None if there are none.
+
+    None as well when the newest of them is no finite number: the step's weights are of no use.
+    """
     end = bisect_right(steps, step)
+    if end and not math.isfinite(losses[end - 1]):
+        return None
     begin = bisect_right(steps, step - window)
     values = [value for value in losses[begin:end] if math.isfinite(value)]
     return sum(values) / len(values) if values else None
