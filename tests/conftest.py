@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import itertools
 import os
 import signal
 from collections.abc import Generator, Iterable, Iterator
@@ -36,6 +37,7 @@ _SCRUBBED = (
 _STARTS_NOTHING = frozenset(
     {
         "own_world",
+        "homes",
         "recognisable_secrets",
         "forgotten_secrets",
         "watched_shapes",
@@ -141,10 +143,21 @@ def answers_fit(watched_shapes: shapes.Watch) -> Iterator[None]:
     assert problems == [], "\n".join(problems[:20])
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """New folders, one for each test.
+
+    They are counted here: pytest's `mktemp` reads the names of all folders before each new one.
+    """
+    root = tmp_path_factory.mktemp("h")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_world(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A separate home folder and environment for each test."""
-    home = tmp_path_factory.mktemp("home")
+    home = next(homes)
+    home.mkdir(mode=0o700)
     for name in _SCRUBBED:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))

@@ -50,7 +50,8 @@ def test_tests_that_start_nothing_are_quick(
     """A test is quick unless a fixture or its module starts something, as this module does."""
     fixtures = fixtures_of_ours(request.node)
     every_test = {
-        "own_world", "recognisable_secrets", "watched_shapes", "answers_fit", "forgotten_secrets"
+        "own_world", "homes", "recognisable_secrets", "watched_shapes", "answers_fit",
+        "forgotten_secrets",
     }  # fmt: skip
     assert set(fixtures) == every_test
     assert not is_quick(request.node, fixtures)
