@@ -71,6 +71,7 @@ class PromptLine(Vertical):
         self._typed = typed
         self._said = Static("", classes="-said", markup=False)
         self._said.display = False
+        self._words = ("", "bad")
         self.purpose = purpose
         self.regex = regex
         self._label = label
@@ -87,7 +88,9 @@ class PromptLine(Vertical):
         """Shows a message about the text below the line."""
         if not self.is_attached:
             return
-        self._said.update(Text(plain(words), getattr(palette(self.app), tone)))
+        if (words, tone) != self._words:  # an update arranges the whole screen anew
+            self._words = words, tone
+            self._said.update(Text(plain(words), getattr(palette(self.app), tone)))
         self._said.display = bool(words)
 
     def on_input_changed(self, event: Input.Changed) -> None:
