@@ -262,6 +262,19 @@ async def _told(home: Home) -> str:
     return written
 
 
+_OBEYED = "\x1b]0;renamed\x07\x9b2J\u202e"
+
+
+@pytest.mark.parametrize("write", [_engine_log, _crash, _failed_command])
+def test_a_terminal_obeys_nothing_in_a_log_or_report(
+    write: Callable[[Home], str], home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.test_known_secrets.SECRET", f"{_OBEYED}renamed\ttwice")
+    written = write(home)
+    assert "\\x1b]0;renamed\\x07\\x9b2J\\u202erenamed" in written
+    assert [char for char in written if not char.isprintable() and char not in "\n\t"] == []
+
+
 async def test_a_command_for_notices_gets_no_token_and_its_output_is_masked(home: Home) -> None:
     KNOWN.add(SECRET)
     assert_clean([await _told(home)], below=home.root)

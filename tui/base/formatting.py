@@ -29,6 +29,18 @@ def plain(text: str) -> str:
     return "".join(char if char.isprintable() else "·" for char in text)
 
 
+def visible_lines(text: str) -> str:
+    """Text for a file that somebody may print: what disturbs a terminal is written as Python would.
+
+    Lines and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text
+    )
+
+
 def money(micros: int | None) -> str:
     """Micro-dollars as dollars and cents: `$1.84`, `<$0.01` for less than that, `—` if unknown."""
     if micros is None:

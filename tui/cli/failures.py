@@ -103,6 +103,7 @@ def _keep_traceback(error: Exception) -> str:
     import traceback
     from datetime import UTC, datetime
 
+    from tui.base.formatting import visible_lines
     from tui.replicate.redact import redact_text
 
     try:
@@ -111,7 +112,8 @@ def _keep_traceback(error: Exception) -> str:
             errors="backslashreplace",
         ) as file:  # fmt: skip
             file.write(f"{datetime.now(UTC).isoformat()}\n")
-            file.write(redact_text("".join(traceback.format_exception(error))))
+            report = redact_text("".join(traceback.format_exception(error)))
+            file.write(visible_lines(report))
     except OSError:
         return "Its details could not be written down; is the disk full?"
     return f"{file.name} has the details; nothing that was recorded is lost."

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.base.formatting import visible_lines
 from tui.replicate.redact import redact_text
 from tui.settings import Home, SettingsError
 
@@ -101,6 +102,7 @@ def crash_message(home: Home, details: str) -> Text:
     from rich.text import Text
 
     path = home.root / "app.log"
+    report = visible_lines(redact_text(details))
     try:
         home.create()
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -108,7 +110,7 @@ def crash_message(home: Home, details: str) -> Text:
             os.fchmod(handle, 0o600)
             if file.tell() > _LARGEST_REPORT:
                 file.truncate(0)
-            file.write(f"{datetime.now(UTC).isoformat()}\n{redact_text(details)}\n")
+            file.write(f"{datetime.now(UTC).isoformat()}\n{report}\n")
         where = f"Details are in {path}."
     except SettingsError as error:  # the state folder is another user's
         where = f"The details could not be written to {path}: {error.message}"

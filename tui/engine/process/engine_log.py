@@ -19,6 +19,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
+from tui.base.formatting import visible_lines
 from tui.replicate.redact import redact_text
 
 FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -110,8 +111,11 @@ class EngineLogHandler(RotatingFileHandler):
             self._write_count(kind)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record; secrets in its message, arguments and traceback are masked."""
-        return redact_text(super().format(record))
+        """Format a record; secrets in its message, arguments and traceback are masked.
+
+        What a terminal would obey is made visible: `cat engine.log` is read there.
+        """
+        return visible_lines(redact_text(super().format(record)))
 
     def close(self) -> None:
         """Write how many messages of each kind were left out, then close the file."""
