@@ -13,8 +13,11 @@ from datetime import UTC, datetime
 from tests.attacks.area import SPARE_MEMORY, Area, memory_in_use
 from tests.attacks.listener import SEED
 from tests.listener.watched import MOST_SECONDS
+from tui.api.comparison import ComparedJob, Comparison
+from tui.app.terminal.handover import harmless_pieces
 from tui.app.terminal.text_lines import fit, wrap
-from tui.base.formatting import plain
+from tui.base.formatting import plain, visible_lines
+from tui.cli.compare_command import rows_of
 from tui.cli.job_table import JobRow, job_table
 from tui.cli.output import say, say_json, table, tell
 from tui.destinations.card.model_card import CardFacts, Sample, render_card
@@ -27,6 +30,7 @@ PIECES = [
     "\n", "\t", "\u2028", "\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\u00ad", "\ud800",
     "\U000e0041", "猫", "e\u0301", "✓", "word", " ", "\x1b[?1049h", "\x1b[6n", "\x1b[999B",
 ]  # fmt: skip
+_ALLOWED = {"log": "\n\r\t", "piped": "\n\r\t", "card": "\n\t", "report": "\n\t"}
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -70,6 +74,16 @@ def _card(text: str) -> str:
     )  # fmt: skip
 
 
+def _comparison(text: str) -> Comparison:
+    job: ComparedJob = {
+        "job_id": text, "label": text, "name": text, "status": text, "created_at": text,
+        "loss": None, "best_loss": 1.0, "best_step": None, "seconds_per_step": 1e308,
+        "cost_usd": None, "cost_bound": "", "steps": 1, "total_steps": None, "pictures": 0,
+    }  # fmt: skip
+    return {"jobs": [job, job], "settings": [{"name": text, "values": [text, ""], "differs": True}],
+            "remarks": [text], "differing": 1, "compared": 1}  # fmt: skip
+
+
 def ways(text: str) -> dict[str, str]:
     """What each way to a screen makes of a text."""
     return {
@@ -83,6 +97,9 @@ def ways(text: str) -> dict[str, str]:
         "wrap": "\n".join(wrap(plain(text), 12)),
         "log": _log(text),
         "card": _card(text),
+        "report": visible_lines(text),
+        "compare": "\n".join(table(rows_of(_comparison(text)))),
+        "piped": b"".join(harmless_pieces([text.encode("utf-8", "surrogatepass")])).decode(),
     }
 
 
@@ -101,7 +118,7 @@ def attack(attempts: int, seed: int = SEED) -> Area:
         start = time.thread_time()
         text = "".join(dice.choice(PIECES) for _ in range(dice.randrange(1, 9)))
         for way, shown in ways(text).items():
-            allowed = {"log": "\n\r\t", "card": "\n\t"}.get(way, "\n")
+            allowed = _ALLOWED.get(way, "\n")
             if odd := [char for char in shown if not char.isprintable() and char not in allowed]:
                 area.through.append(f"{number} {way}: {text!r} shows {odd[0]!r}")
             if way == "json" and json.loads(shown) != json.loads(json.dumps({text: [text]})):

@@ -89,7 +89,7 @@ def lend(app: App[Any], command: Sequence[str], file: Path) -> Ended:
             return _run([*command, str(file)])
         try:
             with file.open("rb") as source, tempfile.NamedTemporaryFile(suffix=".log") as copy:
-                copy.writelines(_harmless(_pieces(source)))
+                copy.writelines(harmless_pieces(_pieces(source)))
                 copy.flush()
                 return _run([*command, copy.name])
         except OSError as error:
@@ -113,7 +113,7 @@ def pipe(app: App[Any], command: str, source: IO[bytes] | bytes) -> Ended:
     shell = os.environ.get("SHELL") or "/bin/sh"
     with app.suspend():
         pieces = [source] if isinstance(source, bytes) else _pieces(source)
-        ended = _run([shell, "-c", command], _harmless(pieces))
+        ended = _run([shell, "-c", command], harmless_pieces(pieces))
         said = ended.problem or (
             f"“{command}” ended with exit status {ended.status}" if ended.is_failure else command
         )
@@ -134,8 +134,8 @@ def _pieces(source: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _harmless(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The text of a log without what a terminal would obey; its lines stay."""
+def harmless_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yields the text of a log without what a terminal would obey; its lines stay."""
     text = LogText()
     for piece in pieces:
         yield text.feed(piece).encode("utf-8", "replace")
