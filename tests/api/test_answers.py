@@ -76,6 +76,7 @@ async def test_every_operation_answers_as_the_table_says(
             async for line in stream.aiter_lines():
                 if not line:
                     break
+            await call(paths.GIVE_WAY)
             await call(paths.SHUT_DOWN)
     seen = watched_shapes.seen - before
     missing = {

@@ -36,6 +36,7 @@ class StandInEngine:
         self.hold: dict[tuple[str, str], threading.Event] = {}
         """By method and path without its query: what an answer waits for."""
         self.listeners: list[queue.Queue[bytes | None]] = []
+        self.version = ""
         self.before_stream: Callable[[], object] = lambda: None
         self._socket = socket
         self._server = _Server(str(socket), _Handler)
@@ -47,7 +48,9 @@ class StandInEngine:
 
     async def attach(self) -> ControlClient:
         """What the app is given to find its engine."""
-        return ControlClient(self._socket)
+        client = ControlClient(self._socket)
+        client.engine_version = self.version
+        return client
 
     def send(self, kind: str, data: dict[str, Any]) -> None:
         """Tell all windows something."""

@@ -129,6 +129,18 @@ class Session(TypedDict, total=False):
     keyring_changed: bool
 
 
+class Succession(TypedDict):
+    """Whether an engine gives way to one of a newer version.
+
+    Attributes:
+        gives_way: whether it ends now.
+        waits_for: what has to end before; else empty.
+    """
+
+    gives_way: bool
+    waits_for: str
+
+
 class Focus(TypedDict, total=False):
     """The job that is looked at, which is polled more often; null or empty for none."""
 

@@ -200,6 +200,9 @@ EVENTS: Endpoint[None, None, bytes] = Endpoint(
     content="text/event-stream",
     door="socket",
 )
+GIVE_WAY: Endpoint[None, None, engine.Succession] = Endpoint(
+    "POST", "/api/engine/succession", "End the engine if nothing is under way", door="socket"
+)
 SHUT_DOWN: Endpoint[None, None, Empty] = Endpoint(
     "POST", "/api/shutdown", "End the engine", door="socket"
 )

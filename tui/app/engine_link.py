@@ -59,6 +59,7 @@ class EngineLink:
         self._sent_at = 0.0
         self._waiting = False
         self._following = False
+        self._succeeding = False
         self._client: ControlClient | None = None
 
     def start(self) -> None:
@@ -77,9 +78,17 @@ class EngineLink:
                 self._change_state(EngineState("ready"))
                 self._attached(self.control)
                 self._jobs_changed()
+                if self.control.engine_version:
+                    self._context.run_worker(
+                        self._succeed(self.control), group="succession", exclusive=True
+                    )
                 async for event in self.control.events():
                     failures = 0
                     self._hear(event)
+                if self._succeeding:
+                    self._succeeding = False
+                    self._change_state(EngineState("starting"))
+                    continue  # the next one is started at once
                 self._change_state(EngineState("gone", "The engine has stopped."))
             except EngineSilentError as error:
                 self._change_state(EngineState("silent", error.message, error.advice))
@@ -93,9 +102,16 @@ class EngineLink:
             # The wait comes before the next attempt, so that a broken engine is not hammered.
             await asyncio.sleep(delay)
 
+    async def _succeed(self, control: ControlClient) -> None:
+        """Has an engine of an older version replaced."""
+        from tui.app.succession import replace_older
+
+        if await replace_older(self._context, control, lambda: self._client is control):
+            self._succeeding = True
+
     def _change_state(self, state: EngineState) -> None:
         """Shows whether the engine is there; why it is not is told once, not at each attempt."""
-        if state.state in ("gone", "silent"):
+        if state.state != "ready":
             self.control = None
             if state.message and self.state != state:
                 self._context.tell(state.message, state.advice, "error")

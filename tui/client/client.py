@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         StorageKeyList,
         StorageKeyMade,
         StorageKeyRevoked,
+        Succession,
     )
     from tui.api.jobs import (
         Collected,
@@ -116,6 +117,7 @@ class ControlClient:
         cloud: the calls of the Cloud screen.
         publishing: destinations, transfers, artifacts.
         sweeps: groups of jobs.
+        engine_version: of the engine when this client attached to it; empty where not known.
 
     Args:
         socket_path: the engine's Unix socket.
@@ -125,6 +127,7 @@ class ControlClient:
 
     def __init__(self, socket_path: Path, api_base: str = "") -> None:
         self._path = socket_path
+        self.engine_version = ""
         self._headers = {"Content-Type": "application/json"}
         if api_base:
             self._headers["X-Api-Base"] = api_base
@@ -313,6 +316,10 @@ class ControlClient:
         """Tell the engine which job is open, so that it is polled more often."""
         body: Focus = {"job_id": job_id}
         return self.call(paths.SET_FOCUS, body)
+
+    def ask_to_give_way(self) -> Call[Succession]:
+        """End the engine if the next one could go on at once with all that this one does."""
+        return self.call(paths.GIVE_WAY)
 
     def shut_down(self, *, timeout: float = CALL_SECONDS) -> Call[Empty]:
         """End the engine."""

@@ -282,13 +282,14 @@ def attach_blocking(
                 raise silence
             continue
         try:
-            client.set_session(session, timeout=_SESSION_LIMIT).result()
+            info = client.set_session(session, timeout=_SESSION_LIMIT).result()
         except EngineGoneError:
             left = deadline - time.monotonic()
             if left <= 0:
                 reason = "another one holds the job database and does not answer"
                 raise EngineStartError(reason, home) from None
         else:
+            client.engine_version = info["version"]
             return client
         _started[:] = [process for process in _started if process.poll() is None]
         process = start_engine(home, environ, owned=False)

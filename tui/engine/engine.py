@@ -21,7 +21,7 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import SettingsWatcher
 from tui.engine.credentials.account import AccountService
 from tui.engine.credentials.api_keys import ApiKeys
-from tui.engine.credentials.caller_tokens import engine_tokens
+from tui.engine.credentials.caller_tokens import CallerTokens, engine_tokens
 from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
@@ -121,7 +121,7 @@ class Engine:
         self._settings_watch = SettingsWatcher(home, self.live, self.bus)
         self.started_at = utc_now()
         self._stop = asyncio.Event()
-        self._calls = 0
+        self._calls = self._watchers = 0
         self._needed_at = time.monotonic()
         self._tasks = TaskOwner()
         self._proxy_password = ProxyPassword(self.live, self.bus, self._tasks)
@@ -464,6 +464,15 @@ class Engine:
             self._calls -= 1
             self._needed_at = time.monotonic()
 
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """A window follows the events: a call that ends with the window or the engine."""
+        self._watchers += 1
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+
     @property
     def uptime_seconds(self) -> float:
         """For how long the engine has run."""
@@ -503,6 +512,26 @@ class Engine:
             "active_jobs": self.monitor.following + self._submitter.busy,
             "home": str(self.home.root),
         }
+
+    def under_way(self, handed: CallerTokens | None) -> str:
+        """What a newer engine could not go on with at once; empty where it could take over now.
+
+        A job that runs at Replicate is followed by the next engine from where this one was.
+
+        Args:
+            handed: the tokens that the window which asks hands to the next engine.
+        """
+        if self._mode != "agent":
+            return "whoever started it"
+        if (
+            self.clients.tokens.held_beside(handed)
+            or any(self.transfers.places.keys.in_memory)
+            or self._proxy_password.kept == "session"
+        ):
+            return "secrets that only its memory has"
+        if self._calls > self._watchers + 1:  # the one is the question itself
+            return "a call"
+        return next((name for name in self._tasks.names if not name.startswith("follow ")), "")
 
     def set_session(self, api_base: str, values: Mapping[str, Any]) -> None:
         """Look at what a client's environment holds, or hear that it changed the keyring.

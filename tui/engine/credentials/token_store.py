@@ -199,6 +199,14 @@ class TokenStore:
             if key[0] == api_base and secret in (None, kept):
                 del self._of_accounts[key]
 
+    def held_beside(self, handed: CallerTokens | None) -> bool:
+        """Return whether memory holds a token that is in no keyring and not among `handed`."""
+        known = {handed.replicate, handed.hub} if handed is not None else set()
+        held = {
+            secret for (_, _, source), secret in self._given.items() if source != "keyring"
+        } | set(self._of_accounts.values())
+        return bool(held - known)
+
     def owner(self, kind: Kind, api_base: str, secret: Secret) -> str:
         """Return the account of a token; "" while its service has not accepted it."""
         return self._owners.get((kind, self._scope(kind, api_base), secret), "")

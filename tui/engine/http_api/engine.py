@@ -14,6 +14,7 @@ from tui.api import engine, paths
 from tui.api.base import Empty
 from tui.base.errors import RefusedError
 from tui.base.listener_address import STORAGE_PATH
+from tui.engine.credentials.caller_tokens import from_headers
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
@@ -37,6 +38,7 @@ class EngineRoutes:
         operations.add(paths.SET_SESSION, self._session)
         operations.add(paths.SET_FOCUS, self._focus)
         operations.add_stream(paths.EVENTS, self._events)
+        operations.add(paths.GIVE_WAY, self._give_way)
         operations.add(paths.SHUT_DOWN, self._shutdown)
         operations.add(paths.API_KEYS, self._keys)
         operations.add(paths.NEW_API_KEY, self._new_key, tells_secret=True)
@@ -56,6 +58,13 @@ class EngineRoutes:
         self._engine.monitor.focus(call.body.get("job_id") or None)
         return {}
 
+    async def _give_way(self, call: Call[None, None]) -> engine.Succession:
+        handed = from_headers(call.api_base, call.request.headers)
+        waits_for = self._engine.under_way(handed)
+        if not waits_for:
+            self._engine.request_stop()
+        return {"gives_way": not waits_for, "waits_for": waits_for}
+
     async def _shutdown(self, _call: Call[None, None]) -> Empty:
         self._engine.request_stop()
         return {}
@@ -67,7 +76,11 @@ class EngineRoutes:
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
-        with self._engine.bus.subscribe() as queue, contextlib.suppress(ConnectionResetError):
+        with (
+            self._engine.watched(),
+            self._engine.bus.subscribe() as queue,
+            contextlib.suppress(ConnectionResetError),
+        ):
             await response.write(b": attached\n\n")
             while True:
                 try:

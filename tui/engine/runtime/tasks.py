@@ -21,6 +21,11 @@ class TaskOwner:
         """Number of tasks that have not ended."""
         return len(self._tasks)
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the tasks that have not ended."""
+        return [task.get_name() for task in self._tasks]
+
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run `work` in a task until it ends or the owner closes."""
         task = asyncio.get_running_loop().create_task(work, name=name)
