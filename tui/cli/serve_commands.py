@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tui.base.collection import paused
 from tui.base.json_types import JsonObject
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
@@ -18,7 +19,9 @@ from tui.cli.output import encodable_json, harmless, say
 def serve(options: argparse.Namespace) -> int:
     """Run engine and listener in the foreground; prints one line for each event."""
     from tui.base.listener_address import bind_for, public_base
-    from tui.engine.process.serve import serve as run
+
+    with paused():
+        from tui.engine.process.serve import serve as run
 
     listener: dict[str, str] = {}
     if options.listen:
@@ -84,6 +87,7 @@ def engine(options: argparse.Namespace) -> int:
     except StoreBusyError:
         say("busy")
         return exit_codes.FINE
-    from tui.engine.process.main import run_engine
+    with paused():  # imports leave little garbage; looking for it takes a sixth of the start
+        from tui.engine.process.main import run_engine
 
     return run_engine(context.home(), until_eof=options.until_eof, agent=options.agent)
