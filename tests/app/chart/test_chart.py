@@ -64,6 +64,12 @@ async def test_the_legend_shows_smoothing_and_log_scale() -> None:
         assert "log" in head
         await pilot.press("s")
         assert "smoothing" not in rows(chart)[0]
+        before = [segment.style for segment in chart.render_line(1)]
+        app.theme = "textual-light"  # a chart that does not change takes the new colours as well
+        await pilot.pause()
+        after = [segment.style for segment in chart.render_line(1)]
+        assert len(after) == len(before)
+        assert after[0] != before[0]
 
 
 async def test_a_schedule_is_drawn_as_it_is() -> None:

@@ -147,6 +147,7 @@ class MetricChart(Widget, can_focus=True):
         self._drawn: object = None
         self._painted: Painted | None = None
         self._painted_key: object = None
+        self._looks: dict[str, Style] = {}
         self._version = 0
         self._noisy = True
         self._slots: list[int] = []
@@ -333,6 +334,7 @@ class MetricChart(Widget, can_focus=True):
     def notify_style_update(self) -> None:
         """Drops the drawn rows when the colours change."""
         super().notify_style_update()
+        self._looks.clear()
         self._version += 1
 
     def on_focus(self) -> None:
@@ -355,8 +357,14 @@ class MetricChart(Widget, can_focus=True):
             return self._strips[y]
         return Strip.blank(width, self.rich_style)
 
+    def _look(self, name: str) -> Style:
+        """Returns the style of a part: Textual computes it anew at each call."""
+        if name not in self._looks:
+            self._looks[name] = self.get_component_rich_style(name)
+        return self._looks[name]
+
     def _draw(self, width: int, height: int) -> list[Strip]:
-        look = self.get_component_rich_style
+        look = self._look
         tones = Tones(
             base=self.rich_style,
             axis=look("chart--axis"),
@@ -415,13 +423,13 @@ class MetricChart(Widget, can_focus=True):
             style = self.rich_style + Style.parse(one.style) if one.style else self.style_of(slot)
             layers.append(Layer(self._smoothed(at), style, slot % len(STROKES), tag=tag))
         if self._weight and not self.mini and not self.overlay:
-            raw = self.get_component_rich_style("chart--raw")
+            raw = self._look("chart--raw")
             layers += [Layer(one, raw, 1, faint=True) for one in self._series[:1]]
         return layers
 
     def style_of(self, slot: int) -> Style:
         """Returns the colour of a curve by its number, from 0."""
-        return self.get_component_rich_style(f"chart--series-{slot % COLOURS}")
+        return self._look(f"chart--series-{slot % COLOURS}")
 
     def index_at_cursor(self) -> int:
         """Returns the place of the main curve's point at the cursor, else of its newest."""

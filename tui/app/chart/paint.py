@@ -17,6 +17,16 @@ from tui.app.chart.scale import Scale, label, on_log
 
 _LEFT: Final = (0x01, 0x02, 0x04, 0x40)
 _RIGHT: Final = (0x08, 0x10, 0x20, 0x80)
+
+
+def _masks(bits: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Returns the dots from one row of a cell to another one, by both."""
+    rows = range(len(bits))
+    return tuple(tuple(sum(bits[top : bottom + 1]) for bottom in rows) for top in rows)
+
+
+_MASKS: Final = (_masks(_LEFT), _masks(_RIGHT))
+_ASCII_MASKS: Final = _masks((1, 2))
 _BRAILLE: Final = tuple(chr(0x2800 + mask) for mask in range(256))
 _ASCII: Final = ((" ", "'", ".", ":"), (" ", '"', ",", ";"), (" ", "`", "-", "="))
 
@@ -350,23 +360,20 @@ class Canvas:
     def fill(self, layer: int, column: int, top: int, bottom: int) -> None:
         """Set the dots of one column from row `top` to row `bottom`, both included."""
         per_row, width = self.per_row, self.width
-        if self.ascii_only:
-            bits: tuple[int, ...] = (1, 2)
-            cell = column
-        else:
-            bits = _RIGHT if column & 1 else _LEFT
-            cell = column >> 1
-        cells = self._layers[layer]
         top, bottom = max(top, 0), min(bottom, self.rows - 1)
-        full = sum(bits)
-        for row in range(top // per_row, bottom // per_row + 1):
-            start = top - row * per_row
-            end = bottom - row * per_row
-            if start <= 0 and end >= per_row - 1:
-                mask = full
-            else:
-                mask = sum(bits[max(start, 0) : min(end, per_row - 1) + 1])
-            cells[row * width + cell] |= mask
+        if top > bottom:
+            return
+        masks = _ASCII_MASKS if self.ascii_only else _MASKS[column & 1]
+        place = column if self.ascii_only else column >> 1
+        cells = self._layers[layer]
+        (first, begin), (last, end) = divmod(top, per_row), divmod(bottom, per_row)
+        if first == last:
+            cells[first * width + place] |= masks[begin][end]
+            return
+        cells[first * width + place] |= masks[begin][-1]
+        for at in range((first + 1) * width + place, last * width + place, width):
+            cells[at] |= masks[0][-1]
+        cells[last * width + place] |= masks[0][end]
 
     def curve(
         self,
@@ -405,6 +412,14 @@ class Canvas:
         self, layer: int, start: tuple[int, float], end: tuple[int, float], pattern: int
     ) -> None:
         (x0, y0), (x1, y1) = start, end
+        if x1 - x0 == 1:  # as most are: each column has half of the line
+            middle = math.floor((y0 + y1) / 2 + 0.5)
+            for column, y in ((x0, y0), (x1, y1)):
+                if pattern >> (column & 7) & 1:
+                    edge = math.floor(y + 0.5)
+                    top, bottom = (edge, middle) if edge < middle else (middle, edge)
+                    self.fill(layer, column, top, bottom)
+            return
         rise = (y1 - y0) / (x1 - x0)
         for column in range(x0, x1 + 1):
             if not pattern >> (column & 7) & 1:
@@ -421,7 +436,11 @@ class Canvas:
         run: list[str] = []
         owner = -1
         for masks in zip(*parts, strict=True):
-            layer = next((at for at, mask in enumerate(masks) if mask), -1)
+            for layer, mask in enumerate(masks):  # noqa: B007  a generator takes twice as long
+                if mask:
+                    break
+            else:
+                layer = -1
             if layer != owner and run:
                 yield "".join(run), owner
                 run = []
