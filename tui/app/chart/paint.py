@@ -417,8 +417,7 @@ class Canvas:
             for column, y in ((x0, y0), (x1, y1)):
                 if pattern >> (column & 7) & 1:
                     edge = math.floor(y + 0.5)
-                    top, bottom = (edge, middle) if edge < middle else (middle, edge)
-                    self.fill(layer, column, top, bottom)
+                    self.fill(layer, column, min(edge, middle), max(edge, middle))
             return
         rise = (y1 - y0) / (x1 - x0)
         for column in range(x0, x1 + 1):
