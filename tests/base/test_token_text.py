@@ -72,3 +72,5 @@ def test_an_odd_shape_is_named_and_kept() -> None:
     judged = judge_token("replicate", "abc")
     assert judged.value == "abc"
     assert "this one looks different" in judged.notes[0]
+    long = judge_token("huggingface", "hf_" + "a-" * 20)
+    assert "begin with hf_; this one does, but its length or its characters" in long.notes[0]

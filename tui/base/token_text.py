@@ -78,5 +78,8 @@ def judge_token(kind: TokenKind, text: str) -> TokenText:
         return TokenText("", "holds characters that no token has", _COPY_AGAIN)
     notes = [f"Left out of the token: {' and '.join(found)}."] if found else []
     if not expected.fullmatch(value):
-        notes.append(f"{expected_words}; this one looks different.")
+        odd = "this one looks different"
+        if value.startswith(_PREFIXES[kind]):
+            odd = "this one does, but its length or its characters are unusual"
+        notes.append(f"{expected_words}; {odd}.")
     return TokenText(value, notes=tuple(notes))

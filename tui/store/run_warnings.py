@@ -51,6 +51,11 @@ def shown_warning(warnings: Sequence[JobWarning]) -> JobWarning | None:
     return None
 
 
+def is_stalled(warnings: Sequence[JobWarning]) -> bool:
+    """Return whether a run stands still: nobody knows then when it ends."""
+    return any(warning["kind"] == "stalled" for warning in warnings)
+
+
 def short_warning(warning: JobWarning, now: datetime) -> str:
     """Return a warning in as few words as a column has room for."""
     kind, ratio = warning["kind"], warning["ratio"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.app.world import NOW, job
+from tui.api.jobs import JobWarning
 from tui.app.job import facts
 from tui.app.jobs.job_list import JobList, Placed, place_columns
 from tui.app.shell.jobs_model import JobsModel
@@ -18,6 +19,9 @@ from tui.store.reader import StoreReader
 from tui.store.records import JobRow
 
 COLORS = _make(DARK)
+STALLED: JobWarning = {
+    "kind": "stalled", "step": 3, "since": NOW.isoformat(), "ratio": None, "dismissed": True,
+}  # fmt: skip
 
 
 def test_a_silent_job_shows_no_eta_and_its_least_cost() -> None:
@@ -34,6 +38,8 @@ def test_a_silent_job_shows_no_eta_and_its_least_cost() -> None:
     assert "ETA" not in silent
     assert "at least $1.80" in silent  # 30 minutes at 0.001 $/s
     assert "so far" not in silent
+    stands = replace(running, warnings=[STALLED])
+    assert "ETA" not in " ".join(text for text, _ in facts.head(stands, NOW))
 
 
 def test_the_list_shows_since_when_a_job_is_not_heard_of_and_its_least_cost() -> None:
@@ -48,6 +54,8 @@ def test_the_list_shows_since_when_a_job_is_not_heard_of_and_its_least_cost() ->
 
     def figure(place: Placed, one: JobRow) -> str:
         return jobs._figure(place.column.sort, one, place.width)
+
+    assert figure(eta, replace(running, warnings=(STALLED,))) == ""
 
     assert (figure(eta, running), figure(cost, running)) == ("1h00m", "$2.04")
     mark = LostContact("api answers 503", NOW - timedelta(minutes=4))

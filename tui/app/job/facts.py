@@ -23,6 +23,7 @@ from tui.store.lost_contact import LostContact
 from tui.store.reader import StoreReader
 from tui.store.records import EventRecord, JobRecord, StageRecord
 from tui.store.resume_point import ResumePoint, resume_point, stopped_by_a_limit
+from tui.store.run_warnings import is_stalled
 from tui.store.shown_cost import shown_cost
 
 _WAITING: Final = "Waiting for a GPU"
@@ -74,7 +75,8 @@ def head(
     if job.step is not None and job.total_steps:
         words = f"Step {job.step:,} of {job.total_steps:,}"
         pieces.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))
-    if job.status is JobStatus.RUNNING and job.eta_at is not None and contact is None:
+    stands = is_stalled(job.warnings)
+    if job.status is JobStatus.RUNNING and job.eta_at is not None and not contact and not stands:
         left = max(0.0, (job.eta_at - now).total_seconds())
         pieces.append((f"ETA {formatting.duration(left)}", "base"))
     cost = shown_cost(job, now, contact)

@@ -17,7 +17,7 @@ from tui.base import formatting
 from tui.base.clock import Clock, utc_now
 from tui.base.job_status import JobStatus
 from tui.store.records import JobRow
-from tui.store.run_warnings import short_warning, shown_loss, shown_warning
+from tui.store.run_warnings import is_stalled, short_warning, shown_loss, shown_warning
 from tui.store.shown_cost import shown_cost
 
 if TYPE_CHECKING:
@@ -399,7 +399,7 @@ class JobList(VirtualList):
         if sort == "best":
             return formatting.loss_text(row.loss_best)
         if sort == "eta":
-            if row.eta_at is None or not row.status.is_active:
+            if row.eta_at is None or not row.status.is_active or is_stalled(row.warnings):
                 return ""
             if self.model.contacts.of(row, now) is not None:
                 return ""
