@@ -95,8 +95,9 @@ async def test_the_help_is_whole_on_the_smallest_screen(world: Home) -> None:
         await wait_for(pilot, lambda: isinstance(app.screen, HelpScreen))
         assert all(words in lines_of(app)[0] for words in ("/ find", "enter do", "esc back"))
         shown: list[str] = []
-        for _ in range(12):
-            page = [line[20:-1].strip() for line in lines_of(app)[1:]]
+        assert lines_of(app)[-1] == f"╰{'─' * 58}╯"
+        for _ in range(13):
+            page = [line[20:-1].strip() for line in lines_of(app)[1:-1]]
             known = max(n for n in range(len(page) + 1) if n == 0 or shown[-n:] == page[:n])
             shown += page[known:]
             await pilot.press("pagedown")

@@ -20,6 +20,7 @@ from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
 from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.picker import PanelFoot
 from tui.app.widgets.virtual_list import Piece, VirtualList
 
 _KEYS_WIDTH: Final = 19
@@ -130,6 +131,7 @@ class HelpScreen(ModalScreen[None]):
         title.set(("Keys", self._title), ("/ find", "enter do", "y copy", "esc back"))
         yield title
         yield self.list
+        yield PanelFoot()
 
     def on_mount(self) -> None:
         """Gives the keys to the list."""

@@ -13,6 +13,7 @@ from tui.app.shell.messages import Notice
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.theme import Palette
 from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.picker import PanelFoot
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
 
@@ -69,3 +70,4 @@ class NoticesScreen(ModalScreen[None]):
         title.set(("Notices", formatting.plural(len(self._notices), "message")), ("esc back",))
         yield title
         yield NoticeLines(self._notices)
+        yield PanelFoot()
