@@ -171,7 +171,8 @@ class ChartGrid(Vertical):
         ]
         text, legend = " · ".join(words), "  ".join(meanings)
         gap = " " * (room - len(legend))
-        self._line.update(f" {text}{gap}{legend}" if legend and len(gap) > 1 else f" {text}")
+        line = f" {text}{gap}{legend}" if legend and len(gap) > 1 else f" {text}"
+        self._line.update(line, layout=False)  # it is one line high whatever it says
 
     def _values(self) -> Iterator[str]:
         at = self.chart.cursor_step
