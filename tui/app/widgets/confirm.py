@@ -161,7 +161,9 @@ class Confirm(ModalScreen[bool]):
     @on(VirtualList.Scrolled)
     def _tell_more(self) -> None:
         """Shows how many lines are out of sight."""
-        self._more.update(self.details.hidden)
+        hidden = self.details.hidden
+        if hidden != self._more.content:  # an update arranges the whole question anew
+            self._more.update(hidden)
 
     def action_answer(self, yes: bool) -> None:
         """Answers."""
