@@ -1,8 +1,9 @@
 """Staging a folder of pictures, beside what a user would call instead, on the same servers.
 
 Hub: the library's own `upload_folder` (what `hf upload` does) at the sandbox's Hub, by plain LFS
-for both. This machine: `cp -r` and `sync`. Ours is verified at the far end in either case;
-`hf upload` and `cp` are not. Planning is what a check does with pictures that are staged already,
+for both. This machine: `cp -r` and `sync`. A bucket: `aws s3 cp --recursive` at rclone's server,
+without the time that the program takes to start. Ours is verified at the far end in each case; the
+others are not. Planning is what a check does with pictures that are staged already,
 after the scan.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from PIL import Image
 
 from tests.benchmarks import Row
 from tests.benchmarks.bench_publish import _hub
+from tests.destinations.hosting import rclone
 from tui.engine.staging.here_place import HerePlace, Proof
 from tui.listener.storage.staged import StagedFolder
 from tui.simpletuner.config.load import load_config
@@ -85,6 +88,36 @@ elif kind == "hub-peer":
     def send(manifest):
         return timed(lambda: api.upload_folder(
             repo_id="sandbox/bench", repo_type="dataset", folder_path=folder))
+elif kind == "bucket-ours":
+    from tui.destinations.s3.profile import S3Keys, S3Profile
+    from tui.engine.staging.bucket_objects import BucketObjects
+    from tui.replicate.secret import Secret
+    from tui.settings import NetworkSettings
+    objects = BucketObjects(S3Profile("outputs", endpoint), S3Keys("job-key-1", Secret("not-a-real-secret-but-long-enough")),
+                            NetworkSettings())
+    def send(manifest):
+        def run():
+            files = manifest.datasets[0].files
+            there = objects.content()
+            absent = [file for file in files if there.get(file.sha256) != file.size]
+            objects.send(absent, 0, manifest.bytes, nothing, threading.Event())
+            there = objects.content()
+            assert all(there[file.sha256] == file.size for file in files)
+        return timed(run)
+elif kind == "bucket-peer":
+    os.environ.update(AWS_ACCESS_KEY_ID="job-key-1", AWS_SECRET_ACCESS_KEY="not-a-real-secret-but-long-enough",
+                      AWS_DEFAULT_REGION="us-east-1")
+    tiny = folder.parent / "tiny"
+    tiny.mkdir()
+    (tiny / "tiny").write_bytes(b"x")
+    def copy(source):
+        target = f"s3://outputs/peer/{time.monotonic_ns()}/"
+        return timed(lambda: subprocess.run(
+            ["aws", "--endpoint-url", endpoint, "s3", "cp", "--recursive", "--only-show-errors",
+             str(source), target], check=True))
+    start = min(copy(tiny) for _ in range(3))
+    def send(manifest):
+        return max(1e-6, copy(folder) - start)
 elif kind == "here-ours":
     from tui.engine.staging.here_place import HerePlace, Proof
     from tui.listener.storage.staged import StagedFolder
@@ -225,9 +258,14 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         with _hub(root / "hub") as endpoint:
-            rows = _beside(
-                "hub", "to the Hub", "hf upload", endpoint, root, "\u2265 90 % of hf upload"
-            )
+            rows = _beside("hub", "to the Hub", "hf upload", endpoint, root, "≥ 1.2 × hf upload")
+        if shutil.which("aws"):
+            (root / "s3" / "outputs").mkdir(parents=True)
+            with rclone(root / "s3", None) as server:
+                rows += _beside(
+                    "bucket", "to a bucket", "aws s3 cp", server.endpoint, root,
+                    "≥ 1.0 × aws s3 cp",
+                )  # fmt: skip
         rows += _beside(
             "here", "on this machine", "cp + sync", "http://127.0.0.1:1/v1", root,
             "as near as hashing allows",
