@@ -56,6 +56,7 @@ async def test_a_question_is_not_answered_by_keys_that_were_typed_before_it(
     async with opened(world, engine) as (app, pilot):
         burst(app, *"Gd", "y", "right", "enter")
         await wait_for(pilot, lambda: isinstance(app.screen, Confirm) and "Delete" in text_of(app))
+        await wait_for(pilot, lambda: not app.type_ahead.holds)
         assert isinstance(app.screen, Confirm)
         assert "▸ n  No" in text_of(app)
         assert not engine.asked

@@ -62,10 +62,18 @@ class TypeAhead:
             if self._task is None:
                 self._task = asyncio.create_task(self._release(), name="type-ahead")
             return False
-        screen = self._app.screen
+        try:
+            screen = self._app.screen
+        except ScreenStackError:  # the app ends
+            return False
         return not isinstance(screen, Question) or (
             screen.shown_at is not None and event.time >= screen.shown_at
         )
+
+    @property
+    def holds(self) -> bool:
+        """Whether keys wait, or the last one of them is still at work."""
+        return self._task is not None
 
     def stop(self) -> None:
         """Forgets the keys that wait: the app is being left."""
