@@ -80,8 +80,8 @@ async def test_what_was_changed_since_it_was_published_is_kept(
 
 async def test_both_names_of_a_file_that_could_not_keep_its_own_are_known(world: World) -> None:
     job_id = a_job_with(world, 1)
-    now = datetime.now(UTC)  # its keys are good for a while after its end
-    world.engine.recorder.write(job_id, Change(values={"completed_at": now}))
+    now = datetime.now(UTC)  # its keys are good for a while after its end, and a week at most
+    world.engine.recorder.write(job_id, Change(values={"created_at": now, "completed_at": now}))
     pair = world.engine.keys.pair(job_id)
     profile = S3Profile(
         storage_keys.BUCKET, endpoint=f"{world.engine.listening.reachable_at}{STORAGE_PATH}"
