@@ -16,7 +16,7 @@ from tests.engine.world import World
 
 __all__ = ["home", "project", "world"]
 
-_MADE_UP = r" query: | body: .*Extra inputs are not permitted$"
+_MADE_UP = r"(?s) query: | body: .*Extra inputs are not permitted\Z"
 
 
 def few(whole: int, part: int) -> pytest.MarkDecorator:
