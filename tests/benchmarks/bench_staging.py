@@ -93,8 +93,8 @@ elif kind == "bucket-ours":
     from tui.engine.staging.bucket_objects import BucketObjects
     from tui.replicate.secret import Secret
     from tui.settings import NetworkSettings
-    objects = BucketObjects(S3Profile("outputs", endpoint), S3Keys("job-key-1", Secret("not-a-real-secret-but-long-enough")),
-                            NetworkSettings())
+    keys = S3Keys("job-key-1", Secret("not-a-real-secret-but-long-enough"))
+    objects = BucketObjects(S3Profile("outputs", endpoint), keys, NetworkSettings())
     def send(manifest):
         def run():
             files = manifest.datasets[0].files
@@ -105,8 +105,8 @@ elif kind == "bucket-ours":
             assert all(there[file.sha256] == file.size for file in files)
         return timed(run)
 elif kind == "bucket-peer":
-    os.environ.update(AWS_ACCESS_KEY_ID="job-key-1", AWS_SECRET_ACCESS_KEY="not-a-real-secret-but-long-enough",
-                      AWS_DEFAULT_REGION="us-east-1")
+    os.environ.update(AWS_ACCESS_KEY_ID="job-key-1", AWS_DEFAULT_REGION="us-east-1",
+                      AWS_SECRET_ACCESS_KEY="not-a-real-secret-but-long-enough")
     tiny = folder.parent / "tiny"
     tiny.mkdir()
     (tiny / "tiny").write_bytes(b"x")
