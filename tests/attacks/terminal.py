@@ -79,6 +79,7 @@ def _comparison(text: str) -> Comparison:
         "job_id": text, "label": text, "name": text, "status": text, "created_at": text,
         "loss": None, "best_loss": 1.0, "best_step": None, "seconds_per_step": 1e308,
         "cost_usd": None, "cost_bound": "", "steps": 1, "total_steps": None, "pictures": 0,
+        "not_finite": True,
     }  # fmt: skip
     return {"jobs": [job, job], "settings": [{"name": text, "values": [text, ""], "differs": True}],
             "remarks": [text], "differing": 1, "compared": 1}  # fmt: skip

@@ -95,6 +95,10 @@ async def redirecting(authority: Authority | None = None) -> AsyncIterator[World
             world.front = world.front.replace("http:", "https:")
         yield world
     finally:
+        # A client that has gone does not answer the end of TLS, which asyncio would wait for.
+        for connection in runner.server.connections if runner.server else ():
+            if connection.transport is not None:
+                connection.transport.abort()
         await runner.cleanup()
 
 

@@ -130,7 +130,7 @@ class Session:
     def close_form(self) -> None:
         """Close the form."""
         self.screen.press("Escape")
-        self.wait_until_gone("enter change")
+        self.wait_until_gone(_CURSOR)  # not its title, over which a message may lie
 
     def open_item(self, label: str) -> None:
         """Move the cursor of a form to a line and press Enter."""

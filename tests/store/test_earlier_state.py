@@ -33,7 +33,7 @@ API = "http://127.0.0.1:9/v1"
 
 
 @pytest.fixture
-def homes() -> Iterator[tuple[Home, Home]]:
+def two_homes() -> Iterator[tuple[Home, Home]]:
     """Two homes with short names: a socket's path has about 100 bytes."""
     root = Path(tempfile.mkdtemp(prefix="st-"))
     yield Home(root / "a", root / "a" / "outputs"), Home(root / "b", root / "b" / "outputs")
@@ -64,8 +64,8 @@ def restore(state: Path, home: Home, api: str = API, prediction: str = "p" * 26)
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda path: path.name)
-def test_a_state_of_an_earlier_commit_opens(state: Path, homes: tuple[Home, Home]) -> None:
-    home = homes[0]
+def test_a_state_of_an_earlier_commit_opens(state: Path, two_homes: tuple[Home, Home]) -> None:
+    home = two_homes[0]
     restore(state, home)
     logs = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in home.logs.iterdir()}
     StoreWriter(home).close()
@@ -94,9 +94,9 @@ def test_a_state_of_an_earlier_commit_opens(state: Path, homes: tuple[Home, Home
 
 @pytest.mark.parametrize("state", STATES, ids=lambda path: path.name)
 async def test_a_job_that_ran_then_is_followed_to_its_end(
-    state: Path, homes: tuple[Home, Home], tmp_path: Path
+    state: Path, two_homes: tuple[Home, Home], tmp_path: Path
 ) -> None:
-    earlier, now = homes
+    earlier, now = two_homes
     async with running_world(earlier, tmp_path / "project") as world:
         world.fault("stall=5")
         job = await world.until(await world.submit(), JobStatus.RUNNING)

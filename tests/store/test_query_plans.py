@@ -179,3 +179,12 @@ def test_no_statement_of_the_reader_scans_the_jobs_unless_all_are_wanted(
         lines = scans(database, database.statements[:])
         found[name] = [line for line in lines if "COVERING INDEX" not in line.partition(":")[0]]
     assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_every_question_is_answered_where_there_is_no_database_yet(tmp_path: Path) -> None:
+    reader = StoreReader(tmp_path / "none.sqlite3")
+    try:
+        for name, (arguments, more) in READ.items():
+            getattr(reader, name)(*arguments, **more)
+    finally:
+        reader.close()

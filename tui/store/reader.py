@@ -378,7 +378,8 @@ class StoreReader:
             f"SELECT MAX(created_at) FROM jobs WHERE completed_at IS NULL AND status IN ({marks})",  # noqa: S608  constants
             tuple(ACTIVE),
         )
-        return None if rows[0][0] is None else from_micros(rows[0][0])
+        newest = rows[0][0] if rows else None  # no row where there is no database yet
+        return None if newest is None else from_micros(newest)
 
     def queue_waits(self, api_base: str, most: int = 200) -> list[float]:
         """Return the seconds that the latest jobs of an API waited in the queue."""

@@ -250,13 +250,13 @@ def read_published(
 
 def read_disk_use(query: Query) -> tuple[int, int]:
     """Return the bytes of all results that are here, and of those that are elsewhere as well."""
-    ((here, elsewhere),) = query(
+    rows = query(
         "SELECT COALESCE(SUM(size), 0), COALESCE(SUM(size * ((job_id, sha256) IN ("
         "SELECT t.job_id, i.sha256 FROM transfer_items i JOIN transfers t USING (transfer_id) "
         "WHERE t.state = 'done' AND i.state = 'verified'))), 0) FROM files WHERE missing = ''",
         (),
     )
-    return here, elsewhere
+    return (rows[0][0], rows[0][1]) if rows else (0, 0)  # no row where there is no database yet
 
 
 def _encode(name: str, value: Any) -> Any:

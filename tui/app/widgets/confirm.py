@@ -40,6 +40,12 @@ class Choice(Static):
         """Chooses no."""
         self.choose(False)
 
+    def render_line(self, y: int) -> Strip:
+        """Returns a line; the first one of all is a part of the first frame."""
+        if isinstance(self.screen, Confirm):
+            self.screen.drawn()
+        return super().render_line(y)
+
     def choose(self, yes: bool) -> None:
         """Marks an answer."""
         self.chosen = yes
@@ -151,12 +157,12 @@ class Confirm(ModalScreen[bool]):
         room = max(1, event.size.height * 90 // 100 - _AROUND - question)
         self.details.styles.height = min(max(1, self.details.count), room)
         self.details.display = bool(self._details)
-        self.call_after_refresh(self._drawn)
+        self.call_after_refresh(self._tell_more)
 
-    def _drawn(self) -> None:
+    def drawn(self) -> None:
+        """Notes the moment of the first frame: before its bytes leave, so before anybody reads."""
         if self.shown_at is None:
             self.shown_at = time.monotonic()
-        self._tell_more()
 
     @on(VirtualList.Scrolled)
     def _tell_more(self) -> None:
