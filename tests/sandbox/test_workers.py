@@ -178,6 +178,22 @@ async def test_cancel_takes_effect_at_once_and_frees_the_slot(client: SandboxCli
     assert (await client.get(made[0]["id"]))["status"] == "canceled"
 
 
+async def test_a_cancel_before_the_first_step_of_a_run_ends_it(
+    client: SandboxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = client.sandbox.core.jobs
+    boot = jobs._boot
+
+    async def cancelled_at_once(model: str) -> None:
+        await boot(model)
+        asyncio.get_running_loop().call_soon(jobs.cancel, jobs.order["prediction"][-1])
+
+    monkeypatch.setattr(jobs, "_boot", cancelled_at_once)
+    made = await client.create(client.version(), long_run())
+    await eventually(lambda: not jobs.running())
+    assert (await client.get(made["id"]))["status"] == "canceled"
+
+
 async def test_a_long_step_does_not_delay_a_cancel(client: SandboxClient) -> None:
     # One step of this batch takes longer than any test waits.
     made = await client.create(client.version(), long_run(train_batch_size=10**6))

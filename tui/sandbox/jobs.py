@@ -173,7 +173,14 @@ class Jobs:
         folder = self._work_dir / "runs" / record.id
         folder.mkdir(parents=True, exist_ok=True)
         task = Task(record.id, record.version, self._readable(given), folder, record.faults)
-        run = asyncio.create_task(self._worker.run(task, self._sink(record)))
+
+        async def begin() -> Outcome:
+            # It may have been canceled since it was started, when the worker did not know it yet.
+            if record.is_terminal:
+                return Outcome("canceled")
+            return await self._worker.run(task, self._sink(record))
+
+        run = asyncio.create_task(begin())
         limit = self._clock.real(self._config.run_limit_seconds)
         try:
             done, _ = await asyncio.wait({run}, timeout=limit)
