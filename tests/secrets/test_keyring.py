@@ -15,6 +15,7 @@ import pytest
 
 from tests.engine.keyrings import limit_calls, secret_service
 from tests.engine.prompter import unanswered_prompts
+from tests.support import eventually
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import _LIMIT as LIMIT
 from tui.secrets.keyring import (
@@ -179,6 +180,14 @@ async def test_a_keyring_without_a_collection_is_told_with_the_commands_that_mak
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As on a server: nobody has logged in at its screen, and there is none."""
+
+    async def stored() -> bool:
+        try:
+            await store_token("replicate", "api.test", Secret("x"))
+        except KeyringError:
+            return False
+        return True
+
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     limit_calls(monkeypatch, BOUND)  # the prompt that cannot be shown fails after a while
@@ -203,12 +212,8 @@ async def test_a_keyring_without_a_collection_is_told_with_the_commands_that_mak
             daemon.stdin.close()
             async with asyncio.timeout(BOUND):
                 await asyncio.to_thread(keyring.daemon.wait)  # it was replaced
-                while True:
-                    try:
-                        await store_token("replicate", "api.test", Secret("x"))
-                        break
-                    except KeyringError:  # the new one is not there yet
-                        continue
+            # The new one is there before its collection, which it makes between two questions.
+            await eventually(stored, within=BOUND, every=0.5)
             found = await read_token("replicate", "api.test")
             assert (found.value is not None, found.problem) == (True, "")
         finally:
