@@ -220,8 +220,7 @@ async def test_a_body_without_a_proof_does_not_hold_the_loop() -> None:
 
 @pytest.mark.usefixtures("loop_watch")
 async def test_the_work_for_silent_and_unfinished_ones_grows_with_their_number() -> None:
-    spent = []
-    for count in (80, 320):
+    async def spent(count: int) -> float:
         async with hooks_watched(SMALL) as (hooks, seen), AsyncExitStack() as stack:
             with seen.within():
                 await silent(stack, hooks.port, count)
@@ -229,8 +228,11 @@ async def test_the_work_for_silent_and_unfinished_ones_grows_with_their_number()
                     _, writer = await unfinished(hooks)
                     stack.callback(writer.close)
                 assert (await hooks.send(NATIVE)).status_code == 200
-            spent.append(seen.spent)
-    assert spent[1] <= MOST_GROWTH**2 * spent[0]
+            return seen.spent
+
+    # The least of a few: what else the machine does only adds to the CPU time of a thread.
+    few, many = [min([await spent(count) for _ in range(3)]) for count in (80, 320)]
+    assert many <= MOST_GROWTH**2 * few
 
 
 @pytest.mark.usefixtures("loop_watch")

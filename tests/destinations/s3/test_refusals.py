@@ -117,7 +117,7 @@ def test_a_quota_that_is_used_up(loop_thread: Loop, open_s3: OpenS3, tmp_path: P
 
 
 def test_a_server_whose_disk_is_full(loop_thread: Loop, open_s3: OpenS3, tmp_path: Path) -> None:
-    limits = StorageLimits(space=lambda _: DiskSpace(total=100 * GIB, free=5 * GIB))
+    limits = StorageLimits(space=lambda _: DiskSpace(total=100 * GIB, free=GIB))
     server = receiver(loop_thread, tmp_path / "server", None, limits)
     problem = refusal(open_s3(server), make_files(tmp_path, a=10))
     assert problem.kind is Trouble.QUOTA

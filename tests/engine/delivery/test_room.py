@@ -10,12 +10,17 @@ import pytest
 from tests.engine.world import World
 from tui.engine.delivery.room import receivable, room_check, space_of
 from tui.engine.diagnostics.doctor import disk_line
-from tui.listener.storage.grants import DiskSpace
+from tui.listener.storage.grants import GIB, DiskSpace
 
 
 def test_the_receiver_keeps_a_part_of_the_disk_free() -> None:
     assert receivable(DiskSpace(total=1000, free=400)) == 350
     assert receivable(DiskSpace(total=1000, free=50)) == 0
+
+
+def test_a_large_disk_that_is_nearly_full_still_takes_results() -> None:
+    """A twentieth of 4 TB would turn 190 GB of room into none."""
+    assert receivable(DiskSpace(total=4000 * GIB, free=190 * GIB)) == 189 * GIB
 
 
 def test_a_job_that_is_larger_than_the_room_is_an_error(tmp_path: Path) -> None:

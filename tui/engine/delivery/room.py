@@ -16,7 +16,7 @@ _LITTLE: Final = 2 * 1024**3
 
 def receivable(disk: DiskSpace) -> int:
     """Bytes that the storage receiver takes before it refuses: it keeps a part of the disk free."""
-    return max(0, disk.free - int(disk.total * StorageLimits().keep_free_fraction))
+    return max(0, disk.free - disk.kept(StorageLimits().keep_free_fraction))
 
 
 def space_of(folder: Path) -> DiskSpace:

@@ -7,7 +7,6 @@ the queue. Every job gets a view of them, and a bucket and a key pair for each d
 from __future__ import annotations
 
 import asyncio
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +25,13 @@ from tui.destinations.common.errors import (
 )
 from tui.engine.credentials.storage_keys import StorageKeys, data_bucket, data_label
 from tui.engine.delivery.resolve import REGION
+from tui.engine.delivery.room import receivable
 from tui.engine.listener.sightings import Sighting
 from tui.engine.staging.content import disk_problem, sent_blocks
 from tui.engine.staging.moved_address import endpoint_of
 from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progress
 from tui.engine.staging.receiver import Receiver, receiver_of, require_same
+from tui.listener.storage.grants import disk_space
 from tui.listener.storage.overlay import StagedView
 from tui.listener.storage.staged import ContentChangedError, StagedFolder, ViewedObject
 from tui.replicate.secret import Secret
@@ -41,8 +42,6 @@ from tui.store.records import JobRecord
 
 _ENDPOINT: Final = "(the public address of this machine)"
 _LEFTOVER_SECONDS: Final = 3600.0
-_KEEP_FREE: Final = 0.05
-"""Part of the disk that staged data leave free; the receiver leaves the same for deliveries."""
 
 
 PROOF_LIFE: Final = timedelta(minutes=15)
@@ -347,11 +346,10 @@ def viewed_objects(dataset: StagedDataset) -> Iterator[ViewedObject]:
 
 
 def _require_room(folder: Path, needed: int) -> None:
-    usage = shutil.disk_usage(folder)
-    free = usage.free - int(usage.total * _KEEP_FREE)
+    free = receivable(disk_space(folder))
     if needed > free:
         raise PublishError(
-            f"The pictures need {size_text(needed)} in {folder}, and {size_text(max(free, 0))} "
+            f"The pictures need {size_text(needed)} in {folder}, and {size_text(free)} "
             "are free there.",
             "Free some space, or stage to the Hub.",
             Trouble.DISK_FULL,

@@ -89,12 +89,20 @@ class RefusedObject:
     is_result: bool = True
 
 
+MOST_KEPT_FREE = GIB
+"""Bytes: a twentieth of a disk of 2 TB would turn results away where they have a lot of room."""
+
+
 @dataclass(frozen=True, slots=True)
 class DiskSpace:
     """Total and free bytes of a file system."""
 
     total: int
     free: int
+
+    def kept(self, fraction: float) -> int:
+        """Bytes that stay free for others: a fraction of the disk, `MOST_KEPT_FREE` at most."""
+        return min(int(self.total * fraction), MOST_KEPT_FREE)
 
 
 def disk_space(path: Path) -> DiskSpace:
@@ -121,7 +129,8 @@ class StorageLimits:
         idle_seconds: longest silence inside a body.
         min_bytes_per_second: slowest average of a body, once `grace_seconds` have passed.
         grace_seconds: see `min_bytes_per_second`.
-        keep_free_fraction: fraction of the disk that deliveries leave free.
+        keep_free_fraction: fraction of the disk that deliveries and staged data leave free, up to
+            `MOST_KEPT_FREE`.
         skew_seconds: largest difference between the client's clock and ours (S3: 15 minutes).
         stale_upload_seconds: unfinished multipart uploads older than this are deleted at start.
         space: measures the disk.

@@ -142,7 +142,7 @@ class Guard:
     def check_disk(self, more: int) -> None:
         """Raise S3Error when `more` bytes would use the part of the disk that stays free."""
         disk = self._limits.space(self._root)
-        keep = int(disk.total * self._limits.keep_free_fraction)
+        keep = disk.kept(self._limits.keep_free_fraction)
         if disk.free - self.outstanding - more < keep:
             raise S3Error(
                 "InsufficientStorage",
