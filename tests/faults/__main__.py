@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
-from tests.faults import crashes, delivery, following, submit, transfers, webhooks
-from tests.faults.table import run, text
+from tests.faults import crashes
+from tests.faults.parts import PARTS, rows_of
+from tests.faults.table import text
 
-PARTS = (
-    submit.PART,
-    following.PART,
-    transfers.UPLOADS,
-    transfers.DOWNLOADS,
-    delivery.PART,
-    webhooks.PART,
-    crashes.KILLED,
-    crashes.FULL,
-)
 TRIES = 30
 
 
 def main(tries: int = TRIES) -> int:
-    """Run all rows."""
-    logging.disable()  # the engine's words on faults would stand between the rows
-    parts = [part for part in PARTS if part is not crashes.FULL or crashes.may_mount()]
-    if len(parts) < len(PARTS):
+    """Run all rows, each part in a process of its own: most of the time is waiting."""
+    numbers = [n for n, part in enumerate(PARTS) if part is not crashes.FULL or crashes.may_mount()]
+    if len(numbers) < len(PARTS):
         print("disk full: not tried, as no file system can be mounted here", file=sys.stderr)
-    rows = asyncio.run(run(parts, tries))
+    with ProcessPoolExecutor(len(numbers), get_context("spawn")) as pool:
+        rows = [row for part in pool.map(rows_of, numbers, [tries] * len(numbers)) for row in part]
     print(text(rows))
     return 0 if all(row.is_clean for row in rows) else 1
 

@@ -74,11 +74,13 @@ class Row:
         return not (self.lost or self.doubled or self.hung)
 
 
-async def run(parts: Sequence[Part], tries: int) -> list[Row]:
+async def run(
+    parts: Sequence[Part], tries: int, note: Callable[[Row], object] = lambda row: None
+) -> list[Row]:
     """Try every fault `tries` times; the seed of a try is its fault's name and its number.
 
     After a try that does not end its world is closed, as far as that is possible, and the next try
-    gets a new one.
+    gets a new one. `note` hears of each row that is complete.
     """
     rows: list[Row] = []
     for part in parts:
@@ -93,6 +95,7 @@ async def run(parts: Sequence[Part], tries: int) -> list[Row]:
                         await _closed(worlds)
                         is_open = False
                 row.said = row.said or _MENDED
+                note(row)
     return rows
 
 
@@ -159,9 +162,12 @@ def text(rows: Sequence[Row]) -> str:
     )
     width = max(len(row.fault) for row in rows)
     head = f"{'fault':{width}}  tries  lost  doubled  hung  said"
-    lines = [
+    return "\n".join([head, *(line(row, width) for row in (*rows, total))])
+
+
+def line(row: Row, width: int = 0) -> str:
+    """A row as it is printed."""
+    return (
         f"{row.fault:{width}}  {row.tries:5}  {row.lost:4}  {row.doubled:7}  {row.hung:4}  "
         f"{row.said}"
-        for row in (*rows, total)
-    ]
-    return "\n".join([head, *(line.rstrip() for line in lines)])
+    ).rstrip()

@@ -13,7 +13,8 @@ import pytest
 
 from tests.__main__ import command
 from tests.faults import crashes, delivery, following, submit, table, transfers, webhooks
-from tests.faults.__main__ import PARTS, TRIES
+from tests.faults.__main__ import TRIES
+from tests.faults.parts import PARTS
 from tests.faults.table import Fault, Outcome, Part, run, text
 
 
