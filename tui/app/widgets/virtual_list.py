@@ -206,10 +206,10 @@ class VirtualList(Widget, can_focus=True):
         self._wheel(-3)
 
     def _wheel(self, lines: int) -> None:
-        self.top = max(0, min(self.top + lines, self.count - self.page))
         if not self.CURSOR:
-            self._scroll_to_line(self.top)
+            self._scroll_to_line(self.top + lines)
             return
+        self.top = max(0, min(self.top + lines, self.count - self.page))
         index = max(self.top, min(self.index, self.top + self.page - 1, self.count - 1))
         moved, self.index = index != self.index, max(0, index)
         self.refresh()
