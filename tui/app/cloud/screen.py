@@ -94,7 +94,8 @@ class CloudScreen(AppScreen):
     def _engine_changed(self, state: EngineState) -> None:
         if state.state == "ready":
             self._ask()
-        self._data_changed()
+        else:
+            self._data_changed()
         self.update_footer()
 
     def _data_changed(self) -> None:

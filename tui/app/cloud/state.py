@@ -113,9 +113,10 @@ class CloudState:
         """Reads a fact that has changed, and asks for what depends on it."""
         signed_in = self.get("account").get("valid")
         self.read_fact(name)
+        names = list(_FOLLOWED_BY.get(plain(name).partition(":")[0], ()))
         if self.get("account").get("valid") and not signed_in:
-            self.try_again()
-        self.load(_FOLLOWED_BY.get(plain(name).partition(":")[0], ()))
+            names += self._without_answer()
+        self._start(dict.fromkeys(names))
         self._changed()
 
     def versions_of(self, model: str) -> list[Known]:
@@ -140,6 +141,10 @@ class CloudState:
 
     def try_again(self) -> None:
         """Asks again for everything that failed: the token or the proxy is another one now."""
+        self.load(self._without_answer())
+
+    def _without_answer(self) -> list[str]:
+        """Returns what failed, and what was not found to work."""
         wanted = set(self.failed)
         for name in ("account", "hub", "network_check"):
             known = self.get(name)
@@ -150,10 +155,15 @@ class CloudState:
             name for name, known in self.known.items()
             if name.startswith("delivery:") and known.get("verdict") != "works"
         }  # fmt: skip
-        self.load(sorted(wanted))
+        return sorted(wanted)
 
     def load(self, names: Iterable[str]) -> None:
         """Asks for answers side by side; leaving the screen cancels the questions."""
+        self._start(names)
+        self._changed()
+
+    def _start(self, names: Iterable[str]) -> None:
+        """Starts the questions; the caller tells of the change, once: all cards are read for it."""
         control = self.context.control
         if control is None:
             return
@@ -166,7 +176,6 @@ class CloudState:
             self._screen.run_worker(
                 self._load(control, name), group=f"cloud {name}", exit_on_error=False
             )
-        self._changed()
 
     async def _load(self, control: ControlClient, name: str) -> None:
         from tui.client.client import ControlError
@@ -182,7 +191,7 @@ class CloudState:
             self.busy.discard(name)
         if name in self._again:
             self._again.discard(name)
-            self.load((name,))
+            self._start((name,))
         self._changed()
 
     def _ask(self, control: ControlClient, name: str) -> Awaitable[Known]:
