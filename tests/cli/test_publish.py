@@ -19,7 +19,8 @@ from tests.app.world import job
 from tests.cli.shell import client, tui, tui_json
 from tests.support import eventually_sync
 from tui.base.job_status import JobStatus
-from tui.settings import Home
+from tui.cli.free_command import retention_words
+from tui.settings import Home, RetentionSettings
 from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
@@ -90,8 +91,10 @@ def test_a_transfer_resumes_after_the_engine_is_killed(
     tui_json("pin", job_id)
     assert tui_json("free", "--keep", "0", "--yes")["freeable"] == []  # pinned
     tui_json("unpin", job_id)
+    assert tui_json("free", "--keep", "0", "--yes", "--dry-run")["cleared"] == []
     shown = tui_json("free", "--older-than", "1")
     assert (shown["bytes"], shown["cleared"]) == (SIZE, [])
+    assert shown["retention"] == {"days": 0, "gib": 0, "last": None}
     assert [one["files"] for one in shown["freeable"]] == [["x/model.bin"]]
     assert source.exists(), "nobody has agreed"
     (gone,) = tui_json("free", "--older-than", "1", "--yes")["cleared"]
@@ -99,6 +102,18 @@ def test_a_transfer_resumes_after_the_engine_is_killed(
     assert not source.exists()
     assert arrived.stat().st_size == SIZE
     assert tui_json("free")["bytes"] == 0
+
+
+def test_the_engines_own_rule_is_said_with_what_it_did_last() -> None:
+    off = "[retention] is off: nothing is deleted by itself."
+    assert retention_words(RetentionSettings(), None) == off
+    last = {"at": "2026-11-23T14:02:10+00:00", "files": 2, "runs": 1, "bytes": 3 << 20}
+    words = retention_words(RetentionSettings(30, 5), last)
+    assert words.startswith(
+        "[retention] deletes what is safe elsewhere: 30 days after a run's end and the oldest "
+        "above 5 GiB. Last, 2026-11-23 "
+    )
+    assert words.endswith(": 2 files, 3.0 MiB.")
 
 
 def test_destinations_are_kept_tested_and_removed(

@@ -102,3 +102,8 @@ def test_what_is_needed_is_never_chosen(line: JobRow, kept: dict[str, Any]) -> N
     rows = runs(line, {}, kept)
     chosen = freeable(rows, note, NOW, older_than=timedelta(), most_bytes=0)
     assert [one.row.job_id for one in chosen] == asked == ["1"]
+    rows = runs(line, {}, {})
+    assert [one.row.job_id for one in freeable(rows, safe, NOW, needed={"2"}, most_bytes=0)] == [
+        "1"
+    ]
+    assert [runs[0].row.job_id for _, runs in choices(rows, safe, NOW, {"2"})] == ["1"]

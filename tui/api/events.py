@@ -100,7 +100,7 @@ class NoticeEvent(TypedDict):
         job_id: the job it is about; missing for others.
     """
 
-    level: Literal["error", "warn", "warning"]
+    level: Literal["error", "warn", "warning", "info"]
     message: str
     advice: str
     job_id: NotRequired[str]

@@ -39,7 +39,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "pin": ("pin cat-lora",),
     "unpin": ("unpin cat-lora",),
     "dismiss": ("dismiss cat-lora stalled",),
-    "free": ("free --older-than 30", "free --keep 50 --yes --json"),
+    "free": ("free --older-than 30 --dry-run", "free --keep 50 --yes --json"),
     "sync": ("sync",),
     "engine": ("engine status", "engine restart", "engine logs -n 100"),
     "token": ("token set", "token validate --hub"),

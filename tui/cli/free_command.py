@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tui.base import formatting
@@ -11,12 +12,13 @@ from tui.base.clock import utc_now
 from tui.cli import context, exit_codes
 from tui.cli.output import say, say_json, tell
 from tui.cli.store_answers import artifacts_of_jobs
-from tui.store.retention import disk_use, freeable
+from tui.store.retention import FACT, disk_use, freeable, limits_of, needed_runs, retention_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tui.api.artifacts import FilesCleared
+    from tui.settings import RetentionSettings
     from tui.store.retention import Freeable
 
 
@@ -27,12 +29,19 @@ def free(options: argparse.Namespace) -> int:
     """
     store = context.reader()
     rows = list(store.rows(store.job_ids()).values())
+    retention = context.settings().retention
+    older_than, most_bytes = options.older_than, options.keep
+    if older_than is None and most_bytes is None:
+        older_than, most_bytes = limits_of(retention.days, retention.gib)
     chosen = freeable(
-        rows, _safe_files, utc_now(), older_than=options.older_than, most_bytes=options.keep
+        rows, _safe_files, utc_now(), needed=needed_runs(store, rows), older_than=older_than,
+        most_bytes=most_bytes,
     )  # fmt: skip
     cleared: list[FilesCleared] = []
+    last = store.fact(FACT)
     if not options.json:
         say(f"{formatting.size(disk_use(rows))} of delivered files are here.")
+        say(retention_words(retention, None if last is None else last.value))
     if chosen and _agreed(options, chosen):
         publishing = context.engine().publishing
         cleared = [
@@ -43,6 +52,10 @@ def free(options: argparse.Namespace) -> int:
     if options.json:
         say_json({
             "bytes": disk_use(rows),
+            "retention": {
+                "days": retention.days, "gib": retention.gib,
+                "last": None if last is None else last.value,
+            },
             "freeable": [
                 {"job_id": one.row.job_id, "name": one.row.name, "files": list(one.names),
                  "bytes": one.bytes}
@@ -54,6 +67,19 @@ def free(options: argparse.Namespace) -> int:
         _say_cleared(cleared)
     kept = any(answer["kept"] for answer in cleared)
     return exit_codes.FAILED if kept else exit_codes.FINE
+
+
+def retention_words(wanted: RetentionSettings, last: Mapping[str, object] | None) -> str:
+    """Return what `[retention]` says, and what the engine did last by it, as a line."""
+    rules = retention_rules(wanted)
+    words = f"[retention] deletes what is safe elsewhere: {rules}."
+    if not rules:
+        words = "[retention] is off: nothing is deleted by itself."
+    if last is None:
+        return words
+    at = formatting.stamp(datetime.fromisoformat(str(last["at"])))
+    files = formatting.plural(int(str(last["files"])), "file")
+    return f"{words} Last, {at}: {files}, {formatting.size(int(str(last['bytes'])))}."
 
 
 def _safe_files(job_id: str) -> Sequence[tuple[str, int]]:
@@ -71,6 +97,9 @@ def _agreed(options: argparse.Namespace, chosen: Sequence[Freeable]) -> bool:
         files = formatting.plural(len(one.names), "file")
         show(f"{one.row.job_id}  {one.row.name}  {files}, {formatting.size(one.bytes)}")
     total = formatting.size(sum(one.bytes for one in chosen))
+    if options.dry_run:
+        tell(f"{total} may go; nothing was deleted.")
+        return False
     if options.yes:
         return True
     if not sys.stdin.isatty():

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 
 def add_free(command: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options; without an age and a size those of `[retention]` count."""
     command.add_argument(
         "--older-than", type=_days, metavar="DAYS", help="files of runs that ended longer ago"
     )
@@ -15,6 +15,9 @@ def add_free(command: argparse.ArgumentParser) -> None:
         "--keep", type=_gib, metavar="GIB",
         help="the oldest, until what is here has no more than this",
     )  # fmt: skip
+    command.add_argument(
+        "--dry-run", action="store_true", help="only say what would be deleted; ask nothing"
+    )
     command.add_argument("--yes", action="store_true", help="delete them without a question")
 
 

@@ -70,6 +70,7 @@ from tui.engine.tracking.monitor import Monitor
 from tui.engine.tracking.prediction_claims import CARRIED_OUT_WITHIN, PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.run_warnings import thresholds_of
+from tui.engine.transfers.retention import Retention
 from tui.engine.transfers.service import TransferService
 from tui.listener.app import Part
 from tui.listener.storage.grants import GIB
@@ -327,6 +328,15 @@ class Engine:
             writer=self._writer,
             now=utc_now,
         )
+        self._retention = Retention(
+            home=self.home,
+            outputs=self._outputs,
+            live=self.live,
+            bus=self.bus,
+            writer=self._writer,
+            clear=self.transfers.clear_files,
+            now=utc_now,
+        )
         self.network = NetworkCheck(
             self.clients, self.live, self._writer, self.bus, self._proxy_password
         )
@@ -403,6 +413,7 @@ class Engine:
         self.queue.start()
         self.sweeps.queue.start()
         self._staging_watch.start()
+        self._retention.start()
         self._settings_watch.start()
 
     def _tell_of_old_keys(self, names: list[str]) -> None:
@@ -492,6 +503,7 @@ class Engine:
         await self.queue.aclose()
         await self.sweeps.queue.aclose()
         await self._staging_watch.aclose()
+        await self._retention.aclose()
         await self.transfers.queue.aclose()
         await self._tasks.aclose()
         await self.listening.aclose()

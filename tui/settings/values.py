@@ -312,6 +312,29 @@ class PublishingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """Which local files of ended runs the engine deletes, where a copy elsewhere is proven."""
+
+    days: int = field(
+        default=0,
+        metadata=about(
+            "delete local files of runs that ended so many days ago, if a copy is safe elsewhere; "
+            "0: never",
+            limits=(0, 36_500),
+            unit="days",
+        ),
+    )
+    gib: int = field(
+        default=0,
+        metadata=about(
+            "delete the oldest of them while results here have more GiB than this; 0: no limit",
+            limits=(0, 1_000_000),
+            unit="GiB",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class UiSettings:
     """How the app looks and behaves."""
 
@@ -339,6 +362,7 @@ class Settings:
     watch: WatchSettings = WatchSettings()
     notices: NoticesSettings = NoticesSettings()
     publishing: PublishingSettings = PublishingSettings()
+    retention: RetentionSettings = RetentionSettings()
     ui: UiSettings = UiSettings()
     rates_micros: dict[str, int] = field(default_factory=dict)
     """Micro-dollars per second by hardware profile, where they differ from the shipped table."""

@@ -51,6 +51,13 @@ async def test_consent_and_polling_are_set_and_in_force(world: World) -> None:
         await type_in(form, pilot, str(world.home.settings_file))
         assert "is a file" in form.problems["cloud.outputs_dir"]
         await pilot.press("escape")
+        await go_to(form, pilot, "retention.days")
+        await pilot.press("enter", *"30", "enter")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await done(form, pilot)
+        assert world.engine.live.now.retention.days == 30
+        assert "retention    deleted here 30 days after a run's end" in said(screen, "settings")
         await go_to(form, pilot, "file")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Page))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.text import LABEL, Words, row, wrapped
 from tui.app.terminal.text_lines import fit_end
+from tui.base.formatting import plural
+from tui.store.retention import retention_rules
 
 if TYPE_CHECKING:
     from tui.client.client import ControlClient
@@ -50,6 +52,11 @@ class SettingsCard(Card):
             lines.append(row("polling", "off", "warn", ("  where a job has a webhook", "dim")))
         if cloud.config_roots:
             lines += wrapped(", ".join(cloud.config_roots), "base", width, label="configs")
+        rules = retention_rules(self.data.context.settings.retention)
+        if rules:
+            lines += wrapped(
+                f"deleted here {rules}, once verified elsewhere", "base", width, label="retention"
+            )
         room = width - LABEL
         lines.append(row("results", fit_end(str(self.data.context.outputs), room)))
         lines.append(row("file", fit_end(str(self.data.context.home.settings_file), room), "dim"))
@@ -63,6 +70,7 @@ class SettingsCard(Card):
         words = _consent(cloud.consent)[1]
         polling = "on" if cloud.polling else "off"
         roots, folder = ", ".join(cloud.config_roots), cloud.outputs_dir
+        kept = self.data.context.settings.retention
         return [
             Item("cloud.consent", "Uploads", "choice", words, "", _CONSENT, cloud.consent),
             Item("cloud.polling", "Polling", "switch", polling,
@@ -71,11 +79,24 @@ class SettingsCard(Card):
                  "more places to look in", current=roots),
             Item("cloud.outputs_dir", "Results in", "text", folder or "the usual folder",
                  "counts when the engine starts", current=folder),
+            Item("retention.days", "Delete after", "text", _count(kept.days, "day"),
+                 "days since a run's end; only local files that are safe elsewhere; 0: never",
+                 current=str(kept.days)),
+            Item("retention.gib", "Keep at most", "text", f"{kept.gib} GiB" if kept.gib else "any",
+                 "GiB of results here; the oldest that are safe elsewhere go; 0: no limit",
+                 current=str(kept.gib)),
             Item("file", "By hand", "do", "", "where the file is, and what it may say"),
         ]  # fmt: skip
 
     def question(self, key: str, value: str) -> Question | None:
-        """Asks before uploads without a question are allowed."""
+        """Asks before uploads without a question are allowed, and before files go by themselves."""
+        if key in ("retention.days", "retention.gib") and value.strip(" 0"):
+            told = (
+                "The engine looks every hour, and when a run or a transfer has ended.",
+                "Active and pinned runs, and files without a verified copy elsewhere, stay.",
+                "`simpletuner-tui free --dry-run` says what would go.",
+            )
+            return Question("Delete local files by themselves?", told, "Delete")
         if key != "cloud.consent" or value != "allow":
             return None
         details = (
@@ -114,6 +135,10 @@ class SettingsCard(Card):
     def copies(self) -> str:
         """Returns the file's path."""
         return str(self.data.context.home.settings_file)
+
+
+def _count(number: int, unit: str) -> str:
+    return plural(number, unit) if number else "never"
 
 
 def _consent(name: str) -> tuple[str, str, str]:

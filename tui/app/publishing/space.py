@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.publishing.text import is_safe
 from tui.base import formatting
-from tui.store.retention import Freeable, choices, disk_use
+from tui.store.retention import Freeable, choices, disk_use, needed_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,8 @@ class SpaceActions:
 
         context, reader = self._context, self._context.reader
         rows = list(reader.rows(reader.job_ids()).values())
-        offered = choices(rows, self._safe_files, context.clock())
+        needed = needed_runs(reader, rows)
+        offered = choices(rows, self._safe_files, context.clock(), needed)
         if not offered:
             context.tell(
                 f"{formatting.size(disk_use(rows))} are here, and none of it may go: only files "

@@ -49,7 +49,12 @@ class LocalCleanup:
         self._now = now
 
     async def clear(
-        self, job: JobRecord, files: list[FileRecord], names: Collection[str]
+        self,
+        job: JobRecord,
+        files: list[FileRecord],
+        names: Collection[str],
+        refusal: Callable[[], str] = lambda: "",
+        by: str = "",
     ) -> artifacts.FilesCleared:
         """Delete the local copies of some files of a job.
 
@@ -57,6 +62,8 @@ class LocalCleanup:
             job: the job.
             files: the records of its files.
             names: names of the files to delete.
+            refusal: asked for each file right before it is deleted: why it stays; "" for nothing.
+            by: who deletes them, for the job's history; "" for the user.
 
         Returns:
             `{job_id, deleted: [{name, at}], kept: [{name, why}]}`; `at` is where the copy is.
@@ -93,7 +100,10 @@ class LocalCleanup:
                     continue
                 try:
                     await asyncio.to_thread(check_unchanged, self._outputs, file)
-                    self._delete(job, file, verified)
+                    if why := refusal():  # no `await` between the answer and the deletion
+                        kept.append({"name": name, "why": why})
+                        continue
+                    self._delete(job, file, verified, by)
                 except ChangedError as error:
                     kept.append({"name": name, "why": str(error)})
                 except OSError as error:
@@ -156,13 +166,14 @@ class LocalCleanup:
         except OSError:
             return False
 
-    def _delete(self, job: JobRecord, file: FileRecord, copy: PublishedFile) -> None:
+    def _delete(self, job: JobRecord, file: FileRecord, copy: PublishedFile, by: str) -> None:
         path = self._outputs / file.path
         path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # other files are in it, or it is gone already
             path.parent.rmdir()
         where = copy.link or copy.place or copy.target
-        event = (self._now(), "local", "file", f"{file.path} deleted here; a copy is at {where}")
+        words = f"deleted here by {by}" if by else "deleted here"
+        event = (self._now(), "local", "file", f"{file.path} {words}; a copy is at {where}")
         deleted = replace(file, missing=f"deleted here; a copy is at {where}")
         self._write(job.job_id, Change(files=[deleted], events=[event]))
 

@@ -287,8 +287,16 @@ class TransferService:
 
         return await asyncio.to_thread(self._with_reader, look)
 
-    async def clear_files(self, job: str, names: list[str]) -> artifacts.FilesCleared:
+    async def clear_files(
+        self, job: str, names: list[str], refusal: Callable[[], str] = lambda: "", by: str = ""
+    ) -> artifacts.FilesCleared:
         """Delete local copies of a job's files that are safe elsewhere.
+
+        Args:
+            job: the beginning of its id.
+            names: names of the files.
+            refusal: as for `LocalCleanup.clear`.
+            by: as for `LocalCleanup.clear`.
 
         Raises:
             RefusedError: no file is named, or there is no such job (404).
@@ -301,7 +309,7 @@ class TransferService:
             return record, [file for file in reader.files(record.job_id) if not file.missing]
 
         record, files = await asyncio.to_thread(self._with_reader, find)
-        return await self._cleanup.clear(record, files, set(names))
+        return await self._cleanup.clear(record, files, set(names), refusal, by)
 
     def _with_reader(self, call: Callable[[StoreReader], T]) -> T:
         reader = StoreReader(self._home.database)
