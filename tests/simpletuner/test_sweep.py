@@ -114,6 +114,14 @@ def test_what_differs_is_named_once() -> None:
     assert differing(runs[:1]) == [{}]
 
 
+def test_what_is_swept_is_named_in_the_order_of_the_axes() -> None:
+    runs = [
+        _run(max_train_steps=9 - rank, lora_rank=rank, train_batch_size=rank) for rank in (2, 4)
+    ]
+    named = [[*one] for one in differing(runs, ["--train-batch-size", "lora_rank"])]
+    assert named == [["train_batch_size", "lora_rank", "max_train_steps"]] * 2
+
+
 @pytest.mark.parametrize(
     ("outcomes", "stopped"),
     [

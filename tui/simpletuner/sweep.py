@@ -166,8 +166,12 @@ def identical(runs: Sequence[RunSettings]) -> tuple[int, int] | None:
     return None
 
 
-def differing(runs: Sequence[RunSettings]) -> list[dict[str, str]]:
+def differing(runs: Sequence[RunSettings], first: Sequence[str] = ()) -> list[dict[str, str]]:
     """Return what differs of each run, as the trainer reads it, by name; empty for a single run.
+
+    Args:
+        runs: the runs.
+        first: names that come before the others, in this order: those of the axes.
 
     A resolution that is swept changes the datasets as well; those lines follow from it and are
     left out.
@@ -175,6 +179,8 @@ def differing(runs: Sequence[RunSettings]) -> list[dict[str, str]]:
     settings = [one for one in compare_settings(runs) if one.differs]
     names = {one.name for one in settings}
     shown = [one for one in settings if not _follows(one.name, names)]
+    places = {plain_key(name.strip()): at for at, name in enumerate(first)}
+    shown.sort(key=lambda one: places.get(one.name, len(places)))
     return [{one.name: one.values[at] for one in shown} for at in range(len(runs))]
 
 

@@ -79,6 +79,13 @@ async def test_a_sweep_is_refused_whole_or_started_as_it_was_shown(world: World)
         "sandbox/cats-r2", "sandbox/cats-r4"
     ]  # fmt: skip
 
+    axes = [{"name": "lora_rank", "values": ["10", "2"]},
+            {"name": "learning_rate", "values": ["5e-5", "1e-4"]}]  # fmt: skip
+    plan = await sweeps.plan(request(world, axes=axes))
+    assert [" ".join(one["changes"].values()) for one in plan["members"]] == [
+        "10 5e-05", "10 0.0001", "2 5e-05", "2 0.0001"  # as it was asked for, not as texts
+    ]  # fmt: skip
+
     wanted = request(world, ranks="2 4", name="cats")
     plan = await sweeps.plan(wanted)
     assert [(one["name"], one["changes"]) for one in plan["members"]] == [

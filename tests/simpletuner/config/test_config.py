@@ -349,6 +349,11 @@ def test_discovery_over_several_roots(tmp_path: Path) -> None:
     (tmp_path / "two" / "config" / "dataloaders" / "config.json").write_text("{}")
     roots = [tmp_path / "one", tmp_path / "two" / "config", tmp_path / "none", tmp_path / "one"]
     assert [ref.name for ref in discover_configs(roots)] == ["cats", "dogs", "single"]
+    for name in ("dogs-r16", "dogs-r4"):
+        (tmp_path / "two" / "config" / f"{name}.json").write_text("{}")
+    assert [ref.name for ref in discover_configs(roots)][2:4] == ["dogs-r4", "dogs-r16"]
+    for name in ("dogs-r16", "dogs-r4"):
+        (tmp_path / "two" / "config" / f"{name}.json").unlink()
     here = configs_from(tmp_path / "two", [tmp_path / "one", tmp_path / "two"])
     assert [ref.name for ref in here] == ["dogs", "single", "cats"]
     assert [ref.name for ref in configs_from(None, roots)] == ["cats", "dogs", "single"]

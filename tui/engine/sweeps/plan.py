@@ -46,6 +46,7 @@ async def plan_of(
     members: Sequence[Member],
     at_once: int,
     *,
+    axes: Sequence[str],
     checks: CheckService,
     spending: SpendingService,
 ) -> SweepPlan:
@@ -67,7 +68,7 @@ async def plan_of(
     looked = await asyncio.gather(*(look(member) for member in members))
     made = [one.prepared for one in looked if one.prepared is not None]
     settings = [settings_of(one) for one in made]
-    changes = iter(differing(settings) if settings else [])
+    changes = iter(differing(settings, axes) if settings else [])
     rows = [_row(one, next(changes) if one.prepared is not None else {}) for one in looked]
     total = sum(row["micros"] for row in rows)
     problem = _problem(looked) or _same(members, made, settings)
@@ -190,7 +191,7 @@ def _problem(looked: Sequence[_Looked]) -> SweepProblem | None:
             code = "unauthorised"
         if first["id"] == "replicate":
             code = "provider_error"
-        message = f"{one.member.name} cannot work: {first['message']}."
+        message = f"{one.member.name} cannot work: {first['message'].rstrip('.')}."
         return {"code": code, "message": message, "advice": first["advice"], "member": at}
     return None
 

@@ -80,7 +80,7 @@ class SweepService:
         name, members = await members_of(request, self._preparer, self._free_name)
         return await plan_of(
             api_base, name, members, request.get("at_once") or DEFAULT_AT_ONCE,
-            checks=self._checks, spending=self._spending,
+            axes=_axes(request), checks=self._checks, spending=self._spending,
         )  # fmt: skip
 
     async def start(self, api_base: str, request: Mapping[str, Any]) -> Sweep:
@@ -118,7 +118,10 @@ class SweepService:
             return self.find(str(earlier))
         self._spending.allow(api_base, total)
         name = self._free_name(name)
-        self._insert(api_base, name, new, at_once, fact if key else "")
+        changes = differing([settings_of(one.prepared) for one in new], _axes(request))
+        now = self._now()
+        sweep = SweepRecord(name, api_base, "running", "", "", at_once, now, now)
+        self._insert(sweep, new, changes, fact if key else "")
         self.queue.look()
         return self.find(name)
 
@@ -224,17 +227,16 @@ class SweepService:
                 ) from error  # fmt: skip
         return made
 
-    def _insert(self, api_base: str, name: str, new: list[NewJob], at_once: int, fact: str) -> None:
+    def _insert(
+        self, sweep: SweepRecord, new: list[NewJob], changes: list[dict[str, str]], fact: str
+    ) -> None:
         """Store a sweep with all its jobs, in one transaction.
 
         Raises:
             RefusedError: there is one of its name since a moment.
         """
-        now = self._now()
-        changes = differing([settings_of(one.prepared) for one in new])
-        sweep = SweepRecord(name, api_base, "running", "", "", at_once, now, now)
         rows = [
-            MemberRecord(one.record.job_id, name, at, None, changes[at])
+            MemberRecord(one.record.job_id, sweep.name, at, None, changes[at])
             for at, one in enumerate(new)
         ]
         try:
@@ -242,7 +244,7 @@ class SweepService:
                 self._recorder.writer.sweeps.insert(sweep, rows)
                 for one in new:
                     waits = replace(one, record=replace(one.record, stage=WAITS_FOR_TURN))
-                    self._jobs.insert(waits, {fact: name} if fact else {})
+                    self._jobs.insert(waits, {fact: sweep.name} if fact else {})
         except DuplicateError as error:
             raise RefusedError(error.message, error.advice, status=409) from None
 
@@ -261,3 +263,8 @@ class SweepService:
         taken = {one.name for one in self._recorder.writer.sweeps.all()}
         numbered = (f"{wanted}-{number}" for number in itertools.count(2))
         return next(name for name in itertools.chain([wanted], numbered) if name not in taken)
+
+
+def _axes(request: Mapping[str, Any]) -> list[str]:
+    """The options that are swept, in their order."""
+    return [axis["name"] for axis in request.get("axes") or ()]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tui.base.natural_order import natural_order
 from tui.simpletuner.config.env_file import (
     env_notes,
     extra_arguments,
@@ -53,7 +54,7 @@ class ConfigRef:
 
 
 def discover_configs(roots: Sequence[Path]) -> list[ConfigRef]:
-    """All configs below `roots`, sorted by name.
+    """All configs below `roots`, sorted by name, figures as numbers.
 
     Each root is a `config` folder or a project with one. A missing or unreadable root is skipped.
     """
@@ -64,7 +65,7 @@ def discover_configs(roots: Sequence[Path]) -> list[ConfigRef]:
         for place in (inner, root) if _is_dir(inner) else (root,):
             for ref in _configs_in(place, with_files=place.name == "config" or place != root):
                 refs.setdefault(_resolved(ref.path), ref)
-    return sorted(refs.values(), key=lambda ref: (ref.name.lower(), str(ref.path)))
+    return sorted(refs.values(), key=lambda ref: (natural_order(ref.name.lower()), str(ref.path)))
 
 
 def configs_from(here: Path | None, roots: Sequence[Path]) -> list[ConfigRef]:
