@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.segment import Segment
 from rich.style import Style
 
 from tui.app.chart.axis import CLOCK, ELAPSED, STEPS, Axis
 from tui.app.chart.data import Series
-from tui.app.chart.paint import STROKES, Layer, Picture, Tones, paint_chart
+from tui.app.chart.paint import STROKES, Layer, Picture, Tones, paint_chart, placed_marks
 
 TONES = Tones(*[Style.null()] * len(Tones.__dataclass_fields__))
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp() * 1000
@@ -67,3 +69,21 @@ def test_marks_stand_on_the_axis_at_their_step() -> None:
     assert rule.index("▣") == corner + 1 + width // 2
     assert rule[-1] == "◫"
     assert "↻" not in rule
+    short = paint_chart(replace(picture, title=(Segment("loss"),)), 60, 12, 7).strips[-1].text
+    assert short.endswith(" 100◫")
+    assert short.index("▣") == corner + 1 + width // 2
+
+
+def test_two_marks_of_one_step_stand_beside_each_other_and_what_has_no_room_is_left_out() -> None:
+    marks = [(0, "!"), (0, "▣"), (0, "◫"), (50, "▣"), (50, "◫"), (51, "↻"), (100, "▣"), (100, "◫")]
+    assert placed_marks(marks, 0, 100, 100) == {
+        0: "!",
+        1: "▣",
+        49: "◫",
+        50: "▣",
+        51: "↻",
+        98: "◫",
+        99: "▣",
+    }
+    assert placed_marks(marks, 40, 60, 100) == {50: "▣", 51: "◫", 55: "↻"}
+    assert placed_marks(marks, 0, 100, 1) == {0: "!"}

@@ -7,9 +7,16 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import Series
+from tui.app.chart.grid import pace_of
 from tui.app.chart.layout import ALONE, LEAST_HEIGHT, LEAST_WIDTH, Layout, arrange
 from tui.app.chart.spark import spark
+
+
+def spread(points: int, apart: int) -> Series:
+    return Series("x", range(0, points * apart, apart), [1.0] * points)
+
 
 VALUES = st.lists(st.floats(), max_size=300)
 
@@ -55,3 +62,15 @@ def test_a_small_curve_rises_and_falls() -> None:
     series = Series("x", range(8), [0, 1, 2, 3, 3, 2, 1, 0])
     assert spark(series, 8, ascii_only=True) == "_.-''-._"
     assert spark(series, 4) == "⡠⠊⠑⢄"
+
+
+def test_smoothing_looks_back_on_as_many_steps_in_every_curve() -> None:
+    loss, ended, rare = spread(200, 1), spread(100, 1), spread(4, 50)
+    paces = [pace_of(one, (loss, ended, rare)) for one in (loss, ended, rare)]
+    assert paces == [1, 1, 50]
+    assert pace_of(spread(1, 1), [spread(1, 1), Series("none", [], [])]) == 1
+    chart = MetricChart()
+    chart.show([rare], pace=50)
+    assert 0.2 < chart._weight < 0.25  # 0.97 would leave one mean of four values
+    chart.show([rare], pace=200)
+    assert chart._smoothed(0) is rare

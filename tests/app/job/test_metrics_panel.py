@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, cast
 
 from tests.app.compare.world import fill_runs
 from tests.app.conftest import lines_of, opened, text_of, wait_for
@@ -15,6 +16,9 @@ from tui.settings import Home
 from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
+if TYPE_CHECKING:
+    from tui.api.jobs import JobWarning
+
 
 def test_checkpoints_and_pictures_are_marks_and_what_is_not_here_is_none() -> None:
     paths = (
@@ -23,8 +27,15 @@ def test_checkpoints_and_pictures_are_marks_and_what_is_not_here_is_none() -> No
     )  # fmt: skip
     files = [FileRecord(path, 1, "", "delivered", NOW) for path in paths]
     gone = FileRecord("a/checkpoint-300/x", 0, "", "downloaded", NOW, "expired")
-    assert run_marks([*files, gone], ascii_only=False) == [(50, "◫"), (100, "▣")]
-    assert run_marks(files, ascii_only=True) == [(50, "o"), (100, "#")]
+    drawn = [(50, "◫"), (100, "▣"), (100, "◫")]
+    assert run_marks([*files, gone], ascii_only=False) == drawn
+    since = {"kind": "diverging", "step": 100, "since": "", "ratio": 2.0, "dismissed": False}
+    known = [cast("JobWarning", since | change)
+             for change in ({}, {"step": None}, {"step": 70, "dismissed": True})]  # fmt: skip
+    assert run_marks(files, known, ascii_only=False) == [drawn[0], (100, "!"), *drawn[1:]]
+    assert run_marks(files, known, ascii_only=True) == [
+        (50, "o"), (100, "!"), (100, "#"), (100, "o"),
+    ]  # fmt: skip
 
 
 async def test_the_axis_goes_from_steps_to_times_and_the_copy_names_the_step(home: Home) -> None:
@@ -36,7 +47,10 @@ async def test_the_axis_goes_from_steps_to_times_and_the_copy_names_the_step(hom
         assert isinstance(panel, MetricsPanel)
         await wait_for(pilot, lambda: "step 300" in text_of(app))
         assert any("└" in line and line.count("◫") == 2 for line in lines_of(app))
-        await pilot.press("x")
+        assert "◫ pictures" in text_of(app)
+        await pilot.press("plus", "plus")  # the newest quarter of the run has none
+        await wait_for(pilot, lambda: "◫ pictures" not in text_of(app))
+        await pilot.press("0", "x")
         await wait_for(pilot, lambda: "time since step 1" in text_of(app))
         assert panel.chart.span == (0.0, 299_000.0)
         assert any("└" in line and line.count("◫") == 2 for line in lines_of(app))
@@ -70,6 +84,8 @@ async def test_charts_share_their_cursor_one_is_enlarged_and_constants_are_figur
         names = [chart._series[0].name for chart in shown]
         assert names == ["loss", "grad_norm", "vram"]
         assert {chart.span for chart in shown} == {(1.0, 300.0)}  # one time line
+        widths = [chart.size.width for chart in shown]
+        assert widths[0] == sum(widths[1:]) + 1  # the loss has what would be an empty place
         assert "it_s 1.9" in lines_of(app)[-2]
         await pilot.press("j", "left", "left", "S")
         assert len({(chart.cursor_step, chart.smoothing) for chart in shown}) == 1

@@ -298,6 +298,9 @@ async def test_a_newer_database_is_reported_with_advice(home: Home) -> None:
 async def test_the_preview_folds_away_on_small_terminals(world: Home) -> None:
     async with opened(world, size=(80, 24)) as (app, pilot):
         assert "Step 200 of 1,000" not in text_of(app)
+        await pilot.press("z")
+        await wait_for(pilot, lambda: app.notices)
+        assert app.notices[-1].message == "The preview needs 30 lines; here are 24."
         await pilot.resize_terminal(120, 40)
         await wait_for(pilot, lambda: "Step 200 of 1,000" in text_of(app))
         assert "Checkpoint: Step 200" in text_of(app)

@@ -39,6 +39,7 @@ from tui.app.chart.paint import (
     empty_chart,
     gap_words,
     paint_chart,
+    placed_marks,
     with_cursor,
 )
 from tui.app.chart.scale import label
@@ -50,6 +51,8 @@ __all__ = ["MetricChart", "Series"]
 
 SMOOTHING: Final = (0.0, 0.6, 0.9, WEIGHT, 0.99)
 """Weights of the past that the smoothing key goes through."""
+_LEAST_WEIGHT: Final = 0.05
+"""A mean that looks back less is the curve itself."""
 COLOURS: Final = 8
 """Curves that have a colour of their own."""
 
@@ -150,6 +153,7 @@ class MetricChart(Widget, can_focus=True):
         self._looks: dict[str, Style] = {}
         self._version = 0
         self._noisy = True
+        self._pace = 1.0
         self._slots: list[int] = []
         self._smooth: dict[tuple[int, float], Series] = {}
         self._plot_left = 7
@@ -162,6 +166,7 @@ class MetricChart(Widget, can_focus=True):
         series: Sequence[Series],
         *,
         noisy: bool = True,
+        pace: float = 1.0,
         slots: Sequence[int] | None = None,
         axis: Axis = STEPS,
         marks: Sequence[tuple[float, str]] = (),
@@ -173,6 +178,8 @@ class MetricChart(Widget, can_focus=True):
             series: at most eight can be told apart.
             noisy: whether they are measured, so that smoothing them shows more. A schedule such as
                 the learning rate is exact, and would only be drawn too late.
+            pace: how many of the run's steps lie between two points. Smoothing looks back on as
+                many steps in every curve, so a mean that is logged each 50 steps keeps its shape.
             slots: the number of each, which gives its colour and stroke; by default the place.
             axis: what their x values are. Another one ends the zoom and takes the cursor away.
             marks: places on the x axis with their character.
@@ -181,7 +188,7 @@ class MetricChart(Widget, can_focus=True):
         self.whole = whole
         if axis != self.axis:
             self.axis, self.view, self.cursor_step = axis, None, None
-        self._noisy, self.marks = noisy, marks
+        self._noisy, self._pace, self.marks = noisy, pace, marks
         self._slots = list(range(len(series)) if slots is None else slots)
         old = {one.name: one for one in self._series}
         for one in series:
@@ -375,7 +382,7 @@ class MetricChart(Widget, can_focus=True):
         )
         if not any(len(one) for one in self._series):
             return empty_chart(width, height, tones)
-        notes = [f"smoothing {self._weight:g}"] if self._weight else []
+        notes = [f"smoothing {self._weight:.2g}"] if self._weight else []
         notes += ["log"] if self.log_scale else []
         notes += [self.axis.title] if self.axis.kind != "step" else []
         notes += ["zoom"] if self.view else []
@@ -409,6 +416,13 @@ class MetricChart(Widget, can_focus=True):
             Segment(" · ".join(words), tones.label),
         ]
         return [*segments, Segment(f"  {gaps}" if gaps else "", tones.bad)]
+
+    def marks_shown(self) -> set[str]:
+        """Returns the characters of the marks that have a place on the axis."""
+        width = self.content_size.width - self._plot_left
+        if self._painted is not None:
+            width = self._plot_width
+        return set(placed_marks(self.marks, *self.span, max(1, width)).values())
 
     def best(self) -> tuple[int, float] | None:
         """Returns step and value of the lowest point that is drawn of a loss; None of others."""
@@ -452,7 +466,8 @@ class MetricChart(Widget, can_focus=True):
     @property
     def _weight(self) -> float:
         """The weight of the past in the curves that are drawn."""
-        return self.smoothing if self._noisy else 0.0
+        weight = self.smoothing**self._pace
+        return weight if self._noisy and weight >= _LEAST_WEIGHT else 0.0
 
     def _smoothed(self, at: int) -> Series:
         if not self._weight:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from textual import events, on
@@ -125,21 +125,25 @@ class ChartGrid(Vertical):
             chart.look_like(before)
             self._charts.append(chart)
             self._area.mount(chart)
-        self._area.styles.grid_size_columns = self.layout_now.columns
-        self._area.styles.grid_size_rows = self.layout_now.rows
+        columns = self.layout_now.columns
+        wide = 1 + min(columns - 1, places - len(shown)) if shown else 1
+        self._area.styles.grid_size_columns = columns
+        self._area.styles.grid_size_rows = -(-(len(shown) + wide - 1) // columns) or 1
         filled = [curve.series.steps for curve in varying if len(curve.series)]
         whole = None
         if places > 1 and filled:
             first, last = min(steps[0] for steps in filled), max(steps[-1] for steps in filled)
             whole = (float(first), float(max(last, first + 1)))
+        measured = [curve.series for curve in varying if curve.noisy]
         for slot, chart in enumerate(self._charts):
             chart.display = slot < max(1, len(shown))
             chart.cell = places > 1
+            chart.styles.column_span = 1 if slot else wide  # no place beside the last one is empty
             if slot < len(shown):
                 curve = shown[slot]
                 chart.show(
-                    [curve.series], noisy=curve.noisy, axis=self._axis, marks=self._marks,
-                    whole=whole,
+                    [curve.series], noisy=curve.noisy, pace=pace_of(curve.series, measured),
+                    axis=self._axis, marks=self._marks, whole=whole,
                 )  # fmt: skip
                 chart.log_scale = curve.name in self._log
                 chart.look_like(before)
@@ -163,11 +167,12 @@ class ChartGrid(Vertical):
             if len(word) + 3 * bool(words) <= room:
                 room -= len(word) + 3 * bool(words)
                 words.append(word)
-        self._line.display = bool(words)
+        self._line.display = bool(words or self._marks)
+        drawn = self.chart.marks_shown()
         meanings = [
-            f"{ascii_mark if self.ascii_only else mark} {meaning}"
-            for mark, ascii_mark, meaning in _LEGEND
-            if any(known == (ascii_mark if self.ascii_only else mark) for _, known in self._marks)
+            f"{character} {meaning}"
+            for *characters, meaning in _LEGEND
+            if (character := characters[self.ascii_only]) in drawn
         ]
         text, legend = " · ".join(words), "  ".join(meanings)
         gap = " " * (room - len(legend))
@@ -240,3 +245,15 @@ class ChartGrid(Vertical):
             self._enlarge()
             return True
         return False
+
+
+def pace_of(series: Series, beside: Iterable[Series]) -> float:
+    """Returns how far apart a curve's points lie, in distances of the densest curve beside it."""
+    distances = [_distance(one) for one in beside]
+    least = min((one for one in distances if one), default=0.0)
+    return max(1.0, round(_distance(series) / least)) if least else 1.0
+
+
+def _distance(series: Series) -> float:
+    points = len(series)
+    return (series.steps[-1] - series.steps[0]) / (points - 1) if points > 1 else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -268,11 +268,6 @@ def _cursor_column(picture: Picture, width: int) -> int | None:
     return min(width - 1, int(share * width))
 
 
-def _place(x: float, picture: Picture, width: int) -> int:
-    share = (x - picture.start) / (picture.end - picture.start)
-    return min(width - 1, max(0, int(share * width)))
-
-
 def _legend(picture: Picture, width: int) -> Strip:
     """Returns the curves' names with the values at the cursor, or the newest values."""
     tones = picture.tones
@@ -294,18 +289,50 @@ def _legend(picture: Picture, width: int) -> Strip:
     return Strip(segments).adjust_cell_length(width, tones.base)
 
 
+def placed_marks(
+    marks: Iterable[tuple[float, str]], start: float, end: float, width: int
+) -> dict[int, str]:
+    """Returns the marks of an axis by the cell that each is drawn in.
+
+    Of several in one cell the first stands there, another one in a free cell beside it, as a
+    checkpoint and its pictures do; what has no room is left out.
+
+    Args:
+        marks: places on the axis with their character, rising.
+        start: the first x value that is shown.
+        end: the last one.
+        width: cells of the axis.
+    """
+    placed: dict[int, str] = {}
+    second: dict[int, str] = {}
+    for x, mark in marks:
+        if start <= x <= end:
+            cell = min(width - 1, int((x - start) / (end - start) * width))
+            if placed.setdefault(cell, mark) != mark:
+                second.setdefault(cell, mark)
+    for cell, mark in second.items():
+        beside = next(
+            (at for at in (cell + 1, cell - 1) if 0 <= at < width and at not in placed), -1
+        )
+        if beside >= 0:
+            placed[beside] = mark
+    return placed
+
+
 def _axis(picture: Picture, margin: int, width: int) -> list[Strip]:
     corner, line, tee = ("+", "-", "+") if picture.ascii_only else ("└", "─", "┬")
     tones, start, end = picture.tones, picture.start, picture.end
-    placed = {_place(at, picture, width): mark for at, mark in picture.marks if start <= at <= end}
     if picture.mini or picture.title:
         last = f" {picture.axis.label(math.floor(end))}"
+        placed = placed_marks(picture.marks, start, end, width)
+        last += placed.get(width - 1, "")  # what came with the last step is seen beside its number
         rule = [Segment(" " * margin, tones.label), Segment(corner, tones.axis)]
         rule += [
             Segment(placed.get(at, line), tones.label if at in placed else tones.axis)
             for at in range(width - len(last))
         ]
         return [Strip([*rule, Segment(last, tones.label)]).simplify()]
+    placed = placed_marks(picture.marks, start, end, width)
     marks, labels = [line] * width, [" "] * (width + margin + 1)
     used = -1
     for tick in picture.axis.ticks(start, end, max(1, width // 14)):

@@ -27,6 +27,7 @@ from tui.store.run_clock import run_clock
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
+    from tui.api.jobs import JobWarning
     from tui.app.context import AppContext
 
 _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d{1,12})/")
@@ -111,7 +112,7 @@ class MetricsPanel(Vertical):
                 for series in self._exact.read(context.outputs, files)
                 if series.name not in names
             }
-            self._marks = run_marks(files, ascii_only=self.grid.ascii_only)
+            self._marks = run_marks(files, self._job.warnings, ascii_only=self.grid.ascii_only)
             if self._kind != "step":
                 self._clock = run_clock(reader, context.home, context.outputs, self._job)
         except StoreError:
@@ -181,17 +182,24 @@ class MetricsPanel(Vertical):
         return f"step {series.steps[at]} {series.name} {series.values[at]!r}"
 
 
-def run_marks(files: Iterable[FileRecord], *, ascii_only: bool) -> list[tuple[int, str]]:
-    """Returns the steps of checkpoints and validation pictures that have arrived."""
-    marks: dict[int, str] = {}
+def run_marks(
+    files: Iterable[FileRecord], warnings: Iterable[JobWarning] = (), *, ascii_only: bool
+) -> list[tuple[int, str]]:
+    """Returns the steps of warnings, of checkpoints and of validation pictures that have arrived.
+
+    Of one step they are in this order: the axis has room for two.
+    """
+    marks = {(step, 0) for one in warnings
+             if not one["dismissed"] and (step := one["step"]) is not None}  # fmt: skip
     for file in files:
         if file.missing:
             continue
         if (saved := _CHECKPOINT.search(file.path)) is not None:
-            marks[int(saved[1])] = "#" if ascii_only else "▣"
+            marks.add((int(saved[1]), 1))
         elif (medium := read_name(file.path)) is not None and medium.step is not None:
-            marks.setdefault(medium.step, "o" if ascii_only else "◫")
-    return sorted(marks.items())
+            marks.add((medium.step, 2))
+    characters = "!#o" if ascii_only else "!▣◫"
+    return [(step, characters[kind]) for step, kind in sorted(marks)]
 
 
 def _grown(reader: StoreReader, job: JobRecord, metric: str, old: Series | None) -> Series:

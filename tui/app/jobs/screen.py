@@ -38,6 +38,8 @@ _QUIET: Final = 1.0
 _AGES: Final = 60.0
 """Seconds after which the ages of finished jobs are drawn anew."""
 _PREVIEW_DELAY: Final = 0.15
+_PREVIEW_HEIGHT: Final = 30
+"""Lines of the terminal from which on the list can spare some for the preview."""
 _NEEDS_ENGINE: Final = frozenset({"cancel", "collect", "publish", "delete", "delete_marked",
                                   "sync"})  # fmt: skip
 _NEEDS_JOB: Final = frozenset({"open", "cancel", "collect", "publish", "delete", "web", "copy",
@@ -213,7 +215,7 @@ class JobsScreen(AppScreen):
         self._fold(event.size.height)
 
     def _fold(self, height: int) -> None:
-        shown = height >= 30 and not self.folded and self.context.model.total > 0
+        shown = height >= _PREVIEW_HEIGHT and not self.folded and self.context.model.total > 0
         if self.preview.display != shown:
             self.preview.display = shown
             self.call_after_refresh(self._show_preview)  # the list comes first
@@ -250,6 +252,8 @@ class JobsScreen(AppScreen):
             return f"{row.name} has no files on this machine; f fetches what there is."
         if name in ("filter", "sort", "reverse", "fold") and not self.context.model.total:
             return "There are no jobs yet. Press n to start one."
+        if name == "fold" and self.size.height < _PREVIEW_HEIGHT:
+            return f"The preview needs {_PREVIEW_HEIGHT} lines; here are {self.size.height}."
         if name in ("unmark", "delete_marked") and not marks:
             return "Nothing is marked."
         return ""
