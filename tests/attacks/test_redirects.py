@@ -163,8 +163,8 @@ def bucket(call: Callable[[Any, Path], object], service: Any = "s3") -> Way:
     async def way(world: World, path: Path) -> None:
         keys = S3Keys(f"AKIA{MARK}", Secret(f"s{MARK}"), Secret(f"t{MARK}"))
         profile = S3Profile("bucket", f"{world.front}/in", addressing="path")
-        client = make_client(profile, keys, world.settings, service=service)
-        await asyncio.to_thread(call, client, path)
+        with contextlib.closing(make_client(profile, keys, world.settings, service=service)) as c:
+            await asyncio.to_thread(call, c, path)
 
     return way
 

@@ -75,7 +75,26 @@ def make_client(
         verify=_verify(network_config),
         config=Config(**options),
     )
+    events = client.meta.events
+    events.register_last("before-send", _headers_as_text)
+    events.register("before-call.s3.HeadBucket", _do_not_ask_for_the_region_again)
     return client
+
+
+def _headers_as_text(request: Any, **_: Any) -> None:
+    """Write headers as text: botocore writes some as bytes, with which urllib3 fails at a 303."""
+    for name, value in list(request.headers.items()):
+        if isinstance(value, bytes):
+            request.headers[name] = value.decode("latin-1")
+
+
+def _do_not_ask_for_the_region_again(params: Any, **_: Any) -> None:
+    """Take an answer to this request as it is.
+
+    botocore makes it when a redirect names no region. A redirect in answer to that would lead to
+    the same question, a thousand times, until Python's stack ends.
+    """
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 @cache

@@ -238,6 +238,8 @@ def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if known is None and status.startswith("5"):
         known = _BY_CODE.get(_SYNONYMS.get(status, ""), _BY_CODE["SlowDown"])
+    if known is None and status.startswith("3"):  # to a login, or to where another program is
+        return no_s3(profile)
     if known is None:
         text = clean_line(answer.get("Error", {}).get("Message") or "") or clean_line(code)
         return PublishError(
