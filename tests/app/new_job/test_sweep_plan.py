@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
+from textual.widgets import Input
 
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.job.world import RUNNING, fill_jobs
 from tests.app.new_job.check_answer import answer
 from tests.app.new_job.steps import CHECK, CONFIG, WHOLE_CHECK, asked, open_form
 from tests.app.stand_in_engine import StandInEngine
+from tests.simpletuner.projects import write_project
 from tui.api import paths
 from tui.app.jobs.screen import JobsScreen
+from tui.app.new_job.command import command_line
+from tui.app.new_job.form import fields_of, set_field
+from tui.app.new_job.kept_draft import DraftFile, storable
+from tui.app.new_job.sweep_axes import OF_A_SWEEP, set_axis, swept
+from tui.app.new_job.sweep_plan import request_of
+from tui.app.new_job.sweep_sheet import SweepSheet, judge_values
+from tui.app.widgets.input_line import PromptLine
 from tui.settings import Home
+from tui.simpletuner.sweep import AxisError
 
 PLAN = ("POST", "/api/cloud/sweeps/plan")
 START = ("POST", "/api/cloud/sweeps")
@@ -85,3 +98,80 @@ async def test_marked_configs_are_planned_and_started_as_one(
         assert (body["consent"], body["agreed"]) == (True, "shown")
         assert body["idempotency_key"]
         assert form not in app.screen_stack
+
+
+async def test_options_and_their_values_are_swept_from_the_form_by_keys(
+    home: Home, engine: StandInEngine, tmp_path: Path
+) -> None:
+    fill_jobs(home)
+    file = write_project(tmp_path, lora_rank=16, learning_rate=1e-4)
+    told = answer()
+    told["config"] = {**told["config"], "path": str(file)}
+    engine.answers[CHECK] = (200, told)
+    engine.answers[PLAN] = (200, _plan(_member("r8", "0.0001"), _member("r4", "0.0001")))
+    started = {"name": "sweep", "members": [{"job_id": RUNNING}], "running": 1}
+    engine.answers[START] = (201, started)
+    async with opened(home, engine, size=(80, 24)) as (app, pilot):
+        form = await open_form(app, pilot, {"config": str(file), "name": "mine"})
+        await pilot.press("A")
+        await wait_for(pilot, lambda: isinstance(app.screen, SweepSheet))
+        await pilot.press("ctrl+s")
+        assert "Nothing is swept yet" in app.notices[-1].message
+        for name, wrong, right in (
+            ("lora_rank", "8,4x", "8,4"), ("learning_rate", "1e-4,0.0001", "1e-4"),
+            ("optimizer", "adamw_bf16,adamw", '"adamw_bf16"'),
+        ):  # fmt: skip
+            await pilot.press("slash", *name, "enter", "enter")
+            await wait_for(pilot, lambda: bool(app.screen.query(PromptLine)))
+            line = app.focused
+            assert isinstance(line, Input)
+            line.value = wrong
+            await pilot.press("enter")
+            await pilot.pause()
+            assert app.focused is line, name  # it is not taken, and says why
+            line.value = right
+            await pilot.press("enter")
+            await wait_for(pilot, lambda: not app.screen.query(PromptLine))
+            await pilot.press("slash", "end", "ctrl+u")
+        sheet = app.screen
+        assert isinstance(sheet, SweepSheet)
+        await pilot.press("enter")
+        assert [row.name for row in sheet.shown[:3]] == ["lora_rank", "learning_rate", "optimizer"]
+        assert sheet.current is sheet.shown[0]  # what was found before is forgotten
+        await pilot.press("j", "j", "delete", "plus", "escape")
+        await wait_for(pilot, lambda: app.screen is form)
+        draft = form.flow.draft
+        assert swept(draft) == {"lora_rank": "8,4", "learning_rate": "1e-4"}
+        assert "lora_rank 8,4 × learning_rate 1e-4" in text_of(app)
+        assert "plan sweep (2 runs)" in text_of(app)
+        words = "--sweep lora_rank=8,4 --sweep learning_rate=1e-4 --at-once 3"
+        assert words in command_line(draft)
+        assert not OF_A_SWEEP & {*asked(engine, CHECK)[-1]}
+        assert storable(draft)["sweep"] == swept(draft)  # a restart loses nothing of it
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "A sweep of 2 runs" in text_of(app))
+        body = asked(engine, PLAN)[-1]
+        assert body["axes"] == [{"name": "lora_rank", "values": ["8", "4"]},
+                                {"name": "learning_rate", "values": ["1e-4"]}]  # fmt: skip
+        assert (body["name"], body["at_once"], len(body["drafts"])) == ("mine", 3, 1)
+        assert not OF_A_SWEEP & {*body["drafts"][0]}
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start 2 runs?" in text_of(app))
+        await pilot.press("y")
+        await wait_for(pilot, lambda: isinstance(app.screen, JobsScreen))
+        assert asked(engine, START)[-1]["axes"] == body["axes"]
+        assert DraftFile(home).load() is None  # it has become a sweep
+
+
+def test_a_kept_draft_whose_sweep_is_not_one_says_so_and_can_be_cleared() -> None:
+    draft: dict[str, Any] = {"sweep": {"lora_rank": "8,8", "nonsense": "1"}}
+    with pytest.raises(AxisError, match="lora_rank has 8 twice"):
+        request_of(draft, ["x"])
+    (line,) = (one for one in fields_of(draft, None, {}) if one.key == "sweep")
+    assert (line.note, line.own) == ("lora_rank has 8 twice", True)
+    assert set_axis(draft, "lora_rank", "8,x") == "lora_rank=x: must be a number."
+    assert set_field(draft, "sweep", "") == ""
+    assert swept(draft) == {}
+    assert judge_values("lora_rank", "") == ("", "Empty: it is swept no more.")
+    assert judge_values("optimizer", "adamw_bf16,adamw")[0] == "error"
+    assert judge_values("lora_rank", "8, 4") == ("", "2 values")

@@ -522,6 +522,10 @@ NEW: Final = (
     Action("new.search", "options", ("slash",),
            "Find any option of the config by its name, and change it for this job.",
            f"{PROGRAM} submit CONFIG --set learning_rate=1e-4", footer=4),
+    Action("new.sweep", "sweep", ("A",),
+           "Plan several runs as one: options and the values that each takes in turn. Several "
+           "configs are one as well: space marks them in the list of configs.",
+           f"{PROGRAM} submit CONFIG --sweep lora_rank=16,32", footer=9),
     Action("new.compare", "changes", ("equals_sign",),
            "What this job changes of the config's file, as a diff."),
     Action("new.editor", "edit file", ("e",),

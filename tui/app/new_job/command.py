@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from tui.app.new_job.sweep_axes import AT_ONCE, swept
 from tui.simpletuner.config.overrides import override_text
 
 _OPTIONS: Final = (
@@ -49,12 +50,17 @@ def command_line(draft: Mapping[str, Any]) -> str:
     for key in ("keep_staged", "leave_out_uncaptioned"):
         if draft.get(key):
             parts.append(f"--{key.replace('_', '-')}")
+    axes = swept(draft)
     for key, value in (draft.get("overrides") or {}).items():
-        if value is None:
+        if value is None or key in axes:
             continue
         text = override_text(value)
         parts += [_SETTINGS[key], text] if key in _SETTINGS else ["--set", f"{key}={text}"]
     parts += _unset(draft)
+    for name, values in axes.items():
+        parts += ["--sweep", f"{name}={values}"]
+    if axes and draft.get(AT_ONCE):
+        parts += ["--at-once", str(draft[AT_ONCE])]
     parts += [part for tag in draft.get("tags") or () for part in _option("--tag", str(tag))]
     if draft.get("cancel_after"):
         parts += ["--stop-after", str(draft["cancel_after"])]

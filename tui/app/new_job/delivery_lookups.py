@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.new_job import publishing
 from tui.app.new_job.form import data_choices, data_key
+from tui.app.new_job.sweep_axes import job_draft
 from tui.client.client import ControlError
 from tui.client.jobs import JobCalls
 
@@ -190,7 +191,7 @@ class DeliveryLookups:
             return
         before = repr(flow.draft)
         try:
-            answer = await JobCalls(control).recommended(cast("JobDraft", flow.draft))
+            answer = await JobCalls(control).recommended(cast("JobDraft", job_draft(flow.draft)))
         except ControlError as error:
             self._context.tell(error.message, error.advice, "warning")
             return

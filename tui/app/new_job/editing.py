@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.new_job import form, publishing
@@ -38,15 +38,22 @@ class FieldEditor:
         screen: the screen that lines to type in are mounted on.
         flow: holds the draft that is changed.
         below: the widget above which they appear.
+        plan_sweep: plans a sweep of several configs, by their paths.
     """
 
     def __init__(
-        self, context: AppContext, screen: Screen[Any], flow: DraftSubmission, below: Widget
+        self,
+        context: AppContext,
+        screen: Screen[Any],
+        flow: DraftSubmission,
+        below: Widget,
+        plan_sweep: Callable[[Sequence[str]], None] = lambda _configs: None,
     ) -> None:
         self._context = context
         self._screen = screen
         self._flow = flow
         self._below = below
+        self._plan_sweep = plan_sweep
         self.names = DeliveryLookups(context, screen, flow)
         self.new_configs = NewConfigs(context, screen, flow, self._ask)
 
@@ -161,12 +168,6 @@ class FieldEditor:
         choices = config_choices(configs, str(self._flow.draft.get("cwd") or ""))
         picker = ConfigPicker("Config", choices, current, [one["path"] for one in configs])
         self._context.push_screen(picker, picked)
-
-    def _plan_sweep(self, configs: Sequence[str]) -> None:
-        from tui.app.new_job.sweep_plan import plan_sweep
-
-        plan = plan_sweep(self._context, self._screen, self._flow.draft, configs)
-        self._screen.run_worker(plan, group="sweep", exclusive=True)
 
 
 def choices_of(key: str, draft: Draft, settings: Settings) -> tuple[Choices, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from tui.app.new_job import publishing
+from tui.app.new_job import publishing, sweep_axes
 from tui.base import formatting
 from tui.base.addresses import ARCHIVE, AddressError, read_address
 from tui.base.text_fields import FieldError, read_amount
@@ -120,6 +120,9 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
     for name in draft.get("unset") or ():
         note = "left out of this job; empty takes it back"
         lines.append((f"{UNSET}{name}", _label(name), "removed", note, False))
+    if sweep_axes.swept(draft):
+        words, count = sweep_axes.sweep_words(draft), sweep_axes.count_words(draft)
+        lines.append((sweep_axes.KEY, "Sweep", words, count, True))
     lines.append(("cancel_after", "Stop after", *stop_words(draft), False))
     lines.append(("cost_ceiling_micros", "Cost ceiling", *ceiling_words(draft, answer), False))
     return _as_fields(lines, draft, answer, _with_inside(errors))
@@ -335,6 +338,9 @@ def set_field(draft: Draft, key: str, text: str) -> str:
         return ""
     if key in ("keep_staged", "leave_out_uncaptioned"):
         draft[key] = bool(text)
+        return ""
+    if key == sweep_axes.KEY:
+        draft.pop(key, None)  # its values are taken on the sheet
         return ""
     if key == "config":
         draft.pop("rerun_of", None)  # another config is another run

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.api.submission import Draft as JobDraft
+from tui.app.new_job.sweep_axes import AT_ONCE, KEY, OF_A_SWEEP
 from tui.replicate.known_secrets import KNOWN
 from tui.simpletuner.config.secrets_found import without_secrets
 
@@ -23,11 +24,18 @@ if TYPE_CHECKING:
 
 _FORMAT: Final = 1
 _LARGEST: Final = 1024 * 1024
-_KEPT: Final = frozenset(JobDraft.__annotations__) - {
+_KEPT: Final = (frozenset(JobDraft.__annotations__) | OF_A_SWEEP) - {
     *("consent", "agreed", "accept_delivery", "accept_data", "idempotency_key", "fix_delivery")
 }
 """Fields of a draft that are chosen on the form; an agreement is for one moment only."""
-_SHAPES: Final = {"overrides": dict, "delivery": dict, "unset": list, "tags": list}
+_SHAPES: Final = {
+    "overrides": dict,
+    KEY: dict,
+    AT_ONCE: int,
+    "delivery": dict,
+    "unset": list,
+    "tags": list,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from textual.widgets import Input, Label
 from tui.app.new_job import form, options
 from tui.app.new_job.options import OptionRow
 from tui.app.new_job.submission import DraftSubmission
-from tui.app.widgets.entry_list import EntryList
+from tui.app.widgets.entry_list import Entry, EntryList
 from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
 from tui.app.widgets.picker import PanelFoot, Picker
@@ -117,7 +117,7 @@ class OptionsSheet(ModalScreen[None]):
     def update(self) -> None:
         """Shows the draft as it is now; the cursor stays on its option."""
         here = self.current.name if self.current else ""
-        self._rows = options.option_rows(self._config, self.flow.draft)
+        self._rows = self.read_rows()
         self._show()
         names = [row.name for row in self.shown]
         if here in names:
@@ -129,14 +129,26 @@ class OptionsSheet(ModalScreen[None]):
             return
         self.shown = options.matching(self._rows, self.query_line.value)
         width = max(60, self.list.size.width - 6)
-        self.list.set([options.row_entry(row, width) for row in self.shown])
+        self.list.set([self.row_entry(row, width) for row in self.shown])
         self.list.styles.height = max(3, self.app.size.height - _AROUND - 2)
+        self.sheet_title.set(*self.title_words())
+        self._about()
+
+    def read_rows(self) -> list[OptionRow]:
+        """Returns the options as the draft has them now."""
+        return options.option_rows(self._config, self.flow.draft)
+
+    def row_entry(self, row: OptionRow, width: int) -> Entry:
+        """Returns the line of an option."""
+        return options.row_entry(row, width)
+
+    def title_words(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Returns what the title says, and the keys."""
         changed = sum(row.changed for row in self._rows)
         found = f"{len(self.shown)} of {formatting.plural(len(self._rows), 'option')}"
         what = (self._config.name, found, *([f"{changed} changed"] if changed else []))
         keys = ("enter change", "del as the file", "d leave out", "/ find", "esc back")
-        self.sheet_title.set(("Options", *what), keys)
-        self._about()
+        return ("Options", *what), keys
 
     def _about(self) -> None:
         row = self.current
@@ -156,8 +168,9 @@ class OptionsSheet(ModalScreen[None]):
     def _typed(self, event: Input.Changed) -> None:
         if event.input is self.query_line:
             event.stop()
-            self.list.move_to(0, tell=False)
             self._show()
+            self.list.move_to(0, tell=False)  # last: a list of one line would go on to the end
+            self._about()
 
     @on(Input.Submitted)
     def _found(self, event: Input.Submitted) -> None:

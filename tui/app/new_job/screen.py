@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
@@ -20,6 +20,7 @@ from tui.app.new_job.editing import FieldEditor
 from tui.app.new_job.form_list import FormList
 from tui.app.new_job.kept_draft import DraftFile, DraftKeeper
 from tui.app.new_job.submission import DraftSubmission, state_words, why_not
+from tui.app.new_job.sweep_axes import count_words, job_draft, swept
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.styles import style_sheet
@@ -89,7 +90,7 @@ class NewJobScreen(AppScreen):
         self.checks = EntryList("enter chooses a config, n is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
         self.edge = PanelTitle(joined=True)
-        self.editor = FieldEditor(self.context, self, self.flow, self.edge)
+        self.editor = FieldEditor(self.context, self, self.flow, self.edge, self._plan_sweep)
         self.leaves, self.progress = StatusLine(), StatusLine()
         self.progress.display = False
         return (
@@ -128,6 +129,15 @@ class NewJobScreen(AppScreen):
         if self._keep_timer is not None:
             self._keep_timer.stop()
         self._keep_timer = self.set_timer(_KEEP_AFTER, self._keep)
+
+    def sweep_started(self) -> None:
+        """Forgets the draft, which has become a sweep, and goes back to the list."""
+        self.flow.submitting = True
+        if forget := self.keeper.forget():
+            forget()
+        if self.is_current:
+            self._left = True
+            self.context.pop_screen()
 
     def _keep(self) -> None:
         sent = self.flow.submitting or bool(self.flow.job_id)
@@ -263,6 +273,12 @@ class NewJobScreen(AppScreen):
     def actions(self) -> tuple[Action, ...]:
         """Returns the actions; the label of submit has the price."""
         actions = super().actions()
+        if swept(self.flow.draft):
+            label = f"plan sweep ({count_words(self.flow.draft)})"
+            return tuple(
+                replace(action, label=label) if action.id == "new.submit" else action
+                for action in actions
+            )
         price = check_text.price(self.flow.answer)
         if not price:
             return actions
@@ -292,8 +308,26 @@ class NewJobScreen(AppScreen):
         )
 
     def do_submit(self) -> None:
-        """Submits the job, now or once the check is done."""
-        self.flow.submit()
+        """Submits the job, now or once the check is done; of a sweep, shows the plan."""
+        if swept(self.flow.draft):
+            self._plan_sweep([str(self.flow.draft.get("config") or "")])
+        else:
+            self.flow.submit()
+
+    def do_sweep(self) -> None:
+        """Opens the sheet of what is swept."""
+        self.run_worker(self._over_config(self._sweep), group="options", exclusive=True)
+
+    def _sweep(self, config: TrainingConfig) -> None:
+        from tui.app.new_job.sweep_sheet import SweepSheet
+
+        self.context.push_screen(SweepSheet(self.flow, config, self.do_submit))
+
+    def _plan_sweep(self, configs: Sequence[str]) -> None:
+        from tui.app.new_job.sweep_plan import plan_sweep
+
+        plan = plan_sweep(self.context, self, self.flow.draft, configs)
+        self.run_worker(plan, group="sweep", exclusive=True)
 
     def do_switch(self) -> None:
         """Goes to the checks, or back to the form."""
@@ -394,7 +428,7 @@ class NewJobScreen(AppScreen):
             self.context.tell(self.context.engine.refusal)
             return
         try:
-            answer = await control.check(cast("JobDraft", self.flow.draft))
+            answer = await control.check(cast("JobDraft", job_draft(self.flow.draft)))
         except ControlError as error:
             self.context.tell(error.message, error.advice, "error")
             return
@@ -435,6 +469,8 @@ class NewJobScreen(AppScreen):
             from tui.app.new_job.publish_sheet import PublishSheet
 
             self.context.push_screen(PublishSheet(self.flow))
+        elif field.key == "sweep":
+            self.do_sweep()
         else:
             self.editor.edit(field)
 

@@ -20,6 +20,7 @@ from tui.app.new_job.check_text import (
     weights_words,
 )
 from tui.app.new_job.form import Draft, change_options
+from tui.app.new_job.sweep_axes import job_draft, swept
 from tui.app.widgets.confirm import Confirm
 from tui.base import formatting
 from tui.client.agreement import with_consent
@@ -103,6 +104,10 @@ class DraftSubmission:
             self.draft.pop(name, None)
         self._check_soon(at_once=at_once)
 
+    def sweep_changed(self) -> None:
+        """Shows what is swept now; the check is of the draft without it."""
+        self._changed()
+
     def _check_soon(self, *, at_once: bool) -> None:
         self.untouched = self._round == 0 or (self.untouched and at_once)
         self._round += 1
@@ -143,7 +148,7 @@ class DraftSubmission:
             if not self.draft.get("config"):
                 self.draft["config"] = await self._find_config(control)
             if self.draft.get("config"):
-                answer = await control.check_at_once(cast("JobDraft", self.draft))
+                answer = await control.check_at_once(cast("JobDraft", job_draft(self.draft)))
             while answer is not None and answer.get("asking") and number == self._round:
                 self.checking = False
                 self.answer, self.problem = answer, None
@@ -315,7 +320,9 @@ class DraftSubmission:
 
     async def _send(self, shown: Answer) -> None:
         control = self._context.control
-        body = with_consent({**self.draft, "idempotency_key": self._idempotency_key}, shown)
+        body = with_consent(
+            {**job_draft(self.draft), "idempotency_key": self._idempotency_key}, shown
+        )
         if control is None:
             self.submitting = False
             self._context.tell("The engine is not there; it is being started again.")
@@ -432,12 +439,14 @@ def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbid
         return "" if flow.job_id else "Nothing is being uploaded."
     busy = flow.submitting or bool(flow.job_id)
     if busy and name in ("submit", "edit", "starter", "clear", "dry_run", "recommend", "search",
-                         "fix_delivery", "editor", "save_as", "clear_all",
+                         "sweep", "fix_delivery", "editor", "save_as", "clear_all",
                          "example"):  # fmt: skip
         return "The job is being started."
+    if name == "submit" and swept(flow.draft):
+        return "" if flow.draft.get("config") and engine else _no_plan(flow)
     if name == "submit":
         return _no_submit(flow, forbidden=forbidden)
-    if name in ("search", "compare", "editor", "save_as") and not flow.draft.get("config"):
+    if name in ("search", "compare", "editor", "save_as", "sweep") and not flow.draft.get("config"):
         return "Choose a config first."
     if name == "editor" and flow.draft.get("rerun_of"):
         return "This config is in the record of a job: save it under a name (W) to edit its file."
@@ -455,6 +464,10 @@ def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbid
     if name == "clear" and not own:
         return "This field says what the config says."
     return ""
+
+
+def _no_plan(flow: DraftSubmission) -> str:
+    return _STARTING if flow.draft.get("config") else "Choose a config first."
 
 
 def _no_submit(flow: DraftSubmission, *, forbidden: bool) -> str:

@@ -1,4 +1,4 @@
-"""A sweep from the form: the marked configs with the form's settings, planned and agreed to."""
+"""A sweep from the form: configs with the form's settings and axes, planned and agreed to."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import NEW, by_id
+from tui.app.new_job.sweep_axes import at_once, job_draft, requested
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.entry_list import Entry, entry
 from tui.app.widgets.picker import Page, PageActions
 from tui.base import formatting
 from tui.base.formatting import plural
 from tui.client.client import ControlError
+from tui.simpletuner.sweep import AxisError
 from tui.store.sweep_standing import changes_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from textual.screen import Screen
-
+    from tui.api.submission import Draft
     from tui.api.sweeps import PlannedMember, SweepDraft, SweepPlan, SweepRequest
     from tui.app.context import AppContext
+    from tui.app.new_job.screen import NewJobScreen
     from tui.client.client import ControlClient
 
 _OF_ONE_JOB: Final = frozenset({"config", "name", "rerun_of", "idempotency_key", "agreed"})
@@ -32,9 +34,9 @@ _TONES: Final = {"error": ("✗ ", "bad"), "warn": ("! ", "warn")}
 
 
 async def plan_sweep(
-    context: AppContext, form: Screen[Any], draft: Mapping[str, Any], configs: Sequence[str]
+    context: AppContext, form: NewJobScreen, draft: Mapping[str, Any], configs: Sequence[str]
 ) -> None:
-    """Check a run of each config with the form's settings, and show the plan.
+    """Check each config with each combination of the form's axes, and show the plan.
 
     Args:
         context: the app.
@@ -46,9 +48,12 @@ async def plan_sweep(
     if control is None:
         context.tell(context.engine.refusal)
         return
-    shared = {name: value for name, value in draft.items() if name not in _OF_ONE_JOB}
-    request = cast("SweepDraft", {"drafts": [{**shared, "config": path} for path in configs]})
-    context.tell(f"Checking {plural(len(configs), 'run')}…")
+    try:
+        request = request_of(draft, configs)
+    except AxisError as error:  # in a draft that another version kept
+        context.tell(f"The sweep cannot be made: {error}.", "", "error")
+        return
+    context.tell("Checking the runs of the sweep…")
     try:
         plan = await control.sweeps.plan(request)
     except ControlError as error:
@@ -66,6 +71,25 @@ async def plan_sweep(
 
     title = f"A sweep of {plural(len(plan['members']), 'run')}"
     context.push_screen(Page(title, plan_entries(plan), offers), answered)
+
+
+def request_of(draft: Mapping[str, Any], configs: Sequence[str]) -> SweepDraft:
+    """Return the sweep of some configs with the form's settings and axes.
+
+    Raises:
+        AxisError: an axis cannot be used.
+    """
+    own = list(configs) == [draft.get("config")]  # one that runs again is as it ran
+    left_out = _OF_ONE_JOB - ({"rerun_of"} if own else set())
+    shared = {name: value for name, value in job_draft(draft).items() if name not in left_out}
+    request: SweepDraft = {
+        "drafts": [cast("Draft", {**shared, "config": path}) for path in configs],
+        "axes": requested(draft),
+        "at_once": at_once(draft),
+    }
+    if own and draft.get("name"):
+        request["name"] = draft["name"]
+    return request
 
 
 def plan_entries(plan: SweepPlan) -> list[Entry]:
@@ -122,7 +146,7 @@ def _findings(members: Sequence[PlannedMember]) -> list[Entry]:
 
 
 def _ask(
-    context: AppContext, form: Screen[Any], request: SweepDraft, plan: SweepPlan
+    context: AppContext, form: NewJobScreen, request: SweepDraft, plan: SweepPlan
 ) -> None:  # fmt: skip
     agreed = cast("SweepRequest", {
         **request, "name": plan["name"], "at_once": plan["at_once"], "consent": True,
@@ -132,8 +156,7 @@ def _ask(
     async def start(control: ControlClient) -> str:
         sweep = await control.sweeps.start(agreed)
         jobs = context.screen_stack[0]
-        if context.screen is form:
-            context.pop_screen()
+        form.sweep_started()
         if isinstance(jobs, JobsScreen) and sweep["members"]:
             jobs.go_to(sweep["members"][0]["job_id"])
         return f"{sweep['name']}: {plural(len(sweep['members']), 'run')}, {sweep['running']} begun."
