@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from tui.base.job_status import JobStatus
 from tui.cli import main
 from tui.cli.fast_path import _table, run_fast_path
 from tui.cli.job_queries import _say_table
+from tui.store import job_json_query
 from tui.store.annotations import NONE, Annotation
 from tui.store.job_json import job_json
 from tui.store.job_json_query import _SILENT_AFTER, CONTACTS, LOST, jobs_json
@@ -43,7 +46,10 @@ def test_it_knows_the_newest_schema() -> None:
 
 
 @pytest.mark.parametrize("unheard", [False, True])
-def test_both_lists_are_the_same(tmp_path: Path, unheard: bool) -> None:
+def test_both_lists_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unheard: bool
+) -> None:
+    monkeypatch.setattr(job_json_query, "_AT_ONCE", 3)  # so that there are several pieces
     home = home_at(tmp_path / "a b%c?d#e")
     writer = StoreWriter(home)
     if unheard:
@@ -85,7 +91,7 @@ def test_both_lists_are_the_same(tmp_path: Path, unheard: bool) -> None:
     assert all(row["progress"]["eta_at"] is None for row in slow if row["unheard_since"])
     answer = jobs_json(str(home.database), str(home.outputs))
     assert answer is not None
-    fast = json.loads(answer[0])
+    fast = json.loads("".join(answer[0]))
     assert answer[1] is True
     for mine, theirs in zip(fast, slow, strict=True):
         assert list(mine) == list(theirs)
@@ -97,7 +103,9 @@ def test_both_lists_are_the_same(tmp_path: Path, unheard: bool) -> None:
         assert mine == theirs
     limited = jobs_json(str(home.database), "x", 3)
     assert limited is not None
-    assert [row["job_id"] for row in json.loads(limited[0])] == [o["job_id"] for o in slow[:3]]
+    assert [row["job_id"] for row in json.loads("".join(limited[0]))] == [
+        o["job_id"] for o in slow[:3]
+    ]
     reader.close()
 
 
@@ -221,6 +229,22 @@ def test_other_options_are_left_to_the_full_reader(
     StoreWriter(home_at(tmp_path)).close()
     assert run_fast_path(line.split()) is None
     assert run_fast_path(["jobs", "--json"]) == 0
+
+
+def test_an_answer_that_standard_output_cannot_take_is_left_whole_to_the_full_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
+    monkeypatch.setattr(job_json_query, "_AT_ONCE", 1)
+    writer = StoreWriter(home_at(tmp_path))
+    for number, name in enumerate(("näme", "名")):
+        writer.insert(replace(job(number, JobStatus.COMPLETED), name=name))
+    writer.close()
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="latin-1"))
+    assert run_fast_path(["jobs", "--json"]) is None
+    sys.stdout.flush()
+    assert not shown.getvalue()
 
 
 def test_an_unusual_home_is_left_to_the_full_reader(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def width_of(text: str) -> int:
     return sum(map(_width, text))
 
 
+@lru_cache(1024)
 def _width(char: str) -> int:
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
@@ -57,25 +59,28 @@ def line_up(
             a cell beyond `WIDEST` widens its own row alone.
         paint: colours a cell: its row, its column, and its text as wide as it is shown.
     """
-    sizes = [[width_of(cell) for cell in row] for row in rows]
-    widths = [max(row[number] for row in sizes) for number in range(len(rows[0]))]
+    upright = list(zip(*rows, strict=True))
+    sizes = [_widths(column) for column in upright]
     if columns is None:
-        widths = [
-            max((row[number] for row in sizes if row[number] <= WIDEST), default=0)
-            for number in range(len(widths))
-        ]
+        widths = [max((size for size in of if size <= WIDEST), default=0) for of in sizes]
     else:
+        widths = [max(of) for of in sizes]
         _shrink(widths, columns - len(_GAP) * (len(widths) - 1))
-    lines = []
-    for at, row in enumerate(rows):
+    shown = [
+        _padded(column, of, width, right=number in right, cut=columns is not None)
+        for number, (column, of, width) in enumerate(zip(upright, sizes, widths, strict=True))
+    ]
+    if paint is not None:
         shown = [
-            _cell(cell, width, right=number in right, cut=columns is not None)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+            [paint(at, number, cell) for at, cell in enumerate(column)]
+            for number, column in enumerate(shown)
         ]
-        if paint is not None:
-            shown = [paint(at, number, cell) for number, cell in enumerate(shown)]
-        lines.append(_GAP.join(shown).rstrip())
-    return lines
+    return [_GAP.join(row).rstrip() for row in zip(*shown, strict=True)]
+
+
+def _widths(column: Sequence[str]) -> list[int]:
+    """The width of each cell. A thousand are measured one by one only where one is not ASCII."""
+    return list(map(len if "".join(column).isascii() else width_of, column))
 
 
 def _shrink(widths: list[int], room: int) -> None:
@@ -89,8 +94,13 @@ def _shrink(widths: list[int], room: int) -> None:
         widths[widths.index(widest)] -= step
 
 
-def _cell(text: str, width: int, *, right: bool, cut: bool) -> str:
-    if cut:
-        text = clip(text, width)
-    padding = " " * (width - width_of(text))
-    return padding + text if right else text + padding
+def _padded(
+    column: Sequence[str], sizes: Sequence[int], width: int, *, right: bool, cut: bool
+) -> list[str]:
+    """The cells of a column, all as wide as it is."""
+    if cut and max(sizes) > width:
+        column = [clip(cell, width) for cell in column]
+        sizes = _widths(column)
+    if right:
+        return [" " * (width - size) + cell for cell, size in zip(column, sizes, strict=True)]
+    return [cell + " " * (width - size) for cell, size in zip(column, sizes, strict=True)]

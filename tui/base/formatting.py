@@ -168,7 +168,7 @@ def delivery(delivered: Mapping[str, object]) -> str:
 
 def stamp(moment: datetime | None) -> str:
     """A date and time in the user's zone: `2026-11-23 14:02:10`."""
-    return "—" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return "—" if moment is None else moment.astimezone().isoformat(" ")[:19]
 
 
 def number(value: float | None) -> str:

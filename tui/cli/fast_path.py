@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tui.store.quick_reader import QuickReader
 
@@ -52,7 +52,7 @@ def _answer(arguments: Sequence[str]) -> int | None:
         if locale_is_plain() or "--json" in arguments:
             return None
     active, beside = False, ""
-    text: str | None
+    text: str | Iterable[str] | None
     command = arguments[0]
     if command == "logs":
         return _log(arguments, root)
@@ -76,7 +76,9 @@ def _answer(arguments: Sequence[str]) -> int | None:
     if text is None or (active and not _is_followed(f"{root}/engine.sock")):
         return None
     try:
-        sys.stdout.write(text)
+        # Where each letter can be written, a long answer is never whole in memory.
+        whole = isinstance(text, str) or sys.stdout.encoding != "utf-8"
+        sys.stdout.writelines(("".join(text),) if whole else text)
         sys.stdout.flush()
         sys.stderr.write(beside)
     except UnicodeError:
@@ -84,7 +86,9 @@ def _answer(arguments: Sequence[str]) -> int | None:
     return 0
 
 
-def _jobs(arguments: Sequence[str], root: str, outputs: str) -> tuple[str, bool] | None:
+def _jobs(
+    arguments: Sequence[str], root: str, outputs: str
+) -> tuple[str | Iterable[str], bool] | None:
     """The answer of `jobs` or `job`, and whether a job in it is active."""
     words = [word for word in arguments[1:] if word != "--json"]
     as_json = "--json" in arguments

@@ -53,16 +53,17 @@ _MOST_MISSING = 60
 def job_table(rows: Iterable[JobRow]) -> list[str]:
     """Return the lines of the table, its header first."""
     rows = list(rows)
+    ascii_only = not prints_utf8()
     tones = {(at, _STATE): tone_of(row.status, row.stage) for at, row in enumerate(rows, 1)}
     cells = [
         [
             row.job_id,
             row.name,
             row.model,
-            _state(JobStatus(row.status), row.stage, row.contact),
+            _state(JobStatus(row.status), row.stage, row.contact, ascii_only=ascii_only),
             f"{row.step}/{row.total_steps}" if row.step is not None else "",
             row.loss if isinstance(row.loss, str) else "" if row.loss is None else number(row.loss),
-            money(None) if row.cost is None else bounded(*row.cost, ascii_only=not prints_utf8()),
+            money(None) if row.cost is None else bounded(*row.cost, ascii_only=ascii_only),
             stamp(row.created_at),
         ]
         for row in rows
@@ -77,9 +78,9 @@ def tone_of(status: str, stage: str) -> str:
     return {"completed": "good", "failed": "bad", "running": "busy"}.get(status, "")
 
 
-def _state(status: JobStatus, stage: str, contact: LostContact | None) -> str:
+def _state(status: JobStatus, stage: str, contact: LostContact | None, *, ascii_only: bool) -> str:
     """A job's state, such as `✓ done`, or `! done, delivered: no` where results are missing."""
-    label = ended(status, stage, ascii_only=not prints_utf8())
+    label = ended(status, stage, ascii_only=ascii_only)
     if contact is not None:
         return f"{label}, {unheard(contact.why, contact.since, datetime.now(UTC))}"
     if in_doubt(status, stage):

@@ -139,7 +139,9 @@ def table(
         right: numbers of the columns to align right.
         tones: `good`, `warn`, `bad` or `busy` of cells, by row and column.
     """
-    cells = [[harmless(cell).replace("\n", "·") for cell in row] for row in rows]
+    cells = rows
+    if not all("".join(row).isprintable() for row in rows):
+        cells = [[harmless(cell).replace("\n", "·") for cell in row] for row in rows]
     if not tones or not has_colours():
         return line_up(cells, right, _columns())
     return line_up(

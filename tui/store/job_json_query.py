@@ -12,6 +12,7 @@ from tui.store.quick_reader import query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` takes longer to load than a row to read
+    from collections.abc import Iterator
     from typing import Any
 
     from tui.store.lost_contact import Contacts, LostContact
@@ -21,38 +22,97 @@ LOST = "lost"
 """`tui.base.job_status.LOST`, which is not imported for the same reason."""
 
 
-def _iso(column: str) -> str:
-    return (
-        f"strftime('%Y-%m-%dT%H:%M:%S', {column} / 1000000, 'unixepoch') || "
-        f"CASE WHEN {column} % 1000000 THEN printf('.%06d', {column} % 1000000) ELSE '' END || 'Z'"
+def _members(*fields: tuple[str, str], text: str = "%s") -> str:
+    """Members of an object, from the name of each value and the SQL of its text, never NULL.
+
+    SQLite's `json_object` parses what another of its functions made; `printf` takes less time.
+    """
+    names = text % ",".join(f'"{name}":%s' for name, _ in fields)
+    return f"printf('{names}', {', '.join(sql for _, sql in fields)})"
+
+
+def _object(*fields: tuple[str, str]) -> str:
+    return _members(*fields, text="{%s}")
+
+
+def _text(column: str) -> tuple[str, str]:
+    return column, f"json_quote({column})"
+
+
+def _text_or_null(column: str) -> str:
+    return f"CASE {column} WHEN '' THEN 'null' ELSE json_quote({column}) END"
+
+
+def _count(column: str) -> tuple[str, str]:
+    return column, f"COALESCE({column}, 'null')"
+
+
+def _iso(column: str) -> tuple[str, str]:
+    return column, (
+        f"CASE WHEN {column} IS NULL THEN 'null' ELSE "
+        f"strftime('\"%Y-%m-%dT%H:%M:%S', {column} / 1000000, 'unixepoch') || "
+        f"CASE WHEN {column} % 1000000 THEN printf('.%06dZ\"', {column} % 1000000) "
+        "ELSE 'Z\"' END END"
     )
 
 
-def _number(value: str) -> str:
-    """A number as JSON; infinities are null. SQLite's own JSON has 15 digits, a double up to 17."""
-    return (
-        f"CASE WHEN abs({value}) <= 1.7976931348623157e308 THEN json(printf('%!.17g', {value})) END"
+def _number(column: str) -> tuple[str, str]:
+    """A number; infinities are null. SQLite's own JSON has 15 digits, a double up to 17."""
+    return column, (
+        f"CASE WHEN abs({column}) <= 1.7976931348623157e308 "
+        f"THEN printf('%!.17g', {column}) ELSE 'null' END"
     )
 
 
-_PROGRESS = f"""json_object(
-    'stage', NULLIF(stage, ''), 'step', step, 'total_steps', total_steps, 'epoch', epoch,
-    'epochs', epochs, 'percent', {_number("percent")},
-    'seconds_per_step', {_number("seconds_per_step")},
-    'loss', {_number("loss")}, 'loss_smoothed', {_number("loss_smoothed")},
-    'loss_best', {_number("loss_best")}, 'best_step', best_step,
-    'learning_rate', {_number("learning_rate")},
-    'eta_at', {_iso("eta_at")},
-    'not_finite', CASE WHEN instr(submit, '"not_finite"')
-        THEN json(json_extract(submit, '$.not_finite')) ELSE json('[]') END)"""
-_METADATA = """json_object(
-    'prediction_id', NULLIF(prediction_id, ''), 'model', model, 'version', version,
-    'hardware_profile', hardware, 'tracker_run_name', name, 'model_family', model_family,
-    'model_flavour', model_flavour, 'model_type', model_type, 'lora_type', lora_type,
-    'delivery', delivery, 'api_base', api_base,
-    'account', CASE WHEN instr(submit, '"account"')
-        THEN NULLIF(json_extract(submit, '$.account'), '') END,
-    'web_url', NULLIF(web_url, ''))"""
+def _millionth(value: str) -> str:
+    """Micro-dollars as dollars, microseconds as seconds: exactly."""
+    return (
+        f"CASE WHEN {value} IS NULL THEN 'null' ELSE printf('%s%d.%06d', "
+        f"CASE WHEN {value} < 0 THEN '-' ELSE '' END, "
+        f"abs({value}) / 1000000, abs({value}) % 1000000) END"
+    )
+
+
+def _submit(name: str, absent: str, *, quoted: bool = False) -> tuple[str, str]:
+    """A value of the column `submit`, which is looked into where it has the word alone."""
+    value = f"json_extract(submit, '$.{name}')"
+    if quoted:
+        value = f"json_quote(NULLIF({value}, ''))"
+    return name, (
+        f"CASE WHEN instr(submit, '\"{name}\"') THEN COALESCE({value}, 'null') ELSE '{absent}' END"
+    )
+
+
+def _kept(column: str, empty: str, shown: str) -> tuple[str, str]:
+    """A column of JSON; what it has in most rows needs no parsing."""
+    return column, f"CASE {column} WHEN '{empty}' THEN '{shown}' ELSE json({column}) END"
+
+
+def _boolean(condition: str) -> str:
+    return f"CASE WHEN {condition} THEN 'true' ELSE 'false' END"
+
+
+_NULL = "'null'"
+_PROGRESS = _object(
+    ("stage", _text_or_null("stage")),
+    *map(_count, ("step", "total_steps", "epoch", "epochs")),
+    *map(_number, ("percent", "seconds_per_step", "loss", "loss_smoothed", "loss_best")),
+    _count("best_step"),
+    _number("learning_rate"),
+    _iso("eta_at"),
+    _submit("not_finite", "[]"),
+)
+_METADATA = _object(
+    ("prediction_id", _text_or_null("prediction_id")),
+    _text("model"),
+    _text("version"),
+    ("hardware_profile", "json_quote(hardware)"),
+    ("tracker_run_name", "json_quote(name)"),
+    *map(_text, ("model_family", "model_flavour", "model_type", "lora_type", "delivery")),
+    _text("api_base"),
+    _submit("account", "null", quoted=True),
+    ("web_url", _text_or_null("web_url")),
+)
 _FILES = """
 SELECT job_id, json_group_array(json_object(
     'path', :outputs || '/' || path, 'size', size, 'sha256', sha256))
@@ -62,31 +122,41 @@ SELECT json_quote(COALESCE((SELECT note FROM annotations WHERE job_id = :id), ''
 _STOPS = """COALESCE((SELECT json_extract(value, '$.enabled') AND
     json_extract(value, '$.stop_running') FROM facts WHERE name = 'spending'), 0)"""
 _ENDED = "status IN ('completed', 'failed', 'cancelled')"
+_NAMES = _members(
+    _text("job_id"),
+    ("job_type", "'\"cloud\"'"),
+    ("provider", "'\"replicate\"'"),
+    *map(_text, ("status", "name", "config_name")),
+)
+_MARKS = _members(
+    ("pinned", _boolean("pinned")), ("tags", "tags"), ("has_note", _boolean("note IS NOT NULL"))
+)
+_NO_MARKS = '"pinned":false,"tags":[],"has_note":false'
+_WRITTEN = f"""
+SELECT job_id, {_MARKS} FROM annotations WHERE :only"""  # noqa: S608  built from constants
+_REST = _members(
+    *map(_iso, ("created_at", "queued_at", "started_at", "completed_at")),
+    ("duration_seconds", _millionth("(COALESCE(completed_at, :now) - started_at)")),
+    ("cost_usd", _millionth("cost_micros")),
+    ("cost_is_upper_bound", _boolean(f"provider_status = '{LOST}'")),
+    ("cost_at_least_usd", _NULL),
+    ("estimated_cost", _millionth("estimate_micros")),
+    ("hardware_type", "json_quote(hardware)"),
+    ("error_message", _text_or_null("error")),
+    ("output_url", _text_or_null("output_url")),
+    ("is_terminal", _boolean(_ENDED)),
+    ("is_active", _boolean(f"NOT {_ENDED}")),
+    ("unheard_since", _NULL),
+    ("unheard_reason", _NULL),
+    ("stop_running", _boolean(f"NOT {_ENDED} AND {_STOPS}")),
+    ("progress", _PROGRESS),
+    _kept("warnings", "[]", "[]"),
+    ("metadata", _METADATA),
+    _submit("delivered", "null"),
+    _kept("diagnosis", "{}", "null"),
+)
 _JOBS = f"""
-SELECT {_ENDED}, json_object(
-    'job_id', job_id, 'job_type', 'cloud', 'provider', 'replicate', 'status', status,
-    'name', name, 'config_name', config_name,
-    'pinned', json(CASE WHEN pinned THEN 'true' ELSE 'false' END),
-    'tags', json(COALESCE(tags, '[]')),
-    'has_note', json(CASE WHEN note IS NULL THEN 'false' ELSE 'true' END),
-    'created_at', {_iso("created_at")}, 'queued_at', {_iso("queued_at")},
-    'started_at', {_iso("started_at")}, 'completed_at', {_iso("completed_at")},
-    'duration_seconds', {_number("((COALESCE(completed_at, :now) - started_at) / 1e6)")},
-    'cost_usd', {_number("(cost_micros / 1e6)")},
-    'cost_is_upper_bound', json(CASE provider_status WHEN '{LOST}' THEN 'true' ELSE 'false' END),
-    'cost_at_least_usd', NULL, 'estimated_cost', {_number("(estimate_micros / 1e6)")},
-    'hardware_type', hardware, 'error_message', NULLIF(error, ''),
-    'output_url', NULLIF(output_url, ''),
-    'is_terminal', json(CASE WHEN {_ENDED} THEN 'true' ELSE 'false' END),
-    'is_active', json(CASE WHEN {_ENDED} THEN 'false' ELSE 'true' END),
-    'unheard_since', NULL, 'unheard_reason', NULL,
-    'stop_running', json(CASE WHEN NOT {_ENDED} AND {_STOPS} THEN 'true' ELSE 'false' END),
-    'progress', {_PROGRESS}, 'warnings', json(warnings), 'metadata', {_METADATA},
-    'delivered',
-    CASE WHEN instr(submit, '"delivered"') THEN json_extract(submit, '$.delivered') END,
-    'diagnosis', CASE WHEN diagnosis <> '{{}}' THEN json(diagnosis) END),
-    -created_at, job_id, rate_micros, started_at
-FROM jobs LEFT JOIN annotations USING (job_id)
+SELECT {_ENDED}, {_NAMES}, {_REST}, -created_at, job_id, rate_micros, started_at FROM jobs
 """  # noqa: S608  built from constants
 
 
@@ -103,11 +173,19 @@ CONTACTS: tuple[str, dict[str, Any]] = (
 )
 _SILENT_AFTER = 90_000_000
 """`tui.store.lost_contact.SILENT_AFTER` in microseconds, and its facts above. A test compares."""
-_NEWEST = " ORDER BY created_at DESC, job_id LIMIT :limit"
+_AT_ONCE = 32
+"""Jobs in one piece of the text: some 50 kB."""
 
 
-def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] | None:
+def _order(limit: int) -> str:
+    """The newest ones, where not all are read. To sort rows is faster than looking each up."""
+    return "" if limit < 0 else " ORDER BY created_at DESC, job_id LIMIT :limit"
+
+
+def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[Iterator[str], bool] | None:
     """Return the list of jobs, newest first, as JSON text.
+
+    It comes in pieces: each copy of the megabyte that a thousand jobs have costs time.
 
     Args:
         database: the store's file.
@@ -115,24 +193,54 @@ def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] 
         limit: most jobs; -1 for all.
 
     Returns:
-        The text and whether a job in it is active; None when the database is missing, unreadable
+        The pieces and whether a job in it is active; None when the database is missing, unreadable
         or of another version, so that the caller uses the full reader.
     """
-    order = "" if limit < 0 else _NEWEST
     found = query(
         database,
-        (_JOBS + order, {"limit": limit, "now": time.time_ns() // 1000}),
+        (_JOBS + _order(limit), {"limit": limit, "now": time.time_ns() // 1000}),
         (_FILES.replace(":only", "1"), {"outputs": outputs}),
+        (_WRITTEN.replace(":only", "1"), {}),
         CONTACTS,
     )
     if found is None:
         return None
-    rows, files, contacts = found[0], dict(found[1]), contacts_of(found[2])
-    rows.sort(key=lambda row: row[2:4])  # faster than ORDER BY, which looks rows up one by one
-    text = ",\n".join(
-        f'{_as_heard(row, contacts)[:-1]},"files":{files.get(row[3], "[]")}}}' for row in rows
-    )
-    return f"[\n{text}\n]\n" if rows else "[]\n", not all(row[0] for row in rows)
+    rows, files, written = found[0], dict(found[1]), dict(found[2])
+    rows.sort(key=lambda row: row[3:5])
+    return _pieces(rows, files, written, contacts_of(found[3])), not all(row[0] for row in rows)
+
+
+def _pieces(
+    rows: list[tuple[Any, ...]],
+    files: dict[str, str],
+    written: dict[str, str],
+    contacts: Contacts | None,
+) -> Iterator[str]:
+    if not rows:
+        yield "[]\n"
+        return
+    before = "[\n"
+    for first in range(0, len(rows), _AT_ONCE):
+        part = rows[first : first + _AT_ONCE]
+        yield before + ",\n".join([_whole(row, files, written, contacts) for row in part])
+        before = ",\n"
+    yield "\n]\n"
+
+
+def _whole(
+    row: tuple[Any, ...],
+    files: dict[str, str],
+    written: dict[str, str],
+    contacts: Contacts | None,
+    note: str = "",
+) -> str:
+    """The JSON text of a job, all parts of it."""
+    ended, names, rest, _, job_id, rate, started = row
+    marks, kept = written.get(job_id, _NO_MARKS), files.get(job_id, "[]")
+    text = f'{{{names},{marks},{rest}{note},"files":{kept}}}'
+    if contacts is None or ended:
+        return text
+    return _as_heard(text, contacts, (job_id, rate, started))
 
 
 def job_json(database: str, outputs: str, job_id: str) -> tuple[str, bool] | None:
@@ -148,15 +256,16 @@ def job_json(database: str, outputs: str, job_id: str) -> tuple[str, bool] | Non
         database,
         (f"{_JOBS} WHERE job_id = :id", values),
         (_FILES.replace(":only", "job_id = :id"), {"outputs": outputs, "id": job_id}),
+        (_WRITTEN.replace(":only", "job_id = :id"), values),
         CONTACTS,
         (_NOTE, values),
     )
     if found is None or not found[0]:
         return None
-    row, files = found[0][0], dict(found[1])
-    text = _as_heard(row, contacts_of(found[2]))
-    note = found[3][0][0]
-    return f'{text[:-1]},"note":{note},"files":{files.get(job_id, "[]")}}}\n', not row[0]
+    row = found[0][0]
+    note = f',"note":{found[4][0][0]}'
+    text = _whole(row, dict(found[1]), dict(found[2]), contacts_of(found[3]), note)
+    return f"{text}\n", not row[0]
 
 
 def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], bool] | None:
@@ -167,9 +276,10 @@ def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], boo
         the cost as shown and the contact that was lost, and whether a job is active; None as in
         `jobs_json`.
     """
-    found = query(database, (_COLUMNS + _NEWEST, {"limit": limit}), CONTACTS)
+    found = query(database, (_COLUMNS + _order(limit), {"limit": limit}), CONTACTS)
     if found is None:
         return None
+    found[0].sort(key=lambda row: (-row[10], row[1]))
     contacts, rows = contacts_of(found[1]), []
     for ended, *shown, cost, created, rate, started, lost in found[0]:
         contact = least = None
@@ -221,17 +331,14 @@ def _contact(contacts: Contacts, job: _Seen) -> tuple[LostContact | None, ShownC
     return contact, None if contact is None else shown_cost(job, now, contact)
 
 
-def _as_heard(row: tuple[Any, ...], contacts: Contacts | None) -> str:
-    """A job's JSON text, with what is known of it if it is not heard of."""
-    ended, text, _, job_id, rate, started = row
-    if contacts is None or ended:
-        return str(text)
+def _as_heard(text: str, contacts: Contacts, job: tuple[str, int, int | None]) -> str:
+    """An active job's JSON text, with what is known of it if it is not heard of."""
     import json
 
     from tui.store.job_json import unheard_json
 
     data = json.loads(text)
-    contact, cost = _contact(contacts, _Seen(job_id, data["status"], rate, started))
+    contact, cost = _contact(contacts, _Seen(job[0], data["status"], *job[1:]))
     if contact is None:
-        return str(text)
+        return text
     return json.dumps(unheard_json(data, contact, cost), ensure_ascii=False, separators=(",", ":"))

@@ -120,8 +120,9 @@ def test_the_quick_list_answers_with_all_of_them(home: Home, recorder: JobRecord
     recorder.apply_snapshot(record.job_id, snapshot_of(Prediction.read(answer)), "poll")
     found = jobs_json(str(home.database), "/outputs")
     assert found is not None
-    assert record.job_id in found[0]
-    json.loads(found[0].encode())
+    text = "".join(found[0])
+    assert record.job_id in text
+    json.loads(text.encode())
 
 
 def test_what_nests_too_deeply_is_unknown() -> None:
