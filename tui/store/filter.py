@@ -3,8 +3,8 @@
 A word without an operator is searched for in name, config, family and ids. `key:value` and
 `key>number` narrow further; all terms must match. `account:alice` is that account alone, and no
 other whose name begins like it; likewise `tag:face`. `has:note`, `has:tag` and `has:pin` are jobs
-about which something was written. `age<2h` and `since:7d` look at when a job was made,
-`has:warning` at runs that need somebody.
+about which something was written, `sweep:cats` those of that sweep. `age<2h` and `since:7d` look
+at when a job was made, `has:warning` at runs that need somebody.
 
 A term whose value is still missing matches every job, so that typing shows no error. A field or
 value that does not exist is a `problem`; a word in quotes is searched for as text, colons and all.
@@ -29,6 +29,9 @@ _ACCOUNT: Final = "COALESCE(json_extract(submit, '$.account'), '')"
 _TAGGED: Final = (
     "job_id IN (SELECT annotations.job_id FROM annotations, json_each(annotations.tags) "
     "WHERE json_each.value = ? COLLATE NOCASE)"
+)
+_SWEPT: Final = (
+    "job_id IN (SELECT sweep_members.job_id FROM sweep_members WHERE sweep = ? COLLATE NOCASE)"
 )
 _WRITTEN: Final = "job_id IN (SELECT job_id FROM annotations WHERE {})"
 _NOTED, _WITH_TAGS = _WRITTEN.format("note IS NOT NULL"), _WRITTEN.format("tags <> '[]'")
@@ -62,7 +65,8 @@ _STATES: Final = ("pending", "uploading", "queued", "running", "completed", "fai
 _STATE_WORDS: Final = {
     "done": "completed", "canceled": "cancelled", "ok": "completed", "succeeded": "completed",
 }  # fmt: skip
-FIELDS: Final = frozenset({*_TEXT_KEYS, *_NUMBER_KEYS, "account", "has", "since", "tag", "tags"})
+FIELDS: Final = frozenset({*_TEXT_KEYS, *_NUMBER_KEYS, "account", "has", "since", "sweep",
+                           "tag", "tags"})  # fmt: skip
 """All names that a term can begin with."""
 FILTER_ADVICE: Final = (
     f"Fields: {', '.join(sorted(FIELDS))}. A word in double quotes is searched for as text."
@@ -157,6 +161,8 @@ def _term(word: str) -> tuple[str, list[Any]]:
         return _TAGGED, [value]
     if not value.strip("$%"):
         return "1", []  # incomplete: matches every job
+    if key == "sweep":
+        return _SWEPT, [value]
     if key == "account":
         return f"{_ACCOUNT} = ? COLLATE NOCASE", [value.removeprefix("@")]
     if key == "has":

@@ -12,8 +12,10 @@ from tests.app.world import NOW, job
 from tui.app.compare.screen import CompareScreen
 from tui.app.jobs.groups import best_words, sweep_cost, sweep_words
 from tui.app.jobs.screen import JobsScreen
+from tui.app.publishing.publish_form import PublishForm
 from tui.base.job_status import WAITS_FOR_TURN, JobStatus
 from tui.settings import Home
+from tui.store.filter import parse_filter
 from tui.store.reader import StoreReader
 from tui.store.sweep_standing import read_standings
 from tui.store.sweeps import MemberRecord, SweepRecord
@@ -34,7 +36,7 @@ def swept(home: Home) -> Home:
         loss = None if status is JobStatus.PENDING else 0.2 / number
         record = replace(
             job(number, status), name=f"cats-r{number}", loss_smoothed=loss, loss_best=loss,
-            prediction_id="" if status is JobStatus.PENDING else f"p{number}",
+            file_count=2, prediction_id="" if status is JobStatus.PENDING else f"p{number}",
             stage=WAITS_FOR_TURN if status is JobStatus.PENDING else "",
         )  # fmt: skip
         writer.insert(record)
@@ -82,6 +84,14 @@ async def test_a_sweep_is_one_line_that_unfolds_and_is_compared_cancelled_and_pu
         assert app.screen.job_ids == [LOW, DONE, RUNS]  # the best first; what waits has no curve
         await pilot.press("escape")
         await wait_for(pilot, lambda: app.screen is screen)
+        await pilot.press("p")
+        await wait_for(pilot, lambda: isinstance(app.screen, PublishForm))
+        assert isinstance(app.screen, PublishForm)
+        request = app.screen.model.request
+        assert ([one.job_id for one in request.jobs], request.what) == ([LOW], "best")
+        assert "the best checkpoint of cats-r2" in text_of(app)
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: app.screen is screen)
         app.model.marks.add(WAITS)  # one that is folded away stays marked
         await pilot.press("enter")
         screen.list.reload()
@@ -95,6 +105,9 @@ def test_a_sweep_that_stopped_says_why_and_what_goes_on(swept: Home) -> None:
     writer.close()
     reader = StoreReader(swept.database)
     (sweep,) = read_standings(reader, NOW)
+    found = {text: reader.job_ids("name", False, parse_filter(text))
+             for text in ("sweep:Cats", "sweep:cats loss<0.15", "sweep:cat")}  # fmt: skip
+    assert [*found.values()] == [[DONE, LOW, RUNS, WAITS], [LOW, RUNS], []]
     reader.close()
     assert sweep_words(sweep) == (
         "stopped, r goes on: 2 runs in a row have failed · 2 done · 1 running · 1 waiting"

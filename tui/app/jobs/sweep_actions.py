@@ -90,7 +90,7 @@ class SweepActions:
 
         if sweep["best"] is not None:
             self._context.tell(f"The best of {sweep['name']}: {best_words(sweep)}.")
-            publish_jobs(self._context, [sweep["best"]])
+            publish_jobs(self._context, [sweep["best"]], what="best")
 
     def _mark(self, sweep: Sweep) -> None:
         ids = {one["job_id"] for one in sweep["members"]}

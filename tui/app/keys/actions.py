@@ -156,7 +156,7 @@ JOBS: Final = (
         f"{PROGRAM} cancel {{job}}",
         footer=3,
     ),
-    Action("jobs.filter", "filter", ("slash",), "Narrow the list: flux tag:face has:note cost>2.",
+    Action("jobs.filter", "filter", ("slash",), "Narrow the list: flux tag:face sweep:cats cost>2.",
            f"{PROGRAM} jobs", footer=4),
     Action(
         "jobs.collect",

@@ -171,12 +171,18 @@ def _is_safe(reader: StoreReader, request: PublishRequest) -> bool | None:
     return (job.config.get(_SAFE) if said is None else said) in (True, "true", "True")
 
 
-def publish_jobs(context: AppContext, job_ids: list[str]) -> None:
-    """Opens the form for those of the jobs that have files."""
+def publish_jobs(context: AppContext, job_ids: list[str], what: str = "all") -> None:
+    """Opens the form for those of the jobs that have files.
+
+    Args:
+        context: the app.
+        job_ids: the jobs.
+        what: what of them the form begins with, as in `PublishRequest`.
+    """
     rows = context.reader.rows(job_ids)
     jobs = tuple(rows[job_id] for job_id in job_ids if job_id in rows and rows[job_id].file_count)
     if jobs:
-        ask_to_publish(context, PublishRequest(jobs))
+        ask_to_publish(context, PublishRequest(jobs, what))
     else:
         context.tell("These jobs have no files on this machine.", "f fetches them.")
 
