@@ -60,7 +60,7 @@ mon data avail warn = 0
 [osd.0]
 osd data = {root}/osd
 osd objectstore = memstore
-memstore device bytes = 1073741824
+memstore device bytes = {store}
 [client.rgw]
 rgw frontends = beast endpoint=127.0.0.1:{port}
 rgw thread pool size = 16
@@ -188,20 +188,23 @@ def make_bucket(server: Server, name: str = BUCKET) -> None:
 
 
 @contextmanager
-def rados(root: Path, *, gives_temporary_keys: bool = False) -> Iterator[Rados]:
+def rados(
+    root: Path, *, gives_temporary_keys: bool = False, store_bytes: int = 1024**3
+) -> Iterator[Rados]:
     """A gateway that answers; it ends with the block.
 
     Args:
         root: its folder. The name must be short: sockets lie in it.
         gives_temporary_keys: whether it has the token service; such a gateway refuses an unknown
             key without saying that it does not know it.
+        store_bytes: how much it takes, in memory.
     """
     made = Rados(root, free_port())
     secret = base64.b64encode(os.urandom(32)).decode()
     values = {"fsid": uuid.uuid4(), "mon_port": free_port(), "port": made.port, "root": root,
               "most": MOST_BYTES, "virtual_host": VIRTUAL_HOST, "kms_key": KMS_KEY,
               "kms_secret": secret, "sts_key": secret[:16],
-              "sts": str(gives_temporary_keys).lower()}  # fmt: skip
+              "sts": str(gives_temporary_keys).lower(), "store": store_bytes}  # fmt: skip
     (root / "ceph.conf").write_text(_SETTINGS.format(**values))
     for folder in ("mon", "osd"):
         (root / folder).mkdir()

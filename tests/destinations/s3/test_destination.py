@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -377,6 +378,24 @@ def test_invalid_names_are_refused(server: Server, open_s3: OpenS3, tmp_path: Pa
         with pytest.raises(PublishError) as caught:
             S3Profile("bucket", endpoint)
         assert "canary" not in caught.value.message
+
+
+def test_closing_ends_the_connections(server: Server, open_s3: OpenS3) -> None:
+    destination = open_s3(server)
+    destination.test()
+    assert connections_to(server.port)
+    destination.close()
+    assert not connections_to(server.port)
+
+
+def connections_to(port: int) -> int:
+    """How many connections of this process lead to a port of this machine."""
+    own = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            own.add(entry.readlink().name)
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    return sum(f"socket:[{row[9]}]" in own for row in rows if row[2] == f"0100007F:{port:04X}")
 
 
 def test_links() -> None:

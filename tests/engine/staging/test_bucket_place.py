@@ -10,16 +10,17 @@ import json
 import os
 import tempfile
 import threading
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.destinations.hosting import BUCKET, Loop, Server, rclone, receiver
-from tests.destinations.radosgw import Rados, make_bucket, missing_program, rados
+from tests.destinations.radosgw import KMS_KEY, Rados, make_bucket, missing_program, rados
 from tests.engine.staging.world import (
     TrainerBucket,
     entries_of,
@@ -33,9 +34,15 @@ from tests.engine.staging.world import (
 from tests.engine.world import running_engine, running_world
 from tests.support import eventually, needs_program
 from tui.base.job_status import JobStatus
-from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
+from tui.destinations.common.errors import (
+    MismatchError,
+    PublishError,
+    TransferCancelledError,
+    Trouble,
+)
 from tui.destinations.s3.session import prefix_policy
 from tui.engine.engine import Engine
+from tui.engine.staging import bucket_objects
 from tui.engine.staging.bucket_objects import BucketObjects
 from tui.engine.staging.bucket_place import BucketPlace
 from tui.engine.staging.place import Missing
@@ -101,15 +108,17 @@ class Bucket:
 
 
 async def open_bucket(
-    engine: Engine, server: Server, *, prefix: str, role: str = "", waits: tuple[float, ...] = ()
-) -> Bucket:
+    engine: Engine, server: Server, *, prefix: str, role: str = "",
+    waits: tuple[float, ...] = (), **more: Any,
+) -> Bucket:  # fmt: skip
     """A destination at a server, and the place that stages there."""
     destinations = engine.transfers.places
-    await destinations.add({
+    usual = {
         "name": "mine", "kind": "s3", "bucket": BUCKET, "endpoint": server.endpoint,
         "prefix": prefix, "data_role": role, "access_key": server.access,
         "secret_key": server.secret, "session_only": True,
-    })  # fmt: skip
+    }  # fmt: skip
+    await destinations.add(cast("Any", usual | more))
     place = BucketPlace(
         api_base=LOOPBACK,
         destination="mine",
@@ -125,11 +134,9 @@ async def open_bucket(
 
 
 @pytest.fixture
-async def bucket(
-    home: Home, owner: Server, role: str, request: pytest.FixtureRequest
-) -> AsyncIterator[Bucket]:
+async def bucket(home: Home, owner: Server, role: str) -> AsyncIterator[Bucket]:
     async with running_engine(home) as (engine, _):
-        made = await open_bucket(engine, owner, prefix=f"of/{request.node.name[:30]}", role=role)
+        made = await open_bucket(engine, owner, prefix=f"of/{uuid.uuid4()}", role=role)
         yield made
         made.objects.close()
 
@@ -187,6 +194,14 @@ async def test_the_temporary_keys_open_the_jobs_own_folder_only(
     assert not await in_thread(trainer.has, f"{trainer.prefix}nothing.json")
 
 
+@pytest.fixture(params=["one by one", "by listing"])
+def looked_for(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contents that are looked for by a request each, and by listing as for large datasets."""
+    if request.param == "by listing":
+        monkeypatch.setattr(bucket_objects, "_ASKED_ONE_BY_ONE", 0)
+
+
+@pytest.mark.usefixtures("looked_for")
 async def test_nothing_is_sent_twice_and_a_cut_upload_goes_on(
     bucket: Bucket, tmp_path: Path
 ) -> None:
@@ -208,6 +223,42 @@ async def test_nothing_is_sent_twice_and_a_cut_upload_goes_on(
     bucket.sent.clear()
     await bucket.stage(manifest)
     assert bucket.sent == [manifest.bytes]
+
+
+@pytest.mark.usefixtures("looked_for")
+async def test_what_is_damaged_at_the_far_end_is_never_called_staged(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    """And is sent again by the next try, although its size is right."""
+    (photo, *_) = photos(tmp_path).datasets[0].files
+    manifest = Manifest((StagedDataset("photos", {}, (photo,)),))
+
+    def damage(done: int, total: int) -> None:
+        if done == total:  # before it is compared: once all is read, and once all is sent
+            key = bucket.objects.content_key(photo.sha256)
+            bucket.objects.put_texts([(key, "x" * photo.size)], threading.Event())
+
+    with pytest.raises(MismatchError):
+        await bucket.place.send(manifest, damage, threading.Event())
+    assert await bucket.place.missing(manifest) == Missing(1, photo.size)
+    await bucket.stage(manifest)
+    _, (entry,) = await bucket.start(1, manifest)
+    assert await in_thread(TrainerBucket(entry).samples) == expected(manifest)
+
+
+@pytest.mark.usefixtures("looked_for")
+async def test_contents_whose_etag_tells_nothing_are_read_back(
+    home: Home, owner: Server, role: str, tmp_path: Path
+) -> None:
+    """As those that the server encrypts with a key of its own."""
+    async with running_engine(home) as (engine, _):
+        bucket = await open_bucket(
+            engine, owner, prefix="kms", role=role, encryption="aws:kms", kms_key=KMS_KEY
+        )
+        manifest = photos(tmp_path)
+        await bucket.stage(manifest)
+        assert await bucket.place.missing(manifest) == Missing(0, 0)
+        bucket.objects.close()
 
 
 async def test_a_file_that_changed_since_the_check_is_not_kept(
@@ -286,6 +337,16 @@ async def test_keys_that_may_not_use_the_token_service_are_refused(
         with pytest.raises(PublishError, match="may not make temporary keys") as refused:
             await bucket.place.missing(photos(tmp_path))
         assert refused.value.kind is Trouble.PERMISSION
+        bucket.objects.close()
+
+
+async def test_a_bucket_that_does_not_exist_is_named_by_the_check(
+    home: Home, owner: Server, role: str, tmp_path: Path
+) -> None:
+    async with running_engine(home) as (engine, _):
+        bucket = await open_bucket(engine, owner, prefix="x", role=role, bucket="gone-away")
+        with pytest.raises(PublishError, match="gone-away"):
+            await bucket.place.missing(photos(tmp_path))
         bucket.objects.close()
 
 

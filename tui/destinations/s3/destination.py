@@ -86,6 +86,15 @@ class S3Destination:
         with self._lock:
             return self._created_client
 
+    @property
+    def client(self) -> S3Client:
+        """boto3's client of this bucket, created at its first use.
+
+        Raises:
+            PublishError: the settings give none.
+        """
+        return self._client
+
     def describe(self) -> str:
         """Return bucket, prefix and server."""
         where = self._profile.endpoint or f"Amazon S3 {self._profile.region}"
@@ -260,6 +269,13 @@ class S3Destination:
         item.check_source()
         return md5.hexdigest()
 
+    def etag_sent(self, key: str) -> str:
+        """Return the ETag that the object which was sent to this key has to have; "" if none was.
+
+        A server that encrypts may give it another one.
+        """
+        return self._sent.get(key, ("", ""))[1]
+
     def finish(self, items: Sequence[Item], message: str = "") -> None:
         """Do nothing: objects are visible as soon as they are complete."""
 
@@ -329,5 +345,5 @@ class S3Destination:
 
     def close(self) -> None:
         """Close the connections."""
-        if "_made" in self.__dict__:
+        if "_created_client" in self.__dict__:
             self._created_client.close()

@@ -13,15 +13,20 @@ that it finds to its settings. All calls block.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Final, TypeVar
 
 from tui.destinations.common.contract import Item, LocalFile
-from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
+from tui.destinations.common.errors import (
+    MismatchError,
+    PublishError,
+    TransferCancelledError,
+    Trouble,
+)
 from tui.destinations.common.meter import Meter, Throttle, describe_source
 from tui.destinations.s3.client import S3Client, make_client
 from tui.destinations.s3.copy import WHOLE_BYTES
@@ -29,12 +34,16 @@ from tui.destinations.s3.destination import S3Destination
 from tui.destinations.s3.errors import code_of, explain
 from tui.destinations.s3.parts import call_with_retries
 from tui.destinations.s3.profile import S3Keys, S3Profile
+from tui.destinations.s3.reading import head
 from tui.engine.staging.content import check_source, sent_blocks
 from tui.engine.staging.place import Progress
 from tui.settings import NetworkSettings
 from tui.simpletuner.staging.manifest import StagedFile
 
-_AT_ONCE: Final = 8
+_AT_ONCE: Final = 10
+_ASKED_ONE_BY_ONE: Final = 256
+"""Contents that are looked for and verified by a request each; for more of them all contents are
+listed, a thousand in one answer. Some servers (rclone) hash every object that they list."""
 _DELETED_AT_ONCE: Final = 1000
 """Keys of one DeleteObjects (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html)."""
 _T = TypeVar("_T")
@@ -54,15 +63,12 @@ class BucketObjects:
         self.profile = profile
         self._keys = keys
         self._network = network
-        self._throttle = throttle
-        try:
-            self._client: S3Client = make_client(profile, keys, network)
-        except Exception as error:
-            raise explain(error, profile) from error
+        self._destination = S3Destination(profile, keys, network=network, throttle=throttle)
+        self._client: S3Client = self._destination.client
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._destination.close()
 
     # -- keys ---------------------------------------------------------------------------------
 
@@ -78,26 +84,60 @@ class BucketObjects:
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Return the size of each object below a prefix, by key."""
-        found: dict[str, int] = {}
+        return {key: size for key, (size, _) in self._listed(prefix)}
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, tuple[int, str]]]:
+        """Yield key, size and ETag of each object below a prefix."""
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.profile.bucket, Prefix=prefix
             )
             for page in pages:
                 for row in page.get("Contents", []):
-                    found[str(row["Key"])] = int(row["Size"])
+                    yield str(row["Key"]), (int(row["Size"]), str(row.get("ETag", "")).strip('"'))
         except Exception as error:
             raise explain(error, self.profile) from error
-        return found
 
-    def content(self) -> dict[str, int]:
-        """Return the size of each content, by SHA-256."""
-        rows = self.sizes(self.profile.key("staged/content/"))
-        return {key.rpartition("/")[2]: size for key, size in rows.items()}
+    def absent(
+        self, files: Collection[StagedFile], cancel: threading.Event
+    ) -> list[StagedFile]:  # fmt: skip
+        """Return the files whose content the bucket does not have whole.
+
+        Raises:
+            PublishError: the bucket cannot be looked into.
+            TransferCancelledError: `cancel` was set.
+        """
+        sizes = self._sizes_of(files, cancel)
+        return [file for file in files if sizes.get(file.sha256) != file.size]
+
+    def _sizes_of(
+        self, files: Collection[StagedFile], cancel: threading.Event
+    ) -> dict[str, int]:  # fmt: skip
+        if len(files) > _ASKED_ONE_BY_ONE:
+            return {sha256: size for sha256, (size, _) in self._content().items()}
+        # It also says whether there is such a bucket; HEAD gives the same answer without one.
+        folders = set(self._folders(self.profile.key("staged/content/")))
+        sizes: dict[str, int] = {}
+
+        def look(file: StagedFile) -> None:
+            key = self.content_key(file.sha256)
+            answer = self._call(lambda: head(self._client, self.profile, key), cancel)
+            if answer is not None:
+                sizes[file.sha256] = int(answer["ContentLength"])
+
+        _each(look, [file for file in files if file.sha256[:2] in folders], cancel)
+        return sizes
+
+    def _content(self) -> dict[str, tuple[int, str]]:
+        """Return size and ETag of each content, by SHA-256."""
+        rows = self._listed(self.profile.key("staged/content/"))
+        return {key.rpartition("/")[2]: what for key, what in rows}
 
     def jobs(self) -> list[str]:
         """Return the ids of the jobs that have a folder."""
-        prefix = self.profile.key("staged/jobs/")
+        return self._folders(self.profile.key("staged/jobs/"))
+
+    def _folders(self, prefix: str) -> list[str]:
         names: list[str] = []
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -115,47 +155,76 @@ class BucketObjects:
     # -- writing ------------------------------------------------------------------------------
 
     def send(
-        self, files: Iterable[StagedFile], done: int, total: int, progress: Progress,
-        cancel: threading.Event,
+        self, files: Collection[StagedFile], progress: Progress, cancel: threading.Event
     ) -> None:  # fmt: skip
-        """Send contents, and compare each with what arrived.
+        """Send the contents that are not there, and compare each with what arrived.
 
         Args:
-            files: the files to send.
-            done: bytes that are there already.
-            total: bytes in all.
-            progress: is called with the bytes that are there.
+            files: the files to send, each content once.
+            progress: is called with the bytes that are there, and the bytes in all.
             cancel: stops it.
 
         Raises:
+            MismatchError: the bucket has something else than was sent.
             SourceChangedError: a file is not that of the manifest any more.
             TransferCancelledError: `cancel` was set.
         """
+        absent = self.absent(files, cancel)
+        total = sum(file.size for file in files)
+        there = total - sum(file.size for file in absent)
+        progress(there, total)
         lock = threading.Lock()
         counts: dict[str, int] = {}
 
         def count(file: StagedFile, sent: int) -> None:
+            nonlocal there
             with lock:
+                there += sent - counts.get(file.sha256, 0)
                 counts[file.sha256] = sent
-                progress(done + sum(counts.values()), total)
+                progress(there, total)
 
-        destination = S3Destination(
-            self.profile, self._keys, network=self._network, throttle=self._throttle
-        )
+        destination = self._destination
+        by_listing = len(absent) > _ASKED_ONE_BY_ONE
 
         def send(file: StagedFile) -> None:
-            with _local_file(file, cancel) as path:
-                source = LocalFile(path, Path(file.source).name, file.sha256)
-                item: Item = describe_source(source, self.content_key(file.sha256), cancel)
+            with self._item(file, cancel) as item:
                 destination.send(item, lambda sent, _: count(file, sent), cancel)
-                destination.verify(item, cancel=cancel)
+                if not by_listing:
+                    self._verify(item, cancel)
             check_source(file)
             count(file, file.size)
 
+        def prove(file: StagedFile) -> None:
+            with self._item(file, cancel) as item:
+                self._verify(item, cancel)
+
+        _each(send, absent, cancel)
+        if by_listing:
+            arrived = self._content()
+            # An ETag that is no MD5 says nothing: such an object is looked at by itself.
+            unproved = [
+                file
+                for file in absent
+                if arrived.get(file.sha256)
+                != (file.size, destination.etag_sent(self.content_key(file.sha256)))
+            ]
+            _each(prove, unproved, cancel)
+
+    def _verify(self, item: Item, cancel: threading.Event) -> None:
+        """Prove that a content arrived; one that is damaged must not count as there."""
         try:
-            _each(send, files, cancel)
-        finally:
-            destination.close()
+            self._destination.verify(item, cancel=cancel)
+        except MismatchError:
+            with suppress(PublishError):
+                self.delete([item.target])
+            raise
+
+    @contextmanager
+    def _item(self, file: StagedFile, cancel: threading.Event) -> Iterator[Item]:
+        """A file as it is sent, on its way to the key of its content."""
+        with _local_file(file, cancel) as path:
+            source = LocalFile(path, Path(file.source).name, file.sha256)
+            yield describe_source(source, self.content_key(file.sha256), cancel)
 
     def copy(self, copies: Mapping[str, StagedFile], cancel: threading.Event) -> None:
         """Have the server copy contents; `copies` names the source of each new key.

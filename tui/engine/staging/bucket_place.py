@@ -96,8 +96,9 @@ class BucketPlace:
             def look() -> list[StagedFile]:
                 session_keys(objects.profile, keys, network, name="check", prefix=prefix, life=life)
                 known = self._sent(objects.profile)
-                absent = _absent(manifest, known)
-                return _absent(manifest, objects.content()) if absent else []
+                if all(known.get(sha256) == file.size for sha256, file in manifest.files.items()):
+                    return []
+                return objects.absent(manifest.files.values(), threading.Event())
 
             absent = await asyncio.to_thread(look)
         return Missing(len(absent), sum(file.size for file in absent))
@@ -129,14 +130,8 @@ class BucketPlace:
         async with self._opened() as (objects, _):
 
             def send() -> None:
-                absent = _absent(manifest, objects.content())
-                done = manifest.bytes - sum(file.size for file in absent)
-                progress(done, manifest.bytes)
-                objects.send(absent, done, manifest.bytes, progress, cancel)
-                content = objects.content()
-                for file in _absent(manifest, content):
-                    raise MismatchError(file.name, "the bucket does not list it")
-                self._note_sent(objects.profile, content)
+                objects.send(manifest.files.values(), progress, cancel)
+                self._note_sent(objects.profile, manifest)
 
             await run_until_cancelled(cancel, send)
 
@@ -308,17 +303,15 @@ class BucketPlace:
             return {}
         return known if isinstance(known, dict) else {}
 
-    def _note_sent(self, profile: S3Profile, content: Mapping[str, int]) -> None:
+    def _note_sent(self, profile: S3Profile, manifest: Manifest) -> None:
         self._records.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sizes = {sha256: file.size for sha256, file in manifest.files.items()}
+        content = self._sent(profile) | sizes
         with contextlib.suppress(OSError):  # without it the bucket is listed again
             write_atomically(self._record(profile), json.dumps(content))
 
     def _forget_sent(self, profile: S3Profile) -> None:
         self._record(profile).unlink(missing_ok=True)
-
-
-def _absent(manifest: Manifest, content: Mapping[str, int]) -> list[StagedFile]:
-    return [file for file in manifest.files.values() if content.get(file.sha256) != file.size]
 
 
 def _empty(objects: BucketObjects, job_ids: Iterable[str]) -> None:
