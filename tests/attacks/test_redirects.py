@@ -1,4 +1,4 @@
-"""A service that redirects elsewhere gets no credential there, by any of the clients."""
+"""A service that redirects or links elsewhere gets no credential there, by any of the clients."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ from tui.settings import NetworkSettings
 
 STATUSES = (301, 302, 303, 307, 308)
 REPO = "me/cat"
+_LOGIN = "Basic bWU6"
+"""What a client makes of the name in `http://me@host`, which is no credential of ours."""
 
 
 @dataclass
@@ -44,6 +46,8 @@ class World:
         away: another port of the same host.
         target: where it redirects to, followed by the path that was asked for.
         status: of the redirects.
+        linked: whether the answers are an empty page instead, with the next one at the target. For
+            a link, unlike a redirect, the Hub's library has no rule of its own.
         bundle: of the authority that signed the service's certificate, where it is one of https.
         asked: requests of the service.
         reached: how many requests arrived where the redirects lead.
@@ -54,6 +58,7 @@ class World:
     away: str = ""
     target: str = ""
     status: int = 302
+    linked: bool = False
     bundle: Path | None = None
     asked: int = 0
     reached: int = 0
@@ -70,11 +75,14 @@ class World:
         if at_front and f"{request.raw_path}/".startswith("/in/"):
             self.asked += 1
             path = request.raw_path.removeprefix("/in")
+            if self.linked and self.asked == 1:
+                link = f'<{self.target}{path}>; rel="next"'
+                return web.json_response([], headers={"Link": link})
             headers = {"Location": f"{self.target}{path}", "x-amz-bucket-region": "eu-west-1"}
             return web.Response(status=self.status, headers=headers)
         self.reached += 1
         heard = repr((request.raw_path, list(request.headers.items()))).encode() + body
-        if leaks_in(heard) or "authorization" in request.headers:
+        if leaks_in(heard) or request.headers.get("authorization", _LOGIN) != _LOGIN:
             self.stolen.append(f"{request.method} {request.url} after {self.status}")
         return web.json_response({"name": "thief", "id": "a", "commitHash": "a" * 40})
 
@@ -169,6 +177,14 @@ def bucket(call: Callable[[Any, Path], object], service: Any = "s3") -> Way:
     return way
 
 
+async def hub_pages(world: World, path: Path) -> None:
+    world.linked = True
+    try:
+        await hub(lambda api, *_: list(api.list_repo_tree(REPO)))(world, path)
+    finally:
+        world.linked = False
+
+
 INPUT = {"hf_token": Secret(f"hf_{MARK}"), "steps": 1}
 WAYS: dict[str, Way] = {
     "account": replicate(lambda client, *_: client.account()),
@@ -185,6 +201,7 @@ WAYS: dict[str, Way] = {
     "Hub: repository": hub(lambda api, *_: api.model_info(REPO)),
     "Hub: create": hub(lambda api, *_: api.create_repo(REPO)),
     "Hub: tree": hub(lambda api, *_: list(api.list_repo_tree(REPO))),
+    "Hub: pages": hub_pages,
     "Hub: commit": hub(hub_commit),
     "Hub: read": hub(hub_read),
     "Hub: publish": hub(hub_destination),

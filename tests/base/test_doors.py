@@ -25,6 +25,7 @@ def test_what_is_below_the_door(url: str) -> None:
     "url",
     [
         "http://api.example.org/v1/a", "https://api.example.org:8443/v1/a",
+        "http://api.example.org:443/v1/a",
         "https://api.example.org/v10/a", "https://api.example.org/V1/a", "https://api.example.org/",
         "https://api.example.org/v2/a", "https://example.org/v1/a", "https://xapi.example.org/v1/a",
         "https://api.example.org.evil.example/v1/a", "https://api.example.org./v1/a",

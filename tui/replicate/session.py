@@ -272,7 +272,7 @@ class Session:
         target = httpx.URL(url).join(response.headers.get("location", ""))
         secure = target.scheme == "https" or httpx.URL(url).scheme == "http"
         known = not why_refused(self.base, str(target)) if output else self.base.opens(str(target))
-        if target.scheme in {"http", "https"} and secure and known:
+        if secure and known:
             return str(target)
         advice = "Check the API address; it should be the final one."
         raise BadAnswerError(
