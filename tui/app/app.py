@@ -395,10 +395,14 @@ class SimpleTunerApp(FrameDiff, App[int]):
             self.tell("There is no other job of this model to compare with; space marks some.")
 
     def new_job(
-        self, draft: JsonObject | None = None, refused: Mapping[str, str] | None = None
+        self,
+        draft: JsonObject | None = None,
+        refused: Mapping[str, str] | None = None,
+        *,
+        sweep: bool = False,
     ) -> None:
         """Opens the form for a new job."""
-        self.navigation.new_job(draft, refused)
+        self.navigation.new_job(draft, refused, sweep=sweep)
 
     # -- actions of every screen --------------------------------------------------------------
 

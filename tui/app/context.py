@@ -165,13 +165,18 @@ class AppContext(Protocol):
         """Opens the comparison of the marked jobs, or of a job and the one before it."""
 
     def new_job(
-        self, draft: JsonObject | None = None, refused: Mapping[str, str] | None = None
+        self,
+        draft: JsonObject | None = None,
+        refused: Mapping[str, str] | None = None,
+        *,
+        sweep: bool = False,
     ) -> None:
         """Opens the form for a new job.
 
         Args:
             draft: the values to begin with.
             refused: messages by field, where an earlier job was refused.
+            sweep: whether to go on to the sheet of a sweep.
         """
 
     def push_screen(

@@ -108,17 +108,22 @@ class Navigation:
         return True
 
     def new_job(
-        self, draft: JsonObject | None = None, refused: Mapping[str, str] | None = None
+        self,
+        draft: JsonObject | None = None,
+        refused: Mapping[str, str] | None = None,
+        *,
+        sweep: bool = False,
     ) -> None:
         """Opens the form for a new job.
 
         Args:
             draft: the values to begin with.
             refused: messages by field, where an earlier job was refused.
+            sweep: whether to go on to the sheet of a sweep.
         """
         from tui.app.new_job.screen import NewJobScreen
 
-        self._app.push_screen(NewJobScreen(draft, refused))
+        self._app.push_screen(NewJobScreen(draft, refused, sweep=sweep))
 
     def open_palette(self) -> None:
         """Opens the command palette."""

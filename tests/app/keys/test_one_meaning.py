@@ -21,7 +21,7 @@ MEANINGS = {
     "g": "move.top pictures.oldest",
     "G": "move.bottom pictures.newest",
     "a": "",
-    "A": "new.sweep",
+    "A": "*.sweep",
     "h": "*.left cloud.previous",
     "H": "*.far_left",
     "i": "*.note",

@@ -19,6 +19,7 @@ from tui.app.jobs.screen import JobsScreen
 from tui.app.new_job.command import command_line
 from tui.app.new_job.form import fields_of, set_field
 from tui.app.new_job.kept_draft import DraftFile, storable
+from tui.app.new_job.screen import NewJobScreen
 from tui.app.new_job.sweep_axes import OF_A_SWEEP, set_axis, swept
 from tui.app.new_job.sweep_plan import request_of
 from tui.app.new_job.sweep_sheet import SweepSheet, judge_values
@@ -112,9 +113,10 @@ async def test_options_and_their_values_are_swept_from_the_form_by_keys(
     started = {"name": "sweep", "members": [{"job_id": RUNNING}], "running": 1}
     engine.answers[START] = (201, started)
     async with opened(home, engine, size=(80, 24)) as (app, pilot):
-        form = await open_form(app, pilot, {"config": str(file), "name": "mine"})
-        await pilot.press("A")
+        app.new_job({"config": str(file), "name": "mine"}, sweep=True)  # as A on the list does
         await wait_for(pilot, lambda: isinstance(app.screen, SweepSheet))
+        form = app.screen_stack[-2]
+        assert isinstance(form, NewJobScreen)
         await pilot.press("ctrl+s")
         assert "Nothing is swept yet" in app.notices[-1].message
         for name, wrong, right in (

@@ -346,6 +346,10 @@ class JobsScreen(AppScreen):
         """Opens the form for a new job."""
         self.context.new_job()
 
+    def do_sweep(self) -> None:
+        """Opens the form for a sweep."""
+        self.context.new_job(sweep=True)
+
     def do_mark(self) -> None:
         """Marks or unmarks the job and goes one line down."""
         job_id = self.list.job_id

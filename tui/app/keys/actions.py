@@ -141,6 +141,9 @@ JOBS: Final = (
         footer=1,
     ),
     Action("jobs.new", "new", ("n",), "Start a job.", f"{PROGRAM} submit CONFIG", footer=2),
+    Action("jobs.sweep", "new sweep", ("A",),
+           "Plan several runs as one: every combination of some options' values.",
+           f"{PROGRAM} submit CONFIG --sweep lora_rank=16,32"),
     Action("jobs.rerun", "run again", ("r",),
            "Start the same run once more, or go on from a checkpoint; the price is asked first. "
            "A sweep that stopped goes on.",

@@ -54,6 +54,7 @@ class NewJobScreen(AppScreen):
         draft: the values to begin with, in the shape of the engine's request.
         refused: words by line of the form, where an earlier job was refused; they stand until the
             first change.
+        sweep: whether the sheet of a sweep is opened, once there is a config.
     """
 
     CSS_PATH = style_sheet("new_job")
@@ -63,9 +64,14 @@ class NewJobScreen(AppScreen):
     AUTO_FOCUS = "FormList"
 
     def __init__(
-        self, draft: dict[str, Any] | None = None, refused: Mapping[str, str] | None = None
+        self,
+        draft: dict[str, Any] | None = None,
+        refused: Mapping[str, str] | None = None,
+        *,
+        sweep: bool = False,
     ) -> None:
         super().__init__()
+        self._sweep_waits = sweep
         self._given = dict(draft or {})
         self._asked_for = draft is not None
         self._refused = dict(refused or {})
@@ -113,6 +119,7 @@ class NewJobScreen(AppScreen):
         self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
         self.context.signals.upload_progress.subscribe(self, self._uploading)
         self.flow.watchers.append(self._keep_soon)
+        self.flow.watchers.append(self._sweep_once)
         self._begin()
 
     def _begin(self) -> None:
@@ -313,6 +320,12 @@ class NewJobScreen(AppScreen):
             self._plan_sweep([str(self.flow.draft.get("config") or "")])
         else:
             self.flow.submit()
+
+    def _sweep_once(self) -> None:
+        """Opens the sheet where the form was opened for a sweep, once there is a config."""
+        if self._sweep_waits and self.flow.answer is not None and self.is_current:
+            self._sweep_waits = False
+            self.do_sweep()
 
     def do_sweep(self) -> None:
         """Opens the sheet of what is swept."""
