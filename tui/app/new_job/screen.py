@@ -339,7 +339,7 @@ class NewJobScreen(AppScreen):
     def _plan_sweep(self, configs: Sequence[str]) -> None:
         from tui.app.new_job.sweep_plan import plan_sweep
 
-        plan = plan_sweep(self.context, self, self.flow.draft, configs)
+        plan = plan_sweep(self.context, self.sweep_started, self.flow.draft, configs)
         self.run_worker(plan, group="sweep", exclusive=True)
 
     def do_switch(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.jobs.screen import JobsScreen
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tui.api.submission import Draft
     from tui.api.sweeps import PlannedMember, SweepDraft, SweepPlan, SweepRequest
     from tui.app.context import AppContext
-    from tui.app.new_job.screen import NewJobScreen
     from tui.client.client import ControlClient
 
 _OF_ONE_JOB: Final = frozenset({"config", "name", "rerun_of", "idempotency_key", "agreed"})
@@ -34,13 +33,16 @@ _TONES: Final = {"error": ("✗ ", "bad"), "warn": ("! ", "warn")}
 
 
 async def plan_sweep(
-    context: AppContext, form: NewJobScreen, draft: Mapping[str, Any], configs: Sequence[str]
+    context: AppContext,
+    started: Callable[[], None],
+    draft: Mapping[str, Any],
+    configs: Sequence[str],
 ) -> None:
     """Check each config with each combination of the form's axes, and show the plan.
 
     Args:
         context: the app.
-        form: the form, which is closed once the sweep has started.
+        started: called once the sweep has started; closes the form.
         draft: the form's settings.
         configs: paths of the configs.
     """
@@ -67,7 +69,7 @@ async def plan_sweep(
 
     def answered(action_id: str | None) -> None:
         if action_id == submit.id:
-            _ask(context, form, request, plan)
+            _ask(context, started, request, plan)
 
     title = f"A sweep of {plural(len(plan['members']), 'run')}"
     context.push_screen(Page(title, plan_entries(plan), offers), answered)
@@ -146,7 +148,7 @@ def _findings(members: Sequence[PlannedMember]) -> list[Entry]:
 
 
 def _ask(
-    context: AppContext, form: NewJobScreen, request: SweepDraft, plan: SweepPlan
+    context: AppContext, started: Callable[[], None], request: SweepDraft, plan: SweepPlan
 ) -> None:  # fmt: skip
     agreed = cast("SweepRequest", {
         **request, "name": plan["name"], "at_once": plan["at_once"], "consent": True,
@@ -156,7 +158,7 @@ def _ask(
     async def start(control: ControlClient) -> str:
         sweep = await control.sweeps.start(agreed)
         jobs = context.screen_stack[0]
-        form.sweep_started()
+        started()
         if isinstance(jobs, JobsScreen) and sweep["members"]:
             jobs.go_to(sweep["members"][0]["job_id"])
         return f"{sweep['name']}: {plural(len(sweep['members']), 'run')}, {sweep['running']} begun."
