@@ -18,17 +18,27 @@ from tui.api.jobs import JobWarning
 from tui.base import job_status
 from tui.base.job_status import JobStatus
 from tui.cli import main
+from tui.cli.artifact_page import artifact_lines
 from tui.cli.fast_path import _table, run_fast_path
 from tui.cli.job_queries import _say_table
+from tui.engine.transfers.artifacts import artifacts_in_store
 from tui.store import job_json_query
 from tui.store.annotations import NONE, Annotation
+from tui.store.job_folder import folder_of
 from tui.store.job_json import job_json
 from tui.store.job_json_query import _SILENT_AFTER, CONTACTS, LOST, jobs_json
 from tui.store.lost_contact import FACT, NOT_RECORDED, SIGNS_OF_LIFE, SILENT_AFTER, LostContact
-from tui.store.quick_reader import FORMAT
+from tui.store.quick_artifacts import QuickArtifacts
+from tui.store.quick_reader import FORMAT, open_quickly
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
 from tui.store.schema import MIGRATIONS
+from tui.store.transfer_records import (
+    FetchRecord,
+    TransferItem,
+    TransferRecord,
+    TransferState,
+)
 from tui.store.writer import Change, StoreWriter
 
 WARNING: JobWarning = {
@@ -184,6 +194,44 @@ def test_one_job_and_the_table_are_those_of_the_full_reader(
             if words == ["artifacts"] and arguments == words:
                 assert fast.out.count("  delivered  sent, cannot be verified: no list") == 2
     assert run_fast_path(["job", record.job_id[:-1], "--json"]) is None  # the full reader's affair
+
+
+def test_what_all_jobs_left_is_what_each_left_and_what_the_full_reader_says(
+    tmp_path: Path,
+) -> None:
+    home = home_at(tmp_path)
+    writer = StoreWriter(home)
+    for number in range(3):
+        record = replace(job(number, JobStatus.COMPLETED), name=f"näme {number}", step=300)
+        folder = folder_of(record)
+        names = ("b", "checkpoint-200/a", "checkpoint-50/a", "a.safetensors")[number:]
+        kept = [FileRecord(f"{folder}/{name}", 1, "1" * 64, "delivered", NOW) for name in names]
+        losses = [("loss", step, step / 3) for step in range(40, 300, 10)]
+        writer.insert(record, Change(files=kept, metrics=losses))
+        for state, item in (("done", "verified"), ("unverified", "unverified")):
+            whole = TransferRecord(
+                f"{state}{number}", record.job_id, "https://api", "dir:x", NOW,
+                place=f"place {number}", state=TransferState(state), ended_at=NOW,
+            )  # fmt: skip
+            sent = TransferItem(0, names[0], "x", 1, "1" * 64, {}, {}, item)
+            writer.transfers.insert(whole, [sent])
+        late = FetchRecord(record.job_id, "c", "hub", until=None if number else NOW)
+        writer.fetches.put([late])
+    writer.close()
+    query = open_quickly(str(home.database))
+    assert query is not None
+    reader = StoreReader(home.database)
+    slow = artifacts_in_store(reader, "", home.outputs)
+    assert artifacts_in_store(QuickArtifacts(query), "", home.outputs) == slow
+    assert [len(one["files"]) for one in slow] == [4, 3, 2]
+    for one in slow:
+        assert any(file["published"] and file["unverified"] for file in one["files"])
+    for one in slow:
+        assert artifacts_in_store(QuickArtifacts(query), one["job_id"], home.outputs) == [one]
+    short = artifacts_in_store(QuickArtifacts(query, with_losses=False), "", home.outputs)
+    assert artifact_lines(short) == artifact_lines(slow)
+    query.close()
+    reader.close()
 
 
 def test_the_table_says_of_jobs_that_are_not_heard_of_what_the_full_reader_does(

@@ -30,8 +30,9 @@ def artifacts_text(arguments: Sequence[str], database: str, outputs: str) -> str
         return None
     if (query := open_quickly(database)) is None:
         return None
+    store = QuickArtifacts(query, with_losses=as_json)
     try:
-        jobs = artifacts_in_store(QuickArtifacts(query), job_id, Path(outputs))
+        jobs = artifacts_in_store(store, job_id, Path(outputs))
     except (sqlite3.Error, LookupError):
         return None
     finally:
