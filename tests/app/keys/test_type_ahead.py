@@ -32,6 +32,15 @@ async def test_the_rest_of_a_filter_is_typed_into_its_line(world: Home) -> None:
 
 async def test_screens_and_sheets_get_the_keys_that_follow(world: Home) -> None:
     async with opened(world) as (app, pilot):
+        widths: dict[str, int] = {}
+
+        def note_first() -> None:
+            for side in app.screen.query(".column, #form-side").results():
+                widths.setdefault(type(app.screen).__name__, side.region.width)
+
+        app.post_display_hook = note_first  # type: ignore[method-assign]  # Textual's, for tests
+        await pilot.press("1")
+        await wait_for(pilot, lambda: "CloudScreen" in widths)
         burst(app, "3", "slash", *"dq2", "enter", "2")
         await wait_for(pilot, lambda: isinstance(app.screen, JobsScreen))
         burst(app, "3", "slash", *"ink", "ctrl+u", *"q", "enter")
@@ -48,6 +57,8 @@ async def test_screens_and_sheets_get_the_keys_that_follow(world: Home) -> None:
         line = await wait_for(pilot, lambda: isinstance(app.focused, Input) and app.focused)
         await wait_for(pilot, lambda: line.value == "cy")
         assert isinstance(app.screen, NewJobScreen)
+        assert widths["CloudScreen"] == 60, "arranged in its first frame, not in a second one"
+        assert widths["NewJobScreen"] == 69
 
 
 async def test_a_question_is_not_answered_by_keys_that_were_typed_before_it(

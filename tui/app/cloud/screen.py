@@ -32,6 +32,8 @@ from tui.app.shell.screen import AppScreen
 from tui.app.terminal.styles import style_sheet
 
 if TYPE_CHECKING:
+    from textual.geometry import Size
+
     from tui.app.cloud.card_form import CardForm
 
 _WIDE: Final = 110
@@ -65,6 +67,7 @@ class CloudScreen(AppScreen):
             Container(*columns, id="card-columns"), id="cards", can_focus=False
         )
         self._second_g = DoublePress()
+        self._arrange(self.context.size)  # the screen learns its size after its first frame
         return (self.scroll,)
 
     # -- life ---------------------------------------------------------------------------------
@@ -124,7 +127,10 @@ class CloudScreen(AppScreen):
     def on_resize(self, event: events.Resize) -> None:
         """Puts the columns side by side where there is room."""
         super().on_resize(event)
-        self.set_class(event.size.width >= _WIDE, "-wide")
+        self._arrange(event.size)
+
+    def _arrange(self, size: Size) -> None:
+        self.set_class(size.width >= _WIDE, "-wide")
 
     # -- keys ---------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from tui.client.client import ControlError
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
+    from textual.geometry import Size
     from textual.timer import Timer
 
     from tui.api.submission import Draft as JobDraft
@@ -99,6 +100,7 @@ class NewJobScreen(AppScreen):
         self.editor = FieldEditor(self.context, self, self.flow, self.edge, self._plan_sweep)
         self.leaves, self.progress = StatusLine(), StatusLine()
         self.progress.display = False
+        self._arrange(self.context.size)  # the screen learns its size after its first frame
         return (
             Container(
                 Vertical(self.form_title, self.form, id="form-side"),
@@ -204,10 +206,13 @@ class NewJobScreen(AppScreen):
     def on_resize(self, event: events.Resize) -> None:
         """Puts form and checks side by side where there is room."""
         super().on_resize(event)
-        wide = event.size.width >= _WIDE
-        self.set_class(wide, "-wide")
-        self.set_class(not wide and event.size.height < _TALL, "-short")
+        self._arrange(event.size)
         self.call_after_refresh(self.show_all)
+
+    def _arrange(self, size: Size) -> None:
+        wide = size.width >= _WIDE
+        self.set_class(wide, "-wide")
+        self.set_class(not wide and size.height < _TALL, "-short")
 
     def show_all(self) -> None:
         """Shows the draft, its check and the progress."""
