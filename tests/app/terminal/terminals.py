@@ -31,6 +31,7 @@ class Terminals:
         self._streams = [pyte.Stream(self.stock), pyte.Stream(self.ours)]
         self._console = Console(color_system="truecolor", force_terminal=True, width=WIDTH)
         self._cells = TerminalCells()
+        self.sent = ""
         for screen in (self.stock, self.ours):
             screen.reset_mode(pyte.modes.DECAWM)
 
@@ -48,6 +49,7 @@ class Terminals:
         self._streams[0].feed(update.render_segments(self._console).replace("\n", ""))
         text = self._cells.render(update, (WIDTH, HEIGHT), ColorSystem.TRUECOLOR)
         self._streams[1].feed(text)
+        self.sent += text
         return len(text)
 
     def check(self) -> None:

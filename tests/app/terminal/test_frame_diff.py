@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+import re
 
 import pyte
 import pytest
@@ -18,8 +18,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from tests.app.terminal.terminals import HEIGHT, STYLES, WIDTH, Terminals
-from tui.app.terminal import frame_diff
-from tui.app.terminal.cell_output import Span, by_row, by_style
+from tui.app.terminal.cell_output import erases_in_colour
 from tui.app.terminal.frame_diff import TerminalCells, _version, supported
 from tui.app.terminal.sgr import change_of_style
 
@@ -31,22 +30,41 @@ pieces = st.lists(
 frames = st.lists(pieces, min_size=HEIGHT, max_size=HEIGHT)
 
 
-@pytest.mark.parametrize(
-    "order", [by_row, lambda spans: by_style(spans, WIDTH)], ids=["by row", "by style"]
-)
+@pytest.mark.parametrize("term", ["xterm-256color", "screen"])
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(st.tuples(frames, st.integers(0, HEIGHT - 1)), min_size=1, max_size=5))
 def test_any_sequence_of_frames_ends_like_the_stock_display(
-    order: Callable[[Sequence[Span]], tuple[str, str]],
+    term: str,
     steps: list[tuple[list, int]],  # type: ignore[type-arg]
 ) -> None:
     terminals = Terminals()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frame_diff, "by_row", order)
+        patch.setenv("TERM", term)
+        patch.delenv("TMUX", raising=False)
         for number, (frame, top) in enumerate(steps):
             first = 0 if number == 0 else top
             terminals.show(frame[first:], first)
             terminals.check()
+    if term == "screen":
+        assert not re.search(r"\x1b\[\d*[KX]", terminals.sent)
+
+
+@pytest.mark.parametrize(
+    ("environ", "erases"),
+    [
+        ({"TERM": "xterm-256color"}, True),
+        ({"TERM": "linux"}, True),
+        ({"TERM": "tmux-256color", "TMUX": "/tmp/t,1,0"}, True),
+        ({"TERM": "screen-256color", "TMUX": "/tmp/t,1,0"}, True),
+        ({"TERM": "screen.xterm-256color"}, False),  # over ssh nobody says whether it is tmux
+        ({"TERM": "xterm", "STY": "1.pts"}, False),
+        ({}, True),
+    ],
+)
+def test_only_terminals_that_erase_in_colour_are_made_to(
+    environ: dict[str, str], *, erases: bool
+) -> None:
+    assert erases_in_colour(environ) is erases
 
 
 @pytest.mark.parametrize("shift", [1, 3, -1, -4])
@@ -137,7 +155,10 @@ def test_links_are_opened_for_their_cells_alone_and_closed() -> None:
     said = cells.render(update, (WIDTH, HEIGHT), ColorSystem.TRUECOLOR)
     parts = said.split("\x1b]8;")
     opened = [part.partition("\x1b\\") for part in parts[1:]]
-    linked = [(address.partition(";")[2], text) for address, _, text in opened]
+    linked = [
+        (address.partition(";")[2], re.sub(r"\x1b\[[0-9;]*[A-Z]", "", text))
+        for address, _, text in opened
+    ]
     by_link: dict[str, str] = {}
     for address, text in linked:
         by_link[address] = by_link.get(address, "") + text

@@ -1,135 +1,174 @@
-"""The sequences that put changed cells on the terminal.
+"""The sequence that puts changed cells on the terminal.
 
-A small update goes row by row. In a large one, a whole screen for instance, changes of colour are
-most of the bytes: there everything of one colour is sent before the next, and long blanks are
-erased, not written.
+Changes of colour are most of the bytes of an update, and moves of the cursor most of the rest. So
+everything of one style is sent before the next, columns of single characters (the lines of a box)
+downwards, the rest row by row, and long blanks are erased, not written.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from tui.app.terminal.cell_runs import LONG_BLANK, UNSEEN, Change, Run, plan
+from tui.app.terminal.cursor import UNKNOWN, move
 from tui.app.terminal.sgr import change_of_style, good_for_blank, is_background
 
-Cell = tuple[str, str]
-"""A character and the SGR codes it is drawn with; the right half of a wide one is an empty text.
-
-The address of a hyperlink stands behind the codes, after a zero.
-"""
-Span = tuple[int, int, list[Cell]]
-"""Row, column and cells that are to be sent."""
-_ERASE: Final = 12
-"""Blanks from this many on are erased: that costs the sequence and a move after it."""
+_FILL: Final = 6
+"""A move over more cells is always shorter than writing them."""
+_COLUMN: Final = 5
+"""Single characters below each other from this many on are sent as a column."""
 
 
-def by_row(spans: Sequence[Span]) -> tuple[str, str]:
-    """Returns the sequence that sends pieces in their order, and the SGR codes after it."""
-    out: list[str] = []
-    present = ""
-    for y, x, cells in spans:
-        out.append(f"\x1b[{y + 1};{x + 1}H")
-        for char, codes in cells:
-            if codes != present and not (char == " " and good_for_blank(present, codes)):
-                out.append(change_of_style(present, codes))
-                present = codes
-            out.append(char)
-    return "".join(out), present
+def erases_in_colour(environ: Mapping[str, str]) -> bool:
+    """Returns whether the terminal erases in the background in force.
+
+    GNU screen does not. A `TERM` that both it and tmux use is tmux only where tmux says so.
+    """
+    if environ.get("STY"):
+        return False
+    return not environ.get("TERM", "").startswith("screen") or bool(environ.get("TMUX"))
 
 
-@dataclass(slots=True)
-class _Run:
-    """Cells beside each other that are drawn in one style."""
-
-    y: int
-    x: int
-    codes: str
-    text: str = ""
-    width: int = 0
-
-    @property
-    def is_blank(self) -> bool:
-        return not self.text.strip(" ")
-
-
-def by_style(spans: Sequence[Span], width: int) -> tuple[str, str]:
-    """Returns a sequence that sends everything of one style before the next, and the codes after.
+def sequence(changes: list[Change]) -> tuple[str, str]:
+    """Returns the sequence that makes changes, and the SGR codes after it.
 
     Args:
-        spans: the pieces.
-        width: columns of the terminal.
+        changes: rows that differ, in any order; their `old` and `erase` are used up.
     """
-    groups: dict[str, list[_Run]] = {}
-    blanks: list[_Run] = []
-    for run in _runs(spans):
-        if run.is_blank:
-            blanks.append(run)
-        else:
-            groups.setdefault(run.codes, []).append(run)
-    for run in blanks:
-        fits = (codes for codes in groups if good_for_blank(codes, run.codes))
-        groups.setdefault(next(fits, run.codes), []).append(run)
-    can_erase = not os.environ.get("STY")  # GNU screen erases in its own background
-    out: list[str] = []
-    present, cursor = "", (-1, -1)
-    for codes, runs in groups.items():
-        out.append(change_of_style(present, codes))
-        present = codes
-        for run in sorted(runs, key=lambda run: (run.y, run.x)):
-            if cursor != (run.y, run.x):
-                out.append(_move(cursor[0], run.y, run.x))
-            if can_erase and run.is_blank and run.width >= _ERASE and is_background(run.codes):
-                out.append(f"\x1b[{run.width}X")
-                cursor = (run.y, run.x)
+    return _Writer(changes, can_erase=erases_in_colour(os.environ)).write()
+
+
+class _Writer:
+    """Writes one update."""
+
+    def __init__(self, changes: list[Change], *, can_erase: bool) -> None:
+        self._can_erase = can_erase
+        runs, self._blank = plan(changes, can_erase=can_erase)
+        self._changes = {change.y: change for change in changes}
+        self._groups = _groups(runs)
+        self._owner = self._owners()
+        self._out: list[str] = []
+        self._row = self._column = UNKNOWN
+
+    def _owners(self) -> dict[int, list[int]]:
+        """For each row, the number of the group that writes each cell; -1 for none."""
+        owner = {y: [-1] * len(change.row) for y, change in self._changes.items()}
+        for number, runs in enumerate(self._groups.values()):
+            for run in runs:
+                owner[run.y][run.x : run.end] = [number] * (run.end - run.x)
+        return owner
+
+    def write(self) -> tuple[str, str]:
+        present = self._erase_first()
+        for number, (codes, runs) in enumerate(self._groups.items()):
+            self._out.append(change_of_style(present, codes))
+            present = codes
+            order = _in_order(runs)
+            for run, after in zip(order, [*order[1:], None], strict=True):
+                self._go_to(run, number)
+                self._put(run, after)
+        return "".join(self._out), present
+
+    def _erase_first(self) -> str:
+        """Erases rows before anything is written; returns the codes in force then."""
+        erased = [change for change in self._changes.values() if change.erase]
+        if not erased:
+            return ""
+        fits = (codes for codes in self._groups if good_for_blank(codes, self._blank))
+        codes = next(fits, self._blank)
+        self._out.append(change_of_style("", codes))
+        for change in sorted(erased, key=lambda change: change.y):
+            start, end = change.erase or (0, 0)
+            self._out.append(move(self._row, self._column, change.y, start))
+            self._out.append(_erase(start, end, len(change.row)))
+            self._row, self._column = change.y, start
+        return codes
+
+    def _go_to(self, run: Run, group: int) -> None:
+        moved = move(self._row, self._column, run.y, run.x)
+        if self._row == run.y and UNKNOWN < self._column < run.x <= self._column + _FILL:
+            filled = self._fill(run, group)
+            if filled is not None and len(filled.encode()) <= len(moved):
+                moved = filled
+        self._out.append(moved)
+
+    def _fill(self, run: Run, group: int) -> str | None:
+        """Returns text that may be written up to a run instead of moving there.
+
+        That is what stands there in the same style, and anything where a later group will write.
+        """
+        row, owner = self._changes[run.y].row, self._owner[run.y]
+        filled = ""
+        for x in range(self._column, run.x):
+            char, codes = row[x]
+            if owner[x] > group:
+                filled += " "
+            elif char in ("", UNSEEN[0]):
+                return None
+            elif codes == run.codes or (char == " " and good_for_blank(run.codes, codes)):
+                filled += char
             else:
-                out.append(run.text)
-                end = run.x + run.width
-                cursor = (run.y, end if end < width else -1)
-    return "".join(out), present
+                return None
+        return filled
+
+    def _put(self, run: Run, after: Run | None) -> None:
+        width = len(self._changes[run.y].row)
+        count = run.end - run.x
+        # Lines do not wrap: behind the last column the cursor stays in it.
+        self._row, self._column = run.y, min(run.end, width - 1)
+        if self._can_erase and run.is_blank and count >= LONG_BLANK and is_background(run.codes):
+            erased = _erase(run.x, run.end, width)
+            stay, go = len(erased), count
+            if after is not None:
+                stay += len(move(run.y, run.x, after.y, after.x))
+                go += len(move(self._row, self._column, after.y, after.x))
+            if stay < go:
+                self._out.append(erased)
+                self._column = run.x
+                return
+        self._out.append(run.text)
+        if len(run.text) != count:  # terminals disagree about the width of such characters
+            self._column = UNKNOWN
 
 
-def _move(row: int, y: int, x: int) -> str:
-    if y == row:
-        return f"\x1b[{x + 1}G"
-    return f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H"
+def _erase(start: int, end: int, width: int) -> str:
+    return "\x1b[K" if end == width else f"\x1b[{end - start}X"
 
 
-def _runs(spans: Sequence[Span]) -> list[_Run]:
-    runs: list[_Run] = []
-    for y, x, cells in spans:
-        start = 0
-        while start < len(cells):
-            run = _Run(y, x + start, cells[start][1])
-            end = start
-            while end < len(cells):
-                char, codes = cells[end]
-                if char == " ":
-                    blanks = _blanks(cells, end)
-                    is_long = blanks - end >= _ERASE
-                    if is_long and end > start:
-                        break
-                    if codes != run.codes and not good_for_blank(run.codes, codes):
-                        break
-                    run.text += " " * (blanks - end)
-                    end = blanks
-                    if is_long:
-                        break
-                elif codes == run.codes or not char:
-                    run.text += char
-                    end += 1
-                else:
-                    break
-            run.width = end - start
-            runs.append(run)
-            start = end
-    return runs
+def _groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Puts runs together that are sent in one style; a blank joins what it touches, if it can."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        if not run.is_blank:
+            groups.setdefault(run.codes, []).append(run)
+    for number, run in enumerate(runs):
+        if not run.is_blank:
+            continue
+        before, behind = runs[number - 1 : number], runs[number + 1 : number + 2]
+        beside = [
+            other.codes
+            for other in (*before, *behind)
+            if other.y == run.y and run.x in (other.end, other.x - (run.end - run.x))
+        ]
+        fits = (codes for codes in (*beside, *groups) if good_for_blank(codes, run.codes))
+        groups.setdefault(next(fits, run.codes), []).append(run)
+    return groups
 
 
-def _blanks(cells: Sequence[Cell], start: int) -> int:
-    """Returns where blanks of one look end."""
-    end = start
-    while end < len(cells) and cells[end] == cells[start]:
-        end += 1
-    return end
+def _in_order(runs: list[Run]) -> list[Run]:
+    """Returns the runs of a group in the order that they are sent in."""
+    runs = sorted(runs, key=lambda run: (run.y, run.x))
+    columns: dict[int, list[list[Run]]] = {}
+    for run in runs:
+        if run.end - run.x == 1:
+            pieces = columns.setdefault(run.x, [])
+            if pieces and pieces[-1][-1].y == run.y - 1:
+                pieces[-1].append(run)
+            else:
+                pieces.append([run])
+    downwards = [piece for pieces in columns.values() for piece in pieces if len(piece) >= _COLUMN]
+    apart = {id(run) for piece in downwards for run in piece}
+    rest = [run for run in runs if id(run) not in apart]
+    return [*rest, *(run for piece in downwards for run in piece)]

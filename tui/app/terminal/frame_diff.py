@@ -24,7 +24,8 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-from tui.app.terminal.cell_output import Cell, Span, by_row, by_style
+from tui.app.terminal.cell_output import sequence
+from tui.app.terminal.cell_runs import UNSEEN, Cell, Change
 from tui.app.terminal.sgr import blank_codes
 
 if TYPE_CHECKING:
@@ -39,11 +40,6 @@ else:
 TESTED: Final = ("8.",)
 """Beginnings of the Textual versions whose display step is known."""
 
-_UNKNOWN: Final[Cell] = ("\0", "")
-_MANY_BYTES: Final = 1_500
-"""Smaller updates are sent row by row; the shortest order of larger ones is looked for."""
-_JOIN_GAP: Final = 6
-"""Unchanged cells up to this many are sent again: moving the cursor costs as much."""
 _MIN_SCROLL: Final = 4
 _NULL: Final = Style.null()
 
@@ -113,38 +109,12 @@ def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
     return cells
 
 
-def _length(text_and_codes: tuple[str, str]) -> int:
-    return len(text_and_codes[0])
-
-
-def _spans(y: int, row: list[Cell], old: list[Cell]) -> list[Span]:
-    """Returns the pieces of a row that differ from what is shown."""
-    spans: list[Span] = []
-    x, width = 0, len(row)
-    while x < width:
-        if row[x] == old[x]:
-            x += 1
-            continue
-        start = last = x
-        x += 1
-        while x < width and x - last <= _JOIN_GAP:
-            if row[x] != old[x]:
-                last = x
-            x += 1
-        while start > 0 and not row[start][0]:
-            start -= 1
-        spans.append((y, start, row[start : last + 1]))
-        x = last + 1
-    return spans
-
-
 class TerminalCells:
     """The cells that the terminal shows, as far as this program knows."""
 
     def __init__(self) -> None:
         self._rows: list[list[Cell]] = []
         self._size = (0, 0)
-        self._codes = ""
 
     def forget(self) -> None:
         """Forgets the cells: the terminal may show anything now, and the next update sends all."""
@@ -157,7 +127,7 @@ class TerminalCells:
         """Returns the sequence that turns what is shown into what `update` wants."""
         width, height = size
         if self._size != size:
-            self._rows = [[_UNKNOWN] * width for _ in range(height)]
+            self._rows = [[UNSEEN] * width for _ in range(height)]
             self._size = size
         wanted: dict[int, list[Cell]] = {}
         for x, y, strip in pieces_of(update):
@@ -169,22 +139,19 @@ class TerminalCells:
             cells = cells_of(strip, colors)
             row[x : x + len(cells)] = cells
             del row[width:]
-        self._codes = ""
         out: list[str] = []
         if len(wanted) >= _MIN_SCROLL:
             self._scroll(wanted, out)
-        spans: list[Span] = []
+        changes: list[Change] = []
         for y, row in wanted.items():
             if row != self._rows[y]:
-                spans += _spans(y, row, self._rows[y])
+                changes.append(Change(y, row, self._rows[y]))
                 self._rows[y] = row
-        text, self._codes = by_row(spans)
-        if len(text) > _MANY_BYTES:
-            text, self._codes = min((text, self._codes), by_style(spans, width), key=_length)
+        text, codes = sequence(changes)
         out.append(text)
-        if "\0" in self._codes:
+        if "\0" in codes:
             out.append("\x1b]8;;\x1b\\")
-        if self._codes:
+        if codes:
             out.append("\x1b[0m")
         return "".join(out)
 
@@ -211,7 +178,7 @@ class TerminalCells:
         for y in range(first, last + 1):
             wanted.setdefault(y, shown[y].copy())
         count = abs(shift)
-        blank = [[_UNKNOWN] * self._size[0] for _ in range(count)]
+        blank = [[UNSEEN] * self._size[0] for _ in range(count)]
         body = shown[first : last + 1]
         if shift > 0:
             shown[first : last + 1] = body[count:] + blank
