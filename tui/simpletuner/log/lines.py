@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from tui.simpletuner.log import grammar
 from tui.simpletuner.log.model import Checkpoint, Level, Notice, Update
@@ -27,16 +27,6 @@ _BRACKET: Final = ord("[")
 _PIPE: Final = ord("|")
 _CAPITAL_E: Final = ord("E")
 # The attributes that `LineReader.dump` keeps, beside `published`.
-_STATE: Final = (
-    "in_tail",
-    "step",
-    "total",
-    "epoch",
-    "epochs",
-    "_in_traceback",
-    "_last_checkpoint",
-    "_checkpoint_named",
-)
 _DASH: Final = ord("-")
 _EXCEPTIONS: Final = (b"Error", b"Exception", b"Interrupt")
 _LETTERS: Final = (ord("A"), ord("z"))
@@ -46,6 +36,20 @@ _MARKS: Final = b"-=*_TCM"
 # First characters of a printed number, nan and inf included.
 _NUMERIC: Final = frozenset("0123456789-ni")
 _RULES: Final = b"*-=_ \t"
+
+
+class ReaderState(TypedDict):
+    """What a `LineReader` knows of the lines before, as JSON values."""
+
+    in_tail: bool
+    step: int | None
+    total: int | None
+    epoch: int | None
+    epochs: int | None
+    in_traceback: bool
+    last_checkpoint: int | None
+    checkpoint_named: bool
+    published: list[str]
 
 
 class LineReader:
@@ -348,13 +352,26 @@ class LineReader:
             )
         )
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> ReaderState:
         """The state as JSON values."""
-        state = {name.lstrip("_"): getattr(self, name) for name in _STATE}
-        return state | {"published": list(self.published)}
+        return {
+            "in_tail": self.in_tail,
+            "step": self.step,
+            "total": self.total,
+            "epoch": self.epoch,
+            "epochs": self.epochs,
+            "in_traceback": self._in_traceback,
+            "last_checkpoint": self._last_checkpoint,
+            "checkpoint_named": self._checkpoint_named,
+            "published": list(self.published),
+        }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: ReaderState) -> None:
         """Set the state from the result of `dump`."""
-        for name in _STATE:
-            setattr(self, name, state[name.lstrip("_")])
+        self.in_tail = state["in_tail"]
+        self.step, self.total = state["step"], state["total"]
+        self.epoch, self.epochs = state["epoch"], state["epochs"]
+        self._in_traceback = state["in_traceback"]
+        self._last_checkpoint = state["last_checkpoint"]
+        self._checkpoint_named = state["checkpoint_named"]
         self.published = list(state["published"])

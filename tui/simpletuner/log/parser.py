@@ -13,15 +13,15 @@ per second on one core, and a typical run's log reaches about twice that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from tui.simpletuner.log import grammar
-from tui.simpletuner.log.lines import LineReader
+from tui.simpletuner.log.lines import LineReader, ReaderState
 from tui.simpletuner.log.model import Outcome, Progress, Update
-from tui.simpletuner.log.series import Series
-from tui.simpletuner.log.stages import StageTracker
+from tui.simpletuner.log.series import Series, SeriesState
+from tui.simpletuner.log.stages import StageTracker, TrackerState
 from tui.simpletuner.log.text import safe_text
 
 # Bytes of a line that are parsed; the rest of a longer line only counts for offsets.
@@ -30,6 +30,34 @@ STATE_VERSION: Final = 1
 _CAPITAL_E: Final = ord("E")
 _WINDOW: Final = 1 << 16
 _LAST_LINE_LIMIT: Final = 240
+
+
+class ParserState(TypedDict):
+    """A `LogParser` as JSON values; bytes as Latin-1.
+
+    Attributes:
+        version: of this shape.
+        offset: bytes read so far.
+        outcome: how the training ended; None while the log does not say.
+        line_start: offset of the line that is not complete.
+        pending: what is there of it.
+        bar: the newest training bar.
+        last: the newest line that is worth showing.
+        series: the metric series.
+        stages: the open stages.
+        reader: what the lines read so far mean for the next ones.
+    """
+
+    version: int
+    offset: int
+    outcome: Outcome | None
+    line_start: int
+    pending: str
+    bar: str
+    last: str
+    series: SeriesState
+    stages: TrackerState
+    reader: ReaderState
 
 
 class LogParser:
@@ -208,8 +236,8 @@ class LogParser:
             last_line=_words(last),
         )
 
-    def dump(self) -> dict[str, Any]:
-        """The whole state as JSON values. It does not depend on how the bytes were cut."""
+    def dump(self) -> ParserState:
+        """The whole state. It does not depend on how the bytes were cut."""
         return {
             "version": STATE_VERSION,
             "offset": self.offset,
@@ -224,8 +252,8 @@ class LogParser:
         }
 
     @classmethod
-    def restore(cls, state: dict[str, Any]) -> LogParser:
-        """The parser that `dump` described.
+    def restore(cls, state: Mapping[str, Any]) -> LogParser:
+        """The parser that `dump` described, if this is a `ParserState`.
 
         Raises:
             ValueError: if the state is not of this version; then parse the log from its beginning.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isfinite, log
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 from tui.simpletuner.log.model import MetricPoint, Progress
 from tui.simpletuner.log.smoothing import Smoothed
@@ -107,6 +107,46 @@ class StepTimes:
         times._counts = {int(bucket): int(count) for bucket, count in state.items()}
         times._total = sum(times._counts.values())
         return times
+
+
+class HealthState(TypedDict):
+    """A `RunHealth` as JSON values.
+
+    Attributes:
+        warmup: steps in which the learning rate rises.
+        total: steps of the whole run.
+        smoothed: the mean of the loss.
+        slow: weight and state of the slower mean.
+        best: the lowest smoothed loss.
+        best_step: its step.
+        lowest: the lowest value of the slower mean.
+        above: since which step the loss is too high.
+        ratio: how high, against the best.
+        newest: the newest step with a loss.
+        bad: since which step losses are not finite, how many in a row, and the most in a row.
+        times: how often a step took how long.
+        slower: since which step the run is slower, and how much.
+        step: the newest step.
+        stepped_at: when it was reached.
+        in_steps: whether the run is in its steps.
+    """
+
+    warmup: int
+    total: int | None
+    smoothed: list[float]
+    slow: list[float]
+    best: float | None
+    best_step: int | None
+    lowest: float | None
+    above: int | None
+    ratio: float | None
+    newest: int
+    bad: list[int | None]
+    times: dict[str, int]
+    slower: list[float | None]
+    step: int | None
+    stepped_at: str | None
+    in_steps: bool
 
 
 class RunHealth:
@@ -259,7 +299,7 @@ class RunHealth:
         pause = max(limits.stalled_seconds, limits.stalled_steps * (self._times.median or 0.0))
         return self._stepped_at if now - self._stepped_at > timedelta(seconds=pause) else None
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> HealthState:
         """The state as JSON values."""
         return {
             "warmup": self._warmup,

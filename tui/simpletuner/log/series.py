@@ -7,7 +7,7 @@ line can repeat a step; it only adds values that the bars do not have.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from tui.simpletuner.log.grammar import metric_name, number, postfix_values, text_of
 from tui.simpletuner.log.model import MetricPoint
@@ -17,6 +17,24 @@ _new = tuple.__new__
 # A run's values repeat (three digits are printed), so parsed pairs are cached.
 _CACHE_LIMIT: Final = 8192
 _PAIR_LIMIT: Final = 100
+
+
+class SeriesState(TypedDict):
+    """A `Series` as JSON values; numbers as text, because JSON has no nan.
+
+    Attributes:
+        held: the newest step as printed.
+        body: the newest bar of that step.
+        flushed: the last step whose points were returned.
+        extra: values of the newest step that no bar has.
+        latest: name, step and value of the newest point of each series.
+    """
+
+    held: str
+    body: str | None
+    flushed: int | None
+    extra: dict[str, str]
+    latest: list[list[str | int]]
 
 
 class Series:
@@ -110,8 +128,8 @@ class Series:
         known = self._latest.get(name)
         return None if known is None else known.value
 
-    def dump(self) -> dict[str, Any]:
-        """The state as JSON values; numbers as text, because JSON has no nan."""
+    def dump(self) -> SeriesState:
+        """The state as JSON values."""
         return {
             "held": self.held.decode("ascii"),
             "body": None if self.body is None else self.body.decode("latin-1"),
@@ -123,7 +141,7 @@ class Series:
         }
 
     @classmethod
-    def restore(cls, state: dict[str, Any]) -> Series:
+    def restore(cls, state: SeriesState) -> Series:
         """Rebuild the series from the result of `dump`."""
         series = cls()
         series.held = state["held"].encode("ascii")
@@ -133,5 +151,5 @@ class Series:
         series._flushed = state["flushed"]
         series._extra = {name: float(value) for name, value in state["extra"].items()}
         for name, step, value in state["latest"]:
-            series._latest[name] = MetricPoint(name, step, float(value))
+            series._latest[str(name)] = MetricPoint(str(name), int(step), float(value))
         return series

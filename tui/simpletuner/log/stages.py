@@ -9,7 +9,7 @@ end line is closed when a later stage or step begins.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from tui.simpletuner.log import grammar
 from tui.simpletuner.log.model import Outcome, Stage, StageStatus, Update
@@ -34,6 +34,35 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     "training_complete": "completed",
     "training_abort": "aborted",
 }
+
+
+class StageState(TypedDict):
+    """A `Stage` as JSON values."""
+
+    number: int
+    key: str
+    label: str
+    status: StageStatus
+    message: str
+    percent: float | None
+    current: int | None
+    total: int | None
+    step: int | None
+    started_offset: int
+    finished_offset: int | None
+    started_at: str | None
+    finished_at: str | None
+
+
+class TrackerState(TypedDict):
+    """A `StageTracker` as JSON values."""
+
+    open: list[StageState]
+    count: int
+    label: str
+    key: str
+    over: bool
+    settled: bool
 
 
 class StageTracker:
@@ -185,14 +214,10 @@ class StageTracker:
             _new(Stage, (*stage[:3], status, *stage[4:10], offset, stage.started_at, at))
         )
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> TrackerState:
         """The state as JSON values."""
-        stages = [stage._asdict() for stage in self.open]
-        for stage in stages:
-            for name in ("started_at", "finished_at"):
-                stage[name] = stage[name].isoformat() if stage[name] else None
         return {
-            "open": stages,
+            "open": [_stage_state(stage) for stage in self.open],
             "count": self.count,
             "label": self.label,
             "key": self.key,
@@ -201,15 +226,49 @@ class StageTracker:
         }
 
     @classmethod
-    def restore(cls, state: dict[str, Any]) -> StageTracker:
+    def restore(cls, state: TrackerState) -> StageTracker:
         """Rebuild the tracker from the result of `dump`."""
         tracker = cls()
-        for stage in map(dict, state["open"]):
-            for name in ("started_at", "finished_at"):
-                stage[name] = datetime.fromisoformat(stage[name]) if stage[name] else None
-            tracker.open.append(Stage(**stage))
+        tracker.open = [_stage(stored) for stored in state["open"]]
         tracker.count = state["count"]
         tracker.label, tracker.key = state["label"], state["key"]
         tracker.over = state["over"]
         tracker.settled = state["settled"]
         return tracker
+
+
+def _stage_state(stage: Stage) -> StageState:
+    return {
+        "number": stage.number,
+        "key": stage.key,
+        "label": stage.label,
+        "status": stage.status,
+        "message": stage.message,
+        "percent": stage.percent,
+        "current": stage.current,
+        "total": stage.total,
+        "step": stage.step,
+        "started_offset": stage.started_offset,
+        "finished_offset": stage.finished_offset,
+        "started_at": stage.started_at.isoformat() if stage.started_at else None,
+        "finished_at": stage.finished_at.isoformat() if stage.finished_at else None,
+    }
+
+
+def _stage(state: StageState) -> Stage:
+    started, finished = state["started_at"], state["finished_at"]
+    return Stage(
+        number=state["number"],
+        key=state["key"],
+        label=state["label"],
+        status=state["status"],
+        message=state["message"],
+        percent=state["percent"],
+        current=state["current"],
+        total=state["total"],
+        step=state["step"],
+        started_offset=state["started_offset"],
+        finished_offset=state["finished_offset"],
+        started_at=datetime.fromisoformat(started) if started else None,
+        finished_at=datetime.fromisoformat(finished) if finished else None,
+    )
