@@ -11,7 +11,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from tui.api.submission import LicenceFields
 
 CARD = "README.md"
 """The card's file name in a repository."""
@@ -124,7 +127,7 @@ def render_card(facts: CardFacts) -> str:
     return f"{body}\n<!-- written by simpletuner-tui; sha256 {_hash(body)} -->\n"
 
 
-def _licence(facts: CardFacts) -> dict[str, str]:
+def _licence(facts: CardFacts) -> LicenceFields:
     if facts.licence:
         return {"license": facts.licence}
     return licence_fields(facts.family, facts.flavour)
@@ -137,7 +140,7 @@ def _metadata(facts: CardFacts) -> str:
     if facts.family:
         tags.append(facts.family)
     tags.append("safe-for-work" if facts.safe_for_work else _ADULT_TAG)
-    lines = ["---", *(f"{name}: {_yaml(value)}" for name, value in _licence(facts).items())]
+    lines = ["---", *(f"{name}: {_yaml(str(value))}" for name, value in _licence(facts).items())]
     lines += ["library_name: diffusers", "pipeline_tag: text-to-image"]
     if facts.base_model:
         lines.append(f"base_model: {_yaml(facts.base_model)}")
@@ -240,24 +243,24 @@ def _hash(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-_FLUX_DEV = {
+_FLUX_DEV: LicenceFields = {
     "license": "other",
     "license_name": "flux-1-dev-non-commercial-license",
     "license_link": "https://huggingface.co/black-forest-labs/FLUX.1-dev/blob/main/LICENSE.md",
 }
-_STABILITY = {
+_STABILITY: LicenceFields = {
     "license": "other",
     "license_name": "stabilityai-ai-community",
     "license_link": (
         "https://huggingface.co/stabilityai/stable-diffusion-3.5-large/blob/main/LICENSE.md"
     ),
 }
-_APACHE = {"license": "apache-2.0"}
-_MIT = {"license": "mit"}
-_OPENRAIL = {"license": "creativeml-openrail-m"}
-_OPENRAIL_PP = {"license": "openrail++"}
-_OTHER = {"license": "other"}
-_BY_FAMILY: dict[str, dict[str, dict[str, str]]] = {
+_APACHE: LicenceFields = {"license": "apache-2.0"}
+_MIT: LicenceFields = {"license": "mit"}
+_OPENRAIL: LicenceFields = {"license": "creativeml-openrail-m"}
+_OPENRAIL_PP: LicenceFields = {"license": "openrail++"}
+_OTHER: LicenceFields = {"license": "other"}
+_BY_FAMILY: dict[str, dict[str, LicenceFields]] = {
     "flux": {
         "": _FLUX_DEV,
         "dev": _FLUX_DEV,
@@ -287,10 +290,10 @@ _BY_FAMILY: dict[str, dict[str, dict[str, str]]] = {
 }  # fmt: skip
 
 
-def licence_fields(family: str | None, flavour: str | None = None) -> dict[str, str]:
+def licence_fields(family: str | None, flavour: str | None = None) -> LicenceFields:
     """The card's licence fields; empty when nothing is known for sure."""
     known = _BY_FAMILY.get((family or "").strip().lower(), {})
-    return dict(known.get((flavour or "").strip().lower()) or known.get("*") or {})
+    return known.get((flavour or "").strip().lower()) or known.get("*") or {}
 
 
 def licence_name(family: str | None, flavour: str | None = None) -> str:

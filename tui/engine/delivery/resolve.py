@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from tui.base.errors import RefusedError
@@ -37,6 +37,9 @@ from tui.simpletuner.request.delivery import (
     publishing_targets,
 )
 from tui.store.records import JobRecord
+
+if TYPE_CHECKING:
+    from tui.api.submission import PlannedDelivery
 
 REGION: Final = "us-east-1"
 _KEY_PLACEHOLDER: Final = Secret("read-when-the-job-is-posted")
@@ -230,8 +233,8 @@ class JobDelivery:
         return {"s3_access_key": Secret(keys.access_key), "s3_secret_key": keys.secret_key}
 
 
-def delivery_data(delivery: Delivery, config: TrainingConfig) -> dict[str, Any]:
-    """The delivery as the shape `PlannedDelivery` of the HTTP API."""
+def delivery_data(delivery: Delivery, config: TrainingConfig) -> PlannedDelivery:
+    """The delivery as a check shows it."""
     values, hub = config.values, delivery.kind == "hub"
     comment = values.get("modelspec_comment")
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from tui.api import jobs, paths, submission
 from tui.base.errors import refused_fields
@@ -102,19 +102,7 @@ class JobRoutes:
             draft = await asyncio.to_thread(call.confinement.admit, draft)
         answer = await self._engine.jobs.submit(call.api_base, draft)
         status = 200 if theirs else paths.SUBMIT_JOB.status
-        return Answered(self._submitted(answer), status)
-
-    def _submitted(self, answer: Mapping[str, Any]) -> submission.JobSubmitted:
-        job = self._engine.recorder.writer.job(answer["job_id"])
-        submitted = {
-            "error": None,
-            "data_uploaded": bool(job.submit.get("pack")),
-            "upload_id": job.job_id if job.submit.get("pack") else None,
-            "cost_limit_warning": None,
-            "quota_warnings": [],
-            **answer,
-        }
-        return cast("submission.JobSubmitted", submitted)
+        return Answered(answer, status)
 
     async def _sync(self, call: Call[None, None]) -> jobs.JobsSynced:
         return await self._engine.jobs.sync(call.api_base)
@@ -133,8 +121,7 @@ class JobRoutes:
         return await self._engine.reruns.plan(call.part("job_id"))
 
     async def _rerun(self, call: Call[submission.RerunRequest, None]) -> submission.JobSubmitted:
-        answer = await self._engine.reruns.submit(call.part("job_id"), call.body)
-        return self._submitted(answer)
+        return await self._engine.reruns.submit(call.part("job_id"), call.body)
 
     async def _collect(self, call: Call[None, None]) -> jobs.Collected:
         return await self._engine.jobs.collect(call.part("job_id"))

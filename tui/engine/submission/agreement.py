@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.base.errors import RefusedError
 from tui.base.formatting import plural
@@ -15,6 +15,7 @@ from tui.store.schema import StoreError
 from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:
+    from tui.api.submission import LeavingData
     from tui.engine.staging.planning import StagingPlan
     from tui.simpletuner.datasets.scan import DataReport
 
@@ -28,8 +29,8 @@ _UNBOUND: Final = frozenset({"consent", "agreed", "idempotency_key"})
 
 
 def with_agreement(
-    leaves: dict[str, Any], plan: StagingPlan | None, report: DataReport
-) -> dict[str, Any]:
+    leaves: LeavingData, plan: StagingPlan | None, report: DataReport
+) -> LeavingData:
     """Add the place and the digest to what leaves this machine.
 
     The digest covers the receiver with its account or address, the content, and the token that
@@ -76,7 +77,7 @@ class ShownPlaces:
         except StoreError as error:  # the check is still good, and a submit needs the store anyway
             LOG.warning("what a check showed could not be stored: %s", error)
 
-    def require_agreed(self, api_base: str, draft: Draft, leaves: dict[str, Any]) -> None:
+    def require_agreed(self, api_base: str, draft: Draft, leaves: LeavingData) -> None:
         """Refuse to send something else, or elsewhere, than was agreed to.
 
         A draft without `agreed` that leaves the choice of the place to this program agrees to the

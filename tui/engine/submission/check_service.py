@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.errors import RefusedError
 from tui.engine.delivery.proofs import JobProofs, NetworkProof
@@ -200,14 +200,13 @@ class CheckService:
         prepared = apply_overrides(prepared.with_checks(*proofs))
         cost = self._spending.check(api_base, prepared.estimate.micros)
         prepared = prepared.with_checks(cost, *ceiling_check(prepared))
-        report = report_of(prepared, api_base)
+        report = report_of(
+            prepared, api_base, check_id=check_id, rev=rev,
+            cost_limit=self._spending.refusal(api_base, prepared.estimate.micros),
+        )  # fmt: skip
         if not prepared.asking:
             self._shown.show(api_base, prepared.draft, report["leaves"]["place"])
-        facts = {
-            "check_id": check_id, "rev": rev, "asking": prepared.asking,
-            "cost_limit": self._spending.refusal(api_base, prepared.estimate.micros),
-        }  # fmt: skip
-        return cast("CheckReport", {**facts, **report})
+        return report
 
 
 def _so_far(proofs: Iterable[NetworkProof]) -> list[Check]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
+from tui.api.submission import JobSubmitted
 from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
 from tui.base.formatting import plural
@@ -113,7 +114,7 @@ class JobService:
     def _writer(self) -> StoreWriter:
         return self._recorder.writer
 
-    async def submit(self, api_base: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def submit(self, api_base: str, body: Mapping[str, Any]) -> JobSubmitted:
         """Check a draft, store its job and start the submission as a background task.
 
         Raises:
@@ -134,7 +135,7 @@ class JobService:
         job = self.insert(new, {key: new.record.job_id} if key else {})
         return _submitted(job, warning=warning)
 
-    def job_of_draft(self, api_base: str, draft: Draft) -> dict[str, Any] | None:
+    def job_of_draft(self, api_base: str, draft: Draft) -> JobSubmitted | None:
         """Return the answer of an earlier submit with a draft's idempotency key; else None.
 
         Raises:
@@ -284,7 +285,11 @@ class JobService:
                 first.advice,
                 status=422,
                 code="check_failed",
-                details={name: report[name] for name in ("checks", "acceptable", "accepts")},
+                details={
+                    "checks": report["checks"],
+                    "acceptable": report["acceptable"],
+                    "accepts": report["accepts"],
+                },
             )
         leaves = leaving(prepared, api_base)
         self.shown.require_agreed(api_base, prepared.draft, leaves)
@@ -475,13 +480,17 @@ def _key_of(api_base: str, draft: Draft) -> str:
     return f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
 
 
-def _submitted(job: JobRecord, *, again: bool = False, warning: str = "") -> dict[str, Any]:
+def _submitted(job: JobRecord, *, again: bool = False, warning: str = "") -> JobSubmitted:
     return {
         "success": True,
         "job_id": job.job_id,
         "status": job.status.value,
         "idempotent_hit": again,
         "cost_limit_warning": warning or None,
+        "error": None,
+        "data_uploaded": bool(job.submit.get("pack")),
+        "upload_id": job.job_id if job.submit.get("pack") else None,
+        "quota_warnings": [],
     }
 
 

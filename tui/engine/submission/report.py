@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.resolve import delivery_data
@@ -15,25 +14,39 @@ from tui.simpletuner.delivery_schedule.sizes import delivery_size
 
 if TYPE_CHECKING:
     from tui.api import submission
+    from tui.engine.submission.history import PastError, QueueWait
 
+_MOST_SKIPPED: Final = 200
 _WRITER_TRAVELS: Final = (
     "your Hugging Face token travels with the job as a Secret input; it may write, since the "
     "results go to the Hub"
 )
 
 
-def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
-    """The shape `CheckReport` of the HTTP API; secrets are masked."""
+def report_of(
+    prepared: Prepared,
+    api_base: str,
+    *,
+    check_id: str = "",
+    rev: int = 1,
+    cost_limit: submission.CostLimitDetails | None = None,
+) -> submission.CheckReport:
+    """Return what a check answers; secrets are masked.
+
+    Args:
+        prepared: the draft with its findings.
+        api_base: the API that would run the job.
+        check_id: the check; "" for one that nobody can ask for again.
+        rev: of the report.
+        cost_limit: the figures of a limit that refuses the job.
+    """
     estimate = prepared.estimate
     history = prepared.history
     choice = prepared.choice
-    report = prepared.report
-    staged_anyway = (
-        {file.name for dataset in report.local for file in dataset.odd_files}
-        if prepared.staging is not None
-        else set()
-    )
     return {
+        "check_id": check_id,
+        "rev": rev,
+        "asking": prepared.asking,
         "config": describe_config(prepared.config),
         "datasets": describe_datasets(prepared.config, prepared.trained),
         "checks": describe_checks(prepared.checks),
@@ -52,17 +65,10 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
             "free": is_loopback(api_base),
             "basis": estimate.basis,
             "measured_runs": history.step.runs if history.step else 0,
-            "error": None if history.error is None else asdict(history.error),
-            "queue": None if history.wait is None else asdict(history.wait),
+            "error": None if history.error is None else _past_error(history.error),
+            "queue": None if history.wait is None else _queue_wait(history.wait),
         },
-        "leaves": {
-            **leaving(prepared, api_base),
-            "skipped": [
-                {"path": str(item.path), "reason": item.reason}
-                for item in report.skipped
-                if str(item.path) not in staged_anyway
-            ][:200],
-        },
+        "leaves": leaving(prepared, api_base),
         "request": {
             "version": f"{choice.model}:{choice.version}" if choice else None,
             "input": prepared.inputs.shown(),
@@ -71,6 +77,7 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
                 *(prepared.staging.dropped if prepared.staging else ()),
             ],
         },
+        "cost_limit": cost_limit,
         "delivery": delivery_data(prepared.delivery, prepared.config),
         "weights": _weights(prepared),
         "cancel_after": cancel_after_seconds(prepared),
@@ -90,13 +97,39 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
     }
 
 
-def leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
+def _past_error(error: PastError) -> submission.PastError:
+    return {"runs": error.runs, "percent": error.percent, "bias_percent": error.bias_percent}
+
+
+def _queue_wait(wait: QueueWait) -> submission.QueueWait:
+    return {"runs": wait.runs, "seconds": wait.seconds, "long_seconds": wait.long_seconds}
+
+
+def leaving(prepared: Prepared, api_base: str) -> submission.LeavingData:
     """What leaves this machine: the archive's content, or the staged data."""
     return with_agreement(_leaving(prepared, api_base), prepared.staging, prepared.report)
 
 
-def _leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
+def _skipped(prepared: Prepared) -> list[submission.SkippedFile]:
+    """The files that are not sent; staging sends some that no archive holds."""
+    report = prepared.report
+    staged_anyway = (
+        {file.name for dataset in report.local for file in dataset.odd_files}
+        if prepared.staging is not None
+        else set()
+    )
+    rows: list[submission.SkippedFile] = [
+        {"path": str(item.path), "reason": item.reason}
+        for item in report.skipped
+        if str(item.path) not in staged_anyway
+    ]
+    return rows[:_MOST_SKIPPED]
+
+
+def _leaving(prepared: Prepared, api_base: str) -> submission.LeavingData:
+    """What leaves, without the place and the digest of an agreement."""
     report, plan = prepared.report, prepared.staging
+    skipped = _skipped(prepared)
     if plan is not None:
         manifest = plan.manifest
         return {
@@ -112,6 +145,9 @@ def _leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
             if plan.place.kind == "hub" and prepared.delivery.kind == "hub"
             else plan.leaves.token,
             "missing_bytes": plan.missing.bytes if plan.missing else manifest.bytes,
+            "skipped": skipped,
+            "place": "",
+            "digest": "",
         }
     if prepared.place_asked:
         return {
@@ -123,6 +159,9 @@ def _leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
             "until": "",
             "token": "",
             "missing_bytes": report.bytes,
+            "skipped": skipped,
+            "place": "",
+            "digest": "",
         }
     size = report.bytes if prepared.uploads else 0
     return {
@@ -134,6 +173,9 @@ def _leaving(prepared: Prepared, api_base: str) -> dict[str, Any]:
         "until": "",
         "token": "",
         "missing_bytes": size,
+        "skipped": skipped,
+        "place": "",
+        "digest": "",
     }
 
 

@@ -24,7 +24,7 @@ from tui.store.records import JobRecord
 
 if TYPE_CHECKING:
     from tui.api.jobs import RerunData, RerunDifference, RerunPlan
-    from tui.api.submission import RerunRequest
+    from tui.api.submission import JobSubmitted, RerunRequest
 
 _NUMBERED: Final = re.compile(r"-\d+$")
 _PASSED_ON: Final = ("agreed", "accept_delivery", "accept_data", "idempotency_key")
@@ -104,7 +104,7 @@ class RerunService:
             "not_today": not_today,
         }
 
-    async def submit(self, job_id: str, body: RerunRequest) -> dict[str, Any]:
+    async def submit(self, job_id: str, body: RerunRequest) -> JobSubmitted:
         """Run a job again.
 
         Raises:

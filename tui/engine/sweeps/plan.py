@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from tui.base.errors import ApiError, RefusedError
 from tui.base.formatting import dollars, plural
@@ -25,6 +25,7 @@ from tui.simpletuner.errors import ConfigError
 from tui.simpletuner.sweep import differing, identical
 
 if TYPE_CHECKING:
+    from tui.api import submission
     from tui.api.sweeps import LeavingOnce, PlannedMember, SweepPlan, SweepProblem
 
 _CHECKED_AT_ONCE: Final = 4
@@ -36,7 +37,7 @@ class _Looked:
 
     member: Member
     prepared: Prepared | None
-    checks: list[dict[str, Any]]
+    checks: list[submission.Check]
     ok: bool
 
 
@@ -63,7 +64,7 @@ async def plan_of(
             # The limit is asked about all runs, not about each.
             found = [one for one in report["checks"] if one["id"] != "cost"]
             ok = all(one["level"] != "error" for one in found)
-            return _Looked(member, prepared, cast("Any", found), ok)
+            return _Looked(member, prepared, found, ok)
 
     looked = await asyncio.gather(*(look(member) for member in members))
     made = [one.prepared for one in looked if one.prepared is not None]
@@ -87,7 +88,7 @@ async def plan_of(
         "low_micros": sum(row["low_micros"] for row in rows),
         "high_micros": sum(row["high_micros"] for row in rows),
         "free": is_loopback(api_base),
-        "cost": cast("Any", describe_checks([cost])[0]),
+        "cost": describe_checks([cost])[0],
         "cost_limit": refusal,
         "leaves": leaving_once(made, api_base),
         "digest": "" if problem is not None else digest_of(made, api_base, at_once),
@@ -171,7 +172,7 @@ def _row(looked: _Looked, changes: Mapping[str, str]) -> PlannedMember:
         "config": looked.member.draft.config if prepared is None else str(prepared.config.path),
         "changes": dict(changes),
         "ok": looked.ok,
-        "checks": cast("Any", looked.checks),
+        "checks": looked.checks,
         "hardware": "" if prepared is None else prepared.profile.id,
         "seconds": 0 if estimate is None else estimate.seconds,
         "micros": 0 if estimate is None else estimate.micros,

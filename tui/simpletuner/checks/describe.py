@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.columns import clip
-from tui.simpletuner.checks.buckets import aspect_buckets, samples_per_step
+from tui.simpletuner.checks.buckets import AspectBucket, aspect_buckets, samples_per_step
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.overrides import OVERRIDES, can_override
 from tui.simpletuner.config.training_config import TrainingConfig
@@ -17,10 +16,14 @@ from tui.simpletuner.datasets.scan import DataReport, DatasetReport
 from tui.simpletuner.facts.options import option_facts
 from tui.simpletuner.request.delivery import clean_repo_id
 
+if TYPE_CHECKING:
+    from tui.api import submission
+    from tui.base.json_types import JsonObject
+
 _MOST_SHOWN: Final = 100
 
 
-def describe_config(config: TrainingConfig) -> dict[str, Any]:
+def describe_config(config: TrainingConfig) -> submission.CheckedConfig:
     """The main options of a config under SimpleTuner's names."""
     return {
         "name": config.name,
@@ -47,7 +50,9 @@ def describe_config(config: TrainingConfig) -> dict[str, Any]:
     }
 
 
-def describe_datasets(config: TrainingConfig, report: DataReport | None) -> list[dict[str, Any]]:
+def describe_datasets(
+    config: TrainingConfig, report: DataReport | None
+) -> list[submission.CheckedDataset]:
     """The datasets of a config, with the results of the scan when there is one."""
     if report is not None:
         return [_describe_dataset(dataset, config) for dataset in report.datasets]
@@ -55,7 +60,7 @@ def describe_datasets(config: TrainingConfig, report: DataReport | None) -> list
     return [_describe_dataset(dataset, config) for dataset in unscanned]
 
 
-def describe_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
+def describe_checks(checks: Sequence[Check]) -> list[submission.Check]:
     """The results of the checks.
 
     The advice of one whose changes no draft can make says what to write into the config.
@@ -88,12 +93,12 @@ def _with_edits(check: Check) -> str:
     return f"{check.advice} Write into the config: {', '.join(lines)}{removed}.".strip()
 
 
-def _overridable(changes: Mapping[str, Any]) -> dict[str, Any]:
+def _overridable(changes: Mapping[str, Any]) -> JsonObject:
     """Changes that a draft can make; none when only a part of them could be made.
 
     Any option can be taken out (None), which also gives it the trainer's default.
     """
-    made: dict[str, Any] = {}
+    made: JsonObject = {}
     for name, value in changes.items():
         option = option_facts().options.get(name)
         if name not in OVERRIDES and option is not None and value == option.default:
@@ -105,7 +110,7 @@ def _overridable(changes: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> dict[str, Any]:
+def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> submission.CheckedDataset:
     buckets = aspect_buckets(dataset, config)
     return {
         "id": dataset.id,
@@ -119,7 +124,7 @@ def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> dict[st
         "captions": dataset.captions,
         "bytes": dataset.bytes,
         "sizes": _sizes(dataset),
-        "buckets": None if buckets is None else [asdict(bucket) for bucket in buckets],
+        "buckets": None if buckets is None else [_bucket(bucket) for bucket in buckets],
         "repeats": dataset.spec.repeats,
         "samples_per_step": samples_per_step(dataset.spec, config),
         "missing_captions": list(dataset.missing_captions),
@@ -134,7 +139,16 @@ def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> dict[st
     }
 
 
-def _sizes(dataset: DatasetReport) -> dict[str, int] | None:
+def _bucket(bucket: AspectBucket) -> submission.AspectBucket:
+    return {
+        "aspect": bucket.aspect,
+        "width": bucket.width,
+        "height": bucket.height,
+        "images": bucket.images,
+    }
+
+
+def _sizes(dataset: DatasetReport) -> submission.ImageSizes | None:
     """The sizes of the images with the fewest and the most pixels."""
     known = sorted((w * h, w, h) for w, h, _count in dataset.sizes if w and h)
     if not known:
