@@ -21,7 +21,7 @@ from tui.simpletuner.checks.options import option_checks
 from tui.simpletuner.checks.resume import resume_checks
 from tui.simpletuner.config.families import family, title
 from tui.simpletuner.config.training_config import TrainingConfig
-from tui.simpletuner.config.values import as_bool, as_text
+from tui.simpletuner.config.values import OptionValue, as_bool, as_text
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.delivery_schedule.job import delivery_outlook
 from tui.simpletuner.errors import Level
@@ -223,7 +223,7 @@ def _check_memory(facts: Facts) -> Iterator[CheckRow]:
     # The estimate is rough, so only a need far above the GPU's memory is an error.
     level = "error" if need.total_gb > vram * 1.6 else "warn"
     message = f"may run out of memory: about {need.total_gb:.0f} GB of {vram} GB"
-    changes: dict[str, Any] = {}
+    changes: dict[str, OptionValue] = {}
     if facts.config.train_batch_size > 1:
         changes["train_batch_size"] = 1
     if not facts.config.gradient_checkpointing:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from tui.simpletuner.checks.data import CheckRow
 from tui.simpletuner.config.secrets_found import without_secrets
 from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import OptionValue
 from tui.simpletuner.facts.models import model
 from tui.simpletuner.facts.options import SET_BY_JOB, Option, OptionFacts, option_facts
 
@@ -224,7 +225,7 @@ class _Judge:
         level = "warn" if newer else "error"
         if guess is None:
             return "option", level, message, "Remove it, or correct the name.", {name: None}
-        changes: dict[str, Any] = {name: None}
+        changes: dict[str, OptionValue] = {name: None}
         if self.config.values.get(guess) is None:
             changes[guess] = value
         return "option", level, message, f"Did you mean {guess}?", changes
@@ -293,7 +294,7 @@ def _misfit(option: Option, argument: object) -> str | None:
     return None
 
 
-def _advice(option: Option, name: str, value: Any) -> tuple[str, dict[str, Any]]:
+def _advice(option: Option, name: str, value: Any) -> tuple[str, dict[str, OptionValue]]:
     """What to write instead, and the change that does it."""
     text = str(value).strip()
     if name == "learning_rate":

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from tui.base.json_types import JsonObject
+
+OptionValue: TypeAlias = str | int | float | bool | None
+"""What this program sets an option of the trainer to; None takes the option out."""
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?0,\d+(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
@@ -22,14 +26,14 @@ def plain_key(key: str) -> str:
     return key.strip().lstrip("-").replace("-", "_")
 
 
-def plain_keys(raw: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def plain_keys(raw: Mapping[str, Any]) -> tuple[JsonObject, tuple[str, ...]]:
     """The mapping with plain keys.
 
     Returns:
         The mapping, and the keys that occur in two spellings with different values. The later value
         wins, as in the trainer's option parser.
     """
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     duplicates: list[str] = []
     for key, value in raw.items():
         name = plain_key(key)

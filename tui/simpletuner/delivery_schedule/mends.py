@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.training_config import TrainingConfig
-from tui.simpletuner.config.values import as_bool, as_int, as_text, first_present
+from tui.simpletuner.config.values import OptionValue, as_bool, as_int, as_text, first_present
 from tui.simpletuner.delivery_schedule.plan import BUILT_IN_VALIDATION, Plan, has_prompt, read_plan
 from tui.simpletuner.delivery_schedule.schedule import DeliverySchedule
 from tui.simpletuner.request.delivery import Delivery, clean_repo_id
@@ -111,13 +111,15 @@ def find_mends(
 
 def _candidates(
     config: TrainingConfig, plan: Plan, steps: int
-) -> Iterator[tuple[MendId, str, dict[str, Any]]]:
+) -> Iterator[tuple[MendId, str, dict[str, OptionValue]]]:
     """Identity, title and overrides of what may help, the mildest first."""
     validation = _validation_on(config.values, plan, steps)
     divisor = _divisor(steps, plan) if plan.steps else 0
     every = _intervals(plan, divisor) if divisor else {}
     rounded, interval = _rounded(steps, plan)
-    to_multiple = {"max_train_steps": rounded} if rounded != plan.steps else {}
+    to_multiple: dict[str, OptionValue] = (
+        {"max_train_steps": rounded} if rounded != plan.steps else {}
+    )
     to_multiple |= _intervals(plan, interval)
     to_multiple |= _validation_on(config.values, plan, rounded)
     if divisor:
@@ -128,7 +130,11 @@ def _candidates(
         yield "steps", title, to_multiple
     if plan.accumulation > 1:
         batch = config.train_batch_size * plan.accumulation
-        folded = {"train_batch_size": batch, "gradient_accumulation_steps": 1, **validation}
+        folded: dict[str, OptionValue] = {
+            "train_batch_size": batch,
+            "gradient_accumulation_steps": 1,
+            **validation,
+        }
         title = "accumulate no gradients: a larger batch, which needs more memory"
         yield "accumulation", title, folded
         if divisor:
@@ -163,9 +169,9 @@ def _rounded(steps: int, plan: Plan) -> tuple[int, int]:
     return max(unit, round(steps / unit) * unit), unit
 
 
-def _intervals(plan: Plan, interval: int) -> dict[str, Any]:
+def _intervals(plan: Plan, interval: int) -> dict[str, OptionValue]:
     """The overrides that save and validate every `interval` steps, where that is a change."""
-    wanted = {}
+    wanted: dict[str, OptionValue] = {}
     if not plan.checkpoint_steps or interval % plan.checkpoint_steps:
         wanted["checkpoint_step_interval"] = interval
     if not plan.validation_steps or interval % plan.validation_steps:
@@ -173,9 +179,9 @@ def _intervals(plan: Plan, interval: int) -> dict[str, Any]:
     return wanted
 
 
-def _validation_on(values: Mapping[str, Any], plan: Plan, steps: int) -> dict[str, Any]:
+def _validation_on(values: Mapping[str, Any], plan: Plan, steps: int) -> dict[str, OptionValue]:
     """The overrides without which no validation uploads."""
-    wanted: dict[str, Any] = {}
+    wanted: dict[str, OptionValue] = {}
     if as_bool(values.get("validation_disable")):
         wanted["validation_disable"] = False
     if as_bool(values.get("validation_disable_unconditional")) and not has_prompt(values):

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 from tui.simpletuner.checks.buckets import aspect_buckets
 from tui.simpletuner.config.training_config import TrainingConfig
@@ -40,6 +40,26 @@ class Batches:
 
     count: int
     exact: bool
+
+
+class ExpectedWeights(TypedDict):
+    """What leaves the trainer, as it is stored with a job.
+
+    Attributes:
+        steps: optimizer steps of the run; 0 when they depend on unknown data.
+        weights: steps of the checkpoints that leave.
+        last: step of the last weights that leave; None for none.
+        final: whether weights outside of any checkpoint leave.
+        promise: whether the final weights leave for certain.
+        way: how they leave.
+    """
+
+    steps: int
+    weights: list[int]
+    last: int | None
+    final: bool
+    promise: Promise
+    way: Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +110,8 @@ class DeliverySchedule:
             return "no weights leave the trainer"
         return f"last weights that leave the trainer: step {self.last}{of}; the final ones do not"
 
-    def expected(self) -> dict[str, Any]:
-        """The outcome as it is stored with a job, to be compared with what arrived.
-
-        `weights` are checkpoints; `final` means that weights outside of any checkpoint leave.
-        """
+    def expected(self) -> ExpectedWeights:
+        """The outcome as it is stored with a job, to be compared with what arrived."""
         return {
             "steps": self.steps,
             "weights": list(self.weights),

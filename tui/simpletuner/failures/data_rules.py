@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
+from tui.simpletuner.config.values import OptionValue
 from tui.simpletuner.datasets import advice as data_advice
 from tui.simpletuner.failures.rule import Advice, DiagnosisKind, Failure, Rule, Tier, whole
 
@@ -12,13 +13,13 @@ K = DiagnosisKind
 _REPEATS: Final = re.compile(r"Minimum repeats required: (\d{1,6})")
 
 
-def _repeats(failure: Failure) -> dict[str, Any]:
+def _repeats(failure: Failure) -> dict[str, OptionValue]:
     """The repeats that the trainer itself computed."""
     needed = _REPEATS.search(failure.text)
     return {"repeats": int(needed[1])} if needed and int(needed[1]) > 0 else {}
 
 
-def _fewer_than(failure: Failure) -> dict[str, Any]:
+def _fewer_than(failure: Failure) -> dict[str, OptionValue]:
     """A batch that the number in the message allows."""
     limit = whole(failure.match[1]) if failure.match else None
     batch = whole(failure.config.get("train_batch_size")) or 4

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+from tui.simpletuner.config.values import OptionValue
 from tui.simpletuner.failures.reading import Block, Chain, Level, LogLine, Reading, read_log
 from tui.simpletuner.failures.rule import Advice, Again, DiagnosisKind, Failure, Rule, Tier
 from tui.simpletuner.failures.rules import RULES, UNKNOWN
@@ -63,7 +64,7 @@ class Diagnosis:
     evidence: tuple[LineRef, ...]
     error: str
     advice: tuple[str, ...]
-    changes: dict[str, Any]
+    changes: dict[str, OptionValue]
     again: Again
 
 
@@ -276,13 +277,13 @@ def _last_words(reading: Reading) -> list[LogLine]:
 # -- texts and advice -------------------------------------------------------------------------
 
 
-def _advice(rule: Rule, failure: Failure) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _advice(rule: Rule, failure: Failure) -> tuple[tuple[str, ...], dict[str, OptionValue]]:
     """The advice that applies, and the options that its first item sets.
 
     Advice whose options are all set already is left out.
     """
     texts: list[str] = []
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, OptionValue] = {}
     for item in rule.advice:
         if not isinstance(item, Advice):
             texts.append(item)

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from tui.simpletuner.config.values import OptionValue
 from tui.simpletuner.failures.rule import Advice, DiagnosisKind, Failure, Rule, Tier, effective
 
 K = DiagnosisKind
 
 
-def _as_lora(failure: Failure) -> dict[str, Any]:
+def _as_lora(failure: Failure) -> dict[str, OptionValue]:
     """A LoRA instead of a full model; nothing where the config says nothing."""
     full = str(failure.config.get("model_type", "")).lower() == "full"
     return {"model_type": "lora"} if full else {}
 
 
-def _quantised(failure: Failure) -> dict[str, Any]:
+def _quantised(failure: Failure) -> dict[str, OptionValue]:
     """A quantised base model, which a full training cannot have."""
     lora = str(failure.config.get("model_type", "lora")).lower() == "lora"
     plain = str(effective(failure.config, "base_model_precision")).lower() == "no_change"
     return {"base_model_precision": "int8-quanto"} if lora and plain else {}
 
 
-def _fewer_checkpoints(failure: Failure) -> dict[str, Any]:
+def _fewer_checkpoints(failure: Failure) -> dict[str, OptionValue]:
     kept = str(effective(failure.config, "checkpoints_total_limit"))
     return {} if kept == "1" else {"checkpoints_total_limit": 1}
 
 
-def _slower(failure: Failure) -> dict[str, Any]:
+def _slower(failure: Failure) -> dict[str, OptionValue]:
     """Half the learning rate; nothing where the config has none."""
     try:
         rate = float(failure.config.get("learning_rate", 0))
@@ -36,7 +37,7 @@ def _slower(failure: Failure) -> dict[str, Any]:
     return {"learning_rate": float(f"{rate / 2:.6g}")} if 0 < rate < 1 else {}
 
 
-def _all_gpus(failure: Failure) -> dict[str, Any]:
+def _all_gpus(failure: Failure) -> dict[str, OptionValue]:
     """As many processes as the hardware has GPUs."""
     return {"num_processes": failure.gpus or 1}
 

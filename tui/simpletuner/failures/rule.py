@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
+from tui.simpletuner.config.values import OptionValue
 from tui.simpletuner.log.grammar import TrainingBar
 
 Again = Literal["no", "maybe", "yes"]
@@ -80,7 +81,7 @@ class Failure:
     gpus: int | None = None
 
 
-Changes = Mapping[str, Any]
+Changes = Mapping[str, OptionValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Advice:
     text: str
     change: Changes | Callable[[Failure], Changes] | None = None
 
-    def changes(self, failure: Failure) -> dict[str, Any]:
+    def changes(self, failure: Failure) -> dict[str, OptionValue]:
         """The options of this advice that are not set already."""
         wanted = self.change(failure) if callable(self.change) else (self.change or {})
         return {

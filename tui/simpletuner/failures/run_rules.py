@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from tui.simpletuner.config.values import OptionValue
 from tui.simpletuner.failures.rule import Advice, DiagnosisKind, Failure, Rule, Tier, whole
 
 K = DiagnosisKind
@@ -11,7 +12,7 @@ K = DiagnosisKind
 _SAFE_SHARE: Final = 0.9
 
 
-def _shorter(failure: Failure) -> dict[str, Any]:
+def _shorter(failure: Failure) -> dict[str, OptionValue]:
     """Options for a run of as many steps as fitted this time, less a margin."""
     if failure.bar is None:
         return {}
@@ -20,7 +21,7 @@ def _shorter(failure: Failure) -> dict[str, Any]:
         steps -= steps % 10
     if steps < 1:
         return {}
-    changes: dict[str, Any] = {"max_train_steps": steps}
+    changes: dict[str, OptionValue] = {"max_train_steps": steps}
     if whole(failure.config.get("num_train_epochs")):
         changes["num_train_epochs"] = 0
     interval = whole(failure.config.get("checkpoint_step_interval"))
