@@ -334,7 +334,7 @@ def test_a_lycoris_config_of_simpletuners_package_is_left_to_the_trainer(tmp_pat
     config = load_config(write_project(tmp_path, lora_type="lycoris", lycoris_config=place))
     assert [note.level for note in config.notes] == ["ok"]
     inputs = build_inputs(config, delivery=Delivery("none"))
-    assert json.loads(inputs.values["config_json"])["--lycoris_config"] == place
+    assert json.loads(str(inputs.values["config_json"]))["--lycoris_config"] == place
     dataloader = "config/examples/multidatabackend-512px.json"
     (note,) = load_config(write_project(tmp_path, data_backend_config=dataloader)).notes
     assert (note.level, "Copy it here" in note.advice) == ("error", True)

@@ -52,12 +52,12 @@ def schema(**extra: Any) -> dict[str, Any]:
 
 
 def options(inputs: PredictorInputs) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(inputs.values["config_json"])
+    parsed: dict[str, Any] = json.loads(str(inputs.values["config_json"]))
     return parsed
 
 
 def dataloader(inputs: PredictorInputs) -> list[dict[str, Any]]:
-    parsed: list[dict[str, Any]] = json.loads(inputs.values["dataloader_json"])
+    parsed: list[dict[str, Any]] = json.loads(str(inputs.values["dataloader_json"]))
     return parsed
 
 

@@ -183,7 +183,7 @@ def test_lycoris_goes_by_its_own_input(tmp_path: Path) -> None:
     (path.parent / "ly.json").write_text('{"algo": "lokr"}')
     config = load_config(path)
     inputs = build(config)
-    assert json.loads(inputs.values["lycoris_config"]) == {"algo": "lokr"}
+    assert json.loads(str(inputs.values["lycoris_config"])) == {"algo": "lokr"}
     assert "--lycoris_config" not in options(inputs)
     assert build(config, schema=schema(lycoris_config=None)).errors
 
@@ -226,7 +226,7 @@ def test_values_that_the_schema_refuses(config: TrainingConfig) -> None:
 
 def test_an_older_version_that_takes_files(config: TrainingConfig) -> None:
     inputs = build(config, schema=schema(config_json={"type": "string", "format": "uri"}))
-    head, coded = inputs.values["config_json"].split(",", 1)
+    head, coded = str(inputs.values["config_json"]).split(",", 1)
     assert head == "data:application/json;base64"
     assert json.loads(base64.b64decode(coded))["--model_family"] == "flux"
 

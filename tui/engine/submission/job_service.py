@@ -337,7 +337,7 @@ class JobService:
         hidden = prepared.inputs.secret_names | secret_inputs.keys()
         job_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
         if "s3_base_path" in values:
-            values["s3_base_path"] = values["s3_base_path"].replace(JOB_ID, job_id)
+            values["s3_base_path"] = str(values["s3_base_path"]).replace(JOB_ID, job_id)
         schedule = prepared.outlook.schedule
         values = with_run_name(values, unique_run_name(prepared.run_name, job_id))
         record = JobRecord(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from tui.simpletuner.config.values import plain_key
 from tui.simpletuner.errors import Note
@@ -131,9 +131,9 @@ def holds_options(env: Mapping[str, str]) -> bool:
     )
 
 
-def values_from_env(env: Mapping[str, str]) -> dict[str, Any]:
+def values_from_env(env: Mapping[str, str]) -> dict[str, str]:
     """Options of the trainer from the mapped variables of a `config.env`, empty ones left out."""
-    values: dict[str, Any] = {}
+    values: dict[str, str] = {}
     for name, value in env.items():
         option = _option(name)
         if option is None or not value:
@@ -146,12 +146,12 @@ def values_from_env(env: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def extra_arguments(env: Mapping[str, str]) -> dict[str, Any]:
+def extra_arguments(env: Mapping[str, str]) -> dict[str, str | bool]:
     """Options that `TRAINER_EXTRA_ARGS` holds as arguments: `--lora_rank=64 --seed 3`.
 
     SimpleTuner splits it at white space and puts it last, so these options win.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, str | bool] = {}
     waiting: str | None = None
     for word in env.get(EXTRA_ARGUMENTS, "").split():
         if word.startswith("--"):

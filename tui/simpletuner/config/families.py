@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Literal, TypedDict
 
 from tui.simpletuner.facts.models import ModelFacts, model_facts
 
@@ -46,6 +46,16 @@ class Family:
         return self.billions.get(named, self.billions.get("*"))
 
 
+class _Known(TypedDict, total=False):
+    """What `families.json` holds of a family; `gated` is true for all flavours."""
+
+    label: str
+    kind: str
+    billions: dict[str, float] | float
+    step_seconds: float
+    gated: list[str] | Literal[True]
+
+
 @cache
 def families() -> dict[str, Family]:
     """All known families by name."""
@@ -73,7 +83,7 @@ def title(name: str | None, flavour: str | None) -> str:
     return " ".join(part for part in (name, flavour) if part) or "unknown model"
 
 
-def _read(facts: ModelFacts, sizes: dict[str, Any]) -> Family:
+def _read(facts: ModelFacts, sizes: _Known) -> Family:
     size = sizes.get("billions")
     gated = sizes.get("gated", [])
     return Family(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tui.base.json_types import JsonObject
 from tui.base.natural_order import natural_order
 from tui.simpletuner.config.env_file import (
     env_notes,
@@ -154,9 +155,9 @@ def _config_beside(file: Path, env: Mapping[str, str]) -> Path:
     return next((other for other in others if other.is_file()), file)
 
 
-def _known_variables(env: Mapping[str, str], notes: list[Note]) -> dict[str, Any]:
+def _known_variables(env: Mapping[str, str], notes: list[Note]) -> JsonObject:
     """The options of a `config.env`, without those that the trainer no longer has."""
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     for name, value in values_from_env(env).items():
         if option_facts().find(name):
             values[name] = value
@@ -166,14 +167,14 @@ def _known_variables(env: Mapping[str, str], notes: list[Note]) -> dict[str, Any
     return values | extra_arguments(env)
 
 
-def _full_names(values: Mapping[str, Any], notes: list[Note], file: Path) -> dict[str, Any]:
+def _full_names(values: Mapping[str, Any], notes: list[Note], file: Path) -> JsonObject:
     """The options under their full names.
 
     The trainer's parser takes an alias, or a beginning that only one option has, for that option;
     of two that mean the same one the later wins.
     """
     facts = option_facts()
-    full: dict[str, Any] = {}
+    full: JsonObject = {}
     for name, value in values.items():
         found = facts.find(facts.renamed.get(name, name))
         option = facts.options[found[0]] if len(found) == 1 else None
@@ -287,7 +288,7 @@ def _read_dataloader(
     bases: Sequence[Path],
     notes: list[Note],
     may_read: Callable[[Path], bool],
-) -> tuple[Path | None, list[dict[str, Any]]]:
+) -> tuple[Path | None, list[JsonObject]]:
     named = as_text(values.get("data_backend_config"))
     path = find_path(named, bases) if named else file.parent / DATALOADER_FILE
     _admit(named or DATALOADER_FILE, path, may_read)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.training_config import MEGAPIXELS_BELOW, TrainingConfig
 from tui.simpletuner.config.values import (
     SWITCH_WORDS,
@@ -169,7 +170,7 @@ def with_options(config: TrainingConfig, overrides: Mapping[str, Any]) -> Traini
     written into the datasets as well. Repeats belong to the datasets alone.
     """
     plain = plain_keys(overrides)[0]
-    in_datasets: dict[str, Any] = {}
+    in_datasets: JsonObject = {}
     if (repeats := plain.pop("repeats", None)) is not None:
         in_datasets["repeats"] = repeats
     values = effective_options(config.values, plain)
@@ -197,7 +198,7 @@ def _resolution_type(resolution: Any) -> str:
     return "area" if (as_float(resolution) or 0) <= MEGAPIXELS_BELOW else "pixel_area"
 
 
-def effective_options(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def effective_options(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> JsonObject:
     """A config's options with `overrides` (plain names) applied; None removes an option.
 
     Steps and epochs exclude each other: an override of one sets the other to 0.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.load import (
     CONFIG_FILE,
     CONFIG_FILES,
@@ -46,7 +47,7 @@ def save_as(config: TrainingConfig, root: Path, name: str) -> tuple[Path, tuple[
     return path, (*secrets, *more)
 
 
-def _placed(spec: DatasetSpec) -> dict[str, Any]:
+def _placed(spec: DatasetSpec) -> JsonObject:
     """A dataset whose folder is found from any project."""
     names = [n for n in ("instance_data_dir", "instance_data_root") if spec.raw.get(n)]
     return {**spec.raw, **(dict.fromkeys(names, str(spec.path)) if spec.path else {})}

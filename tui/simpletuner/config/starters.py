@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.save import write_config
 from tui.simpletuner.errors import ConfigError
 
@@ -33,13 +33,13 @@ class Starter:
     title: str
     family: str
     flavour: str
-    options: dict[str, Any] = field(default_factory=dict)
+    options: JsonObject = field(default_factory=dict)
     resolution: int = 1024
-    lycoris: dict[str, Any] | None = None
+    lycoris: JsonObject | None = None
     frames: int = 0
 
 
-_LOKR: dict[str, Any] = {
+_LOKR: JsonObject = {
     "algo": "lokr",
     "multiplier": 1.0,
     "full_matrix": True,
@@ -49,7 +49,7 @@ _LOKR: dict[str, Any] = {
     "apply_preset": {"target_module": ["Attention", "FeedForward"]},
 }
 """A LoKr of the attention and feed-forward blocks; the names are those of diffusers' classes."""
-_COMMON: dict[str, Any] = {
+_COMMON: JsonObject = {
     "model_type": "lora",
     "lora_type": "standard",
     "lora_rank": 16,
@@ -204,7 +204,7 @@ STARTERS: dict[str, Starter] = {starter.id: starter for starter in _STARTERS}
 """All starters by id."""
 
 
-def starter_config(starter: Starter, name: str) -> dict[str, Any]:
+def starter_config(starter: Starter, name: str) -> JsonObject:
     """The training config of a starter whose dataset and output are called `name`."""
     square = f"{starter.resolution}x{starter.resolution}"
     return {
@@ -222,7 +222,7 @@ def starter_config(starter: Starter, name: str) -> dict[str, Any]:
     }
 
 
-def starter_dataloader(starter: Starter, name: str, images: Path | str) -> list[dict[str, Any]]:
+def starter_dataloader(starter: Starter, name: str, images: Path | str) -> list[JsonObject]:
     """The dataloader of a starter: one folder of images with text files, and the text cache."""
     video = {"video": {"num_frames": starter.frames, "min_frames": starter.frames}}
     return [

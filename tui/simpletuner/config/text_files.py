@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.errors import ConfigError
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
@@ -82,7 +83,7 @@ def read_json_file(path: Path) -> Any:
         raise _too_many_digits(path) from None
 
 
-def read_toml_file(path: Path) -> dict[str, Any]:
+def read_toml_file(path: Path) -> JsonObject:
     """The TOML document in a file.
 
     Raises:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.facts.options import option_facts
 from tui.simpletuner.request.container import UPLOAD_ROOT
 
@@ -101,7 +102,7 @@ def traits_of(job: EndedJob) -> list[Shown]:
     return list(found.values())
 
 
-def joined(known: Mapping[str, Any], shown: Iterable[Shown]) -> dict[str, Any]:
+def joined(known: Mapping[str, Any], shown: Iterable[Shown]) -> JsonObject:
     """Add what a job showed to what is known of its version, by trait, each with its trust.
 
     A newer word of the same trust counts; one of less trust changes nothing.

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.load import PACKAGE_PREFIX
 from tui.simpletuner.config.secrets_found import without_secrets
 from tui.simpletuner.config.training_config import DatasetSpec
@@ -35,7 +36,7 @@ _LOCAL_FILES = ("csv_file", "metadata_file")
 
 def container_options(
     values: Mapping[str, Any], notes: list[Note], dropped: list[str]
-) -> dict[str, Any]:
+) -> JsonObject:
     """Options (plain names) as the trainer gets them, without local paths and credentials.
 
     Args:
@@ -43,7 +44,7 @@ def container_options(
         notes: receives remarks.
         dropped: receives what is left out, with the reason.
     """
-    options: dict[str, Any] = {}
+    options: JsonObject = {}
     for name, value in values.items():
         packaged = isinstance(value, str) and value.startswith(PACKAGE_PREFIX)
         if name == "lycoris_config" and packaged:
@@ -69,7 +70,7 @@ def container_options(
     return dict(cleaned)
 
 
-def dashed(options: Mapping[str, Any]) -> dict[str, Any]:
+def dashed(options: Mapping[str, Any]) -> JsonObject:
     """Options under dashed names: the predictor's settings replace only that spelling."""
     return {f"--{name}": value for name, value in options.items()}
 
@@ -79,7 +80,7 @@ def container_dataloader(
     folders: Mapping[str, str] | None,
     notes: list[Note],
     dropped: list[str],
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Dataloader entries as the trainer gets them.
 
     Args:
@@ -101,10 +102,10 @@ def container_dataloader(
     return entries
 
 
-def _container_entry(spec: DatasetSpec, folder: str | None, notes: list[Note]) -> dict[str, Any]:
+def _container_entry(spec: DatasetSpec, folder: str | None, notes: list[Note]) -> JsonObject:
     open_values = {key: None if is_placeholder(value) else value for key, value in spec.raw.items()}
     cleaned, places = without_secrets(open_values)
-    entry: dict[str, Any] = {
+    entry: JsonObject = {
         key: spec.raw[key] if is_placeholder(spec.raw[key]) else value
         for key, value in cleaned.items()
     }

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.overrides import secret_variables
 from tui.simpletuner.config.secrets_found import without_secrets
 from tui.simpletuner.config.training_config import TrainingConfig
@@ -50,7 +51,7 @@ class InputBuilder(Protocol):
         """Set a secret input; False when its value is not available."""
 
 
-def add_delivery_inputs(builder: InputBuilder, delivery: Delivery, options: dict[str, Any]) -> None:
+def add_delivery_inputs(builder: InputBuilder, delivery: Delivery, options: JsonObject) -> None:
     """Add the inputs of a delivery, and change `options` (the config's) to fit it."""
     _add_targets(builder, delivery, options)
     _note_scripts(builder, options)
@@ -67,7 +68,7 @@ def add_delivery_inputs(builder: InputBuilder, delivery: Delivery, options: dict
         _add_s3(builder, delivery)
 
 
-def _add_hub(builder: InputBuilder, options: dict[str, Any], wanted: str) -> None:
+def _add_hub(builder: InputBuilder, options: JsonObject, wanted: str) -> None:
     repository = clean_repo_id(wanted)
     if repository is None:
         problem = f"{wanted!r} is no repository name" if wanted else "no Hub repository is named"
@@ -104,7 +105,7 @@ def _add_s3(builder: InputBuilder, delivery: Delivery) -> None:
             builder.notes.append(Note("error", message, "Enter the keys of the bucket."))
 
 
-def _add_targets(builder: InputBuilder, delivery: Delivery, options: dict[str, Any]) -> None:
+def _add_targets(builder: InputBuilder, delivery: Delivery, options: JsonObject) -> None:
     """Pass further targets of the config on, without keys, unless the trainer drops them."""
     given = builder.config.values.get("publishing_config")
     if given is None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.families import is_gated
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.training_config import TrainingConfig
@@ -54,7 +55,7 @@ class PredictorInputs:
         mode: how the trainer gets its data.
     """
 
-    values: dict[str, Any]
+    values: JsonObject
     secrets: Mapping[str, Revealable] = field(default_factory=dict, repr=False)
     dropped: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -70,11 +71,11 @@ class PredictorInputs:
         """The remarks that prevent a submit."""
         return tuple(note for note in self.notes if note.level == "error")
 
-    def request(self) -> dict[str, Any]:
+    def request(self) -> JsonObject:
         """The `input` object to send, with secrets in clear text. Never log or store it."""
         return {**self.values, **{name: key.reveal() for name, key in self.secrets.items()}}
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> JsonObject:
         """The `input` object with secrets masked."""
         return {**self.values, **dict.fromkeys(self.secrets, "***")}
 
@@ -139,7 +140,7 @@ class _Builder:
         self._delivery = delivery
         self._fields = fields
         self._given = secrets
-        self._values: dict[str, Any] = {}
+        self._values: JsonObject = {}
         self._secrets: dict[str, Revealable] = {}
         self.dropped: list[str] = []
         self.notes: list[Note] = []
@@ -180,7 +181,7 @@ class _Builder:
 
     def _data(
         self,
-        options: dict[str, Any],
+        options: JsonObject,
         mode: DatasetMode,
         images_url: str | None,
         folders: Mapping[str, str] | None,
@@ -211,7 +212,7 @@ class _Builder:
             )
         self.add("dataloader_json", _compact(entries))
 
-    def _copy_dataset_options(self, options: dict[str, Any]) -> None:
+    def _copy_dataset_options(self, options: JsonObject) -> None:
         """Copy the resolution of the first dataset into the options.
 
         With only an archive the trainer makes one dataset of it, and options are the only way to
@@ -228,7 +229,7 @@ class _Builder:
         if hosted:
             self.dropped.append(f"datasets {', '.join(hosted)}: only the archive is used")
 
-    def _steps(self, options: dict[str, Any]) -> None:
+    def _steps(self, options: JsonObject) -> None:
         steps = as_int(options.get("max_train_steps")) or 0
         if steps > 0 and as_int(options.get("num_train_epochs")) is None:
             # The trainer's default is one epoch, and it refuses to start with both.

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tui.base.json_types import JsonObject
+
 _MAX_DEPTH = 12
 ESSENTIAL_INPUTS = ("config_json", "dataloader_json")
 """Inputs without which no job can run."""
@@ -110,11 +112,11 @@ def _read_field(name: str, raw: Mapping[str, Any], required: bool) -> InputField
     )
 
 
-def _resolve(raw: Mapping[str, Any], document: Mapping[str, Any], depth: int) -> dict[str, Any]:
+def _resolve(raw: Mapping[str, Any], document: Mapping[str, Any], depth: int) -> JsonObject:
     """`raw` with its references and combinations merged into one flat object."""
     if depth > _MAX_DEPTH:
         return {}
-    merged: dict[str, Any] = {}
+    merged: JsonObject = {}
     reference = raw.get("$ref")
     if isinstance(reference, str) and reference.startswith("#/"):
         parts = [part.replace("~1", "/").replace("~0", "~") for part in reference[2:].split("/")]

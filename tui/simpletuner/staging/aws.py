@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.values import as_text
 from tui.simpletuner.staging.caches import LATENT_TYPES
 from tui.simpletuner.staging.manifest import StagedDataset
@@ -49,9 +50,7 @@ class BucketAccess:
     prefix: str = PREFIX
 
 
-def aws_entry(
-    dataset: StagedDataset, entry: Mapping[str, Any], access: BucketAccess
-) -> dict[str, Any]:
+def aws_entry(dataset: StagedDataset, entry: Mapping[str, Any], access: BucketAccess) -> JsonObject:
     """Return the `aws` entry of a staged dataset.
 
     Args:
@@ -61,7 +60,7 @@ def aws_entry(
     """
     kept = {name: value for name, value in entry.items() if name not in _ONLY_ELSEWHERE}
     strategy = as_text(kept.pop("caption_strategy", None))
-    result: dict[str, Any] = {"id": dataset.id, "type": "aws", **_without(kept, "id", "type")}
+    result: JsonObject = {"id": dataset.id, "type": "aws", **_without(kept, "id", "type")}
     if strategy == "instanceprompt":
         result["caption_strategy"] = strategy
     elif dataset.caption_lines:
@@ -86,7 +85,7 @@ def aws_entry(
     return result
 
 
-def with_latents_entry(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def with_latents_entry(entries: Sequence[Mapping[str, Any]]) -> list[JsonObject]:
     """Add the entry for latents that `aws` entries refer to, where they do and it is missing."""
     complete = [dict(entry) for entry in entries]
     wanted = any(entry.get("image_embeds") == LATENTS_ID for entry in complete)
@@ -106,5 +105,5 @@ def caption_files(dataset: StagedDataset) -> Iterator[tuple[str, str]]:
             yield f"{stem}.txt", "\n".join(file.captions)
 
 
-def _without(entry: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def _without(entry: Mapping[str, Any], *names: str) -> JsonObject:
     return {name: value for name, value in entry.items() if name not in names}

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.values import as_bool, as_text
 from tui.simpletuner.errors import Note
 from tui.simpletuner.request.container import is_outside
@@ -31,7 +32,7 @@ Row = Mapping[str, Any]
 
 def with_caches(
     rows: Sequence[Row], staged: Collection[str], options: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Return dataloader entries whose caches lie outside the run folder.
 
     Every staged dataset gets a folder for its latents, since the trainer refuses a folder that two

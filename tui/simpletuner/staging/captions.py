@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.training_config import DatasetSpec
 from tui.simpletuner.config.values import as_bool, as_text
 from tui.simpletuner.errors import SimpleTunerError
@@ -83,7 +84,7 @@ def _texts(value: Any) -> tuple[str, ...]:
     return ()
 
 
-def _rows(spec: DatasetSpec, table: Path) -> list[dict[str, Any]]:
+def _rows(spec: DatasetSpec, table: Path) -> list[JsonObject]:
     suffix = table.suffix.lower()
     try:
         if suffix == ".jsonl":
@@ -102,7 +103,7 @@ def _rows(spec: DatasetSpec, table: Path) -> list[dict[str, Any]]:
         ) from error
 
 
-def _parquet_rows(spec: DatasetSpec, table: Path) -> list[dict[str, Any]]:
+def _parquet_rows(spec: DatasetSpec, table: Path) -> list[JsonObject]:
     try:
         from pyarrow import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
             parquet,  # an optional package: without it only parquet tables cannot be staged
@@ -112,5 +113,5 @@ def _parquet_rows(spec: DatasetSpec, table: Path) -> list[dict[str, Any]]:
             f"dataset {spec.id}: parquet.path: reading {table.name} needs the package pyarrow",
             "Install pyarrow beside simpletuner-tui, or write the captions as JSON lines (.jsonl).",
         ) from None
-    rows: list[dict[str, Any]] = parquet.read_table(table).to_pylist()
+    rows: list[JsonObject] = parquet.read_table(table).to_pylist()
     return rows

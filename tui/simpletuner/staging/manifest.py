@@ -12,7 +12,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
+
+from tui.base.json_types import JsonObject
 
 Transform = Literal["as-is", "rgb"]
 """What is done to a file before it is sent: nothing, or a conversion to an RGB PNG."""
@@ -83,6 +85,27 @@ class StagedDataset:
         return max((len(file.captions) for file in self.files), default=0)
 
 
+class DatasetData(TypedDict):
+    """A staged dataset as JSON values.
+
+    Attributes:
+        id: the dataset's id.
+        entry: its entry of the dataloader, as the user wrote it.
+        files: a row for each file: its fields in their order.
+    """
+
+    id: str
+    entry: JsonObject
+    files: list[list[object]]
+
+
+class ManifestData(TypedDict):
+    """A manifest as JSON values."""
+
+    version: int
+    datasets: list[DatasetData]
+
+
 @dataclass(frozen=True)
 class Manifest:
     """The datasets of one job that are staged."""
@@ -119,7 +142,7 @@ class Manifest:
         """Number of files that have a caption."""
         return sum(bool(file.captions) for data in self.datasets for file in data.files)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> ManifestData:
         """JSON data, for `from_dict`; it names paths of this machine and no secrets."""
         return {
             "version": _VERSION,

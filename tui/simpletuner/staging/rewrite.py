@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.values import as_text
 from tui.simpletuner.request.container import is_outside
 from tui.simpletuner.staging.manifest import StagedDataset, StagedFile
@@ -31,14 +32,14 @@ LOCAL_KEYS: Final[Mapping[str, str]] = {
 """Keys of a local entry that are not sent, with the reason; `csv_…` and `aws_…` are others."""
 
 
-def portable_entry(entry: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def portable_entry(entry: Mapping[str, Any]) -> tuple[JsonObject, dict[str, str]]:
     """Split a local entry into what any place keeps, and what is dropped.
 
     Returns:
         The entry without `type` and without keys that mean something on this machine only, and the
         reason by dropped key.
     """
-    kept: dict[str, Any] = {}
+    kept: JsonObject = {}
     dropped: dict[str, str] = {}
     for key, value in entry.items():
         if key == "type":
@@ -67,7 +68,7 @@ _FOLDER_FILES: Final = 5_000
 
 def hub_entry(
     dataset: StagedDataset, entry: Mapping[str, Any], *, repo_id: str, revision: str
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return the `huggingface` entry of a staged dataset.
 
     Args:
@@ -80,7 +81,7 @@ def hub_entry(
     strategy = as_text(kept.pop("caption_strategy", None))
     if is_outside(kept.get("cache_dir_vae")):
         del kept["cache_dir_vae"]
-    result: dict[str, Any] = {
+    result: JsonObject = {
         "id": dataset.id,
         "type": "huggingface",
         **{key: value for key, value in kept.items() if key != "id"},
@@ -114,7 +115,7 @@ def caption_columns(dataset: StagedDataset) -> tuple[str, ...]:
     return tuple(f"caption_{number}" for number in range(lines))
 
 
-def hub_rows(dataset: StagedDataset) -> list[dict[str, Any]]:
+def hub_rows(dataset: StagedDataset) -> list[dict[str, str | None]]:
     """Return the rows of `metadata.jsonl`, with `row_name` as each file's name."""
     columns = caption_columns(dataset)
     return [
