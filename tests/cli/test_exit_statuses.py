@@ -141,8 +141,12 @@ def test_a_job_is_exported_whole_and_replaces_nothing(
     precious = tmp_path / "precious"
     precious.write_text("mine")
     log = tmp_path / "new/log.txt"
+    for path in (tmp_path / "new").iterdir():
+        path.unlink()
+    log.symlink_to(tmp_path / "nowhere")  # by somebody who may write there: a shared folder
+    assert main.run(words) == FAILED
     log.unlink()
-    log.symlink_to(precious)  # by somebody who may write there, as may be in a shared folder
+    log.symlink_to(precious)
     (tmp_path / f"new/.job.json.{os.getpid()}").symlink_to(precious)
     assert main.run([*words, "--overwrite"]) == FINE
     assert (precious.read_text(), log.is_symlink()) == ("mine", False)

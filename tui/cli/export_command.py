@@ -6,12 +6,14 @@ import argparse
 import csv
 import io
 import json
-import secrets
+import os
 import shutil
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from tui.base.errors import ApiError
+from tui.base.new_files import replace
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.job_queries import metrics_of
@@ -48,7 +50,7 @@ def export(options: argparse.Namespace) -> int:
 def _to_folder(options: argparse.Namespace, store: StoreReader, job: JobRecord) -> int:
     folder = Path(options.to).expanduser()
     names = ["job.json", "metrics.csv" if options.format == "csv" else "metrics.json", "log.txt"]
-    taken = [name for name in names if (folder / name).exists()]
+    taken = [name for name in names if os.path.lexists(folder / name)]
     if taken and not options.overwrite:
         raise ApiError(
             f"{folder} holds {', '.join(taken)} already.",
@@ -63,7 +65,7 @@ def _to_folder(options: argparse.Namespace, store: StoreReader, job: JobRecord) 
     )
     record = json.dumps(_record(store, job), ensure_ascii=False, indent=2)
     for name, text in zip(names, (f"{record}\n", metrics, None), strict=True):
-        _replace(folder / name, text, _log(job))
+        replace(folder / name, partial(_write, text=text, log=_log(job)))
     if options.json:
         say_json({"job_id": job.job_id, "files": [str(folder / name) for name in names]})
     else:
@@ -72,22 +74,13 @@ def _to_folder(options: argparse.Namespace, store: StoreReader, job: JobRecord) 
     return exit_codes.FINE
 
 
-def _replace(path: Path, text: str | None, log: Path) -> None:
-    """Write a file whole or not at all; without a text it is a copy of the log."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    # Exclusively: in a shared folder, a link of that name would lead to another file of the user.
-    with part.open("xb") as file:
-        try:
-            if text is not None:
-                file.write(text.encode("utf-8", "backslashreplace"))
-            elif log.is_file():
-                with log.open("rb") as source:
-                    shutil.copyfileobj(source, file)
-            file.flush()
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+def _write(file: BinaryIO, text: str | None, log: Path) -> None:
+    """Write a text; without one, a copy of the log."""
+    if text is not None:
+        file.write(text.encode("utf-8", "backslashreplace"))
+    elif log.is_file():
+        with log.open("rb") as source:
+            shutil.copyfileobj(source, file)
 
 
 def _log(job: JobRecord) -> Path:

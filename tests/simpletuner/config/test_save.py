@@ -44,11 +44,14 @@ def test_nothing_is_replaced(tmp_path: Path) -> None:
     (folder / "toml" / "config.toml").write_text("")
     (folder / "half").mkdir()
     (folder / "half" / "multidatabackend.json").write_text("[]")
+    (folder / "linked").mkdir()
+    (folder / "linked" / "config.json").symlink_to(tmp_path / "nowhere")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    for name in (config.name, "single", "toml", "half", "", "../up", ".hidden", "a\nb"):
+    for name in (config.name, "single", "toml", "half", "linked", "", "../up", ".hidden", "a\nb"):
         with pytest.raises(ConfigError):
             save_as(config, tmp_path, name)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "nowhere").exists()
     with pytest.raises(ConfigError, match="no dataloader"):
         save_as(replace(config, datasets=()), tmp_path, "new")
     (tmp_path / "file").write_text("")

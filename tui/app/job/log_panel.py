@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from textual import on
 from textual.app import ComposeResult, SuspendNotSupported
@@ -19,6 +19,7 @@ from tui.app.terminal.handover import lend, pager_command, pipe
 from tui.app.terminal.text_lines import plain
 from tui.app.widgets.input_line import PromptLine
 from tui.base.formatting import plural, size
+from tui.base.new_files import create
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext
@@ -190,16 +191,13 @@ class LogPanel(Vertical):
         self.context.copy("\n".join(lines), plural(len(lines), "line"))
 
     async def _save(self, target: Path) -> None:
-        def copy() -> int:
-            try:  # exclusively: a link that leads elsewhere is there as well
-                with self.path.open("rb") as source, target.open("xb") as copy:
-                    shutil.copyfileobj(source, copy)
-                    return copy.tell()
-            except FileExistsError as error:
-                raise FileExistsError(17, "a file of that name is there already") from error
+        def copy(file: BinaryIO) -> int:
+            with self.path.open("rb") as source:
+                shutil.copyfileobj(source, file)
+            return file.tell()
 
         try:
-            written = await asyncio.to_thread(copy)
+            written = await asyncio.to_thread(create, target, copy)
         except OSError as error:
             self.context.tell(f"{target}: {error.strerror or error}.", "Choose another name.",
                              "error")  # fmt: skip

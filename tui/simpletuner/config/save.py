@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tui.base.json_types import JsonObject
+from tui.base.new_files import create
 from tui.simpletuner.config.load import (
     CONFIG_FILE,
     CONFIG_FILES,
@@ -73,7 +75,7 @@ def write_config(
         raise ConfigError(f"{name!r} cannot be the name of a folder", "Use letters and digits.")
     folder = root / "config" / name
     taken = [folder.with_name(f"{name}.json"), *(folder / file for file in CONFIG_FILES)]
-    if any(path.exists() for path in taken):
+    if any(map(os.path.lexists, taken)):
         raise ConfigError(f"{folder} holds a config already", "Choose another name.", folder)
     values = {**values, "data_backend_config": f"config/{name}/{DATALOADER_FILE}"}
     if lycoris is not None:
@@ -95,5 +97,4 @@ def write_config(
 
 def _write(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
+    create(path, lambda file: file.write(text.encode()))
