@@ -60,6 +60,16 @@ def test_files_arrive_whole_and_only_once(target: FolderDestination, tmp_path: P
         target.verify(items[1])
 
 
+def test_a_pipe_of_that_name_is_replaced(target: FolderDestination, tmp_path: Path) -> None:
+    """Others may write in a shared folder; reading their pipe would never end."""
+    files = make_files(tmp_path / "run", nothing=0)
+    path = tmp_path / "there/runs/cat" / files[0].name
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    [item] = publish(target, files)
+    assert (item.replaces, path.is_file()) == (True, True)
+
+
 def test_a_sparse_file_of_5_gib_is_planned_and_refused_or_stopped_quickly(
     target: FolderDestination, tmp_path: Path
 ) -> None:

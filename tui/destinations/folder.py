@@ -128,7 +128,11 @@ class FolderDestination:
             raise PublishError(
                 f"{target} is a folder.", "Publish under another name.", Trouble.TAKEN
             )
-        same = target.stat().st_size == item.size and sha256_of(target, cancel) == item.sha256
+        same = (
+            target.is_file()
+            and target.stat().st_size == item.size
+            and sha256_of(target, cancel) == item.sha256
+        )
         return replace(item, present=same, replaces=not same)
 
     def send(
