@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from textual.widgets import Input
@@ -21,11 +21,14 @@ from tui.app.new_job.form import fields_of, set_field
 from tui.app.new_job.kept_draft import DraftFile, storable
 from tui.app.new_job.screen import NewJobScreen
 from tui.app.new_job.sweep_axes import OF_A_SWEEP, set_axis, swept
-from tui.app.new_job.sweep_plan import request_of
+from tui.app.new_job.sweep_plan import plan_entries, request_of
 from tui.app.new_job.sweep_sheet import SweepSheet, judge_values
 from tui.app.widgets.input_line import PromptLine
 from tui.settings import Home
 from tui.simpletuner.sweep import AxisError
+
+if TYPE_CHECKING:
+    from tui.api.sweeps import SweepPlan
 
 PLAN = ("POST", "/api/cloud/sweeps/plan")
 START = ("POST", "/api/cloud/sweeps")
@@ -117,6 +120,7 @@ async def test_options_and_their_values_are_swept_from_the_form_by_keys(
         await wait_for(pilot, lambda: isinstance(app.screen, SweepSheet))
         form = app.screen_stack[-2]
         assert isinstance(form, NewJobScreen)
+        await wait_for(pilot, lambda: "enter values ─ esc back" in text_of(app))
         await pilot.press("ctrl+s")
         assert "Nothing is swept yet" in app.notices[-1].message
         for name, wrong, right in (
@@ -177,3 +181,13 @@ def test_a_kept_draft_whose_sweep_is_not_one_says_so_and_can_be_cleared() -> Non
     assert judge_values("lora_rank", "") == ("", "Empty: it is swept no more.")
     assert judge_values("optimizer", "adamw_bf16,adamw")[0] == "error"
     assert judge_values("lora_rank", "8, 4") == ("", "2 values")
+
+
+def test_what_differs_is_whole_on_a_narrow_screen() -> None:
+    plan = cast("SweepPlan", _plan(_member("cat-r4", "0.0001")))
+    wide, narrow = plan_entries(plan, 60), plan_entries(plan, 40)
+    assert wide[0].text == "✓ cat-r4  1 m 30 s    $1.00  learning_rate 0.0001"
+    assert [line.text.rstrip() for line in narrow[:2]] == [
+        "✓ cat-r4  1 m 30 s    $1.00", "    learning_rate 0.0001"
+    ]  # fmt: skip
+    assert len(narrow) == len(wide) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.jobs.screen import JobsScreen
@@ -11,7 +12,7 @@ from tui.app.keys.actions import NEW, by_id
 from tui.app.new_job.sweep_axes import at_once, job_draft, requested
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.entry_list import Entry, entry
-from tui.app.widgets.picker import Page, PageActions
+from tui.app.widgets.picker import Page, PageActions, page_width
 from tui.base import formatting
 from tui.base.formatting import plural
 from tui.client.client import ControlError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _OF_ONE_JOB: Final = frozenset({"config", "name", "rerun_of", "idempotency_key", "agreed"})
 """Fields of the form's draft that cannot be those of several runs."""
+_FIGURES: Final = 23
+"""Cells of a run's line beside its name and what differs."""
 _MARKS: Final = {True: ("✓ ", "good"), False: ("✗ ", "bad")}
 _TONES: Final = {"error": ("✗ ", "bad"), "warn": ("! ", "warn")}
 
@@ -62,7 +65,7 @@ async def plan_sweep(
         context.tell(error.message, error.advice, "error")
         return
     problem = plan["problem"]
-    submit = by_id(context.keymap.resolve(NEW), "new.submit")
+    submit = replace(by_id(context.keymap.resolve(NEW), "new.submit"), label="start all")
     offers = PageActions(
         lambda: (submit,), lambda _action: "" if problem is None else problem["message"]
     )
@@ -72,7 +75,8 @@ async def plan_sweep(
             _ask(context, started, request, plan)
 
     title = f"A sweep of {plural(len(plan['members']), 'run')}"
-    context.push_screen(Page(title, plan_entries(plan), offers), answered)
+    lines = plan_entries(plan, page_width(context.size.width))
+    context.push_screen(Page(title, lines, offers), answered)
 
 
 def request_of(draft: Mapping[str, Any], configs: Sequence[str]) -> SweepDraft:
@@ -94,11 +98,16 @@ def request_of(draft: Mapping[str, Any], configs: Sequence[str]) -> SweepDraft:
     return request
 
 
-def plan_entries(plan: SweepPlan) -> list[Entry]:
-    """Return a plan as lines: each run, the sum, what leaves this machine, and what is wrong."""
+def plan_entries(plan: SweepPlan, width: int) -> list[Entry]:
+    """Return a plan as lines: each run, the sum, what leaves this machine, and what is wrong.
+
+    What differs stands below the runs where it does not fit behind them.
+    """
     members = plan["members"]
     names = max((len(one["name"]) for one in members), default=0)
-    lines = [_member_entry(one, names) for one in members]
+    widest = max((len(changes_words(one["changes"])) for one in members), default=0)
+    below = names + _FIGURES + widest > width
+    lines = [line for one in members for line in _member_entries(one, names, below=below)]
     low, high = (formatting.money(plan[key]) for key in ("low_micros", "high_micros"))
     lines += [
         Entry(),
@@ -121,14 +130,16 @@ def _total(plan: SweepPlan) -> str:
     return f"{runs}, about {formatting.money(plan['micros'])} together"
 
 
-def _member_entry(member: PlannedMember, names: int) -> Entry:
+def _member_entries(member: PlannedMember, names: int, *, below: bool) -> list[Entry]:
     mark, tone = _MARKS[member["ok"]]
     time = formatting.duration(member["seconds"]) if member["seconds"] else ""
     price = formatting.money(member["micros"]) if member["seconds"] else ""
-    return entry(
+    words = changes_words(member["changes"])
+    line = entry(
         mark, tone, (f"{member['name']:<{names}}  ", "base"), (f"{time:>8} {price:>8}  ", "base"),
-        (changes_words(member["changes"]), "dim"), copy=member["name"],
+        ("" if below else words, "dim"), copy=member["name"],
     )  # fmt: skip
+    return [line, entry(f"    {words}", "dim")] if below and words else [line]
 
 
 def _findings(members: Sequence[PlannedMember]) -> list[Entry]:
@@ -170,7 +181,11 @@ def _ask(
     details = [
         f"{_total(plan)}, at most {plan['at_once']} at once.",
         f"{plan['cost']['message']}.",
-        *(line.text.strip() for line in plan_entries(plan) if "leaves this machine" in line.text),
+        *(
+            line.text.strip()
+            for line in plan_entries(plan, _FIGURES)
+            if "leaves this machine" in line.text
+        ),
         "It stops by itself after two failures in a row.",
     ]
     count = plural(len(plan["members"]), "run")

@@ -69,10 +69,10 @@ class SweepSheet(OptionsSheet):
         """Returns what the title says: how many runs there would be, and the keys."""
         draft = self.flow.draft
         names = sweep_axes.swept(draft)
-        count = sweep_axes.count_words(draft) if names else "choose options"
-        words = ("Sweep", count, f"{sweep_axes.at_once(draft)} at once (+ -)")
-        plan = ("ctrl+s plan", "del out") if names else ("/ find",)
-        return words, ("enter values", *plan, "esc back")
+        if not names:
+            return ("Sweep", "choose options"), ("/ find", "enter values", "esc back")
+        words = ("Sweep", sweep_axes.count_words(draft), f"{sweep_axes.at_once(draft)} at once")
+        return words, ("+ - at once", "del out", "enter values", "ctrl+s plan", "esc back")
 
     # -- keys ---------------------------------------------------------------------------------
 
