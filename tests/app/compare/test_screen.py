@@ -12,6 +12,7 @@ from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tui.app.compare.choice import runs_to_compare
 from tui.app.compare.pictures import RunPicturesScreen
 from tui.app.compare.screen import CompareScreen
+from tui.app.compare.tables import order_by
 from tui.app.keys.actions import APP, COMPARE, MOVE
 from tui.settings import Home
 from tui.store.writer import Change, StoreWriter
@@ -79,6 +80,15 @@ async def test_time_axes_cursor_smoothing_and_what_is_copied(
         assert copied[1] == f"simpletuner-tui compare {' '.join(ids)} --json"
         await pilot.press("tab")
         assert screen.table.has_focus
+        assert "s sort by row" in lines_of(app)[-1]
+        await pilot.press("s")  # of two with 16, the one that came first stays first
+        await wait_for(pilot, lambda: "by lora_rank, smallest first" in text_of(app))
+        assert screen.job_ids == [ids[1], ids[2], ids[0]]
+        await wait_for(pilot, lambda: screen.table.heads[2] == "3 cat-lora-r32")
+        assert screen.command_job() == ids[0]  # the cursor stays on its run
+        await pilot.press("s")
+        await wait_for(pilot, lambda: screen.table.heads[0] == "1 cat-lora-r32")
+        assert "smooth 0.9 " in text_of(app)
         await pilot.press("tab", "j", "enter")
         await wait_for(pilot, lambda: getattr(app.screen, "job_id", "") == ids[1])
 
@@ -123,6 +133,19 @@ async def test_other_series_and_pictures_of_the_runs_below_each_other(home: Home
         screen.left_out.update(ids)  # nothing to draw
         await pilot.press("=")
         await wait_for(pilot, lambda: "None of these runs has a picture here." in text_of(app))
+
+
+def test_runs_are_sorted_by_figures_and_those_without_a_value_come_last() -> None:
+    rows = [("rate", "1e-3", "", "5e-05", "0.0001"), ("kind", "v10", "v9", "", "7"),
+            ("loss, smoothed", "", "", "", "")]  # fmt: skip
+    found: Any = {"jobs": [{"loss": loss} for loss in (None, 0.2, 0.11, 0.2)]}
+
+    def order(row: int, *, descending: bool = False) -> list[int]:
+        return order_by(found, rows, row, 2, descending=descending)
+
+    assert (order(0), order(0, descending=True)) == ([2, 3, 0, 1], [0, 3, 2, 1])
+    assert (order(1), order(1, descending=True)) == ([3, 1, 0, 2], [0, 1, 3, 2])
+    assert (order(2), order(2, descending=True)) == ([2, 1, 3, 0], [1, 3, 2, 0])
 
 
 async def test_a_run_that_grows_is_followed(home: Home) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from textual import events, on
@@ -15,7 +16,7 @@ from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import SCHEDULES
 from tui.app.chart.timed import axis_of, next_kind
 from tui.app.compare.runs import LOSS, Runs, read_runs
-from tui.app.compare.tables import Run, RunList, SettingList, as_tsv, table_of
+from tui.app.compare.tables import Run, RunList, SettingList, as_tsv, order_by, table_of
 from tui.app.keys.actions import COMPARE, MOVE, PROGRAM, Action
 from tui.app.shell.messages import JobsChanged
 from tui.app.shell.screen import AppScreen
@@ -31,6 +32,8 @@ _CHART: Final = frozenset(
      "far_left", "far_right"}
 )  # fmt: skip
 """Actions that the plot does."""
+_SORTS: Final = {"smooth": False, "less_smooth": True}
+"""Actions that sort while the table has the keys, and whether they put the largest first."""
 
 
 class CompareScreen(AppScreen):
@@ -56,6 +59,8 @@ class CompareScreen(AppScreen):
         self.everything = False
         self.left_out: set[str] = set()
         self._again = self._loading = False
+        self._sorted: tuple[str, bool] = ("", False)
+        """The row that the runs are in the order of, and whether the largest is first."""
 
     def body(self) -> Iterable[Widget]:
         """Makes plot, legend and table."""
@@ -173,7 +178,9 @@ class CompareScreen(AppScreen):
             found = self.runs.found
             said = f"{found['differing']} of {found['compared']} settings differ"
             switch = "& differing" if self.everything else "& all"
-            self.between.set((said, *found["remarks"]), (switch,))
+            row, largest_first = self._sorted
+            order = f"by {row}, {'largest' if largest_first else 'smallest'} first" if row else ""
+            self.between.set((said, *found["remarks"]), (*filter(None, [order]), switch))
 
     def _view_words(self) -> str:
         words = ["log"] if self.chart.log_scale else []
@@ -192,6 +199,14 @@ class CompareScreen(AppScreen):
 
     # -- what can be done ---------------------------------------------------------------------
 
+    def actions(self) -> tuple[Action, ...]:
+        """Returns the actions; in the table `s` sorts."""
+        actions = super().actions()
+        if not self.table.has_focus:
+            return actions
+        labels = {"compare.smooth": "sort by row", "compare.less_smooth": "sort, largest first"}
+        return tuple(replace(one, label=labels.get(one.id, one.label)) for one in actions)
+
     def command_job(self) -> str | None:
         """Returns the run under the cursor."""
         if self.runs is None or not self.legend.runs:
@@ -209,6 +224,9 @@ class CompareScreen(AppScreen):
     async def action_perform(self, action_id: str) -> None:
         """Passes the actions of the plot on to it."""
         group, _, name = action_id.partition(".")
+        if group == "compare" and name in _SORTS and self.table.has_focus:
+            self._sort(largest_first=_SORTS[name])
+            return
         if group == "compare" and name in _CHART:
             self.chart.action_perform(action_id)
             self._legend()
@@ -219,6 +237,24 @@ class CompareScreen(AppScreen):
     def do_switch(self) -> None:
         """Goes from the runs to the table, and back."""
         (self.legend if self.table.has_focus else self.table).focus()
+        self.update_footer()
+
+    def _sort(self, *, largest_first: bool) -> None:
+        """Puts the runs in the order of the row under the cursor; again, the other way round."""
+        runs, table = self.runs, self.table
+        if runs is None or not table.rows:
+            return
+        name = table.rows[table.index][0]
+        if self._sorted == (name, largest_first):
+            largest_first = not largest_first
+        self._sorted = name, largest_first
+        order = order_by(
+            runs.found, table.rows, table.index, table.results, descending=largest_first
+        )
+        here = self.command_job()
+        self.job_ids = [runs.jobs[at].job_id for at in order]
+        self.legend.move_to(self.job_ids.index(here) if here else 0, tell=False)
+        self.load()
 
     def do_axis(self) -> None:
         """Shows the curves over the next axis."""

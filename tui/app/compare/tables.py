@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
@@ -12,6 +13,7 @@ from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
+from tui.base.natural_order import natural_order
 from tui.store.comparison import loss_words
 
 if TYPE_CHECKING:
@@ -151,6 +153,51 @@ def table_of(found: Comparison, *, everything: bool) -> tuple[list[tuple[str, ..
         ("pictures", lambda job: str(job["pictures"])),
     ]
     return rows + [(name, *map(value, jobs)) for name, value in results], len(rows)
+
+
+def order_by(found: Comparison, rows: Sequence[tuple[str, ...]], at: int, results: int, *,
+             descending: bool) -> list[int]:  # fmt: skip
+    """Return the places of the runs in the order of a row's values: figures as figures.
+
+    Runs without a value come last in either direction; equal ones stay as they were.
+
+    Args:
+        found: the comparison.
+        rows: the table, of `table_of`.
+        at: the row.
+        results: the first row with a result.
+        descending: the largest first.
+    """
+    if at < results:
+        texts = rows[at][1:]
+        keys = [(_figure(text), natural_order(text)) if text else None for text in texts]
+    else:
+        figures = [_RESULTS[at - results](job) for job in found["jobs"]]
+        keys = [None if one is None else (float(one), natural_order("")) for one in figures]
+    known = [place for place, key in enumerate(keys) if key is not None]
+    known.sort(key=lambda place: keys[place] or _NONE, reverse=descending)
+    return [*known, *(place for place, key in enumerate(keys) if key is None)]
+
+
+_NONE: Final = (0.0, natural_order(""))
+_RESULTS: Final[tuple[Callable[[ComparedJob], float | None], ...]] = (
+    lambda job: job["loss"],
+    lambda job: job["best_loss"],
+    lambda job: job["seconds_per_step"],
+    lambda job: job["cost_usd"],
+    lambda job: job["steps"],
+    lambda job: job["pictures"],
+)
+"""What the results of `table_of` are sorted by, in their order."""
+
+
+def _figure(text: str) -> float:
+    """The number that a value is; texts come after all numbers."""
+    try:
+        number = float(text)
+    except ValueError:
+        return math.inf
+    return math.inf if math.isnan(number) else number
 
 
 def as_tsv(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

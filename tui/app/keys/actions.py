@@ -441,10 +441,16 @@ COMPARE: Final = (
         "compare.smooth",
         "smooth",
         ("s",),
-        "More smoothing, and none again after the most.",
+        "More smoothing, and none again after the most; in the table the runs in the order of the "
+        "row of the cursor, again the other way round.",
         footer=2,
     ),
-    Action("compare.less_smooth", "smooth less", ("S",), "Less smoothing."),
+    Action(
+        "compare.less_smooth",
+        "smooth less",
+        ("S",),
+        "Less smoothing; in the table the run with the largest value first.",
+    ),
     Action(
         "compare.axis",
         "x axis",
