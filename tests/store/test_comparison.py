@@ -86,4 +86,9 @@ def test_results_stand_beside_the_settings_that_differ(tmp_path: Path) -> None:
     assert found["differing"] == 2
     assert found["remarks"] == ["Different models (flux, sdxl): their losses cannot be compared."]
     assert len(everything["settings"]) == found["compared"] == 3
-    assert compare_jobs(reader, [jobs[0], replace(jobs[0])], T0)["differing"] == 0
+    same = compare_jobs(reader, [jobs[0], replace(jobs[0])], T0)
+    assert (same["differing"], same["remarks"]) == (0, [])
+    others = [replace(jobs[1], submit={"sha256": letter * 64}) for letter in "ab"]
+    assert compare_jobs(reader, others, T0)["remarks"] == [
+        "Different data: a lower loss need not be the better one."
+    ]

@@ -121,6 +121,12 @@ def _result(
 
 def _remarks(jobs: Sequence[JobRecord]) -> list[str]:
     families = sorted({job.model_family for job in jobs if job.model_family})
-    if len(families) < 2:
-        return []
-    return [f"Different models ({', '.join(families)}): their losses cannot be compared."]
+    data = {settings_of(job).data for job in jobs} - {""}
+    remarks = []
+    if len(families) > 1:
+        remarks.append(
+            f"Different models ({', '.join(families)}): their losses cannot be compared."
+        )
+    if len(data) > 1:
+        remarks.append("Different data: a lower loss need not be the better one.")
+    return remarks
