@@ -12,7 +12,7 @@ from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tui.app.compare.choice import runs_to_compare
 from tui.app.compare.pictures import RunPicturesScreen
 from tui.app.compare.screen import CompareScreen
-from tui.app.compare.tables import order_by
+from tui.app.compare.tables import order_by, told_apart
 from tui.app.keys.actions import APP, COMPARE, MOVE
 from tui.settings import Home
 from tui.store.writer import Change, StoreWriter
@@ -146,6 +146,15 @@ def test_runs_are_sorted_by_figures_and_those_without_a_value_come_last() -> Non
     assert (order(0), order(0, descending=True)) == ([2, 3, 0, 1], [0, 3, 2, 1])
     assert (order(1), order(1, descending=True)) == ([3, 1, 0, 2], [0, 1, 3, 2])
     assert (order(2), order(2, descending=True)) == ([2, 1, 3, 0], [1, 3, 2, 0])
+
+
+def test_names_that_do_not_fit_lose_what_all_of_them_begin_with() -> None:
+    heads = ["1 cat-lora-r4", "2 cat-lora-r16-lr1e-4"]
+    assert told_apart(heads, 13) == ["1 …r4", "2 …r16-lr1e-4"]
+    assert told_apart(heads, 30) == heads
+    for others in (["1 cat-lora (3 h)", "2 cat-lora (1 d)"], ["1 dog", "2 cat-lora-r16"], ["1 a"]):
+        kept = [other.partition(" ")[2] for other in told_apart(others, 4)]
+        assert all("lora" in name or name in ("dog", "a") for name in kept), kept
 
 
 async def test_a_run_that_grows_is_followed(home: Home) -> None:

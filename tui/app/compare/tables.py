@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
@@ -117,7 +118,8 @@ class SettingList(VirtualList):
         """Returns the names of the runs."""
         name, column = self._columns(width)
         return [(" " * (name + 3), colors.dim)] + [
-            (_short(head, column - 1) + " ", colors.strong) for head in self.heads
+            (_short(head, column - 1) + " ", colors.strong)
+            for head in told_apart(self.heads, column - 1)
         ]
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
@@ -204,6 +206,24 @@ def as_tsv(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Returns a table for a spreadsheet: a line for each row, tabs between the cells."""
     lines = [["setting", *heads], *rows]
     return "\n".join("\t".join(" ".join(cell.split()) for cell in line) for line in lines)
+
+
+def told_apart(heads: Sequence[str], width: int) -> list[str]:
+    """Returns `1 cat-lora-r8` and others in `width` cells without what all names begin with.
+
+    Those of a sweep differ at their ends. Where they fit, or begin differently, they stay.
+    """
+    names = [head.partition(" ")[2] for head in heads] or [""]
+    pairs = itertools.takewhile(
+        lambda pair: pair[0] == pair[1], zip(min(names), max(names), strict=False)
+    )
+    shared = len("".join(one for one, _ in pairs).rpartition("-")[0])
+    if max(map(len, heads), default=0) <= width or not shared or shared + 1 in map(len, names):
+        return list(heads)
+    return [
+        f"{head.partition(' ')[0]} …{name[shared + 1 :]}"
+        for head, name in zip(heads, names, strict=True)
+    ]
 
 
 def _short(label: str, width: int) -> str:
