@@ -87,8 +87,8 @@ class Checkpoint(TypedDict):
         files: how many.
         size: bytes of all of them.
         weights: whether weights are among them.
-        loss: at that step.
-        smoothed: the mean of the losses before it.
+        loss: at that step; null where no weights are among the files.
+        smoothed: the mean of the losses before it; null likewise.
         window: of how many steps.
         best: whether that is the lowest.
     """

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.api.artifacts import Checkpoint
+from tui.app.publishing.text import loss_words
 from tui.engine.transfers.artifacts import compare
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ def test_the_final_result_counts_with_the_step_it_was_made_at() -> None:
 def test_without_weights_or_without_a_loss_nothing_is_the_best() -> None:
     assert best_of(compare([file(10, "optimizer.bin")], [10], [0.1], 10)) == []
     assert best_of(compare([file(10)], [], [], None)) == []
+    (pictures,) = compare([file(None, "step_10_cat_0_8x8.png")], [10], [0.1], 10)
+    assert (pictures["loss"], pictures["smoothed"], loss_words(pictures)) == (
+        None, None, "no weights",
+    )  # fmt: skip
     assert best_of(compare([file(10)], [9, 10], [math.nan, math.inf], 10)) == []
 
 

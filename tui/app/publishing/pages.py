@@ -63,7 +63,7 @@ def file_page(file: Known) -> list[Entry]:
         _line("Name", str(file["name"])),
         _line("Here", str(file["path"]) if file["here"] else _why_gone(file),
               "base" if file["here"] else "warn"),
-        _line("Size", f"{formatting.size(file['size'])}, {file['size']:,} bytes"),
+        _line("Size", _size(file["size"])),
         _line("SHA-256", str(file["sha256"])),
     ]  # fmt: skip
     if file.get("weights"):
@@ -102,7 +102,11 @@ def _weights_lines(known: Known) -> list[Entry]:
     types = ", ".join(f"{count:,} × {name.lower()}" for name, count in dtypes.items())
     lines = [
         _line("Holds", words),
-        _line("Tensors", f"{known['tensors']:,} with {known['parameters']:,} parameters; {types}"),
+        _line(
+            "Tensors",
+            f"{known['tensors']:,} with "
+            f"{formatting.plural(known['parameters'], 'parameter')}; {types}",
+        ),
     ]
     for number, (name, value) in enumerate((known.get("metadata") or {}).items()):
         lines.append(_line("Metadata" if not number else "", f"{name} = {value}"))
@@ -118,7 +122,7 @@ def missing_page(file: Known, now: datetime) -> list[Entry]:
         _line("State", f"{glyph} {words}", tone),
     ]
     if file.get("size"):
-        lines.append(_line("Size", f"{formatting.size(file['size'])}, {file['size']:,} bytes"))
+        lines.append(_line("Size", _size(file["size"])))
     if file.get("until"):
         lines.append(_line("Deleted", f"there at {str(file['until'])[:16].replace('T', ' ')} UTC"))
     advice = str(file.get("advice") or "")
@@ -135,7 +139,7 @@ def compare_page(checkpoints: Sequence[Known], width: int = 120) -> list[Entry]:
     lines = [Entry(((f"  {head}", "dim"),))]
     for one in checkpoints:
         smoothed = one["smoothed"]
-        share = 0.0 if smoothed is None else (smoothed - low) / (high - low) if high > low else 1.0
+        share = (smoothed - low) / (high - low) if smoothed is not None and high > low else 1.0
         said = {
             "CHECKPOINT": checkpoint_name(one["step"], weights=bool(one.get("weights", True))),
             "STEP": "—" if one["at"] is None else f"{one['at']:,}",
@@ -146,7 +150,11 @@ def compare_page(checkpoints: Sequence[Known], width: int = 120) -> list[Entry]:
         }
         words = "  ".join(fit(said[name], cells, right=right) for name, cells, right, _ in columns)
         mark = ("★ ", "good") if one["best"] else ("  ", "base")
-        bar = "━" * (1 + round(share * (min(12, room) - 1))) if room >= _LEAST_BAR else ""
+        bar = (
+            "━" * (1 + round(share * (min(12, room) - 1)))
+            if smoothed is not None and room >= _LEAST_BAR
+            else ""
+        )
         lines.append(Entry((mark, (words, "base"), (f"  {bar}" if bar else "", "accent"))))
     best = next((one for one in checkpoints if one["best"]), None)
     lines.append(Entry())
@@ -231,3 +239,7 @@ def _item_line(transfer: TransferRecord, item: TransferItem, done: Mapping[int, 
     words = ((f"{glyph} ", tone), (f"{word:<9}", tone), (f"{size:>9}  ", "base"),
              (f"{item.name}  ", "base"), (", ".join(more), "dim"))  # fmt: skip
     return Entry(words, item.link or item.name, link=item.link)
+
+
+def _size(count: int) -> str:
+    return f"{formatting.size(count)}, {formatting.plural(count, 'byte')}"

@@ -130,6 +130,8 @@ def main_type(dtypes: Mapping[str, int]) -> str:
 
 def loss_words(row: Known) -> str:
     """Returns a checkpoint's loss: the mean of the steps before it, as one step's is noisy."""
+    if not row.get("weights", True):
+        return "no weights"
     value = row.get("smoothed")
     if value is None:
         return "no loss"
@@ -139,8 +141,9 @@ def loss_words(row: Known) -> str:
 def best_means(row: Known) -> str:
     """Returns why a checkpoint is called the best."""
     return (
-        f"The best is the one with the lowest loss, taken as the mean of the {row['window']} "
-        f"steps up to it: {formatting.number(row['smoothed'])}."
+        f"The best is the one with the lowest loss, taken as the mean of the "
+        f"{formatting.plural(row['window'], 'step')} up to it: "
+        f"{formatting.number(row['smoothed'])}."
     )
 
 

@@ -226,13 +226,16 @@ def compare(
     rows: list[artifacts.Checkpoint] = []
     for step in order:
         at_step = step_of[step]
-        smoothed = None if at_step is None else _mean_before(steps, losses, at_step, window)
         group = groups[step]
+        weights = any(file["name"].endswith(".safetensors") for file in group)
+        known = weights and at_step is not None  # a loss is of weights, not of pictures beside them
+        smoothed = _mean_before(steps, losses, at_step or 0, window) if known else None
         rows.append({
             "step": step, "at": at_step, "files": len(group),
             "size": sum(file["size"] for file in group),
-            "weights": any(file["name"].endswith(".safetensors") for file in group),
-            "loss": group[0]["loss"], "smoothed": smoothed, "window": window, "best": False,
+            "weights": weights,
+            "loss": group[0]["loss"] if weights else None,
+            "smoothed": smoothed, "window": window, "best": False,
         })  # fmt: skip
     compared = [
         (row["smoothed"], row)
