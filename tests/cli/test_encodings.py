@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.cli.shell import PROGRAM, Shell
-from tui.app.app import drawn_in_this_locale
-from tui.base.ascii_glyphs import ASCII_GLYPHS, GLYPHS, locale_is_plain
+from tui.app.app import drawn_on_this_terminal
+from tui.base.ascii_glyphs import ASCII_GLYPHS, GLYPHS, terminal_is_plain
 from tui.base.columns import width_of
 from tui.cli.failures import explain
 from tui.settings import Settings, UiSettings
@@ -94,19 +94,22 @@ def test_glyphs_become_ascii_ones_and_letters_a_question_mark() -> None:
         ({"LANG": "C", "LC_ALL": "C.UTF-8"}, False),
         ({"LANG": "de_DE"}, False),
         ({}, False),
+        ({"TERM": "linux", "LANG": "de_DE.UTF-8"}, True),
+        ({"TERM": "xterm-256color"}, False),
+        ({"TERM": "vt100", "LANG": "C.UTF-8"}, False),
     ],
 )
-def test_a_locale_without_utf8_is_one_that_was_chosen(
+def test_a_terminal_without_utf8_is_one_that_was_chosen_or_the_console(
     chosen: dict[str, str], *, plain: bool
 ) -> None:
-    assert locale_is_plain(chosen) is plain
+    assert terminal_is_plain(chosen) is plain
     ui = UiSettings(ascii=False)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("LANG", "LC_ALL", "LC_CTYPE"):
+        for name in ("LANG", "LC_ALL", "LC_CTYPE", "TERM"):
             patch.delenv(name, raising=False)
         for name, value in chosen.items():
             patch.setenv(name, value)
-        assert drawn_in_this_locale(Settings(ui=ui)).ui.ascii is plain
+        assert drawn_on_this_terminal(Settings(ui=ui)).ui.ascii is plain
 
 
 def on_terminal(shell: Shell, *arguments: str, **environ: str) -> str:

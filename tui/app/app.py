@@ -40,8 +40,9 @@ from tui.app.terminal.saved_frame import save_frame
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import THEMES, AsciiFilter
-from tui.base.ascii_glyphs import locale_is_plain
+from tui.base.ascii_glyphs import terminal_is_plain
 from tui.base.clock import utc_now
+from tui.base.formatting import plural
 from tui.base.json_types import JsonObject
 from tui.settings import Home, Settings, SettingsError, load_settings
 from tui.store.reader import StoreReader
@@ -114,7 +115,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.home = home
-        self.settings = drawn_in_this_locale(settings)
+        self.settings = drawn_on_this_terminal(settings)
         self.sandbox = sandbox
         self.clock = clock
         self.reader = StoreReader(home.database)
@@ -311,7 +312,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
             return
         theme_before = self.settings.ui.theme
         cloud = replace(fresh.cloud, api_base=self.settings.cloud.api_base)
-        self.settings = drawn_in_this_locale(replace(fresh, cloud=cloud))
+        self.settings = drawn_on_this_terminal(replace(fresh, cloud=cloud))
         self.refresh_status()
         if fresh.ui.theme != theme_before and fresh.ui.theme in self.available_themes:
             self.theme = fresh.ui.theme
@@ -371,7 +372,8 @@ class SimpleTunerApp(FrameDiff, App[int]):
             self.tell(f"Copied: {said or text}")
             return
         lines = text.split("\n")
-        more = [f"… and {len(lines) - _SHOWN_LINES} more lines"] * (len(lines) > _SHOWN_LINES)
+        hidden = len(lines) - _SHOWN_LINES
+        more = [f"… and {plural(hidden, 'more line')}"] if hidden > 0 else []
         self.tell(
             "\n".join([*lines[:_SHOWN_LINES], *more]),
             "This terminal takes no copies: m lets the mouse go, then select it. "
@@ -487,9 +489,9 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.tell("Press q to leave; jobs and transfers go on.")
 
 
-def drawn_in_this_locale(settings: Settings) -> Settings:
-    """The settings, with ASCII where the terminal's locale has nothing else (`LANG=C`)."""
-    if settings.ui.ascii or not locale_is_plain():
+def drawn_on_this_terminal(settings: Settings) -> Settings:
+    """The settings, with ASCII where the terminal has nothing else (`LANG=C`, the console)."""
+    if settings.ui.ascii or not terminal_is_plain():
         return settings
     return replace(settings, ui=replace(settings.ui, ascii=True))
 

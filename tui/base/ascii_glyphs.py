@@ -48,6 +48,15 @@ def locale_is_plain(environ: Mapping[str, str] | None = None) -> bool:
     return name in ("C", "POSIX") or codeset not in ("", "utf8")
 
 
+def terminal_is_plain(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the terminal has ASCII alone: a locale without UTF-8, or the Linux console.
+
+    The console's font has at most 512 glyphs, none of them braille, circles or ticks.
+    """
+    environ = os.environ if environ is None else environ
+    return environ.get("TERM") == "linux" or locale_is_plain(environ)
+
+
 def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error

@@ -46,10 +46,10 @@ def _answer(arguments: Sequence[str]) -> int | None:
     base = os.path.abspath(os.path.expanduser(moved or "~/.simpletuner"))  # noqa: PTH100, PTH111
     root = base if moved else f"{base}/tui"
     if sys.stdout.isatty():
-        from tui.base.ascii_glyphs import locale_is_plain
+        from tui.base.ascii_glyphs import terminal_is_plain
 
         # JSON is indented there, and nothing in it is left that a terminal would obey.
-        if locale_is_plain() or "--json" in arguments:
+        if terminal_is_plain() or "--json" in arguments:
             return None
     active, beside = False, ""
     text: str | Iterable[str] | None

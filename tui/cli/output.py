@@ -6,7 +6,7 @@ import os
 import sys
 from io import TextIOWrapper
 
-from tui.base.ascii_glyphs import GLYPHS, locale_is_plain
+from tui.base.ascii_glyphs import GLYPHS, terminal_is_plain
 from tui.base.columns import line_up
 from tui.cli.exit_codes import FINE
 
@@ -20,11 +20,11 @@ def forgive_streams() -> None:
     """Have the standard streams replace letters that they cannot take, instead of failing.
 
     A command whose work is done must not fail because a terminal or a pipe is not UTF-8. Glyphs
-    become ASCII ones; a terminal in a plain locale gets nothing else.
+    become ASCII ones; a terminal that has no others gets nothing else.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            plain = stream.isatty() and locale_is_plain()
+            plain = stream.isatty() and terminal_is_plain()
             stream.reconfigure(encoding="ascii" if plain else None, errors=GLYPHS)
 
 
