@@ -38,7 +38,7 @@ def compare(options: argparse.Namespace) -> int:
 def rows_of(found: Comparison) -> list[list[str]]:
     """Return the rows of the table, the labels of the jobs first."""
     jobs = found["jobs"]
-    differing = f"{found['differing']} of {found['compared']} settings differ"
+    differing = f"{found['differing']} of {formatting.plural(found['compared'], 'setting')} differ"
     rows = [[differing, *(job["label"] for job in jobs)]]
     rows += [[one["name"], *(value or "-" for value in one["values"])] for one in found["settings"]]
     rows += [

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from tui.base.formatting import plural
 from tui.base.stored_names import distinct_paths
 from tui.destinations.common.contract import (
     Item,
@@ -206,9 +207,9 @@ class FolderDestination:
 
     def _check_space(self, item: Item, part: Path, start: int) -> None:
         free = shutil.disk_usage(part.parent).free
-        if free < item.size - start:
+        if free < (need := item.size - start):
             raise PublishError(
-                f"{item.name} needs {item.size - start:,} bytes, and only {free:,} are free in "
+                f"{item.name} needs {plural(need, 'byte')}, and only {free:,} are free in "
                 f"{part.parent}.",
                 "Free some space there, or choose another folder.",
                 Trouble.DISK_FULL,
@@ -258,7 +259,7 @@ class FolderDestination:
         except OSError as error:
             raise MismatchError(item.name, f"{target} is not there") from error
         if size != item.size:
-            raise MismatchError(item.name, f"{size:,} bytes instead of {item.size:,}")
+            raise MismatchError(item.name, f"{plural(size, 'byte')} instead of {item.size:,}")
         digest = sha256_of(target, cancel)
         if digest != item.sha256:
             raise MismatchError(item.name, "its SHA-256 is another")

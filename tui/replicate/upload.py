@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tui.base.formatting import plural
 from tui.replicate.errors import FileChangedError, TooLargeError
 from tui.replicate.models import File
 
@@ -56,8 +57,8 @@ class FileForm:
         if self.size > FILE_LIMIT:
             self._file.close()
             raise TooLargeError(
-                f"{path.name} has {self.size} bytes; Replicate takes files up to {FILE_LIMIT} "
-                "bytes (100 MiB). Nothing was sent.",
+                f"{path.name} has {plural(self.size, 'byte')}; Replicate takes files up to "
+                f"{FILE_LIMIT:,} bytes (100 MiB). Nothing was sent.",
                 advice="Have the data fetched from a web address, S3 or the Hub instead.",
             )
         boundary = secrets.token_hex(16)
@@ -131,7 +132,7 @@ class FileForm:
         if sha256 and own != sha256:
             return f"{self._name} was changed on this machine before it was sent"
         if file.size is not None and file.size != self.size:
-            return f"{file.size:,} bytes instead of {self.size:,}"
+            return f"{plural(file.size, 'byte')} instead of {self.size:,}"
         checksums = {name.lower(): value.strip().lower() for name, value in file.checksums.items()}
         if _is_hex(value := checksums.get("sha256", ""), len(own)) and value != own:
             return "its SHA256 is another"

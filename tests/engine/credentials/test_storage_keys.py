@@ -192,5 +192,5 @@ async def test_what_a_trainer_sends_beyond_that_is_refused_and_told_on_the_job(
     assert job_now.submit["refused"]["b"]["code"] == "QuotaExceeded"
     told = [event.message for event in world.reader.events(job_id) if event.kind == "refused"]
     assert len(told) == 1
-    assert "2000 bytes" in told[0]
+    assert "2,000 bytes" in told[0]
     await world.client.cancel(job_id)

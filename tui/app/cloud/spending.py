@@ -107,8 +107,9 @@ class SpendingCard(Card):
         most = f"most {formatting.money(max(values))} a day"
         total = formatting.money(_micros(known, "total_micros"))
         lines: list[Words] = [
-            row(f"{len(days)} days", total, "strong", (f"  {most}  + -: other days", "dim"))
-        ]
+            row(formatting.plural(len(days), "day"), total, "strong",
+                (f"  {most}  + -: other days", "dim"))
+        ]  # fmt: skip
         if any(values):
             return lines + columns(
                 values, width, _CHART_LINES, "accent",
@@ -151,8 +152,9 @@ class SpendingCard(Card):
             Item("action", "Over it", "choice", _word(_ACTIONS, action), "", _ACTIONS, action),
             Item("stop_running", "Stop at limit", "switch", stops,
                  "cancels running jobs", current=stops),
-            Item("days", "Chart", "choice", f"{self.data.days} days", "",
-                 tuple((str(days), f"{days} days", "") for days in DAYS), str(self.data.days)),
+            Item("days", "Chart", "choice", formatting.plural(self.data.days, "day"), "",
+                 tuple((str(days), formatting.plural(days, "day"), "") for days in DAYS),
+                 str(self.data.days)),
         ]  # fmt: skip
 
     def question(self, key: str, value: str) -> Question | None:

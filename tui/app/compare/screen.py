@@ -176,7 +176,7 @@ class CompareScreen(AppScreen):
         self.head.set(("Compare", plural(count, "run"), metric), right)
         if self.runs is not None:
             found = self.runs.found
-            said = f"{found['differing']} of {found['compared']} settings differ"
+            said = f"{found['differing']} of {plural(found['compared'], 'setting')} differ"
             switch = "& differing" if self.everything else "& all"
             row, largest_first = self._sorted
             order = f"by {row}, {'largest' if largest_first else 'smallest'} first" if row else ""

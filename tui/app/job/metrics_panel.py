@@ -148,7 +148,7 @@ class MetricsPanel(Vertical):
         elif len(names) > 1:
             words.append(f"{grid.name_now} {names.index(grid.name_now) + 1} of {len(names)}")
         elif grid.curve is not None:
-            words.append(f"{len(grid.curve.series):,} points")
+            words.append(plural(len(grid.curve.series), "point"))
         self.post_message(TabStatus(self, words))
 
     @on(MetricChart.AxisWanted)

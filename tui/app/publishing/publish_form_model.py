@@ -228,7 +228,8 @@ class PublishFormModel(FormModel):
         words = "lowest mean loss"
         if best is not None:
             mean = formatting.number(best["smoothed"])
-            words = f"{checkpoint_name(best['step'])}: mean loss of {best['window']} steps {mean}"
+            window = formatting.plural(best["window"], "step")
+            words = f"{checkpoint_name(best['step'])}: mean loss of {window} {mean}"
         choices.append(("best", "the best checkpoint", words))
         outside = next((row for row in checkpoints if row["step"] is None), None)
         if outside is None or outside["weights"]:

@@ -169,9 +169,12 @@ def _check_spans(spans: list[tuple[int, int, str]], data_bytes: int) -> None:
         position = end
     if position > data_bytes:
         missing = position - data_bytes
-        raise SafetensorsError(f"The last {missing:,} bytes are missing.", truncated=True)
+        words = "byte is" if missing == 1 else f"{missing:,} bytes are"
+        raise SafetensorsError(f"The last {words} missing.", truncated=True)
     if position < data_bytes:
-        raise SafetensorsError(f"There are {data_bytes - position:,} bytes too many at its end.")
+        over = data_bytes - position
+        words = "is one byte" if over == 1 else f"are {over:,} bytes"
+        raise SafetensorsError(f"There {words} too many at its end.")
 
 
 def _kind(shapes: dict[str, tuple[int, ...]]) -> Kind:

@@ -302,7 +302,9 @@ class HubDestination:
         if remote is None:
             raise MismatchError(item.name, "the repository does not have it")
         if remote.size != item.size:
-            raise MismatchError(item.name, f"{remote.size:,} bytes instead of {item.size:,}")
+            raise MismatchError(
+                item.name, f"{plural(remote.size, 'byte')} instead of {item.size:,}"
+            )
         if deep:
             digest = self._read_back(item, cancel)
             if digest != item.sha256:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
+from tui.base.formatting import plural
 from tui.destinations.common.contract import (
     Item,
     LocalFile,
@@ -300,7 +301,7 @@ class S3Destination:
             raise MismatchError(item.name, "the bucket does not have it")
         size, etag = int(answer["ContentLength"]), str(answer.get("ETag", "")).strip('"')
         if size != item.size:
-            raise MismatchError(item.name, f"{size:,} bytes instead of {item.size:,}")
+            raise MismatchError(item.name, f"{plural(size, 'byte')} instead of {item.size:,}")
         # A mismatch proves nothing here: some servers encrypt without saying so.
         if not deep and self._compare_content(item, item.target, etag, cancel):
             return Verified(size, "etag", etag)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from tui.base.formatting import size
+from tui.base.formatting import plural, size
 from tui.base.hosts import is_loopback
 from tui.engine.credentials.token_service import TokenService
 from tui.engine.delivery.check import DeliveryCheck
@@ -189,7 +189,12 @@ def network_lines(network_report: network.NetworkReport) -> list[DoctorLine]:
     slowest = max((row["milliseconds"] for row in network_report["endpoints"]), default=0.0)
     count = len(network_report["endpoints"])
     return [
-        DoctorLine("network", "ok", f"{count} addresses answer, the slowest in {slowest:.0f} ms")
+        DoctorLine(
+            "network",
+            "ok",
+            f"{plural(count, 'address', 'addresses')} checked, the slowest answers in "
+            f"{slowest:.0f} ms",
+        )
     ]
 
 

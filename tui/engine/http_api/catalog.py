@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tui.api import paths, planning
 from tui.base.clock import utc_now
+from tui.base.formatting import plural
 from tui.engine.diagnostics.git_state import git_state
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
@@ -81,7 +82,7 @@ class CatalogRoutes:
         micros = self._micros(profile)
         mean = sum(seconds) / len(seconds) if seconds else None
         words = (
-            f"Mean of {len(seconds)} jobs of the last {_LOOK_BACK.days} days."
+            f"Mean of {plural(len(seconds), 'job')} of the last {_LOOK_BACK.days} days."
             if seconds
             else "No finished jobs yet. POST /api/cloud/check estimates from the config."
         )

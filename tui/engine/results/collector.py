@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.api.jobs import Collected, JobFile, MissingResult
 from tui.base.clock import Clock
+from tui.base.formatting import plural
 from tui.base.job_status import JobStatus
 from tui.base.stored_names import stored_path
 from tui.destinations.common.errors import PublishError, Trouble
@@ -284,7 +285,7 @@ class Collector:
             self._reserved -= reserved
         file = FileRecord(relative, downloaded.size, downloaded.sha256, "downloaded", self._now())
         self._verifier.remember(file)
-        message = f"{relative} fetched, {downloaded.size:,} bytes"
+        message = f"{relative} fetched, {plural(downloaded.size, 'byte')}"
         self._recorder.write(
             job.job_id, Change(files=[file], events=[(self._now(), "local", "file", message)])
         )
@@ -305,7 +306,7 @@ class Collector:
         free = shutil.disk_usage(_existing(self._outputs)).free - self._reserved
         if need and need + _RESERVE_BYTES > free:
             raise PublishError(
-                f"{name} needs {need:,} bytes more, and only {max(0, free):,} are free in "
+                f"{name} needs {plural(need, 'byte')} more, and only {max(0, free):,} are free in "
                 f"{self._outputs}.",
                 "Free some space there; it is tried again by itself.",
                 Trouble.DISK_FULL,

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.formatting import plural
 from tui.destinations.common.contract import part_name
 from tui.destinations.common.errors import MismatchError, PublishError, Trouble, disk_error
 from tui.destinations.hub.destination import git_hash
@@ -286,7 +287,7 @@ class Download:
         async for piece in answer.pieces:
             end = offset + len(piece)
             if self.remote.size is not None and end > self.remote.size:
-                difference = f"more than {end - 1:,} bytes instead of {self.remote.size:,}"
+                difference = f"more than {plural(end - 1, 'byte')} instead of {self.remote.size:,}"
                 raise MismatchError(self.remote.name, difference)
             if self.remote.size is None and end > reserved:
                 reserved = end + _RESERVE_BYTES
@@ -327,7 +328,7 @@ class Download:
         size = self.part.stat().st_size
         name = self.remote.name
         if self.remote.size is not None and size != self.remote.size:
-            raise MismatchError(name, f"{size:,} bytes instead of {self.remote.size:,}")
+            raise MismatchError(name, f"{plural(size, 'byte')} instead of {self.remote.size:,}")
         sha256 = digests.check(size)
         if self.remote.git and git_hash(self.part, size) != self.remote.git:
             raise MismatchError(name, "its checksum is another")

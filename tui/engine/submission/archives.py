@@ -93,7 +93,7 @@ class Archives:
             )
         note_phase(
             self._recorder, job, "packed",
-            f"Packed {plural(archive.entries, 'file')} into {archive.size:,} bytes.",
+            f"Packed {plural(archive.entries, 'file')} into {plural(archive.size, 'byte')}.",
             size=archive.size, sha256=archive.sha256,
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.clock import Clock, utc_now
+from tui.base.formatting import plural
 from tui.base.job_status import CONFIRMED_DELIVERIES, DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.base.money import billed_cost
 from tui.engine.runtime.event_bus import EventBus
@@ -449,7 +450,7 @@ class JobRecorder:
 
     def add_file(self, job_id: str, file: FileRecord) -> JobRecord:
         """Record a file that is complete on disk; returns the job's updated record."""
-        message = f"{file.path} arrived, {file.size:,} bytes"
+        message = f"{file.path} arrived, {plural(file.size, 'byte')}"
         job = self.write(
             job_id, Change(files=[file], events=[(self._now(), "storage", "file", message)])
         )

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from aiohttp import web
 
+from tui.base.formatting import plural
 from tui.listener.storage.checksums import (
     ALGORITHMS,
     HEADER,
@@ -174,7 +175,7 @@ def _chosen_parts(upload: Upload, listed: Sequence[Node], smallest: int) -> list
             raise S3Error(
                 "EntityTooSmall",
                 "Your proposed upload is smaller than the minimum allowed object size: "
-                f"part {part.number} has {part.size} bytes.",
+                f"part {part.number} has {plural(part.size, 'byte')}.",
                 ProposedSize=str(part.size),
                 MinSizeAllowed=str(smallest),
                 PartNumber=str(part.number),
@@ -189,7 +190,9 @@ def _check_size(request: StorageRequest, parts: Sequence[Part]) -> None:
         raise S3Error("EntityTooLarge", f"An object has at most {most} bytes.")
     expected_size = request.signed.header("x-amz-mp-object-size")
     if expected_size is not None and expected_size != str(size):
-        raise S3Error("InvalidRequest", f"The object has {size} bytes, not {expected_size}.")
+        raise S3Error(
+            "InvalidRequest", f"The object has {plural(size, 'byte')}, not {expected_size}."
+        )
 
 
 async def _assemble(

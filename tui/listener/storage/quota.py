@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tui.base.formatting import plural
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import Folder
 from tui.listener.storage.grants import MIB, StorageGrant, StorageLimits
@@ -69,7 +70,8 @@ class Reservation:
             if used + more > quota:
                 raise S3Error(
                     "QuotaExceeded",
-                    f"This job may deliver {quota} bytes in all; {max(0, used)} are taken.",
+                    f"This job may deliver {plural(quota, 'byte')} in all; "
+                    f"{max(0, used):,} are taken.",
                 )
         self._guard.check_disk(more)
         storage.reserved += more
@@ -146,5 +148,5 @@ class Guard:
         if disk.free - self.outstanding - more < keep:
             raise S3Error(
                 "InsufficientStorage",
-                f"The disk has {disk.free} bytes free, of which {keep} are kept free.",
+                f"The disk has {plural(disk.free, 'byte')} free, of which {keep:,} are kept free.",
             )

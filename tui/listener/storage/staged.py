@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tui.base.formatting import plural
 from tui.listener.storage.folder import INCOMING, sync
 from tui.listener.storage.keys import check_key
 
@@ -123,7 +124,7 @@ class StagedFolder:
                 file.flush()
                 os.fsync(file.fileno())
             if (count, digest.hexdigest()) != (size, sha256):
-                raise ContentChangedError(f"{count} bytes instead of {size}, or others")
+                raise ContentChangedError(f"{plural(count, 'byte')} instead of {size}, or others")
             body.chmod(0o400)
             body.replace(target)
             sync(target.parent)

@@ -182,7 +182,7 @@ def _check_steps(facts: Facts) -> Iterator[CheckRow]:
     if steps:
         yield "steps", "ok", plural(steps, "step")
     else:
-        message = f"{config.num_train_epochs} epochs; the steps depend on the hosted data"
+        message = f"{plural(config.num_train_epochs, 'epoch')}; the steps depend on the hosted data"
         yield "steps", "ok", message
     sends_final = facts.release is not None and facts.release.publishes_final
     is_said = facts.delivery.uses_s3 and not sends_final  # by the delivery schedule

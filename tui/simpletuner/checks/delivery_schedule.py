@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tui.base.formatting import size
+from tui.base.formatting import plural, size
 from tui.simpletuner.checks.data import CheckRow
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.delivery_schedule.job import DeliveryOutlook
@@ -62,8 +62,8 @@ def _check_uploads(config: TrainingConfig, schedule: DeliverySchedule) -> Iterat
     if estimate is None or not schedule.uploads or schedule.uploads < 2:
         return
     message = (
-        f"{schedule.uploads} uploads of the run folder, about {size(estimate.sent)} in all: each "
-        "sends its checkpoints and pictures again"
+        f"{plural(schedule.uploads, 'upload')} of the run folder, about {size(estimate.sent)} in "
+        "all: each sends its checkpoints and pictures again"
     )
     if estimate.sent > max(_MANY_BYTES, _MANY_TIMES * estimate.stored):
         advice = "Validate less often, or keep fewer checkpoints (checkpoints_total_limit)."

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from tui.base.formatting import plural
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import OptionValue, as_bool, as_int, as_text, first_present
@@ -123,7 +124,8 @@ def _candidates(
     to_multiple |= _intervals(plan, interval)
     to_multiple |= _validation_on(config.values, plan, rounded)
     if divisor:
-        title = f"save and validate every {divisor} steps, the last one included"
+        pace = "step" if divisor == 1 else f"{divisor} steps"
+        title = f"save and validate every {pace}, the last one included"
         yield "intervals", title, every | validation
     if steps and rounded != plan.steps:
         title = f"train {rounded} steps, a multiple of both intervals"
@@ -220,7 +222,7 @@ def _changes(config: TrainingConfig, overrides: Mapping[str, Any]) -> tuple[Chan
         names = (name, _FORMER_NAMES.get(name, name))
         before = first_present(config.values, names)
         if name == "max_train_steps" and not as_int(before):
-            before = f"{config.num_train_epochs} epochs"
+            before = f"{plural(config.num_train_epochs, 'epoch')}"
         elif name == "train_batch_size":
             before = config.train_batch_size
         changes.append(Change(name, before, after))
