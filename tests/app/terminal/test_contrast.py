@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
+from rich.color import Color, ColorSystem
 from rich.style import Style
 from textual.theme import Theme
 
@@ -20,20 +21,27 @@ def test_the_formula_is_that_of_wcag() -> None:
     assert contrast((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
 
 
+@pytest.mark.parametrize("colors", [ColorSystem.TRUECOLOR, ColorSystem.EIGHT_BIT])
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-def test_every_role_can_be_read_on_every_ground(theme: Theme) -> None:
+def test_every_role_can_be_read_on_every_ground(theme: Theme, colors: ColorSystem) -> None:
+    """With 256 colours too, where a bluish dark grey becomes navy and a bluish white lavender."""
     palette = _make(theme)
     grounds = {
-        "background": theme.background, "surface": theme.surface, "panel": theme.panel,
-        "cursor": theme.variables["cursor"],
+        name: Color.parse(_rich(color or "")).downgrade(colors)
+        for name, color in {
+            "background": theme.background, "surface": theme.surface, "panel": theme.panel,
+            "cursor": theme.variables["cursor"],
+        }.items()
     }  # fmt: skip
-    roles = [item.name for item in fields(Palette) if item.name not in NO_TEXT]
-    faint = {
-        f"{role} on {ground}": round(ratio, 2)
-        for role in roles
-        for ground, color in grounds.items()
-        if (ratio := contrast_of(getattr(palette, role) + Style(bgcolor=_rich(color or ""))))
-        is not None
-        and ratio < LEAST
-    }
+    assert grounds["cursor"] != grounds["background"]
+    for name, ground in grounds.items():
+        light = ground.get_truecolor()
+        assert max(light) - min(light) <= 24, f"{name} is no calm grey: {light}"
+    faint = {}
+    for role in (item.name for item in fields(Palette) if item.name not in NO_TEXT):
+        front = getattr(palette, role).color
+        for name, ground in grounds.items():
+            ratio = contrast_of(Style(color=front and front.downgrade(colors), bgcolor=ground))
+            if ratio is not None and ratio < LEAST:
+                faint[f"{role} on {name}"] = round(ratio, 2)
     assert faint == {}
