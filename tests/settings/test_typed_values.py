@@ -26,6 +26,12 @@ def test_every_setting_can_be_read_and_takes_its_default() -> None:
     assert tables == {"cloud.pinned_versions", "ui.keys"}
 
 
+def test_no_setting_takes_any_text() -> None:
+    for name, setting in catalog().items():
+        if isinstance(setting.default, str | tuple):
+            assert setting.spec.kind or setting.spec.choices, name
+
+
 def test_every_kind_is_known_and_used() -> None:
     kinds = {setting.spec.kind for setting in catalog().values()} - {""}
     assert kinds == set(KINDS)

@@ -18,6 +18,8 @@ MOST_MICROS: Final = 1_000_000 * 1_000_000
 _AMOUNT: Final = re.compile(
     r"\d{1,9}(?:\.\d{0,6})?|\.\d{1,6}|\d{1,3}(?:,\d{3})+(?:\.\d{0,6})?", re.ASCII
 )
+_HOST: Final = re.compile(r"[\w.*:/\[\]-]+")
+"""What a term of `NO_PROXY` is made of: a name with wildcards, an address, a network, a port."""
 _SPEED: Final = re.compile(r"(\d{1,12}(?:\.\d+)?)\s*([kmg]?)(?:i?b)?")
 _SPEED_FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _FASTEST: Final = 10**12
@@ -182,6 +184,7 @@ def read_names(value: Any) -> tuple[str, ...]:
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         raise FieldError("must be a list of host names")
     names = tuple(item.strip() for item in items if item.strip())
-    if any(len(item) > 255 or any(letter.isspace() for letter in item) for item in names):
-        raise FieldError("holds something that is no host name")
+    for item in names:
+        if len(item) > 255 or not _HOST.fullmatch(item):
+            raise FieldError(f"holds {item[:50]}, which is no host name, address or network")
     return names

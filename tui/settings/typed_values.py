@@ -6,6 +6,7 @@ import contextlib
 import math
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -159,13 +160,6 @@ def _staging_place(value: Any) -> str:
     return text
 
 
-def _theme(value: Any) -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    if not re.fullmatch(r"[\w-]{1,64}", text):
-        raise FieldError("must be the name of a theme")
-    return text
-
-
 def _command(value: Any) -> tuple[str, ...]:
     """A program and its arguments: words as a shell divides them, or a list."""
     try:
@@ -179,6 +173,8 @@ def _command(value: Any) -> tuple[str, ...]:
             raise FieldError("must be a program and its arguments")
     if words and not words[0]:
         raise FieldError("must begin with a program")
+    if words and shutil.which(words[0]) is None:
+        raise FieldError(f"begins with {words[0]}, and there is no such program")
     return tuple(words)
 
 
@@ -196,7 +192,6 @@ KINDS: Final[Mapping[str, Reader]] = {
     "public_url": listener_values.read_public_url,
     "speed": read_speed,
     "staging_place": _staging_place,
-    "theme": _theme,
     "web_address": read_web_address,
     "web_address_or_empty": _web_address_or_empty,
 }

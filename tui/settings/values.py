@@ -339,7 +339,14 @@ class UiSettings:
     """How the app looks and behaves."""
 
     theme: str = field(
-        default="simpletuner-dark", metadata=about("name of the colours", kind="theme")
+        default="simpletuner-dark",
+        metadata=about(
+            "the colours: {choices}",
+            choices=("simpletuner-dark", "simpletuner-light", "simpletuner-terminal"),
+            synonyms=tuple(
+                (short, f"simpletuner-{short}") for short in ("dark", "light", "terminal")
+            ),
+        ),
     )
     ascii: bool = field(default=False, metadata=about("true draws without characters beyond ASCII"))
     mouse: bool = field(default=True, metadata=about("whether the mouse works"))

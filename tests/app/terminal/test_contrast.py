@@ -10,10 +10,15 @@ from rich.style import Style
 from textual.theme import Theme
 
 from tests.app.contrast import LEAST, contrast, contrast_of
-from tui.app.terminal.theme import DARK, LIGHT, Palette, _make, _rich
+from tui.app.terminal.theme import DARK, LIGHT, THEMES, Palette, _make, _rich
+from tui.settings.values import catalog
 
 NO_TEXT = {"line", "cursor"}
 """Frames, and the ground of the cursor's line."""
+
+
+def test_every_theme_can_be_set_and_no_other() -> None:
+    assert catalog()["ui.theme"].spec.choices == tuple(theme.name for theme in THEMES)
 
 
 def test_the_formula_is_that_of_wcag() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tui.client.client import ControlClient, ControlError
 from tui.engine.engine import Engine
 from tui.settings import Home, load_settings
 from tui.settings.values import catalog
+from tui.store.transfer_records import DestinationRecord
 
 
 @pytest.fixture
@@ -52,6 +54,13 @@ async def refused(client: ControlClient, **more: Any) -> dict[str, str]:
         ("publishing.bandwidth", "1000000", 1_000_000),
         ("publishing.bandwidth", "5 MiB/s", 5 * 2**20),
         ("ui.theme", "simpletuner-light", "simpletuner-light"),
+        ("ui.theme", "Light", "simpletuner-light"),
+        (
+            "network.no_proxy",
+            "*.a.example [::1]:80, 10.0.0.0/8",
+            ["*.a.example", "[::1]:80", "10.0.0.0/8"],
+        ),
+        ("notices.command", "true 'a b'", ["true", "a b"]),
     ],
 )
 async def test_as_typed_on_a_command_line(
@@ -95,7 +104,10 @@ async def test_as_typed_on_a_command_line(
         ("spending.amount_micros", True, "whole number from 0"),
         ("spending.period", "fortnight", "daily, weekly or monthly"),
         ("publishing.bandwidth", "fast", "5 MiB/s or 800k, or off"),
-        ("ui.theme", "  ", "name of a theme"),
+        ("ui.theme", "nord", "simpletuner-dark, simpletuner-light or simpletuner-terminal"),
+        ("cloud.staging", "bucket:nowhere", "destination; there is none yet"),
+        ("network.no_proxy", "a.example @@@", "@@@, which is no host name"),
+        ("notices.command", "no-such-program x", "there is no such program"),
     ],
 )
 async def test_a_refusal_names_its_field(
@@ -105,6 +117,20 @@ async def test_a_refusal_names_its_field(
     assert list(found) == [name]
     assert words in found[name]
     assert "geheim" not in found[name]
+
+
+async def test_data_are_staged_to_a_bucket_that_there_is(
+    pair: tuple[Engine, ControlClient],
+) -> None:
+    engine, client = pair
+    for name, kind in (("alpha", "s3"), ("beta", "hub")):
+        engine._writer.transfers.put_destination(
+            DestinationRecord(name, kind, {}, datetime(2026, 11, 23, tzinfo=UTC))
+        )
+    answer = await client.cloud.change_settings({"cloud.staging": "bucket:alpha"})
+    assert answer["settings"]["cloud.staging"] == "bucket:alpha"
+    found = await refused(client, values={"cloud.staging": "bucket:beta"})
+    assert "there is alpha" in found["cloud.staging"]
 
 
 async def test_a_risk_is_confirmed(pair: tuple[Engine, ControlClient]) -> None:

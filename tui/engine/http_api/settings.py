@@ -24,6 +24,7 @@ class SettingsRoutes:
         self._home = engine.home
         self._live = engine.live
         self._listening = engine.listening
+        self._destinations = engine.transfers.places
 
     def add_to(self, operations: Operations) -> None:
         """Add the group's operations."""
@@ -62,6 +63,8 @@ class SettingsRoutes:
                 `details.fields` says which.
         """
         values, wrong = read_settings(body)
+        if why := self._unknown_bucket(values.get("cloud.staging")):
+            wrong["cloud.staging"] = why
         if wrong:
             raise refused_fields(wrong)
         now = values_of(self._live.now)
@@ -89,3 +92,13 @@ class SettingsRoutes:
                 f"The settings file cannot be written: {error.strerror or error}.",
                 "Check its folder and the disk.", status=507, code="settings",
             ) from None  # fmt: skip
+
+    def _unknown_bucket(self, place: object) -> str:
+        """Why datasets cannot be staged to a bucket by default; empty for every other place."""
+        if not isinstance(place, str) or not place.startswith("bucket:"):
+            return ""
+        known = [row["name"] for row in self._destinations.list() if row["kind"] == "s3"]
+        if place.removeprefix("bucket:") in known:
+            return ""
+        there = f"there is {', '.join(known)}" if known else "there is none yet"
+        return f"must be auto, hub, here or bucket: and the name of a bucket's destination; {there}"
