@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import ssl
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tui.base.hosts import is_loopback
+from tui.sandbox.trust import trusted
 from tui.sandbox.worker import RunContext
 
 
@@ -34,7 +33,7 @@ def check_webhook(run: RunContext) -> dict[str, Any]:
             headers={"content-type": "application/json"},
             timeout=limit,
             trust_env=not is_loopback(url),
-            verify=_trust(run.config.ca_bundle),
+            verify=trusted(run.config.ca_bundle),
         )
         report |= {"success": answer.is_success, "status_code": answer.status_code}
         report["details"] = {"content_type": answer.headers.get("content-type", "")}
@@ -43,13 +42,6 @@ def check_webhook(run: RunContext) -> dict[str, Any]:
     report["latency_ms"] = round((time.monotonic() - begin) * 1000, 1)
     run.line(json.dumps(report))
     return report
-
-
-def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_bundle is not None:
-        context.load_verify_locations(ca_bundle)
-    return context
 
 
 def greet(run: RunContext) -> list[str]:

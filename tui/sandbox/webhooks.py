@@ -10,7 +10,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from tui.base.hosts import is_loopback
 from tui.sandbox.clock import Clock
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.record import Record
+from tui.sandbox.trust import trusted
 
 EVENTS = frozenset({"start", "output", "logs", "completed"})
 DEFAULT_EVENTS = frozenset({"output", "completed"})
@@ -191,11 +191,8 @@ class WebhookSender:
     def _session(self, local: bool) -> aiohttp.ClientSession:
         session = self._sessions.get(local)
         if session is None:
-            context = ssl.create_default_context()
-            if self._ca_bundle is not None:
-                context.load_verify_locations(self._ca_bundle)
             session = self._sessions[local] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context),
+                connector=aiohttp.TCPConnector(ssl=trusted(self._ca_bundle)),
                 trust_env=not local,
                 timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
             )

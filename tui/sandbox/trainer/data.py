@@ -17,6 +17,7 @@ import httpx
 
 from tui.base.hosts import is_loopback
 from tui.sandbox.trainer.plan import Plan
+from tui.sandbox.trust import trusted
 from tui.sandbox.worker import ProgramError, RunContext
 from tui.simpletuner.config.values import as_float, as_int, as_text
 
@@ -188,7 +189,10 @@ def fetch(run: RunContext, url: str, target: Path) -> None:
     try:
         with (
             httpx.Client(
-                follow_redirects=True, timeout=_TIMEOUT, trust_env=not is_loopback(url)
+                follow_redirects=True,
+                timeout=_TIMEOUT,
+                trust_env=not is_loopback(url),
+                verify=trusted(run.config.ca_bundle),
             ) as client,
             client.stream("GET", url) as answer,
             target.open("wb") as file,

@@ -24,6 +24,7 @@ CARD: Final = "README.md"
 _REPOSITORY: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _CARD_PICTURES: Final = 4
 PICTURE_EDGE = 256
+_QUICK: Final = 1  # of zlib: a third of the time for 7 % more bytes
 LORA_FILE = "pytorch_lora_weights.safetensors"
 FULL_FILE = "transformer/diffusion_pytorch_model.safetensors"
 _BYTES_PER_VALUE = 2
@@ -148,7 +149,7 @@ def draw_validation(
         folder.mkdir(parents=True, exist_ok=True)
         prompt_part = re.sub(r"[^a-z0-9]+", "_", prompt.lower()).strip("_")[:40] or "prompt"
         path = folder / f"step_{step}_{prompt_part}_{PICTURE_EDGE}x{PICTURE_EDGE}.png"
-        small.save(path)
+        small.save(path, compress_level=_QUICK)
         written.append(path)
     return written
 
@@ -187,7 +188,7 @@ def draw_pictures(
         place = (8, PICTURE_EDGE - 18)
         ImageDraw.Draw(picture).text(place, f"simulated · step {step}", fill="white")
         path = folder / f"step_{step}_{name}_0_{PICTURE_EDGE}x{PICTURE_EDGE}.{suffix}"
-        picture.save(path, quality=90)
+        picture.save(path, quality=90, compress_level=_QUICK)
         written.append(path)
     return written
 
