@@ -10,10 +10,11 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from tui.base import formatting
 from tui.base.job_status import CONFIRMED_DELIVERIES, UNDELIVERED, JobStatus, status_label
+from tui.base.json_types import JsonObject
 from tui.cli import context, exit_codes
 from tui.cli.consent import agrees
 from tui.cli.delivery_grammar import delivery_of, overrides_of
@@ -206,7 +207,7 @@ def require_place(draft: Draft, known: Iterable[DestinationRecord]) -> None:
         )
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
+def _given(values: JsonObject) -> JsonObject:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -383,11 +384,11 @@ def _status_of(report: CheckReport) -> int:
     return exit_codes.BLOCKED if "cost" in codes else exit_codes.FAILED
 
 
-def _failure(report: CheckReport) -> dict[str, Any]:
+def _failure(report: CheckReport) -> JsonObject:
     """The failure of a report that is not ok, in the shape of the HTTP API."""
     first = next((check for check in report["checks"] if check["level"] == "error"), None)
     code, message, advice = "check_failed", "The job cannot work.", ""
-    details: dict[str, Any] = {}
+    details: JsonObject = {}
     if first is not None:
         message, advice = f"{message} {first['message']}", first["advice"]
     if _status_of(report) == exit_codes.BLOCKED:

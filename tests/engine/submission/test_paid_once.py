@@ -543,7 +543,7 @@ def test_the_run_name_is_put_into_every_form_of_config() -> None:
         assert run_name_of(sent) == "mine-abc"
         assert sent_settings(sent) == {"seed": 1, "tracker_run_name": "mine-abc"}
         assert sent["x"] == 1
-        assert sent["config_json"].startswith("data:") == given.startswith("data:")
+        assert str(sent["config_json"]).startswith("data:") == given.startswith("data:")
     for odd in ({}, {"config_json": "/config.json"}, {"config_json": "[1]"}, {"config_json": 3}):
         assert with_run_name(odd, "mine-abc") == odd
         assert run_name_of(odd) == ""

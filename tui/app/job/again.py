@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from tui.app.job import facts
 from tui.app.new_job.submission import ask_consent
 from tui.app.widgets.picker import Picker
+from tui.base.json_types import JsonObject
 from tui.client.agreement import with_consent
 from tui.client.client import ControlClient, ControlError
 from tui.store.records import JobRecord
@@ -48,7 +49,7 @@ def edit_again(context: AppContext, job: JobRecord) -> None:
     context.new_job(draft, facts.refused_fields(job))
 
 
-def with_tags(context: AppContext, job: JobRecord, draft: dict[str, Any]) -> dict[str, Any]:
+def with_tags(context: AppContext, job: JobRecord, draft: JsonObject) -> JsonObject:
     """Returns a draft that takes the job's tags along."""
     return {**draft, "tags": list(context.reader.annotation(job.job_id).tags)}
 
@@ -99,11 +100,11 @@ def ways(plan: RerunPlan) -> list[tuple[str, str, str]]:
 
 
 def _begin(context: AppContext, control: ControlClient, plan: RerunPlan, way: str) -> None:
-    draft = cast("dict[str, Any]", plan["today"] if way == "today" else plan["ran"])
+    draft = cast("JsonObject", plan["today"] if way == "today" else plan["ran"])
     context.run_worker(_check(context, control, draft), group="rerun", exclusive=True)
 
 
-async def _check(context: AppContext, control: ControlClient, draft: dict[str, Any]) -> None:
+async def _check(context: AppContext, control: ControlClient, draft: JsonObject) -> None:
     try:
         report = await control.check(cast("Draft", draft))
     except ControlError as error:

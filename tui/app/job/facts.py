@@ -15,7 +15,7 @@ from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
 from tui.base.job_status import JobStatus
-from tui.base.json_types import JsonObject
+from tui.base.json_types import JsonObject, as_object
 from tui.base.money import running_cost
 from tui.settings import SpendingSettings
 from tui.simpletuner.config.overrides import can_override
@@ -347,13 +347,13 @@ def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:
     return draft
 
 
-def draft_from(job: JobRecord, point: ResumePoint) -> dict[str, Any]:
+def draft_from(job: JobRecord, point: ResumePoint) -> JsonObject:
     """Returns a draft that goes on from a checkpoint of a job, up to the same last step."""
-    draft: dict[str, Any] = draft_again(job, changed=False)
-    resumed: dict[str, Any] = {"resume_from_checkpoint": point.address}
+    draft: JsonObject = draft_again(job, changed=False)
+    resumed: JsonObject = {"resume_from_checkpoint": point.address}
     if point.total:
         resumed["max_train_steps"] = point.total
-    draft["overrides"] = {**(draft.get("overrides") or {}), **resumed}
+    draft["overrides"] = {**as_object(draft.get("overrides")), **resumed}
     return draft
 
 

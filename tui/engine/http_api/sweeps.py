@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, cast
 
 from tui.api import paths, sweeps
+from tui.base.json_types import JsonObject
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
 
@@ -44,7 +45,7 @@ class SweepRoutes:
         return await self._service.resume(call.part("name"))
 
 
-async def _admitted(call: Call[Any, None]) -> dict[str, Any]:
+async def _admitted(call: Call[Any, None]) -> JsonObject:
     """The request, with configs that the caller may have read."""
     request = dict(call.body)
     if call.confinement is not None:
@@ -52,4 +53,4 @@ async def _admitted(call: Call[Any, None]) -> dict[str, Any]:
         request["drafts"] = [
             await asyncio.to_thread(call.confinement.admit, draft) for draft in drafts
         ]
-    return cast("dict[str, Any]", request)
+    return cast("JsonObject", request)

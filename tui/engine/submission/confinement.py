@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 from tui.simpletuner.config.load import TrainingConfig, load_config
 
 _ADVICE: Final = "Add its folder to cloud.config_roots on the machine that runs this, or copy it."
@@ -70,7 +71,7 @@ class Confinement:
             raise outside(name)
         return load_config(path, roots=roots, may_read=self.is_config).path.absolute()
 
-    def admit(self, draft: Mapping[str, Any]) -> dict[str, Any]:
+    def admit(self, draft: Mapping[str, Any]) -> JsonObject:
         """Return a draft that names its config by the file that was found to be inside. Blocking.
 
         Raises:

@@ -18,6 +18,7 @@ from pydantic import (
 from tui.base.addresses import ARCHIVE, read_address
 from tui.base.annotation_text import read_tags
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 from tui.replicate.create import SHORTEST_LIFE
 from tui.simpletuner.config.any_option import read_option
 from tui.simpletuner.config.overrides import read_prose
@@ -127,7 +128,7 @@ class Overrides(BaseModel):
                 raise ValueError(f"{name} {error}") from None
         return self
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> JsonObject:
         """The options that are set."""
         values = self.model_dump(exclude_none=True)
         if (resolution := self.resolution) is not None and resolution.is_integer():
@@ -208,7 +209,7 @@ class Draft(BaseModel):
         return read_address(value, ARCHIVE).url if value else None
 
     @property
-    def option_changes(self) -> dict[str, Any]:
+    def option_changes(self) -> JsonObject:
         """What the job changes of the config's options; None takes one out."""
         return {**dict.fromkeys(self.unset), **self.overrides.given()}
 

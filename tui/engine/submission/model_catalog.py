@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.runtime.event_bus import EventBus
@@ -44,7 +45,7 @@ class Choice:
     model: str
     version: str
     created_at: datetime | None
-    schema: dict[str, Any] | None
+    schema: JsonObject | None
 
 
 class ModelCatalog:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.base.errors import RefusedError
 from tui.base.job_status import LOST, JobStatus
+from tui.base.json_types import JsonObject
 from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
@@ -268,7 +269,7 @@ def _must_wait(job: JobRecord) -> None:
         )
 
 
-def draft_for(job: JobRecord, hardware: str) -> dict[str, Any]:
+def draft_for(job: JobRecord, hardware: str) -> JsonObject:
     """Return the job's request for other hardware, with its config and data as they were sent.
 
     Its idempotency key is derived from the job, so that a second one is never made. It names the

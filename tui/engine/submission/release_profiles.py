@@ -9,11 +9,12 @@ import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
 from tui.base.job_status import JobStatus
+from tui.base.json_types import JsonObject
 from tui.engine.config.live import LiveSettings
 from tui.engine.submission.draft import Draft
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
@@ -87,10 +88,10 @@ class ReleaseProfiles:
             "reasons": reasons,
         }
 
-    def _observed(self, api_base: str, choice: Choice) -> dict[str, Any]:
+    def _observed(self, api_base: str, choice: Choice) -> JsonObject:
         """What earlier jobs of a version showed; a sandbox's schema tells it at once."""
         fact = self._writer.fact(_fact_name(api_base, choice.version))
-        observed: dict[str, Any] = dict(fact) if isinstance(fact, dict) else {}
+        observed: JsonObject = dict(fact) if isinstance(fact, dict) else {}
         if (choice.schema or {}).get(UNPACKS_MARK) is True:
             observed |= {"archive": "unpacks", "final": True}
         return observed

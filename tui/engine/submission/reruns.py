@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base import formatting
 from tui.base.errors import RefusedError
+from tui.base.json_types import JsonObject, as_object
 from tui.engine.submission.check_service import CheckService
 from tui.engine.submission.draft import Draft, read_draft
 from tui.engine.submission.job_service import JobService
@@ -115,7 +116,7 @@ class RerunService:
         make = todays_run if body.get("settings") == "today" else same_run
         draft = make(job) | {"name": body.get("name") or self.suggested_name(job)}
         draft["tags"] = list(self._tags(job.job_id))
-        draft["overrides"] = {**(draft.get("overrides") or {}), **(body.get("overrides") or {})}
+        draft["overrides"] = {**as_object(draft.get("overrides")), **(body.get("overrides") or {})}
         draft |= {name: body[name] for name in _PASSED_ON if body.get(name) is not None}
         earlier = self._jobs.job_of_draft(job.api_base, read_draft(draft))
         if earlier is not None:
@@ -163,7 +164,7 @@ class RerunService:
         ]  # fmt: skip
 
 
-def same_run(job: JobRecord) -> dict[str, Any]:
+def same_run(job: JobRecord) -> JsonObject:
     """The draft of a run with config, data, hardware and version as a job had them.
 
     Raises:
@@ -180,7 +181,7 @@ def same_run(job: JobRecord) -> dict[str, Any]:
     return draft
 
 
-def todays_run(job: JobRecord) -> dict[str, Any]:
+def todays_run(job: JobRecord) -> JsonObject:
     """The draft that a job was made from, which reads config and data as they are today.
 
     Raises:
@@ -189,7 +190,7 @@ def todays_run(job: JobRecord) -> dict[str, Any]:
     return _stored_draft(job)
 
 
-def _stored_draft(job: JobRecord) -> dict[str, Any]:
+def _stored_draft(job: JobRecord) -> JsonObject:
     draft = job.submit.get("draft")
     if not draft:
         raise RefusedError(

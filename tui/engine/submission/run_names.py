@@ -12,6 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
+
 _CONFIG: Final = "config_json"
 _OPTION: Final = "tracker_run_name"
 _DATA: Final = "data:application/json;base64,"
@@ -27,7 +29,7 @@ def job_id_in(run_name: str) -> str:
     return run_name.rpartition("-")[2]
 
 
-def with_run_name(values: Mapping[str, Any], run_name: str) -> dict[str, Any]:
+def with_run_name(values: Mapping[str, Any], run_name: str) -> JsonObject:
     """The inputs with the run name set in their config; unchanged without a readable config."""
     text = values.get(_CONFIG)
     settings = _settings(text)
@@ -42,7 +44,7 @@ def with_run_name(values: Mapping[str, Any], run_name: str) -> dict[str, Any]:
     return {**values, _CONFIG: named}
 
 
-def sent_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+def sent_settings(values: Mapping[str, Any]) -> JsonObject:
     """The config in a prediction's inputs, option names without `--`; empty if there is none."""
     settings = _settings(values.get(_CONFIG)) or {}
     return {str(name).lstrip("-"): value for name, value in settings.items()}
@@ -54,7 +56,7 @@ def run_name_of(values: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _settings(text: Any) -> dict[str, Any] | None:
+def _settings(text: Any) -> JsonObject | None:
     if not isinstance(text, str):
         return None
     try:

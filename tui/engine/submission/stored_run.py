@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.base.json_types import JsonObject
 from tui.engine.submission.run_names import sent_settings
 from tui.engine.tracking.redaction import redact_settings
 from tui.simpletuner.config.load import path_bases
@@ -131,7 +132,7 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def _by_id(entries: Sequence[Any]) -> dict[str, dict[str, Any]]:
+def _by_id(entries: Sequence[Any]) -> dict[str, JsonObject]:
     return {
         str(entry.get("id") or f"dataset-{number}"): dict(entry)
         for number, entry in enumerate(entries, start=1)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.base.json_types import JsonObject
 from tui.replicate.known_secrets import KNOWN, SHORTEST
 from tui.replicate.redact import redact_text, redact_url
 from tui.replicate.secret import MASK
@@ -40,9 +41,9 @@ def redact_settings(values: Any) -> Any:
     return without_secrets(values)[0]
 
 
-def redact_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+def redact_inputs(values: Mapping[str, Any]) -> JsonObject:
     """A copy of a prediction's inputs with secrets and signed addresses masked."""
-    redacted: dict[str, Any] = {}
+    redacted: JsonObject = {}
     for name, value in values.items():
         if name in SECRET_INPUTS:
             redacted[name] = "***"
@@ -77,7 +78,7 @@ def redact_log(text: str, *, final: bool = True) -> str:
     return _STORAGE_KEY.sub(rf"\1{MASK}", text) if "aws_" in text else text
 
 
-def comparable_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+def comparable_inputs(values: Mapping[str, Any]) -> JsonObject:
     """Inputs for a comparison of what was stored with what was sent.
 
     The keys of staged datasets are in the dataloader that is sent, and placeholders for them in the

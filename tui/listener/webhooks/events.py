@@ -10,6 +10,8 @@ from typing import Any, Final, Literal, NoReturn
 
 import pydantic_core
 
+from tui.base.json_types import JsonObject
+
 PREDICTION: Final = "prediction"
 SIMPLETUNER: Final = "simpletuner"
 
@@ -51,7 +53,7 @@ class WebhookEvent:
     received_at: datetime
 
 
-def parse_body(raw: bytes, *, proven: bool) -> dict[str, Any]:
+def parse_body(raw: bytes, *, proven: bool) -> JsonObject:
     """Parse the JSON object in a body (RFC 8259).
 
     Bodies contain whole logs of several MiB, so the fast parser goes first when a signature proves
@@ -76,7 +78,7 @@ def parse_body(raw: bytes, *, proven: bool) -> dict[str, Any]:
     return _parse_strictly(raw)
 
 
-def _parse_strictly(raw: bytes) -> dict[str, Any]:
+def _parse_strictly(raw: bytes) -> JsonObject:
     try:
         value = json.loads(
             raw.decode(), parse_constant=_reject_constant, object_pairs_hook=_reject_duplicates
@@ -112,7 +114,7 @@ def _reject_constant(name: str) -> NoReturn:
     raise BodyError(f"The body is not JSON: {name} is not a number there.")
 
 
-def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> JsonObject:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise BodyError("The body says a thing twice.")
