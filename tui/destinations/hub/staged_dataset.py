@@ -214,8 +214,9 @@ class StagedRepository:
         operations = [self._content(name, content) for name, content in files.items()]
         commit = self._commit(operations, f"Complete {folder}", meter)
         self.verify(dataset, commit, meter.cancel)
+        written = self._paths(list(files), commit, meter.cancel)
         for name, content in files.items():
-            found = self._paths([name], commit, meter.cancel).get(name)
+            found = written.get(name)
             if found is None or _checksum(found) not in _checksums(content):
                 raise MismatchError(name, "the repository has something else")
         return commit

@@ -109,9 +109,9 @@ async def _put(request: web.Request) -> web.Response:
         expected = min(upload.part_bytes, upload.size - (number - 1) * upload.part_bytes)
     path = hub.blobs.incoming()
     try:
-        etag, sha256 = await _receive(request, hub, path, expected)
+        etag = await _receive(request, hub, path, expected, whole=upload.part_bytes is None)
         if upload.part_bytes is None:
-            _compare(sha256, upload.oid)
+            _compare(etag, upload.oid)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -126,15 +126,16 @@ def _compare(received: str, announced: str) -> None:
         raise HubRefusalError(400, "The content is not what its SHA-256 announced")
 
 
-async def _receive(request: web.Request, hub: Hub, path: Path, expected: int) -> tuple[str, str]:
-    """Write a request body to a file and return its MD5 and SHA-256."""
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+async def _receive(
+    request: web.Request, hub: Hub, path: Path, expected: int, *, whole: bool
+) -> str:  # fmt: skip
+    """Write a request body to a file; return the SHA-256 of a whole file, the MD5 of a part."""
+    digest = hashlib.sha256() if whole else hashlib.md5(usedforsecurity=False)
     cut = hub.faults.cut_uploads > 0
     size = 0
 
     def take(data: bytes) -> None:
-        md5.update(data)
-        sha256.update(data)
+        digest.update(data)
         file.write(data)
 
     with path.open("wb") as file:
@@ -152,7 +153,7 @@ async def _receive(request: web.Request, hub: Hub, path: Path, expected: int) ->
         await asyncio.to_thread(take, bytes(pending))
     if size != expected:
         raise HubRefusalError(400, f"Expected {expected} bytes, got {size}")
-    return md5.hexdigest(), sha256.hexdigest()
+    return digest.hexdigest()
 
 
 def _break_off(request: web.Request) -> None:
