@@ -22,6 +22,7 @@ from tui.engine.credentials.storage_keys import (
     DATA_QUOTA,
     GRACE,
     LEAST_LIMIT,
+    LONGEST,
     USUAL_LIMIT,
     StorageKeys,
     data_label,
@@ -76,6 +77,19 @@ async def test_a_grant_ends_some_time_after_its_job(tmp_path: Path, writer: Stor
     grant = await keys.secret_for(keys.pair("job00001").access_key)
     assert grant is not None
     assert grant.expires_at == ended + GRACE
+
+
+async def test_a_job_that_is_never_told_to_have_ended_keeps_no_key_for_ever(
+    tmp_path: Path, writer: StoreWriter
+) -> None:
+    writer.insert(replace(job(1, JobStatus.RUNNING), created_at=NOW - 2 * LONGEST))
+    staged = StagedFolder(tmp_path / "staged")
+    staged.write_view("job00001", LABEL, [ViewedObject.caption("images/cat.txt", "a cat")])
+    keys = StorageKeys(tmp_path / "receiver.key", writer, lambda: NOW, staged)
+    for pair in (keys.pair("job00001"), keys.data_pair("job00001", LABEL)):
+        grant = await keys.secret_for(pair.access_key)
+        assert grant is not None
+        assert grant.expires_at == NOW - LONGEST
 
 
 async def test_a_key_of_a_staged_dataset_opens_it_alone_and_ends_with_its_job(

@@ -118,6 +118,8 @@ async def test_a_persons_own_storage_keys_are_listed_used_and_revoked(
         assert await keys.secret_for(revoked.access_key) is None
         with pytest.raises(RefusedError):
             keys.revoke_pair(revoked.access_key)
+    for revoked in (pair, unlisted):  # the first as well after the second
+        assert await keys.secret_for(revoked.access_key) is None
     assert await keys.secret_for(other.access_key) is not None
     for wrong in ("nobody", "STJOB00001", "", f"SP{2**40 - 1:010X}{'0' * 15}"):
         with pytest.raises(RefusedError):
