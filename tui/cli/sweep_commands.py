@@ -254,7 +254,8 @@ def _show(options: argparse.Namespace, sweep: Sweep) -> int:
     if len(names) > 1:
         tell(f"Compare them: simpletuner-tui compare {' '.join(names[:8])}")
     if sweep["best"]:
-        tell(f"Publish the best: simpletuner-tui publish {sweep['best']} --to DESTINATION")
+        best = f"publish {sweep['best']} --checkpoint best --to DESTINATION"
+        tell(f"Publish the best: simpletuner-tui {best}")
     return exit_codes.FINE
 
 

@@ -12,7 +12,9 @@ from tui.api.sweeps import Sweep, SweepRequest
 from tui.base.errors import says_nothing_sent
 from tui.base.job_status import JobStatus
 from tui.client.errors import ControlError
-from tui.engine.sweeps.members import members_of
+from tui.engine.submission.draft import read_draft
+from tui.engine.sweeps.members import Member, members_of
+from tui.engine.sweeps.plan import _Looked, _problem
 
 
 def request(world: World, *drafts: Any, ranks: str = "", **more: Any) -> SweepRequest:
@@ -174,3 +176,11 @@ async def test_a_limit_that_is_lowered_meanwhile_pauses_a_sweep_that_stages_its_
     assert (await world.ended(second)).status is JobStatus.COMPLETED
     done = await state_of(world, "cats", "done")
     assert done["best"] in (first, second)
+
+
+def test_a_run_that_cannot_work_is_named_in_one_sentence() -> None:
+    member = Member("cats-r2", read_draft({"config": "c"}))
+    found = [{"id": "token", "level": "error", "message": "There is none.", "advice": "Give one."}]
+    problem = _problem([_Looked(member, None, found, ok=False)])
+    assert problem is not None
+    assert problem["message"] == "cats-r2 cannot work: There is none."

@@ -80,10 +80,10 @@ class SettingsCard(Card):
             Item("cloud.outputs_dir", "Results in", "text", folder or "the usual folder",
                  "counts when the engine starts", current=folder),
             Item("retention.days", "Delete after", "text", _count(kept.days, "day"),
-                 "days since a run's end; only local files that are safe elsewhere; 0: never",
+                 "days from a run's end, if safe elsewhere; 0: never",
                  current=str(kept.days)),
             Item("retention.gib", "Keep at most", "text", f"{kept.gib} GiB" if kept.gib else "any",
-                 "GiB of results here; the oldest that are safe elsewhere go; 0: no limit",
+                 "GiB here; the oldest that are safe elsewhere go",
                  current=str(kept.gib)),
             Item("file", "By hand", "do", "", "where the file is, and what it may say"),
         ]  # fmt: skip
