@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
@@ -22,8 +21,9 @@ from tui.base.formatting import plural, size
 from tui.engine.config.live import LiveSettings
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.transfers.artifacts import artifacts_in_store
+from tui.engine.transfers.artifacts import name_of
 from tui.settings import Home, RetentionSettings, Settings
+from tui.store.published_names import is_called
 from tui.store.reader import StoreReader
 from tui.store.retention import FACT, Freeable, freeable, limits_of, needed_runs
 from tui.store.writer import StoreWriter
@@ -223,14 +223,17 @@ def chosen_by(
     rows = list(reader.rows(reader.job_ids()).values())
 
     def safe_files(job_id: str) -> list[tuple[str, int]]:
-        (job,) = artifacts_in_store(reader, job_id, outputs)
+        copies = reader.published(job_id)
+        job = reader.job(job_id) if copies else None
+        if job is None:
+            return []
+        found = [(name_of(job, file), file) for file in reader.files(job_id) if not file.missing]
         return [
-            (file["name"], file["size"])
-            for file in job["files"]
-            if file["published"]
-            # An engine that was killed may have deleted it without writing that down.
-            and (file["here"] or not (file["missing"] or os.path.lexists(file["path"])))
-            and (job_id, file["name"]) not in skip
+            (name, file.size)
+            for name, file in found
+            if (job_id, name) not in skip
+            and any(copy.sha256 == file.sha256 and is_called(name, copy.name) for copy in copies)
+            and _is_as_sent_or_gone(outputs / file.path, file.size)
         ]
 
     older_than, most_bytes = limits_of(wanted.days, wanted.gib)
@@ -238,3 +241,13 @@ def chosen_by(
         rows, safe_files, now(), needed=needed_runs(reader, rows), older_than=older_than,
         most_bytes=most_bytes,
     )  # fmt: skip
+
+
+def _is_as_sent_or_gone(path: Path, size: int) -> bool:
+    """Whether a file has its size; one that is gone was deleted by an engine that was killed."""
+    try:
+        return path.lstat().st_size == size
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
