@@ -183,6 +183,15 @@ def test_a_kept_draft_whose_sweep_is_not_one_says_so_and_can_be_cleared() -> Non
     assert judge_values("lora_rank", "8, 4") == ("", "2 values")
 
 
+def test_a_run_that_is_swept_again_is_as_it_ran() -> None:
+    draft = {"config": "x", "rerun_of": "job1", "name": "mine", "sweep": {"lora_rank": "2,4"}}
+    assert request_of(draft, ["x"])["drafts"] == [{"config": "x", "rerun_of": "job1"}]
+    assert request_of(draft, ["x"]).get("name") == "mine"
+    assert request_of(draft, ["y"])["drafts"] == [{"config": "y"}]  # another config is another run
+    assert command_line(draft) == ""
+    assert command_line({**draft, "sweep": {}}).startswith("simpletuner-tui rerun job1")
+
+
 def test_what_differs_is_whole_on_a_narrow_screen() -> None:
     plan = cast("SweepPlan", _plan(_member("cat-r4", "0.0001")))
     wide, narrow = plan_entries(plan, 60), plan_entries(plan, 40)

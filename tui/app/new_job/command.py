@@ -38,9 +38,9 @@ _SETTINGS: Final = {
 
 
 def command_line(draft: Mapping[str, Any]) -> str:
-    """Returns the command that starts the job of a draft."""
+    """Returns the command that starts the job or the sweep of a draft; empty where none does."""
     if draft.get("rerun_of"):
-        return _rerun_line(draft)
+        return "" if swept(draft) else _rerun_line(draft)
     parts = ["simpletuner-tui", "submit", str(draft.get("config") or "CONFIG")]
     delivery = draft.get("delivery") or {}
     for values, options in ((draft, _OPTIONS), (delivery, _DELIVERY)):
