@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from textual.widgets import Input
 
-from tests.app.conftest import opened, text_of, wait_for
+from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.job.world import RUNNING, fill_jobs
 from tests.app.keys.bursts import burst
 from tests.app.new_job.check_answer import answer
@@ -158,10 +158,15 @@ async def test_fields_are_changed_by_typing_and_checked_again(
     async with opened(home, ready) as (app, pilot):
         form = await open_form(app, pilot)
         form.form.go_to("max_train_steps")
+        shown = next(line for line in lines_of(app) if " Steps " in line)
+        row, column = lines_of(app).index(shown), shown.index("2000")
         await pilot.press("enter")
         await wait_for(pilot, lambda: app.focused is not form.form)
         await pilot.press(*"abc", "enter")
         await wait_for(pilot, lambda: "Steps must be a number." in text_of(app))
+        typed = lines_of(app)[row]
+        assert " Steps " in typed
+        assert typed.index("abc") == column  # where the value stands
         await pilot.press("home", "shift+end", *"500", "enter")
         await wait_for(pilot, lambda: asked(ready, CHECK)[-1].get("overrides") == {
             "max_train_steps": 500})  # fmt: skip

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tui.api.planning import AvailableConfig
     from tui.app.context import AppContext
     from tui.app.new_job.form import Field
+    from tui.app.new_job.form_list import FormList
 Choices = list[tuple[str, str, str]]
 """Name, words, and words in a quiet tone."""
 _YES_OR_NO: Final = {"keep_staged": KEEP_STAGED, "leave_out_uncaptioned": LEAVE_OUT}
@@ -39,6 +40,7 @@ class FieldEditor:
         flow: holds the draft that is changed.
         below: the widget above which they appear.
         plan_sweep: plans a sweep of several configs, by their paths.
+        form: the list that covers the whole screen's fields: a value is typed where it stands.
     """
 
     def __init__(
@@ -47,8 +49,11 @@ class FieldEditor:
         screen: Screen[Any],
         flow: DraftSubmission,
         below: Widget,
+        *,
         plan_sweep: Callable[[Sequence[str]], None] = lambda _configs: None,
+        form: FormList | None = None,
     ) -> None:
+        self._form = form
         self._context = context
         self._screen = screen
         self._flow = flow
@@ -78,7 +83,8 @@ class FieldEditor:
 
     def _type(self, key: str, label: str) -> None:
         flow = self._flow
-        self._ask(key, label, form.value_for_editing(flow.draft, flow.answer, key))
+        value = form.value_for_editing(flow.draft, flow.answer, key)
+        self._ask(key, label, value, here=self._form is not None)
 
     def clear(self, field: Field) -> None:
         """Clears a field, so that the config's own value counts again."""
@@ -99,11 +105,22 @@ class FieldEditor:
 
     # -- lines to type in ---------------------------------------------------------------------
 
-    def _ask(self, key: str, label: str, value: str) -> None:
+    def _ask(self, key: str, label: str, value: str, *, here: bool = False) -> None:
         for old in self._screen.query(PromptLine):
             old.remove()
         line = PromptLine(key, label, value, typed=self._typed if key == "hub_model_id" else None)
-        self._screen.mount(line, before=self._below)
+        line.set_class(here, "-in-place")
+        self._screen.mount(line, before=None if here else self._below)
+        self.place()
+
+    def place(self) -> None:
+        """Puts the line to type in on the line of its field, whose value it begins with."""
+        if self._form is None:
+            return
+        for line in self._screen.query("PromptLine.-in-place"):
+            fields = self._form.region
+            line.styles.width = fields.width - 2
+            line.styles.offset = (fields.x + 1, fields.y + self._form.index - self._form.top)
 
     def _typed(self, text: str) -> None:
         """Shows below the line whether the typed name is free."""

@@ -97,7 +97,9 @@ class NewJobScreen(AppScreen):
         self.checks = EntryList("enter chooses a config, n is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
         self.edge = PanelTitle(joined=True)
-        self.editor = FieldEditor(self.context, self, self.flow, self.edge, self._plan_sweep)
+        self.editor = FieldEditor(
+            self.context, self, self.flow, self.edge, plan_sweep=self._plan_sweep, form=self.form
+        )
         self.leaves, self.progress = StatusLine(), StatusLine()
         self.progress.display = False
         self._arrange(self.context.size)  # the screen learns its size after its first frame
@@ -236,6 +238,7 @@ class NewJobScreen(AppScreen):
         self.leaves.set([(what, "base")] if what else [])
         self._show_progress()
         self.update_footer()
+        self.editor.place()
         if flow.refused_field:
             self.form.go_to(form.line_of(flow.refused_field))
             flow.refused_field = ""
