@@ -47,13 +47,16 @@ def hold_delivery_test(world: World) -> Callable[[], None]:
 async def test_a_check_answers_while_replicate_does_not(world: World) -> None:
     held = hold_answers(world.sandbox)
     world.fault("slow@GET /v1/account")
-    first = await world.client.check_at_once(world.draft())
+    draft = world.draft(fix_delivery=True)
+    first = await world.client.check_at_once(draft)
     assert levels(first)["token"] == "asking"
     assert {"token", "version", "delivery-proof"} <= set(first["asking"])
     assert first["ok"] is False, "nothing is promised before it is proved"
     assert levels(first)["config"] == "ok"
     assert first["estimate"]["steps"] == 12
     assert levels(first)["staging"] == "asking", "the version says how pictures reach the trainer"
+    assert levels(first)["delivery-schedule"] == "asking", "and which weights leave it"
+    assert (first["weights"]["promise"], first["weights"]["mended"]) == ("unknown", None)
     assert not {"archive", "left-out"} & set(levels(first)), "nor is it known that any is sent"
     await eventually(lambda: held.waiting)
     world.clear_faults()
@@ -61,7 +64,7 @@ async def test_a_check_answers_while_replicate_does_not(world: World) -> None:
     last = await completed(world, first)
     assert last["check_id"] == first["check_id"]
     assert (last["ok"], last["asking"], levels(last)["token"]) == (True, [], "ok")
-    whole = await world.client.check(world.draft())
+    whole = await world.client.check(draft)
     assert levels(last) == levels(whole)
 
 

@@ -92,6 +92,8 @@ class Prepared:
         same_data: whether the data are those of the job that is run again; None for other drafts.
         place_asked: whether local datasets are staged to a place that has to be asked first, so
             that `staging` is None all the same.
+        release_asked: whether the trainer's version is being asked for, so that `release` is a
+            guess.
     """
 
     draft: Draft
@@ -114,6 +116,7 @@ class Prepared:
     staging: StagingPlan | None = None
     same_data: DataVerdict | None = None
     place_asked: bool = False
+    release_asked: bool = False
 
     @property
     def ok(self) -> bool:
@@ -242,6 +245,7 @@ class Preparer:
         release = self._releases.choose(api_base, choice, draft)
         # Of a version that is not known yet, only its date and its jobs could tell more.
         told = release if choice is not None or release.source == "user" else None
+        release_asked = not ask and told is None
         delivery = await self._delivery.resolve(api_base, draft.delivery, config, findings, ask=ask)
         place_asked = False
         try:
@@ -285,6 +289,11 @@ class Preparer:
         )
         runs = self._reader.past_runs(sandbox=is_loopback(api_base))
         history = history_of(runs, config, profile.id)
+        outlook = delivery_outlook(
+            config, delivery, report=trained, release=release, gpus=profile.gpus
+        )
+        if release_asked:  # a version that sends more needs no change
+            outlook = outlook._replace(mends=())
         config_findings = check_config(
             config,
             trained,
@@ -296,9 +305,8 @@ class Preparer:
             release=told,
             has_hf_token=self._has_hub_token(api_base),
             step_seconds=history.step.seconds if history.step else None,
-        )
-        outlook = delivery_outlook(
-            config, delivery, report=trained, release=release, gpus=profile.gpus
+            outlook=outlook,
+            release_asked=release_asked,
         )
         if delivery.kind == "local":
             findings.append(self._check_room(api_base, config, outlook))
@@ -334,6 +342,7 @@ class Preparer:
             staging=staging,
             same_data=same_data,
             place_asked=place_asked,
+            release_asked=release_asked,
         )
 
     def _earlier(self, api_base: str, draft: Draft) -> JobRecord | None:

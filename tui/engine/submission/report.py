@@ -190,15 +190,19 @@ def _weights(prepared: Prepared) -> submission.PlannedWeights:
             "mends": [], "mended": mended,
         }  # fmt: skip
     estimate = delivery_size(prepared.config, schedule)
+    line, reason, promise = schedule.line, schedule.reason, schedule.promise
+    if prepared.release_asked and promise != "yes":
+        line, promise = "which weights leave the trainer depends on its version", "unknown"
+        reason = "the version is being asked"
     return {
         "way": schedule.way,
-        "line": schedule.line,
-        "reason": schedule.reason,
+        "line": line,
+        "reason": reason,
         "steps": schedule.steps,
         "weights": list(schedule.weights),
         "last": schedule.last,
         "final": schedule.final,
-        "promise": schedule.promise,
+        "promise": promise,
         "uploads": schedule.uploads,
         "sent_bytes": estimate.sent if estimate else None,
         "stored_bytes": estimate.stored if estimate else None,
