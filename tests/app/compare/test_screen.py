@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +11,13 @@ from PIL import Image
 
 from tests.app.compare.world import fill_runs
 from tests.app.conftest import lines_of, opened, text_of, wait_for
+from tests.app.world import job
 from tui.app.compare.choice import runs_to_compare
 from tui.app.compare.pictures import RunPicturesScreen
 from tui.app.compare.screen import CompareScreen
 from tui.app.compare.tables import order_by, told_apart
 from tui.app.keys.actions import APP, COMPARE, MOVE
+from tui.base.job_status import JobStatus
 from tui.settings import Home
 from tui.store.writer import Change, StoreWriter
 
@@ -170,14 +174,40 @@ async def test_a_run_that_grows_is_followed(home: Home) -> None:
         await wait_for(pilot, lambda: screen.chart.span[1] == 400)
 
 
-async def test_of_more_than_eight_the_first_eight_are_taken_and_it_is_said(home: Home) -> None:
-    ids = fill_runs(home, 10, steps=20)
-    async with opened(home) as (app, pilot):
-        app.model.marks.update(ids)
+ODD: tuple[list[tuple[int, float]], ...] = (
+    [], [(1, 0.5)], [(1, math.inf), (2, 0.4)], [(5, 0.3), (3, 0.2), (5, 0.1)],
+    [(step, math.nan) for step in range(1, 50)], [(step, 1 / step) for step in range(1, 20_000)],
+    [(1, -3.0), (2, 1e300)], [(2, 0.0)], [], [],
+)  # fmt: skip
+"""Losses by step: none, one, infinite, backwards as after a resume, no number, many, huge."""
+
+
+async def test_eight_of_ten_strange_runs_are_taken_and_it_is_said(home: Home) -> None:
+    home.create()
+    writer = StoreWriter(home)
+    for number, points in enumerate(ODD):
+        name = "x" * 200 if number == 3 else "same\x1b[31m"
+        record = replace(job(number, JobStatus.COMPLETED), name=name, model_family=f"f{number}")
+        writer.insert(record)
+        losses = [("loss", step, loss) for step, loss in points]
+        writer.apply(record.job_id, Change(metrics=losses))
+    writer.close()
+    async with opened(home, size=(80, 24)) as (app, pilot):
+        app.model.marks.update(app.model.ids)
         await pilot.press("=")
         screen = await comparing(app, pilot)
-        assert screen.job_ids == list(ids[:8])
+        assert screen.job_ids == list(app.model.ids[:8])
         assert app.notices[-1].message == "2 marked runs are left out."
+        assert "Different models (f0, f1," in text_of(app)
+        row = next(line for line in lines_of(app) if "best loss" in line)
+        assert row.split()[3:6] == ["—", "0.5", "@1"]
+        await pilot.press(*"xxX+-0&", "tab", *"GsS", "space", "right", "left", *".,")
+        before = screen.job_ids
+        await pilot.press(*"kkkk", "s")  # from the pictures up to the best loss
+        await wait_for(pilot, lambda: screen.job_ids != before)
+        await wait_for(pilot, lambda: screen.runs and screen.runs.jobs[0].job_id == "job00006")
+        best = [one["best_loss"] for one in screen.runs.found["jobs"]] if screen.runs else []
+        assert best == [*sorted(one for one in best if one is not None), None, None]
 
 
 def test_no_key_means_two_things_on_the_screen() -> None:

@@ -180,7 +180,7 @@ class CompareScreen(AppScreen):
             switch = "& differing" if self.everything else "& all"
             row, largest_first = self._sorted
             order = f"by {row}, {'largest' if largest_first else 'smallest'} first" if row else ""
-            self.between.set((said, *found["remarks"]), (*filter(None, [order]), switch))
+            self.between.set((said, *filter(None, [order]), *found["remarks"]), (switch,))
 
     def _view_words(self) -> str:
         words = ["log"] if self.chart.log_scale else []

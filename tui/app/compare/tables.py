@@ -136,7 +136,7 @@ class SettingList(VirtualList):
         """Returns the cells of the names and of each column."""
         count = max(1, len(self.heads))
         longest = max((len(row[0]) for row in self.rows), default=12) + 2
-        name = max(14, min(longest, width // 3, width - 3 - 9 * count))
+        name = max(15, min(longest, width // 3, width - 3 - 9 * count))
         return name, max(4, (width - 3 - name) // count)
 
 
