@@ -14,6 +14,7 @@ from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
 from tui.app.annotations.warnings import WarningSheet
 from tui.app.job.screen import JobScreen
+from tui.app.jobs.preview import preview_height
 from tui.app.jobs.screen import JobsScreen
 from tui.app.new_job.screen import NewJobScreen
 from tui.base.job_status import JobStatus
@@ -306,6 +307,14 @@ async def test_the_preview_folds_away_on_small_terminals(world: Home) -> None:
         assert "Checkpoint: Step 200" in text_of(app)
         await pilot.press("z")
         await wait_for(pilot, lambda: "Step 200 of 1,000" not in text_of(app))
+
+
+@pytest.mark.parametrize(
+    ("height", "jobs", "lines"),
+    [(40, 1000, 12), (40, 23, 12), (40, 20, 15), (40, 2, 24), (30, 1, 18), (30, 20, 12)],
+)
+def test_the_preview_has_what_a_short_list_leaves(height: int, jobs: int, lines: int) -> None:
+    assert preview_height(height, jobs) == lines
 
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40), (200, 50)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.style import Style
 from textual.app import ComposeResult
@@ -32,6 +32,21 @@ if TYPE_CHECKING:
     from tui.api.sweeps import Sweep
     from tui.app.chart.chart import MetricChart
     from tui.app.context import AppContext
+
+
+_LINES: Final = 12
+_SHARE: Final = 0.6
+"""The lines of a preview beside a long list, and what it has of the screen beside a short one."""
+_AROUND: Final = 5
+"""The bars above and below the list, its title and its head, and a line between."""
+
+
+def preview_height(height: int, jobs: int) -> int:
+    """Returns the lines of the preview: what a list of all jobs leaves.
+
+    A filter changes nothing, so that the preview stands still while one is typed.
+    """
+    return max(_LINES, min(height - _AROUND - jobs, int(height * _SHARE)))
 
 
 class TailView(Widget):
@@ -107,14 +122,14 @@ class JobPreview(Vertical):
             else (f"enter opens at step {warning['step']:,}",)
         )
         title.set(headline(job, self.context.clock()), (*written, *marks, *opens))
-        tail.set(log_tail(self.context.home.log_file(job.job_id), self.size.height or 12))
+        tail.set(log_tail(self.context.home.log_file(job.job_id), self.size.height or _LINES))
         self._curve(job)
 
     def show_sweep(self, sweep: Sweep) -> None:
         """Shows the jobs of a sweep, and the curve of the best of them."""
         title = self.query_one("#preview-title", PanelTitle)
         title.set((sweep["name"], f"sweep · {sweep_words(sweep)}"), (sweep_cost(sweep),))
-        self.query_one(TailView).set(preview_lines(sweep)[-(self.size.height or 12) :])
+        self.query_one(TailView).set(preview_lines(sweep)[-(self.size.height or _LINES) :])
         try:
             best = self.context.reader.job(sweep["best"]) if sweep["best"] else None
         except StoreError:
@@ -140,7 +155,8 @@ class JobPreview(Vertical):
                 return
             from tui.app.chart.chart import MetricChart
 
-            self._chart = MetricChart(mini=True)
+            plain = self.context.settings.ui.ascii
+            self._chart = MetricChart(mini=True, ascii_only=plain)
             self.query_one("#preview-chart").mount(self._chart)
         self._chart.show(series)
 

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from tui.app.annotations.actions import edit_annotation, pin_jobs, show_warnings
 from tui.app.jobs.actions import JobActions
 from tui.app.jobs.job_list import JobList
-from tui.app.jobs.preview import JobPreview
+from tui.app.jobs.preview import JobPreview, preview_height
 from tui.app.jobs.sweep_actions import ABOUT_MARKS, LABELS, SweepActions
 from tui.app.keys.actions import APP, JOBS, MOVE, Action, by_id
 from tui.app.shell.copy_list import ask_what_to_copy
@@ -136,6 +136,7 @@ class JobsScreen(AppScreen):
                 self.list.settle(self._wanted, place)
             self._wanted = ""
             self._headline()
+            self._fold(self.size.height)
             self._show_preview()
             self._tick_while_running()
 
@@ -216,8 +217,10 @@ class JobsScreen(AppScreen):
 
     def _fold(self, height: int) -> None:
         shown = height >= _PREVIEW_HEIGHT and not self.folded and self.context.model.total > 0
-        if self.preview.display != shown:
-            self.preview.display = shown
+        lines = preview_height(height, self.context.model.total)
+        scalar = self.preview.styles.height
+        if self.preview.display != shown or scalar is None or scalar.value != lines:
+            self.preview.display, self.preview.styles.height = shown, lines
             self.call_after_refresh(self._show_preview)  # the list comes first
 
     # -- what can be done ---------------------------------------------------------------------
