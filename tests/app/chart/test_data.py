@@ -73,6 +73,37 @@ def test_smoothing_stays_within_the_values(values: list[float], weight: float) -
     assert smooth.values[0] == pytest.approx(values[0])
 
 
+@given(
+    values=st.lists(st.floats(), max_size=300),
+    pieces=st.lists(st.integers(1, 90), max_size=6),
+    anew=st.booleans(),
+)
+def test_a_curve_that_is_smoothed_as_it_grows_is_that_of_all_its_values(
+    *, values: list[float], pieces: list[int], anew: bool
+) -> None:
+    """Whether a series grows in place or another one takes it over, and with weights between."""
+    shown, series = 0, Series("loss", [], [])
+    for piece in [*pieces, len(values)]:
+        more = values[shown : shown + piece]
+        if anew:
+            grown = Series("loss", range(shown + len(more)), values[: shown + len(more)])
+            grown.take_over(series)
+            series = grown
+        else:
+            series.steps.extend(range(shown, shown + len(more)))
+            series.values.extend(more)
+        shown += len(more)
+        for weight in (0.9, 0.9, 0.97) if piece % 2 else (0.9,):
+            smooth = series.smoothed(weight)
+            whole = Series("loss", range(shown), values[:shown]).smoothed(weight)
+            assert list(map(repr, smooth.values)) == list(map(repr, whole.values))
+            assert len(smooth) == shown
+            assert list(map(repr, smooth.spans(0, max(1, shown), 9))) == list(
+                map(repr, whole.spans(0, max(1, shown), 9))
+            )
+            assert smooth.lowest() == whole.lowest()
+
+
 @given(VALUES, st.floats(0.01, 0.99))
 def test_the_curve_is_the_mean_that_the_list_shows(values: list[float], weight: float) -> None:
     """The engine keeps it up value by value, the chart computes it anew: both say the same."""
@@ -80,6 +111,17 @@ def test_the_curve_is_the_mean_that_the_list_shows(values: list[float], weight: 
     for value, drawn in zip(values, curve.values, strict=True):
         kept = mean.add(value)
         assert drawn == kept if math.isfinite(value) else math.isnan(drawn)
+
+
+def test_a_series_that_is_drawn_late_does_not_disturb_the_one_that_took_it_over() -> None:
+    values = [float(at % 7) for at in range(30)]
+    first, second, third = (Series("loss", range(end), values[:end]) for end in (10, 20, 30))
+    first.smoothed(0.9)
+    second.take_over(first)
+    third.take_over(second)
+    second.smoothed(0.9)
+    whole = Series("loss", range(30), values).smoothed(0.9)
+    assert list(third.smoothed(0.9).values) == list(whole.values)
 
 
 @pytest.mark.parametrize("count", [100, EXACT_SMOOTHING_POINTS + BLOCK])

@@ -362,7 +362,7 @@ class MetricChart(Widget, can_focus=True):
             self._strips = self._draw(width, height) if width > 12 and height > 2 else []
         if y < len(self._strips):
             return self._strips[y]
-        return Strip.blank(width, self.rich_style)
+        return Strip.blank(width, self._ground)
 
     def _look(self, name: str) -> Style:
         """Returns the style of a part: Textual computes it anew at each call."""
@@ -370,10 +370,17 @@ class MetricChart(Widget, can_focus=True):
             self._looks[name] = self.get_component_rich_style(name)
         return self._looks[name]
 
+    @property
+    def _ground(self) -> Style:
+        """The style of an empty cell, which Textual puts together anew from all around it."""
+        if "" not in self._looks:
+            self._looks[""] = self.rich_style
+        return self._looks[""]
+
     def _draw(self, width: int, height: int) -> list[Strip]:
         look = self._look
         tones = Tones(
-            base=self.rich_style,
+            base=self._ground,
             axis=look("chart--axis"),
             label=look("chart--label"),
             cursor=look("chart--cursor"),
@@ -434,7 +441,7 @@ class MetricChart(Widget, can_focus=True):
         layers = []
         for at, (one, slot) in enumerate(zip(self._series, self._slots, strict=True)):
             tag = str(slot + 1) if self.overlay else ""
-            style = self.rich_style + Style.parse(one.style) if one.style else self.style_of(slot)
+            style = self._ground + Style.parse(one.style) if one.style else self.style_of(slot)
             layers.append(Layer(self._smoothed(at), style, slot % len(STROKES), tag=tag))
         if self._weight and not self.mini and not self.overlay:
             raw = self._look("chart--raw")

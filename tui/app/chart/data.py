@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from tui.simpletuner.log.smoothing import smoothed
+from tui.simpletuner.log.smoothing import smooth_on, smoothed
 
 BLOCK: Final = 64
 """Values in one block."""
@@ -51,7 +51,8 @@ class Series:
     """
 
     __slots__ = (
-        "_highs", "_looked_at", "_lows", "_means", "gaps", "name", "steps", "style", "values",
+        "_highs", "_looked_at", "_lows", "_means", "_smooth", "gaps", "name", "steps", "style",
+        "values",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +71,7 @@ class Series:
         self._lows = array("d")
         self._highs = array("d")
         self._means = array("d")
+        self._smooth: _Smooth | None = None
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -108,6 +110,7 @@ class Series:
         ):
             self._lows, self._highs, self._means = older._lows, older._highs, older._means
             self.gaps, self._looked_at = older.gaps, older._looked_at
+            self._smooth, older._smooth = older._smooth, None
 
     def spans(self, start: float, end: float, columns: int) -> list[Span | None]:
         """Returns a span for each column from `start` to `end`; None for an empty column."""
@@ -168,7 +171,9 @@ class Series:
         first_block = -(-left // BLOCK)
         last_block = min(right // BLOCK, len(self._lows))
         if last_block <= first_block:
-            part = finite(self.values[left:right])
+            part = self.values[left:right].tolist()
+            if not math.isfinite(sum(part)):
+                part = finite(part)
             return Span(min(part), max(part), part[0], part[-1]) if part else None
         head = finite(self.values[left : first_block * BLOCK])
         tail = finite(self.values[last_block * BLOCK : right])
@@ -199,13 +204,39 @@ class Series:
         """Returns the exponential mean with `weight` (0 to 1) for the past, its start unbiased."""
         self.prepare()
         if len(self) <= EXACT_SMOOTHING_POINTS:
-            smooth = Series(self.name, self.steps, smoothed(self.values, weight), self.style)
+            smooth = self._smoothed_on(weight)
         else:
             steps = self.steps[BLOCK - 1 : len(self._means) * BLOCK : BLOCK]
             smooth = Series(self.name, steps, smoothed(self._means, weight**BLOCK), self.style)
         # A block's mean hides single values that are not finite; the legend must name them.
         smooth.gaps, smooth._looked_at = self.gaps, len(smooth)
         return smooth
+
+    def _smoothed_on(self, weight: float) -> Series:
+        """Returns the mean of each value; those of the values before are kept for the next call."""
+        before = self._smooth
+        if before is None or before.weight != weight:
+            before = _Smooth(weight, (0.0, 1.0), Series("", [], []))
+        means = before.series.values
+        state = smooth_on(means, self.values[len(means) :], weight, before.state)
+        smooth = Series(self.name, self.steps, means, self.style)
+        smooth.take_over(before.series)
+        self._smooth = _Smooth(weight, state, smooth)
+        return smooth
+
+
+class _Smooth(NamedTuple):
+    """A smoothed curve that can be gone on with.
+
+    Attributes:
+        weight: of the past.
+        state: of the mean after its last value.
+        series: the curve.
+    """
+
+    weight: float
+    state: tuple[float, float]
+    series: Series
 
 
 def finite(values: Iterable[float]) -> list[float]:

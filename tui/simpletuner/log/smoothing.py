@@ -65,14 +65,34 @@ class Smoothed:
 
 
 def smoothed(values: Iterable[float], weight: float = WEIGHT) -> array[float]:
-    """Return the smoothed values; nan where a value is not finite, so that a curve breaks there.
+    """Return the smoothed values; nan where a value is not finite, so that a curve breaks there."""
+    means = array("d")
+    smooth_on(means, values, weight)
+    return means
+
+
+def smooth_on(
+    means: array[float],
+    values: Iterable[float],
+    weight: float,
+    state: tuple[float, float] = (0.0, 1.0),
+) -> tuple[float, float]:
+    """Append the smoothed values to those of the values before them.
 
     The same means as `Smoothed.add` gives, written out: a chart smooths a hundred thousand points
     while somebody waits, and a call for each takes three times as long.
+
+    Args:
+        means: the smoothed values so far.
+        values: those that follow.
+        weight: weight of the past.
+        state: what this returned for the values so far.
+
+    Returns:
+        The state after these values.
     """
-    means = array("d")
     append, rest, nan = means.append, 1.0 - weight, math.nan
-    mean, missing = 0.0, 1.0
+    mean, missing = state
     for value in values:
         if value - value == 0.0:  # false for nan and infinities
             mean = mean * weight + value * rest
@@ -80,7 +100,7 @@ def smoothed(values: Iterable[float], weight: float = WEIGHT) -> array[float]:
             append(mean / (1.0 - missing))
         else:
             append(nan)
-    return means
+    return mean, missing
 
 
 def lowest(means: Sequence[float], weight: float = WEIGHT) -> tuple[float, int] | None:
