@@ -98,10 +98,8 @@ STATUSES: dict[str, list[Case]] = {
     "versions follow": [("", USAGE)],
     "spending": [("--days 0", USAGE), ("--days 5000", USAGE), ("", FINE)],
     "settings get": [("ui.them", USAGE), ("ui.theme", FINE)],
-    "settings set": [
-        ("ui.theme", USAGE), ("ui.theme nord", USAGE), ("ui.them dark", USAGE),
-        ("network.timeout x", USAGE),
-    ],
+    "settings set": [("ui.theme", USAGE), ("ui.theme nord", USAGE), ("ui.them dark", USAGE),
+                     ("network.timeout x", USAGE)],
     "settings unset": [("", USAGE), ("ui.them", USAGE)],
     "settings edit": [("", FAILED)],  # EDITOR is false
     "completion bash": [("", FINE)],

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.cli.shell import Shell
+from tui.cli import main
+from tui.cli.exit_codes import FAILED
 
 L40S = "simpletuner/advanced-trainer-l40s"
 
@@ -76,6 +80,23 @@ def test_the_hub_token_commands_without_a_keyring(shell: Shell) -> None:
     assert "hf_yyy" not in refused.stdout + refused.stderr
     answer = shell.run("token", "validate", "--hub", status=3)
     assert "Hub" in answer.stdout
+
+
+@pytest.mark.parametrize(("words", "name"), [((), "REPLICATE_API_TOKEN"), (("--hub",), "HF_TOKEN")])
+def test_nobody_is_asked_for_a_token_that_no_keyring_keeps(
+    shell: Shell, words: tuple[str, ...], name: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for variable in ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in shell.environ.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda _: pytest.fail("it asked"))
+    assert main.run(["token", "set", *words]) == FAILED
+    told = capsys.readouterr().err
+    assert "keyring" in told
+    assert f"read -rs {name} && export {name}" in told
 
 
 def test_spending_names_the_page_of_what_was_billed(shell: Shell) -> None:

@@ -46,7 +46,7 @@ async def nothing_works(*words: str) -> None:
         with pytest.raises(KeyringError) as caught:
             await call()
         assert any(text in caught.value.message for text in words), caught.value.message
-        assert "session" in caught.value.advice
+        assert "read -rs REPLICATE_API_TOKEN && export" in caught.value.advice
     assert time.monotonic() - began < BOUND
     assert helpers() == []
 

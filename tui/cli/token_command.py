@@ -8,7 +8,7 @@ import contextlib
 import getpass
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tui.base.token_text import judge_token
 from tui.cli import context, exit_codes
@@ -63,7 +63,11 @@ def _hub(options: argparse.Namespace) -> int:
     """Set, show, validate or delete the Hub's token; the engine knows which Hub the API uses."""
     cloud = context.engine().cloud
     if options.action == "set":
-        stored = cloud.set_token("huggingface", _typed("Hugging Face token: ")).result()
+        text = _typed(
+            "huggingface", "Hugging Face token: ",
+            lambda: cloud.tokens().result()["huggingface"]["problem"],
+        )  # fmt: skip
+        stored = cloud.set_token("huggingface", text).result()
         for warning in stored["warnings"]:
             tell(warning)
         return _print(options, stored, f"kept in {stored['backend']}")
@@ -94,13 +98,26 @@ def _judged(
     return exit_codes.NETWORK if away else exit_codes.NOT_AUTHORISED
 
 
-def _typed(prompt: str) -> str:
+def _typed(kind: str, prompt: str, problem: Callable[[], str]) -> str:
     """A token typed without echo, or piped in, as it is.
+
+    Args:
+        kind: of the token.
+        prompt: what is asked.
+        problem: why the keyring cannot be used, or ""; nobody is asked for what cannot be kept.
 
     Raises:
         ApiError: it is empty.
+        KeyringError: there is such a problem.
     """
-    text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.read(_MOST_PIPED)
+    if sys.stdin.isatty():
+        if words := problem():
+            from tui.secrets.keyring import KeyringError
+
+            raise KeyringError(words, kind)
+        text = getpass.getpass(prompt)
+    else:
+        text = sys.stdin.read(_MOST_PIPED)
     if not text.strip():
         raise wrong_usage("No token was given.", "Type it at the prompt, or pipe it in.")
     return text
@@ -108,9 +125,13 @@ def _typed(prompt: str) -> str:
 
 def _set(options: argparse.Namespace, host: str) -> int:
     from tui.replicate.secret import Secret
-    from tui.secrets.keyring import store_token
+    from tui.secrets.keyring import read_token, store_token
 
-    judged = judge_token("replicate", _typed(f"Replicate token for {host}: "))
+    typed = _typed(
+        "replicate", f"Replicate token for {host}: ",
+        lambda: asyncio.run(read_token("replicate", host)).problem,
+    )  # fmt: skip
+    judged = judge_token("replicate", typed)
     if judged.problem:
         raise wrong_usage(f"The token {judged.problem}.", judged.advice)
     for note in judged.notes:

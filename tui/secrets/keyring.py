@@ -34,6 +34,8 @@ MAKE_COLLECTION: Final = (
     'Make one in this session: read -rs PASSWORD; printf %s "$PASSWORD" | '
     "gnome-keyring-daemon --replace --unlock --daemonize --components=secrets"
 )
+VARIABLES: Final = {"replicate": "REPLICATE_API_TOKEN", "huggingface": "HF_TOKEN"}
+"""The environment variable of each token; a shell's alone, when no keyring keeps it."""
 TRUSTED_BACKENDS: Final = (
     "keyring.backends.SecretService.Keyring",
     "keyring.backends.kwallet.DBusKeyring",
@@ -66,17 +68,20 @@ class KeyringError(Exception):
         advice: what the user can do.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, kind: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.advice = (
-            MAKE_COLLECTION
-            if message == NO_COLLECTION
-            else (
-                "Unlock the keyring, or use the environment variable for this session; "
-                "a token is never written to a file."
-            )
-        )
+        self.advice = "Start and unlock a keyring; what is secret is never written to a file."
+        if message == NO_COLLECTION:
+            self.advice = MAKE_COLLECTION
+        elif kind in VARIABLES:
+            self.advice = f"Start and unlock a keyring, or {for_this_shell(kind)}"
+
+
+def for_this_shell(kind: str) -> str:
+    """How a token is given to one shell: typed there, so that no file and no history has it."""
+    name = VARIABLES[kind]
+    return f"give the token to this shell alone: read -rs {name} && export {name}"
 
 
 async def read_token(kind: str, host: str) -> StoredToken:
@@ -130,7 +135,7 @@ def has_session_bus(platform: str, environ: Mapping[str, str]) -> bool:
 async def _call(action: str, user: str, value: str = "") -> dict[str, str]:
     """Ask the helper process; the token goes to its input, as arguments are visible to others."""
     if not has_session_bus(sys.platform, os.environ):  # saves starting a process
-        raise KeyringError(NO_KEYRING)
+        raise KeyringError(NO_KEYRING, user.partition("@")[0])
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tui.secrets.helper", action, SERVICE, user,
         stdin=asyncio.subprocess.PIPE,
@@ -142,7 +147,8 @@ async def _call(action: str, user: str, value: str = "") -> dict[str, str]:
             output, _ = await process.communicate(value.encode())
     except TimeoutError:
         raise KeyringError(
-            "the keyring does not answer; it may be locked and waiting for a prompt elsewhere"
+            "the keyring does not answer; it may be locked and waiting for a prompt elsewhere",
+            user.partition("@")[0],
         ) from None
     finally:
         if process.returncode is None:
@@ -154,5 +160,5 @@ async def _call(action: str, user: str, value: str = "") -> dict[str, str]:
     except ValueError:
         raise KeyringError("the keyring could not be used") from None
     if answer.get("problem"):
-        raise KeyringError(answer["problem"])
+        raise KeyringError(answer["problem"], user.partition("@")[0])
     return answer

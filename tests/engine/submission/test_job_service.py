@@ -325,6 +325,7 @@ async def test_a_token_that_is_refused_stops_a_submit(world: World) -> None:
     report = await world.client.check(world.draft(50))
     assert not report["ok"]
     assert [c["id"] for c in report["checks"] if c["level"] == "error"] == ["token"]
+    assert not any("inputs it takes" in c["message"] for c in report["checks"]), "nobody was asked"
     with pytest.raises(ControlError) as caught:
         await world.submit(50)
     assert caught.value.code == "check_failed"

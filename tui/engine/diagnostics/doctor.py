@@ -17,7 +17,7 @@ from tui.engine.delivery.check import DeliveryCheck
 from tui.engine.delivery.room import receivable, space_of
 from tui.engine.diagnostics.network_check import NetworkCheck
 from tui.engine.listener.service import ListenerService
-from tui.secrets.keyring import MAKE_COLLECTION, NO_COLLECTION
+from tui.secrets.keyring import MAKE_COLLECTION, NO_COLLECTION, for_this_shell
 from tui.settings import Home
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def keyring_line(state: credentials.TokenState) -> DoctorLine:
     """Whether the keyring can store a token."""
     if state["problem"]:
         advice = (
-            "Use REPLICATE_API_TOKEN or a token for this session; or start a keyring "
-            "(gnome-keyring, KWallet) and unlock it."
+            "Start a keyring (gnome-keyring, KWallet) and unlock it, or "
+            f"{for_this_shell('replicate')}"
         )
         if state["problem"] == NO_COLLECTION:
             advice = MAKE_COLLECTION

@@ -286,6 +286,7 @@ class Preparer:
             overrides=draft.overrides.given(),
             secrets=self._delivery.secrets(api_base, delivery),
             local_asked=place_asked,
+            version_known=choice is not None,
         )
         runs = self._reader.past_runs(sandbox=is_loopback(api_base))
         history = history_of(runs, config, profile.id)

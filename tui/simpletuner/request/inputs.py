@@ -91,6 +91,7 @@ def build_inputs(
     overrides: Mapping[str, Any] | None = None,
     secrets: Mapping[str, Revealable] | None = None,
     local_asked: bool = False,
+    version_known: bool = True,
 ) -> PredictorInputs:
     """Build the inputs of a job.
 
@@ -106,10 +107,12 @@ def build_inputs(
         secrets: available secrets by input name (`SECRET_INPUTS`); only needed ones are sent.
         local_asked: how local datasets travel is still being asked, so that nothing is said of
             them; such inputs are shown and never sent.
+        version_known: whether the version was looked up. Without a token it cannot be, and then
+            nothing is said about what it takes; such inputs are never sent either.
     """
     changed = with_options(config, overrides or {})
     return _Builder(changed, delivery, input_fields(schema), secrets or {}).build(
-        schema_known=bool(schema),
+        schema_known=bool(schema) or not version_known,
         images_url=images_url,
         mode=mode or default_mode(config),
         folders=folders,
