@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.base.columns import WIDEST, clip, line_up, width_of
+from tui.base.columns import WIDEST, clip, fold, line_up, width_of
 
 LONG = "x" * 5000
 PRINTABLE = st.text(st.characters(exclude_categories=("C", "Z")), max_size=30)
@@ -52,3 +52,16 @@ def test_widths_are_those_of_the_screen() -> None:
         assert width_of(text) == cell_len(text), text
     assert clip("猫の絵が好き", 6) == "猫の…"
     assert clip("abc", 3) == "abc"
+
+
+@given(st.lists(PRINTABLE, min_size=1), st.integers(1, 40), st.integers(0, 20))
+def test_folded_lines_have_the_words_whole_and_fit(
+    words: list[str], width: int, indent: int
+) -> None:
+    text = " ".join(words)
+    lines = fold(text, width, indent)
+    assert " ".join(lines).split() == text.split()
+    for line in lines:
+        assert width_of(line) <= width or len(line.split()) == 1, line
+    assert all(line.startswith(" " * indent) for line in lines[1:]) or indent > width // 2
+    assert fold(text, None, indent) == [text]

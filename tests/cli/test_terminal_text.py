@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -20,8 +21,9 @@ from tests.cli.shell import client, tui, tui_json
 from tests.support import eventually_sync
 from tui.base.job_status import JobStatus
 from tui.cli.failures import explain
-from tui.cli.output import say_json, table
+from tui.cli.output import say_json, say_prose, table, tell
 from tui.destinations.common.errors import PublishError, Trouble
+from tui.secrets.keyring import for_this_shell
 from tui.settings import Home
 from tui.simpletuner.log.harmless import LogText
 from tui.store.records import FileRecord
@@ -177,3 +179,31 @@ def test_a_table_on_a_terminal_is_as_wide_as_that(monkeypatch: pytest.MonkeyPatc
     assert {len(line) for line in table(rows)[1:2]} == {60}
     monkeypatch.setenv("COLUMNS", "wide")
     assert len(table(rows)[1]) == 80  # where the system does not know it either
+
+
+class Screen(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_message_is_folded_between_words_and_a_command_in_it_stays_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    commands = (for_this_shell("replicate").partition(": ")[2], "simpletuner-tui token set")
+    text = f"  There is no keyring on this machine: {commands[0]}\nOr {commands[1]} later on."
+    shown = {}
+    for stream, put in (("stdout", say_prose), ("stderr", tell)):
+        for kind in (Screen, io.StringIO):
+            monkeypatch.setattr(sys, stream, kind())
+            put(text)
+            shown[kind] = getattr(sys, stream).getvalue()
+        assert shown[io.StringIO] == f"{text}\n"
+        lines = shown[Screen].splitlines()
+        assert " ".join(line.strip() for line in lines) == " ".join(text.split())
+        for command in commands:
+            assert any(command in line for line in lines), lines
+        assert all(len(line) <= 50 or commands[0] in line for line in lines), lines
+        assert lines[1].startswith("    ")

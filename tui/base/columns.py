@@ -44,6 +44,28 @@ def clip(text: str, width: int) -> str:
     return f"{''.join(kept)}…"
 
 
+def fold(text: str, width: int | None, indent: int) -> list[str]:
+    """The text in lines of at most so many columns, broken between words alone.
+
+    Args:
+        text: one line of printable text. A word that is wider, such as a path, stands by itself.
+        width: columns of a line; None breaks none.
+        indent: spaces before each line but the first, where half a line is left for the text.
+    """
+    if width is None or width_of(text) <= width:
+        return [text]
+    margin = " " * (indent if indent <= width // 2 else 0)
+    first, *words = text.split(" ")
+    lines = [first]
+    for word in words:
+        longer = f"{lines[-1]} {word}"
+        if width_of(longer) > width and lines[-1].strip():
+            lines.append(f"{margin}{word}")
+        else:
+            lines[-1] = longer
+    return lines
+
+
 def line_up(
     rows: Sequence[Sequence[str]],
     right: frozenset[int],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tui.cli import context, exit_codes
 from tui.cli.failures import failed
-from tui.cli.output import TONES, harmless, say_drawn, say_json, toned
+from tui.cli.output import TONES, columns, folded, harmless, say_drawn, say_json, toned
 
 if TYPE_CHECKING:
     from tui.api.base import CheckLevel, TypedDict
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _NO_SPACE: Final = 100 * 1024**2
 _MARKS: Final = {"ok": "✓", "warn": "!", "error": "✗"}
+_INDENT: Final = len("✓ terminal  ")
 _ASCII: Final = {"ok": "+", "warn": "!", "error": "x"}
 
 
@@ -45,13 +46,19 @@ def doctor(options: argparse.Namespace) -> int:
             answer = failed(answer, bad["id"], bad["message"], bad["advice"])
         say_json(answer)
         return exit_codes.FAILED if broken else exit_codes.FINE
-    marks = _MARKS if _unicode() else _ASCII
     for line in lines:
-        fix = f" → {line['advice']}" if line["advice"] else ""
-        mark = toned(marks[line["level"]], TONES[line["level"]])
-        words = f"{line['id']:<9} {line['message']}{fix}"
-        say_drawn(f"{mark} {harmless(words)}")
+        for text in _drawn(line):
+            say_drawn(text)
     return exit_codes.FAILED if broken else exit_codes.FINE
+
+
+def _drawn(line: AnyLine) -> list[str]:
+    """A finding with its fix, folded between words where the terminal would break them."""
+    marks = _MARKS if _unicode() else _ASCII
+    fix = f" → {line['advice']}" if line["advice"] else ""
+    words = harmless(f"  {line['id']:<9} {line['message']}{fix}")
+    first, *more = folded(words, columns(), _INDENT)
+    return [f"{toned(marks[line['level']], TONES[line['level']])}{first[1:]}", *more]
 
 
 _OTHERS: Final = ("keyring", "token", "network", "proxy", "listener", "delivery")
@@ -98,18 +105,18 @@ def _disk_line() -> OwnLine:
 def terminal_line() -> OwnLine:
     """Whether this terminal can show the app."""
     name = os.environ.get("TERM", "")
-    columns, rows = shutil.get_terminal_size()
+    across, rows = shutil.get_terminal_size()
     if not sys.stdout.isatty():
         return _line("ok", "output goes to a file or a pipe")
     if name in ("", "dumb"):
         message = f"TERM is {name or 'not set'}: the app cannot draw here"
         return _line("error", message, "Set TERM=xterm-256color.")
-    if columns < 80 or rows < 24:
-        return _line("warn", f"{columns}×{rows} is small", "Use at least 80×24.")
+    if across < 80 or rows < 24:
+        return _line("warn", f"{across}×{rows} is small", "Use at least 80×24.")
     if not _unicode():
         message = f"{name} without UTF-8: plain characters are used"
         return _line("warn", message, "Set LANG=C.UTF-8 if the terminal can show it.")
-    return _line("ok", f"{name}, {columns}×{rows}")
+    return _line("ok", f"{name}, {across}×{rows}")
 
 
 def ability_lines() -> list[OwnLine]:

@@ -7,13 +7,13 @@ import sys
 from io import TextIOWrapper
 
 from tui.base.ascii_glyphs import GLYPHS, terminal_is_plain
-from tui.base.columns import line_up
+from tui.base.columns import fold, line_up
 from tui.cli.exit_codes import FINE
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Final
+    from typing import Any, Final, TextIO
 
 
 def forgive_streams() -> None:
@@ -33,6 +33,11 @@ def say(text: str = "") -> None:
     sys.stdout.write(f"{harmless(text)}\n")
 
 
+def say_prose(text: str) -> None:
+    """Print sentences on standard output, folded where a terminal would break their words."""
+    sys.stdout.write(f"{_prose(text, sys.stdout)}\n")
+
+
 def say_drawn(text: str) -> None:
     """Print what was drawn here, colours included; what is in it has been made harmless."""
     sys.stdout.write(f"{text}\n")
@@ -40,8 +45,40 @@ def say_drawn(text: str) -> None:
 
 def tell(text: str) -> None:
     """Print a message for a person on standard error."""
-    sys.stderr.write(f"{harmless(text)}\n")
+    sys.stderr.write(f"{_prose(text, sys.stderr)}\n")
     sys.stderr.flush()
+
+
+_COMMAND: Final = r"`[^`]+`|(?<=: )\S[^:]*? (?:-|&&|\|).*$|\bsimpletuner-tui [a-z-]+(?: [a-z-]+)?"
+"""What is copied from a sentence and run, so that it has to stay on one line."""
+
+
+def folded(text: str, width: int | None, indent: int) -> list[str]:
+    """Lines that fit, as `fold` makes them; a command in the text is like one word.
+
+    Args:
+        text: printable text.
+        width: columns of a line; None breaks none.
+        indent: spaces before each line but the first.
+    """
+    if width is None or len(text) <= width:
+        return [text]
+    import re
+
+    kept = re.sub(_COMMAND, lambda found: found[0].replace(" ", "\0"), text)
+    return [line.replace("\0", " ") for line in fold(kept, width, indent)]
+
+
+def _prose(text: str, stream: TextIO) -> str:
+    text = harmless(text)
+    width = columns(stream)
+    if width is None:
+        return text
+    lines = []
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip(" ")) + 2
+        lines += folded(line, width, indent)
+    return "\n".join(lines)
 
 
 def reader_has_gone() -> int:
@@ -114,15 +151,16 @@ def _fits(text: str, encoding: str) -> bool:
     return True
 
 
-def _columns() -> int | None:
-    """The width of the terminal that standard output is; None for a file or a pipe."""
-    if not sys.stdout.isatty():
+def columns(stream: TextIO | None = None) -> int | None:
+    """The width of the terminal that a stream is, by default standard output; else None."""
+    stream = stream or sys.stdout
+    if not stream.isatty():
         return None
     given = os.environ.get("COLUMNS", "")
     if given.isascii() and given.isdecimal() and 0 < len(given) < 6 and int(given):
         return int(given)
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+        return os.get_terminal_size(stream.fileno()).columns or 80
     except OSError:
         return 80
 
@@ -143,9 +181,9 @@ def table(
     if not all("".join(row).isprintable() for row in rows):
         cells = [[harmless(cell).replace("\n", "·") for cell in row] for row in rows]
     if not tones or not has_colours():
-        return line_up(cells, right, _columns())
+        return line_up(cells, right, columns())
     return line_up(
-        cells, right, _columns(),
+        cells, right, columns(),
         lambda row, column, text: toned(text, tones.get((row, column), "")),
     )  # fmt: skip
 

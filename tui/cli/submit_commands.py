@@ -19,7 +19,7 @@ from tui.cli import context, exit_codes
 from tui.cli.consent import agrees
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.failures import failed, not_agreed, wrong_usage
-from tui.cli.output import say, say_json, tell
+from tui.cli.output import say, say_json, say_prose, tell
 from tui.cli.typed import hidden_text
 from tui.client.agreement import with_consent
 from tui.client.errors import ControlError
@@ -66,7 +66,7 @@ def _say_as_proved(control: ControlClient, draft: Draft) -> CheckReport:
             if finding not in said:
                 said.add(finding)
                 for line in _finding_lines(item):
-                    say(line)
+                    say_prose(line)
         sys.stdout.flush()
         if not report["asking"]:
             break
@@ -365,7 +365,7 @@ def _dry_run(options: argparse.Namespace, report: CheckReport) -> int:
         say_json(report if report["ok"] else {**report, **_failure(report)})
     else:
         for line in _check_lines(report, dataloader=False):  # the request has it
-            say(line)
+            say_prose(line)
         say(json.dumps(report["request"], ensure_ascii=False, indent=2))
     return exit_codes.FINE if report["ok"] else _status_of(report)
 
