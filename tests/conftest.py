@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from tests.api import watch as shapes
 from tests.canary import Watch, marked_secrets
+from tui.client import engine_process
 from tui.destinations.hub.client import _doors as doors_of_the_hub
 from tui.replicate.known_secrets import KNOWN
 
@@ -39,6 +40,7 @@ _STARTS_NOTHING = frozenset(
         "own_world",
         "homes",
         "recognisable_secrets",
+        "ended_engines",
         "forgotten_secrets",
         "watched_shapes",
         "answers_fit",
@@ -125,6 +127,20 @@ def watched_shapes() -> Iterator[shapes.Watch]:
     """Check every answer of an engine against the shapes of `tui.api`."""
     with pytest.MonkeyPatch.context() as patch, shapes.watched(patch) as watch:
         yield watch
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ended_engines() -> Iterator[None]:
+    """Reap the engines that tests started as agents, and fail if one of them is still running.
+
+    Agents outlive whoever started them; those of a test must not.
+    """
+    yield
+    left = [process for process in engine_process._started if process.poll() is None]
+    for process in left:
+        process.kill()
+        process.wait()
+    assert not left, f"engines that no test has ended: {[process.pid for process in left]}"
 
 
 @pytest.fixture(autouse=True)
