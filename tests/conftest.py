@@ -7,6 +7,7 @@ import inspect
 import itertools
 import os
 import signal
+import subprocess
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from hypothesis import settings
 
 from tests.api import watch as shapes
 from tests.canary import Watch, marked_secrets
-from tui.client import engine_process
 from tui.destinations.hub.client import _doors as doors_of_the_hub
 from tui.replicate.known_secrets import KNOWN
 
@@ -40,7 +40,7 @@ _STARTS_NOTHING = frozenset(
         "own_world",
         "homes",
         "recognisable_secrets",
-        "ended_engines",
+        "ended_processes",
         "forgotten_secrets",
         "watched_shapes",
         "answers_fit",
@@ -130,17 +130,21 @@ def watched_shapes() -> Iterator[shapes.Watch]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def ended_engines() -> Iterator[None]:
-    """Reap the engines that tests started as agents, and fail if one of them is still running.
+def ended_processes() -> Iterator[None]:
+    """Reap what the tests of a worker started, and fail if something of it is still running.
 
-    Agents outlive whoever started them; those of a test must not.
+    An engine that is started as an agent outlives whoever started it; that of a test must not.
     """
     yield
-    left = [process for process in engine_process._started if process.poll() is None]
-    for process in left:
-        process.kill()
-        process.wait()
-    assert not left, f"engines that no test has ended: {[process.pid for process in left]}"
+    left = []
+    for process in [one for one in gc.get_objects() if type(one) is subprocess.Popen]:
+        try:
+            process.wait(30)  # some have just been sent a signal
+        except subprocess.TimeoutExpired:
+            left.append(process.args)
+            process.kill()
+            process.wait()
+    assert left == [], "processes that no test has ended"
 
 
 @pytest.fixture(autouse=True)

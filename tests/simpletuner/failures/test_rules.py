@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from tests.simpletuner.failures.trainer_logs import (
     one_process,
 )
 from tests.simpletuner.log import samples
+from tests.support import least_seconds
 from tui.simpletuner.config.overrides import OVERRIDES
 from tui.simpletuner.failures.diagnosis import diagnose
 from tui.simpletuner.failures.rule import Advice, Failure, Rule, Tier
@@ -94,22 +94,21 @@ def test_a_log_of_fifty_megabytes_is_read_fast() -> None:
     plain = "".join(f"a line that says nothing of interest, number {n}\n" for n in range(3000))
     big = (samples.realistic_lines(5000) * 60 + plain.encode() + log.encode())[-50_000_000:]
     big = b"x" * (50_000_000 - len(big)) + big
-    began = time.perf_counter()
-    diagnosis = diagnose(big)
-    assert diagnosis.rule == "out-of-memory"
-    assert time.perf_counter() - began < 1.0
+
+    def read() -> None:
+        assert diagnose(big).rule == "out-of-memory"
+
+    assert least_seconds(read) < 1.0
 
 
 def test_a_tail_of_unlike_lines_is_read_in_linear_time() -> None:
-    def seconds(size: int) -> float:
+    def seconds(size: int, tries: int) -> float:
         line = "[ERROR] x{} " + "must need either " * 100
         log = "\n".join(line.format(number) for number in range(size))
-        began = time.perf_counter()
-        diagnose(log)
-        return time.perf_counter() - began
+        return least_seconds(lambda: diagnose(log), tries)
 
-    few = seconds(40)
-    assert seconds(160) < max(few, 0.01) * 4 * 2.5
+    most = max(seconds(40, 3), 0.01) * 4 * 2.5
+    assert any(seconds(160, 1) < most for _ in range(3))
 
 
 def test_notices_never_win_over_a_cause() -> None:
