@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from tests.app.world import NOW, home_at, job
-from tui.api.jobs import JobWarning
+from tui.api.jobs import DeliveredState, JobWarning
 from tui.base import job_status
 from tui.base.job_status import JobStatus
 from tui.cli import main
@@ -33,6 +33,7 @@ from tui.store.quick_reader import FORMAT, open_quickly
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
 from tui.store.schema import MIGRATIONS
+from tui.store.submit_state import SubmitState
 from tui.store.transfer_records import (
     FetchRecord,
     TransferItem,
@@ -45,9 +46,12 @@ WARNING: JobWarning = {
     "kind": "diverging", "step": 310, "since": "2026-11-23T13:00:00Z", "ratio": 1.9,
     "dismissed": False,
 }  # fmt: skip
-UNSEEN = {"state": "unverified", "words": "no list", "advice": "", "revision": "", "files": 0,
-          "at": "2026-11-23T13:00:00Z"}  # fmt: skip
-ARRIVED = {**UNSEEN, "state": "yes"}
+UNSEEN: DeliveredState = {
+    "state": "unverified", "words": "no list", "advice": "", "revision": "", "files": 0,
+    "at": "2026-11-23T13:00:00Z",
+}  # fmt: skip
+ARRIVED: DeliveredState = {**UNSEEN, "state": "yes"}
+SUBMITS: list[SubmitState] = [{}, {"delivered": UNSEEN}, {"delivered": ARRIVED}]
 
 
 def test_it_knows_the_newest_schema() -> None:
@@ -73,7 +77,10 @@ def test_both_lists_are_the_same(
                 created_at=record.created_at + timedelta(microseconds=number),
                 seconds_per_step=1 / 3, provider_status="lost", loss_smoothed=1 / 7,
                 loss_best=0.1 + 0.2, best_step=7, warnings=[WARNING],
-                submit={"draft": {}, "delivered": {"state": "no", "words": '"ü', "files": 3}},
+                submit={
+                    "draft": {},
+                    "delivered": {**ARRIVED, "state": "no", "words": '"ü', "files": 3},
+                },
             )  # fmt: skip
         writer.insert(record, Change(annotation=annotation(number)))
         if status is JobStatus.COMPLETED:
@@ -170,7 +177,7 @@ def test_one_job_and_the_table_are_those_of_the_full_reader(
             warnings=[[], [WARNING]][number % 2],
             cost_micros=(None, 0, 12_345_678)[number % 3],
             stage=("", "delivered: no · 2 files", "delivered: yes")[number % 3],
-            submit=[{}, {"delivered": UNSEEN}, {"delivered": ARRIVED}][number % 3],
+            submit=SUBMITS[number % 3],
         )
         writer.insert(record, Change(annotation=annotation(number)))
         files = [FileRecord("a/x", 1, "2" * 64, "delivered", NOW)]

@@ -75,14 +75,18 @@ def job_lines(
     note = (written.note if written else "") or ""
     for number, line in enumerate(note.splitlines()):
         lines.append(("" if number else "note", line))
-    delivered = record.submit.get("delivered") or {}
-    if delivered:
+    advices = list(record.diagnosis.get("advice", ()))
+    if delivered := record.submit.get("delivered"):
         lines.append(("delivered", formatting.delivery(delivered)))
-    lines += [
-        (label, ", ".join(map(str, delivered.get(label) or ())))
-        for label in ("expected", "arrived", "missing")
-    ]
-    advices = (*record.diagnosis.get("advice", ()), delivered.get("advice", ""))
+        lines += [
+            (label, ", ".join(map(str, names or ())))
+            for label, names in (
+                ("expected", delivered.get("expected")),
+                ("arrived", delivered.get("arrived")),
+                ("missing", delivered.get("missing")),
+            )
+        ]
+        advices.append(delivered.get("advice", ""))
     lines += [("advice", advice) for advice in advices]
     lines.append(("again", _AGAIN.get(str(record.diagnosis.get("again")), "")))
     for file in files:

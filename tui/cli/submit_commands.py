@@ -248,12 +248,14 @@ def _with_failure(job: JobRecord, answer: Mapping[str, object]) -> Mapping[str, 
     if job.status is not JobStatus.COMPLETED:
         advice = " ".join(job.diagnosis.get("advice", ()))
         return failed(answer, "job_failed", job.error or job.stage or job.status.value, advice)
-    delivered = job.submit.get("delivered") or {}
-    if job.delivery not in CONFIRMED_DELIVERIES or delivered.get("state") == "yes":
+    delivered = job.submit.get("delivered")
+    state = delivered["state"] if delivered else None
+    if job.delivery not in CONFIRMED_DELIVERIES or state == "yes":
         return answer
-    message = f"{job.stage or f'{UNDELIVERED}not known'}: {delivered.get('words', 'not checked')}"
-    kind = "unverified" if delivered.get("state") == "unverified" else "not_delivered"
-    return failed(answer, kind, message, delivered.get("advice", ""))
+    words = delivered["words"] if delivered else "not checked"
+    message = f"{job.stage or f'{UNDELIVERED}not known'}: {words}"
+    kind = "unverified" if state == "unverified" else "not_delivered"
+    return failed(answer, kind, message, delivered["advice"] if delivered else "")
 
 
 def delivery_status(job: JobRecord) -> int:
@@ -261,16 +263,16 @@ def delivery_status(job: JobRecord) -> int:
     if job.delivery not in CONFIRMED_DELIVERIES:
         tell(f"{job.name}: it has no delivery, so nothing had to arrive; its log is kept.")
         return exit_codes.FINE
-    delivered = job.submit.get("delivered") or {}
-    if delivered.get("state") == "yes":
-        return exit_codes.FINE
+    delivered = job.submit.get("delivered")
     stage = job.stage or f"{UNDELIVERED}not known"
-    words = delivered.get("words", "it could not be checked")
-    advice = delivered.get("advice") or (
-        "" if delivered else f"`simpletuner-tui job {job.job_id}` tells once it is known."
-    )
-    tell(f"{job.name}: {stage}: {words}. {advice}".rstrip())
-    unverified = delivered.get("state") == "unverified"
+    if not delivered:
+        later = f"`simpletuner-tui job {job.job_id}` tells once it is known."
+        tell(f"{job.name}: {stage}: it could not be checked. {later}")
+        return exit_codes.FAILED
+    if delivered["state"] == "yes":
+        return exit_codes.FINE
+    tell(f"{job.name}: {stage}: {delivered['words']}. {delivered['advice']}".rstrip())
+    unverified = delivered["state"] == "unverified"
     return exit_codes.UNVERIFIED if unverified else exit_codes.FAILED
 
 
@@ -284,8 +286,10 @@ def _until_delivery_is_known(control: ControlClient, job: JobRecord, *, quiet: b
         now = store.job(job.job_id)
         if now is None or now.delivery not in CONFIRMED_DELIVERIES or time.monotonic() > deadline:
             return True
-        state = (now.submit.get("delivered") or {}).get("state")
-        return bool(state) and (state != "unknown" or time.monotonic() > unsure_until)
+        delivered = now.submit.get("delivered")
+        if not delivered:
+            return False
+        return delivered["state"] != "unknown" or time.monotonic() > unsure_until
 
     if not known() and not quiet:
         until = formatting.second(datetime.now(UTC) + timedelta(seconds=_CHECK_SECONDS))

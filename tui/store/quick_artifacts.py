@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
     from tui.store.quick_reader import QuickReader
+    from tui.store.submit_state import SubmitState
     from tui.store.transfer_records import FetchState, Origin
 else:
     from tui.base.light_tuple import NamedTuple
@@ -42,7 +43,7 @@ class QuickProducer(NamedTuple):
     name: str
     step: int | None
     loss: float | None
-    submit: dict[str, Any]
+    submit: SubmitState
 
 
 class QuickResult(NamedTuple):

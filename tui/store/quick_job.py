@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tui.api.jobs import JobWarning
     from tui.store.quick_reader import QuickReader
+    from tui.store.submit_state import SubmitState
 else:
     from tui.base.light_tuple import NamedTuple
 
@@ -48,7 +49,7 @@ class QuickJob(NamedTuple):
     web_url: str
     output_url: str
     error: str
-    submit: dict[str, Any]
+    submit: SubmitState
     diagnosis: dict[str, Any]
     warnings: list[JobWarning]
 

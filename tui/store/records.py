@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.base.job_status import LOST, JobStatus
 from tui.store.annotations import NONE, Annotation
+from tui.store.submit_state import SubmitState
 
 if TYPE_CHECKING:
     from tui.api.jobs import JobWarning
@@ -160,7 +161,7 @@ class JobRecord:
     log_replaced: bool = False
     file_count: int = 0
     file_bytes: int = 0
-    submit: dict[str, Any] = field(default_factory=dict)
+    submit: SubmitState = field(default_factory=SubmitState)
     """State of the submission: what was packed, uploaded and posted."""
     inputs: dict[str, Any] = field(default_factory=dict)
     """The inputs as sent, with secret ones as `***`."""

@@ -30,6 +30,7 @@ from tui.engine.credentials.storage_keys import (
 from tui.listener.storage.grants import GIB
 from tui.listener.storage.staged import StagedFolder, ViewedObject
 from tui.store.job_folder import folder_of
+from tui.store.submit_state import SubmitState
 from tui.store.writer import Change, StoreWriter
 
 NOW = datetime.now(UTC)
@@ -162,7 +163,7 @@ async def test_a_job_may_keep_twice_what_it_is_expected_to_deliver(
 ) -> None:
     wanted = {"job00001": 5 * GIB, "job00002": 30 * GIB, "job00003": 1000, "job00004": None}
     for number, expected in enumerate(wanted.values(), start=1):
-        submit = {"expected_bytes": expected}
+        submit: SubmitState = {"expected_bytes": expected}
         writer.insert(replace(job(number, JobStatus.RUNNING), created_at=NOW, submit=submit))
     limit = [USUAL_LIMIT]
     keys = StorageKeys(tmp_path / "receiver.key", writer, lambda: NOW, limit=lambda: limit[0])

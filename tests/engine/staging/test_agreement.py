@@ -23,6 +23,7 @@ from tui.sandbox.hub.accounts import HubToken
 from tui.sandbox.server import serve
 from tui.settings import Home
 from tui.simpletuner.errors import SimpleTunerError
+from tui.store.submit_state import StagedData
 
 
 async def _hub_fails(world: World) -> None:
@@ -129,10 +130,10 @@ async def test_an_account_that_changes_after_the_submit_gets_nothing(world: Worl
     )
     with pytest.raises(SimpleTunerError, match=r"datasets of sandbox .* datasets of other"):
         await world.engine.staging.stage(job, threading.Event())
-    kept = {
-        name: job.submit["staging"][name] for name in job.submit["staging"].keys() - {"receiver"}
-    }
-    earlier = replace(job, submit=job.submit | {"staging": kept})  # a version that kept no receiver
+    kept: StagedData = {**job.submit["staging"]}
+    del kept["receiver"]
+    # An earlier version kept no receiver.
+    earlier = replace(job, submit={**job.submit, "staging": kept})
     with pytest.raises(
         SimpleTunerError, match=r"is not in a dataset of other .* but in one of"
     ) as no:

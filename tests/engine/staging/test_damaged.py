@@ -20,6 +20,7 @@ from tui.settings import Home
 from tui.simpletuner.errors import SimpleTunerError
 from tui.simpletuner.staging.manifest import Manifest
 from tui.store.records import JobRecord
+from tui.store.submit_state import StagedData
 
 BASE = "http://127.0.0.1:1/v1"
 WORDS = ("cut off or overwritten", "fields are missing", "not what they should be: ")
@@ -42,8 +43,9 @@ def written(
 
 def reader_of(record: StagedRecord, receiver: Receiver | None = None) -> JobRecord:
     """A job that reads the data of a record."""
-    kept = {"receiver": receiver.stored()} if receiver is not None else {}
-    staging = {"key": record.key, "place": record.place, **kept}
+    staging: StagedData = {"key": record.key, "place": record.place}
+    if receiver is not None:
+        staging["receiver"] = receiver.stored()
     return replace(new_job(1), api_base=BASE, submit={"staging": staging, "phase": "accepted"})
 
 

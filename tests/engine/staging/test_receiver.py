@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -22,6 +22,7 @@ from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.errors import SimpleTunerError
 from tui.store.records import JobRecord
+from tui.store.submit_state import SubmitState
 
 REPLICATE = "https://api.replicate.com/v1"
 OLD = "https://s3.old.invalid"
@@ -41,7 +42,7 @@ async def submitted(world: World, plan: StagingPlan, api_base: str, **submit: An
     inputs = {"dataloader_json": json.dumps(plan.config.dataloader)}
     job = replace(
         new_job(1), api_base=api_base, inputs=inputs, prediction_id="",
-        submit={"phase": "new", "staging": staging, **submit},
+        submit=cast("SubmitState", {"phase": "new", "staging": staging, **submit}),
     )  # fmt: skip
     world.engine.recorder.writer.insert(job)
     return job

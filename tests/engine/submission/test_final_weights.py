@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.staging.folders import use_datasets
 from tests.engine.world import World, edit_config
+from tui.base.json_types import as_object
 from tui.client.client import ControlError
 from tui.client.jobs import JobCalls
 
@@ -63,7 +64,7 @@ async def test_a_mend_is_applied_to_what_is_sent(world: World) -> None:
         "steps": 120, "weights": [60, 120], "last": 120, "final": False,
         "promise": "yes", "way": "local",
     }  # fmt: skip
-    kept = job.submit["draft"]["overrides"]
+    kept = as_object(job.submit["draft"]["overrides"])
     assert (kept["checkpoint_step_interval"], kept["validation_step_interval"]) == (60, 60)
 
 
@@ -90,6 +91,7 @@ async def test_a_mend_never_sends_results_to_another_place_than_was_asked_for(
 async def test_a_loss_that_was_accepted_is_kept_with_the_job(world: World) -> None:
     job_id = await world.submit(120, accept_delivery=True, **PUBLISHED)
     expected = world.job(job_id).submit["expected_delivery"]
+    assert expected is not None
     assert (expected["last"], expected["final"], expected["promise"]) == (100, False, "no")
 
 

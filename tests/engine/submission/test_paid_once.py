@@ -36,6 +36,7 @@ from tui.sandbox.record import Record
 from tui.settings import Home
 from tui.store.records import JobRecord
 from tui.store.schema import DuplicateError
+from tui.store.submit_state import SubmitState
 
 
 @pytest.fixture
@@ -129,7 +130,9 @@ def remove_run_name(world: World, job_id: str) -> None:
     inputs = {**job.inputs, "config_json": config}
     prediction.input = {**prediction.input, "config_json": config}
     prediction.encoded.clear()
-    submit = {k: v for k, v in job.submit.items() if k not in ("mark", "clock_offset")}
+    submit: SubmitState = {**job.submit}
+    submit.pop("mark", None)
+    submit.pop("clock_offset", None)
     submit["fingerprint"] = input_fingerprint(inputs, submit["secret_names"])
     world.engine.recorder.note(job_id, "local", "old", "As before.", inputs=inputs, submit=submit)
 

@@ -90,8 +90,8 @@ class CloudState:
         with contextlib.suppress(StoreError, KeyError):
             for run in reader.past_runs(sandbox=self.sandbox)[:_NEWEST]:
                 job = reader.job(run.job_id)
-                delivered = (job.submit.get("delivered") or {}) if job is not None else {}
-                if job is not None and delivered.get("state") == "yes":
+                delivered = job.submit.get("delivered") if job is not None else None
+                if job is not None and delivered and delivered.get("state") == "yes":
                     known = {"name": job.name, "at": delivered.get("at")}
                     self.known.setdefault(f"arrived:{job.delivery}", known)
 

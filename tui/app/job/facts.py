@@ -65,8 +65,8 @@ def head(
         pieces.append((plain(job.stage), "base"))
     if job.submit.get("not_finite"):
         pieces.append((not_finite_words(job), "bad"))
-    delivered = job.submit.get("delivered") or {}
-    if delivered.get("state") in _DELIVERED:
+    delivered = job.submit.get("delivered")
+    if delivered and delivered.get("state") in _DELIVERED:
         words, tone = _DELIVERED[delivered["state"]]
         pieces.append((words, tone))  # apart from the names, so that it is shown at any width
         if missing := [plain(str(name)) for name in delivered.get("missing") or ()]:
@@ -343,7 +343,7 @@ def draft_again(job: JobRecord, *, changed: bool) -> JsonObject:
             draft["data"] = data
             for name in ("images_url", "accept_data"):  # they belong to the earlier way
                 draft.pop(name, None)
-        draft["overrides"] = {**(draft.get("overrides") or {}), **changes}
+        draft["overrides"] = {**as_object(draft.get("overrides")), **changes}
     return draft
 
 

@@ -10,6 +10,7 @@ from tui.app.publishing.state import TEST_FACT
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Picker
 from tui.base import formatting
+from tui.base.json_types import as_object
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
 from tui.store.schema import StoreError
@@ -165,9 +166,7 @@ def _is_safe(reader: StoreReader, request: PublishRequest) -> bool | None:
     job = reader.job(request.jobs[0].job_id) if len(request.jobs) == 1 else None
     if job is None:
         return None
-    draft = job.submit.get("draft")
-    own = draft.get("overrides") if isinstance(draft, dict) else None
-    said = (own or {}).get(_SAFE)
+    said = as_object(as_object(job.submit.get("draft")).get("overrides")).get(_SAFE)
     return (job.config.get(_SAFE) if said is None else said) in (True, "true", "True")
 
 

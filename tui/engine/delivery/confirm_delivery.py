@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
@@ -40,6 +40,10 @@ from tui.simpletuner.log.delivery import upload_facts
 from tui.store.job_folder import folder_of
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
+
+if TYPE_CHECKING:
+    from tui.api.jobs import DeliveredState
+    from tui.store.submit_state import Refusal
 
 DUE: Final = "arrivals_due"
 """Name of the fact that lists the ended jobs whose delivery is not confirmed yet."""
@@ -313,14 +317,14 @@ class DeliveryConfirmation:
             fresh = self._recorder.writer.job(job.job_id)
         except KeyError:  # deleted meanwhile
             return False
-        known = fresh.submit.get("delivered") or {}
-        delivered: dict[str, Any] = {
+        known = fresh.submit.get("delivered")
+        delivered: DeliveredState = {
             "state": verdict.state, "words": verdict.words, "advice": verdict.advice,
             "revision": verdict.revision, "files": verdict.files, "missing": list(verdict.missing),
             "expected": list(verdict.expected), "arrived": list(verdict.arrived),
             "at": self._now().isoformat(),
         }  # fmt: skip
-        if known | {"at": ""} == delivered | {"at": ""}:
+        if known and {**known, "at": ""} == {**delivered, "at": ""}:
             return False
         stage = " · ".join(filter(None, (_STAGES[verdict.state], ", ".join(verdict.missing))))
         self._recorder.note(
@@ -340,7 +344,7 @@ def _has_verdict(job: JobRecord) -> bool:
     )
 
 
-def refusals(job: JobRecord) -> dict[str, dict[str, Any]]:
+def refusals(job: JobRecord) -> dict[str, Refusal]:
     """The uploads of a job that our receiver refused: `{code, why}` by key."""
     known = job.submit.get("refused")
     return known if isinstance(known, dict) else {}

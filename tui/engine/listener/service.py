@@ -36,6 +36,7 @@ from tui.replicate.known_secrets import KNOWN
 from tui.settings import Settings
 from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
+from tui.store.submit_state import Refusal, SubmitState
 
 if TYPE_CHECKING:
     from tui.api import webhooks
@@ -299,15 +300,18 @@ class ListenerService:
         if not item.job_id:
             return
         job = self._recorder.writer.job(item.job_id)
-        field = "refused" if item.is_result else "data_refused"
-        known = job.submit.get(field) or {}
-        if known.get(item.key, {}).get("code") == item.code or len(known) >= _REFUSED_KEPT:
+        submit = job.submit
+        known = (submit.get("refused") if item.is_result else submit.get("data_refused")) or {}
+        earlier = known.get(item.key)
+        if (earlier and earlier.get("code") == item.code) or len(known) >= _REFUSED_KEPT:
             return
-        refused = {**known, item.key: {"code": item.code, "why": item.message}}
+        refused = {**known, item.key: Refusal(code=item.code, why=item.message)}
         what = item.key if item.is_result else f"{item.key}, which the trainer keeps with the data,"
+        changed: SubmitState = {**submit}
+        changed["refused" if item.is_result else "data_refused"] = refused
         self._recorder.note(
             job.job_id, "storage", "refused", f"{what} was refused: {item.message}",
-            submit={**job.submit, field: refused},
+            submit=changed,
         )  # fmt: skip
         if any(refusal.get("code") == item.code for refusal in known.values()):
             return

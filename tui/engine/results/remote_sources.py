@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from tui.base.json_types import JsonObject
+from tui.base.json_types import JsonObject, as_object
 from tui.destinations.common.contract import RemoteFile
 from tui.destinations.hub.reading import RepoReader
 from tui.destinations.s3.profile import S3Keys, S3Profile, store_of
@@ -151,7 +151,7 @@ def bucket_of(job: JobRecord, records: Sequence[DestinationRecord]) -> dict[str,
     if job.delivery == "local":
         return None
     inputs = job.inputs
-    draft = job.submit.get("draft", {}).get("delivery") or {}
+    draft = as_object(job.submit.get("draft", {}).get("delivery"))
     if bucket := _text(inputs.get("s3_bucket")):
         return {
             "bucket": bucket,

@@ -7,11 +7,14 @@ before the keys of a waiting job are made anew.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.store.records import JobRecord
+
+if TYPE_CHECKING:
+    from tui.store.submit_state import StoredReceiver
 
 _ADVICE: Final = "Set it back, or run the job again and agree to the new one."
 
@@ -31,9 +34,9 @@ class Receiver:
     parts: Mapping[str, str]
     home: str = ""
 
-    def stored(self) -> dict[str, Any]:
+    def stored(self) -> StoredReceiver:
         """As it is kept in the job's record."""
-        return asdict(self) | {"parts": dict(self.parts)}
+        return {"words": self.words, "parts": dict(self.parts), "home": self.home}
 
 
 def receiver_of(job: JobRecord) -> Receiver | None:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
 from tui.api.submission import JobSubmitted
@@ -53,6 +53,9 @@ from tui.simpletuner.request.delivery import JOB_ID, Delivery
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.store.submit_state import SubmitState
 
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -182,7 +185,7 @@ class JobService:
         trigger_words = await asyncio.to_thread(caption_words, prepared.report)
         account = await self.account(api_base)
         record, secret_inputs = self._record(prepared, api_base, trigger_words)
-        more: dict[str, Any] = {"account": account} if account else {}
+        more: SubmitState = {"account": account} if account else {}
         if prepared.staging is not None:
             more["staging"] = {
                 "key": prepared.staging.key(api_base),

@@ -583,8 +583,9 @@ def same_request(job: JobRecord, values: Mapping[str, Any], draft: Draft) -> Che
     if not found:
         return Check("rerun-request", "ok", f"the same settings as {job.name} ({job.job_id})")
     before = job.submit.get("draft") or {}
-    asked = draft.overrides.given() != before.get("overrides", {}) or draft.unset != tuple(
-        before.get("unset") or ()
+    unset = before.get("unset")
+    asked = draft.overrides.given() != before.get("overrides", {}) or list(draft.unset) != (
+        unset if isinstance(unset, list) else []
     )
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
     words = "; ".join(found[:_MOST_NAMED])

@@ -39,7 +39,7 @@ def stored_config(job: JobRecord, roots: Sequence[Path] = ()) -> TrainingConfig:
     path = Path(job.config_path)
     values = dict(job.config)
     cwd = (job.submit.get("draft") or {}).get("cwd")
-    roots = [*roots, Path(cwd)] if cwd else roots
+    roots = [*roots, Path(cwd)] if isinstance(cwd, str) and cwd else roots
     strategy = (as_text(values.get("caption_strategy")) or "filename").lower()
     return TrainingConfig(
         name=job.config_name,

@@ -5,24 +5,27 @@ Releases before 4.10.1 go on with such a run, which costs money and trains nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from tui.simpletuner.log.model import MetricPoint
 
-Marks = Sequence[dict[str, Any]]
-"""Rows of `tui.api.jobs.NotFinite`, by name."""
+if TYPE_CHECKING:
+    from tui.api.jobs import NotFinite
+
+Marks: TypeAlias = "Sequence[NotFinite]"
+"""Rows by name."""
 
 
-def with_points(marks: Marks, points: Iterable[MetricPoint]) -> list[dict[str, Any]]:
+def with_points(marks: Marks, points: Iterable[MetricPoint]) -> list[NotFinite]:
     """Return the marks of a job's series with those of new points.
 
     Args:
         marks: the marks so far.
         points: new values of any series.
     """
-    found = {str(mark["name"]): dict(mark) for mark in marks}
+    found: dict[str, NotFinite] = {mark["name"]: {**mark} for mark in marks}
     for point in points:
         if isfinite(point.value):
             continue
@@ -38,13 +41,13 @@ def with_points(marks: Marks, points: Iterable[MetricPoint]) -> list[dict[str, A
 def new_names(before: Marks, after: Marks) -> list[str]:
     """Return the series that had no mark before; of losses (`loss`, `train_loss`) the first."""
     known = {_kind(mark) for mark in before}
-    new = {_kind(mark): str(mark["name"]) for mark in reversed(after) if _kind(mark) not in known}
+    new = {_kind(mark): mark["name"] for mark in reversed(after) if _kind(mark) not in known}
     return sorted(new.values())
 
 
-def _kind(mark: Mapping[str, Any]) -> str:
+def _kind(mark: NotFinite) -> str:
     """The mean loss follows from the loss, so both are one kind."""
-    return "loss" if str(mark["name"]).endswith("loss") else str(mark["name"])
+    return "loss" if mark["name"].endswith("loss") else mark["name"]
 
 
 def notice_words(name: str, after: Marks, series: Sequence[str]) -> tuple[str, str]:
@@ -55,7 +58,7 @@ def notice_words(name: str, after: Marks, series: Sequence[str]) -> tuple[str, s
         after: the marks.
         series: the series that are new among them.
     """
-    steps = {str(mark["name"]): mark["first_step"] for mark in after}
+    steps = {mark["name"]: mark["first_step"] for mark in after}
     words = ", ".join(f"{one} since step {steps[one]:,}" for one in series)
     return (
         f"{name}: not a finite number: {words}. The run goes on and costs money.",
