@@ -18,7 +18,7 @@ OWN: Final = {
     # Below the state folder, which is the user's alone.
     "app/terminal/control.py", "cli/settings_command.py", "client/engine_process.py",
     "engine/process/engine_log.py", "engine/staging/records.py", "engine/tracking/job_log.py",
-    "engine/tracking/recorder.py", "engine/transfers/card.py", "listener/storage/staged.py",
+    "engine/tracking/job_logs.py", "engine/transfers/card.py", "listener/storage/staged.py",
     "settings/home.py", "settings/writing.py", "simpletuner/datasets/pack.py",
     "simpletuner/datasets/scan_cache.py", "simpletuner/staging/digests.py",
     "store/database_file.py", "store/rescue_files.py", "store/writer.py",

@@ -11,7 +11,10 @@ from huggingface_hub import CommitOperationAdd, HfApi
 
 from tests.engine.world import edit_config, running_world
 from tui.base.job_status import JobStatus
+from tui.engine.tracking.job_logs import JobLogs
+from tui.engine.tracking.snapshot_values import diagnosis_values
 from tui.settings import Home
+from tui.simpletuner.log.run_health import Thresholds
 
 
 def stage(endpoint: str, folder: Path) -> None:
@@ -100,5 +103,6 @@ async def test_an_archive_that_is_ignored_ends_in_the_advice_to_stage(
         assert job.diagnosis["changes"] == {"data": "staged"}
         assert "--data staged" in job.diagnosis["advice"][0]
         staged = replace(job, submit={**job.submit, "staging": {"place": "hub"}})
-        again = world.engine.recorder._diagnosis(staged, job.error)["diagnosis"]
+        tail, offset = JobLogs(world.home, Thresholds).tail(job_id)
+        again = diagnosis_values(staged, job.error, tail, offset)["diagnosis"]
         assert (again["rule"], again["changes"]) == (job.diagnosis["rule"], {}), "it was staged"

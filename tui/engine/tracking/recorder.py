@@ -5,63 +5,50 @@ Every change of a job goes through `JobRecorder`, which writes the store and pub
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
-from math import isnan
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tui.base.clock import Clock, utc_now
 from tui.base.formatting import plural
-from tui.base.job_status import CONFIRMED_DELIVERIES, DELIVERY_NOT_KNOWN_YET, JobStatus
-from tui.base.money import billed_cost
+from tui.base.job_status import JobStatus
 from tui.engine.runtime.event_bus import EventBus
-from tui.engine.tracking.job_log import (
-    JobLog,
-    LogFacts,
-    LogWriteError,
-    former_logs,
-    former_paths,
-)
-from tui.engine.tracking.not_finite import new_names, notice_words, with_points
+from tui.engine.tracking.job_log import LogWriteError
+from tui.engine.tracking.job_logs import JobLogs
+from tui.engine.tracking.not_finite import notice_words
 from tui.engine.tracking.reconcile import (
-    Known,
     Snapshot,
     changed_fields,
     job_status,
     reconcile,
     reopen_if_lost,
 )
-from tui.engine.tracking.redaction import redact_field, redact_log
-from tui.engine.tracking.run_warnings import at_the_end, merged_warnings, warmup_of
-from tui.replicate.models import LONGEST_RUN
+from tui.engine.tracking.redaction import redact_field
+from tui.engine.tracking.run_warnings import at_the_end, merged_warnings
+from tui.engine.tracking.snapshot_values import (
+    changed_values,
+    diagnosis_values,
+    end_values,
+    known_of,
+    log_values,
+    mark_not_finite,
+    newly_warned,
+    stage_of_ended,
+    stage_rows,
+)
 from tui.settings import Home
-from tui.simpletuner.failures.diagnosis import diagnose
 from tui.simpletuner.log.run_health import Thresholds
-from tui.simpletuner.request.hardware import PROFILES
 from tui.store.annotations import Annotation
-from tui.store.records import FileRecord, JobRecord, StageRecord
+from tui.store.records import FileRecord, JobRecord
 from tui.store.rescue_files import RescueFiles
 from tui.store.run_warnings import warning_words
-from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
 
 if TYPE_CHECKING:
     from tui.api.jobs import JobWarning
-
-_DATA_RETENTION: Final = timedelta(hours=1)
-"""How long Replicate keeps inputs, logs and outputs of predictions created through its API
-(replicate.com/docs/topics/predictions/data-retention)."""
-_KNOWN_TO_RECORD: Final = {
-    "status": "provider_status",
-    **{item.name: item.name for item in fields(Known) if item.name not in ("status", "created_at")},
-}
-_STAGE_STATES: Final = {"completed": "done"}
-_TAIL_BYTES: Final = 256 * 1024
-"""Bytes at a log's end that are searched for the cause of a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +111,7 @@ class JobRecorder:
         self._home = home
         self._bus = bus
         self._now = clock
-        self._thresholds = thresholds
-        self._logs: dict[str, JobLog] = {}
+        self._logs = JobLogs(home, thresholds)
         self._reported: set[str] = set()
         self._batch: _Batch | None = None
         self.rescue = RescueFiles(home.logs, redact_field)
@@ -173,7 +159,7 @@ class JobRecorder:
             written = self.write(job_id, change)
         except BaseException:
             # The parser is ahead of the store now; the next snapshot restores it from the store.
-            self._logs.pop(job_id, None)
+            self._logs.close(job_id)
             raise
         self._tell(written, merged)
         return written
@@ -196,7 +182,7 @@ class JobRecorder:
             StoreError: the store cannot be written.
         """
         events = [(self._now(), "local", source, message)]
-        kept = self._home.log_file(record.job_id).exists()  # of a record that is gone
+        kept = self._logs.exists(record.job_id)  # of a record that is gone
         try:
             merged = self._merge(record, snapshot, source, events)
         except LogWriteError as error:
@@ -205,7 +191,7 @@ class JobRecorder:
         try:
             stored = self.writer.add(record, merged.change)
         except BaseException:
-            self._logs.pop(record.job_id, None)
+            self._logs.close(record.job_id)
             if not kept:
                 self._drop_log(record.job_id)  # nothing refers to it
             raise
@@ -228,9 +214,9 @@ class JobRecorder:
             LogWriteError: the log cannot be written.
         """
         now = self._now()
-        before = _known(record)
+        before = known_of(record)
         known = reconcile(before, snapshot)
-        values = _changes(before, known)
+        values = changed_values(before, known)
         status = job_status(known.status) or record.status
         if status is not record.status:
             values["status"] = status
@@ -238,30 +224,35 @@ class JobRecorder:
                 message = f"{record.status.value} → {status.value}"
                 events.append((now, source, "state", message))
         if known.is_terminal:
-            values.update(_ending(record, known))
-        facts = self._merge_log(record, snapshot.logs, now, final=known.is_terminal)
+            values.update(end_values(record, known))
+        if self._batch is not None:
+            self._batch.logs.add(record.job_id)
+        facts = self._logs.merge(record, snapshot.logs, now, final=known.is_terminal)
+        if self._logs.is_open(record.job_id):
+            self._reported.discard(record.job_id)
         if facts is not None:
             if facts.replaced:
                 events.append((now, source, "log", "Replicate sent a different log: read anew."))
-            values.update(_from_log(facts, record, status, now))
+            values.update(log_values(facts, record, status, now))
         if snapshot.logs or known.is_terminal:
             values["warnings"] = self._warnings(record, now, ended=known.is_terminal)
         ended = status.is_terminal and not record.status.is_terminal
         if status is JobStatus.FAILED and (ended or facts is not None):
-            values.update(self._diagnosis(record, known.error or record.error))
+            tail, offset = self._logs.tail(record.job_id)
+            values.update(diagnosis_values(record, known.error or record.error, tail, offset))
         elif status is JobStatus.QUEUED and status is not record.status:
             values["stage"] = "waiting for a GPU"
             values["queued_at"] = record.queued_at or known.created_at or now
         elif status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and ended:
-            values["stage"] = _stage_of_ended(record, status)
-        alarm = self._mark_not_finite(record, facts, values)
-        warned = _newly_warned(record, values)
+            values["stage"] = stage_of_ended(record, status)
+        alarm = mark_not_finite(record, facts, values)
+        warned = newly_warned(record, values)
         values = {name: value for name, value in values.items() if getattr(record, name) != value}
         change = Change(
             values=values,
             forget_log_facts=facts is not None and facts.replaced,
             metrics=facts.update.metrics if facts else (),
-            stages=_stages(facts),
+            stages=stage_rows(facts),
             events=events,
         )
         return _Merged(
@@ -276,7 +267,7 @@ class JobRecorder:
     def _tell(self, job: JobRecord, merged: _Merged) -> None:
         """Say what a stored snapshot means, beyond that the job has changed."""
         if merged.is_terminal:
-            self._logs.pop(job.job_id, None)
+            self._logs.close(job.job_id)
         elif merged.alarm:
             message, advice = notice_words(job.name, job.submit["not_finite"], merged.alarm)
             self.afterwards(
@@ -320,7 +311,7 @@ class JobRecorder:
                 yield
         except BaseException:
             for job_id in batch.logs:  # their parsers are ahead of the store
-                self._logs.pop(job_id, None)
+                self._logs.close(job_id)
             for job_id in batch.new:
                 self._drop_log(job_id)
             raise
@@ -350,27 +341,10 @@ class JobRecorder:
 
     def _warnings(self, record: JobRecord, now: datetime, *, ended: bool) -> list[JobWarning]:
         """The warnings of a run whose state was read just now: one that stands says nothing new."""
-        log = self._logs.get(record.job_id)
         rows = record.warnings
-        if log is not None:
-            rows = merged_warnings(rows, log.health.warnings(now), now)
+        if (found := self._logs.warnings(record.job_id, now)) is not None:
+            rows = merged_warnings(rows, found, now)
         return at_the_end(rows) if ended else rows
-
-    def _mark_not_finite(
-        self, record: JobRecord, facts: LogFacts | None, values: dict[str, Any]
-    ) -> list[str]:
-        """Add the marks of values that are not finite; returns the series that are new."""
-        if facts is None:
-            return []
-        before = () if facts.replaced else record.submit.get("not_finite") or ()
-        after = with_points(before, facts.update.metrics)
-        if after == list(record.submit.get("not_finite") or ()):
-            return []
-        submit = {**values.get("submit", record.submit), "not_finite": after}
-        if not after:
-            submit.pop("not_finite")
-        values["submit"] = submit
-        return new_names(record.submit.get("not_finite") or (), after)
 
     def write(self, job_id: str, change: Change) -> JobRecord:
         """Apply a change to the store and publish it; returns the updated record."""
@@ -436,10 +410,10 @@ class JobRecorder:
             StoreError: the log or the store cannot be written.
         """
         if other is not None:
-            self._copy_log(job.job_id, other.job_id)
+            self._logs.copy(job.job_id, other.job_id)
         change = Change(values=values, events=[(self._now(), *event)])
         self.writer.claim(job, prediction_id, change, other.job_id if other else "")
-        self._logs.pop(job.job_id, None)
+        self._logs.close(job.job_id)
         if other is not None:
             self.afterwards(partial(self._forget, other.job_id))
         record = self.writer.job(job.job_id)
@@ -468,57 +442,10 @@ class JobRecorder:
         self._bus.publish("job", job_id=job_id, rev=-1, status="deleted")
 
     def _drop_log(self, job_id: str) -> None:
-        self._logs.pop(job_id, None)
-        log = self._home.log_file(job_id)
-        for path in (log, *former_logs(log)):
-            path.unlink(missing_ok=True)
+        self._logs.delete(job_id)
         self.rescue.forget(job_id)
 
-    def _copy_log(self, job_id: str, other_id: str) -> None:
-        """Copy the log of another record of the same prediction to a job.
-
-        It is copied and not moved, because the store's transaction, which follows, may fail.
-
-        Raises:
-            StoreError: the folder cannot be written.
-        """
-        mine, other = self._home.log_file(job_id), self._home.log_file(other_id)
-        try:
-            for target, source in [
-                (mine, other), *zip(former_paths(mine), former_logs(other), strict=False)
-            ]:  # fmt: skip
-                if source.exists() and not target.exists():
-                    fresh = target.with_suffix(".new")
-                    fresh.write_bytes(source.read_bytes())
-                    fresh.chmod(0o600)
-                    fresh.replace(target)
-        except OSError as error:
-            raise StoreError(
-                f"The log {other.name} cannot be taken over: {error.strerror or error}.",
-                "Free some disk space, or check that the folder is writable.",
-            ) from error
-
     # -- parts --------------------------------------------------------------------------------
-
-    def _merge_log(
-        self, record: JobRecord, received: str | None, now: datetime, *, final: bool
-    ) -> LogFacts | None:
-        log = self._logs.get(record.job_id)
-        if log is None:
-            path = self._home.log_file(record.job_id)
-            if not received and not record.parser and not path.exists():
-                return None
-            log = JobLog(path, record.parser, warmup_of(record.config), self._thresholds())
-            self._logs[record.job_id] = log
-        if self._batch is not None:
-            self._batch.logs.add(record.job_id)
-        try:
-            facts = log.merge(redact_log(received or "", final=final), now, final=final)
-        except LogWriteError:
-            self._logs.pop(record.job_id, None)
-            raise
-        self._reported.discard(record.job_id)
-        return facts
 
     def is_postponed(self, job_id: str) -> bool:
         """Whether the newest snapshot of a job could not be recorded, because of its log."""
@@ -538,139 +465,6 @@ class JobRecorder:
             )  # fmt: skip
         return record
 
-    def _diagnosis(self, record: JobRecord, error: str) -> dict[str, Any]:
-        path = self._home.log_file(record.job_id)
-        try:
-            with path.open("rb") as file:
-                size = file.seek(0, 2)
-                start = file.seek(max(0, size - _TAIL_BYTES))
-                tail = file.read().decode("utf-8", "replace")
-        except OSError:
-            tail, start = "", 0
-        hardware = PROFILES.get(record.hardware)
-        # Advice that stages the data does not apply where they were staged.
-        staged = {"data": "staged"} if record.submit.get("staging") else {}
-        diagnosis = diagnose(
-            tail, error or None, offset=start, config={**record.config, **staged},
-            gpus=hardware.gpus if hardware else None,
-        )  # fmt: skip
-        as_stored = json.loads(json.dumps(asdict(diagnosis)))  # a tuple would differ from its list
-        return {"diagnosis": as_stored, "stage": diagnosis.title}
-
 
 def _ignore(_job: JobRecord) -> None:
     """The default callback."""
-
-
-def _known(record: JobRecord) -> Known:
-    return Known(
-        created_at=record.created_at,
-        **{name: getattr(record, field) for name, field in _KNOWN_TO_RECORD.items()},
-    )
-
-
-def _changes(before: Known, known: Known) -> dict[str, Any]:
-    return {
-        field: getattr(known, name)
-        for name, field in _KNOWN_TO_RECORD.items()
-        if getattr(known, name) != getattr(before, name)
-    }
-
-
-def _ending(record: JobRecord, known: Known) -> dict[str, Any]:
-    """The fields that follow from the end: cost, output address and expiry of the data."""
-    seconds = known.predict_seconds
-    if seconds is None and known.started_at and known.completed_at:
-        seconds = (known.completed_at - known.started_at).total_seconds()
-        seconds = seconds if seconds <= LONGEST_RUN else None
-    if known.status == "aborted":
-        seconds = 0.0  # ended before it started: not billed (Replicate, changelog of 2025-10-16)
-    values: dict[str, Any] = {"eta_at": None}
-    if seconds is not None:
-        values["cost_micros"] = billed_cost(record.rate_micros, seconds)
-    url = _downloadable(known.output)
-    values["output_url"] = url or (known.output if isinstance(known.output, str) else "")
-    if url and known.completed_at and not known.data_removed and not record.file_count:
-        values["data_expires_at"] = known.completed_at + _DATA_RETENTION
-    elif known.data_removed:
-        values["data_expires_at"] = None
-    return values
-
-
-def _downloadable(output: Any) -> str:
-    items = output if isinstance(output, list) else [output]
-    for item in items:
-        if isinstance(item, str) and item.startswith("https://") and "replicate.delivery" in item:
-            return item
-    return ""
-
-
-def _from_log(
-    facts: LogFacts, record: JobRecord, status: JobStatus, now: datetime
-) -> dict[str, Any]:
-    progress = facts.progress
-    values: dict[str, Any] = {
-        "log_bytes": facts.size,
-        "log_replaced": record.log_replaced or facts.replaced,
-        "parser": facts.notes,
-        "step": progress.step,
-        "total_steps": progress.total_steps or record.total_steps,
-        "epoch": progress.epoch,
-        "epochs": progress.epochs,
-        "percent": progress.percent,
-        "seconds_per_step": progress.seconds_per_step,
-        "loss": _number(progress.loss),
-        "loss_smoothed": facts.loss_smoothed,
-        "loss_best": facts.loss_best,
-        "best_step": facts.best_step,
-        "learning_rate": _number(progress.lr),
-    }
-    if status is JobStatus.RUNNING:
-        values["stage"] = progress.stage
-        eta = progress.eta_seconds
-        values["eta_at"] = None if eta is None else now + timedelta(seconds=eta)
-    return values
-
-
-def _number(value: float | None) -> float | None:
-    """A value as the store returns it: SQLite has no NaN, and one would differ from itself."""
-    return None if value is None or isnan(value) else value
-
-
-def _stage_of_ended(record: JobRecord, status: JobStatus) -> str:
-    """The stage of a job that has just ended well or was cancelled.
-
-    It has to be written with the end itself: a bare end is shown with a tick, which results that
-    are not confirmed must not get.
-    """
-    confirmed = status is JobStatus.COMPLETED and record.delivery in CONFIRMED_DELIVERIES
-    return DELIVERY_NOT_KNOWN_YET if confirmed else ""
-
-
-def _newly_warned(record: JobRecord, values: dict[str, Any]) -> list[JobWarning]:
-    """The warnings to tell of: once for each job and kind, also when it comes again.
-
-    A loss that is not a number has a notice of its own, and a slower run is said on its page.
-    """
-    told = list(record.submit.get("warned") or ())
-    new = [
-        row
-        for row in values.get("warnings", ())
-        if row["kind"] in ("diverging", "stalled") and row["kind"] not in told
-    ]
-    if new:
-        submit = values.get("submit", record.submit)
-        values["submit"] = {**submit, "warned": [*told, *(row["kind"] for row in new)]}
-    return new
-
-
-def _stages(facts: LogFacts | None) -> list[StageRecord]:
-    if facts is None:
-        return []
-    return [
-        StageRecord(
-            stage.number, stage.key, stage.label, _STAGE_STATES.get(stage.status, stage.status),
-            stage.started_at, stage.finished_at, stage.message, stage.percent,
-        )
-        for stage in facts.update.stages
-    ]  # fmt: skip
