@@ -18,13 +18,9 @@ from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
 from tui.engine.submission.agreement import ShownPlaces
 from tui.engine.submission.draft import Draft, read_draft
-from tui.engine.submission.prepare import (
-    Prepared,
-    Preparer,
-    accepted_by,
-    apply_overrides,
-    ceiling_check,
-)
+from tui.engine.submission.overriding import accepted_by, apply_overrides
+from tui.engine.submission.prepare import Preparer
+from tui.engine.submission.prepared import Prepared, ceiling_check
 from tui.engine.submission.report import report_of
 from tui.simpletuner.checks.checks import Check
 

@@ -26,14 +26,9 @@ from tui.engine.staging.findings import reading_findings
 from tui.engine.staging.service import StagingService
 from tui.engine.submission.agreement import ShownPlaces
 from tui.engine.submission.draft import Draft, read_draft
-from tui.engine.submission.prepare import (
-    Prepared,
-    Preparer,
-    accepted_by,
-    accepting_field,
-    apply_overrides,
-    cancel_after_seconds,
-)
+from tui.engine.submission.overriding import accepted_by, accepting_field, apply_overrides
+from tui.engine.submission.prepare import Preparer
+from tui.engine.submission.prepared import Prepared, cancel_after_seconds
 from tui.engine.submission.report import leaving, report_of
 from tui.engine.submission.resume import CheckpointSharing
 from tui.engine.submission.run_names import run_name_of, unique_run_name, with_run_name

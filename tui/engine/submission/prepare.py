@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from tui.base.collection import paused
 from tui.base.errors import RefusedError
-from tui.base.formatting import dollars, duration
 from tui.base.hosts import is_loopback
 from tui.base.newest import Newest
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
-from tui.engine.credentials.token_judge import BAD, judge
 from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.delivery.room import room_check
-from tui.engine.spending.service import ceiling_seconds
 from tui.engine.staging.findings import place_for, staging_findings
 from tui.engine.staging.planning import PlaceNotAskedError, StagingPlan
 from tui.engine.staging.service import StagingService
@@ -32,13 +27,14 @@ from tui.engine.submission.draft import DeliveryDraft, Draft
 from tui.engine.submission.history import History, history_of
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
 from tui.engine.submission.phases import IMAGES_PLACEHOLDER
+from tui.engine.submission.prepared import ORDER, Prepared
 from tui.engine.submission.release_profiles import ReleaseProfiles
-from tui.engine.submission.same_data import DataVerdict, SameData
-from tui.engine.submission.stored_run import request_differences, stored_config
+from tui.engine.submission.same_data import SameData
+from tui.engine.submission.stored_run import same_request, staged_key, stored_config
+from tui.engine.submission.version_finder import VersionFinder
 from tui.replicate.errors import ReplicateError
-from tui.replicate.secret import Secret
 from tui.settings import Home
-from tui.simpletuner.checks.checks import Check, State, check_config
+from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.checks.estimate import Estimate, estimate
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
@@ -47,9 +43,8 @@ from tui.simpletuner.delivery_schedule.job import DeliveryOutlook, delivery_outl
 from tui.simpletuner.delivery_schedule.mends import Mend
 from tui.simpletuner.delivery_schedule.sizes import delivery_size
 from tui.simpletuner.release.profile import UNKNOWN, ReleaseProfile
-from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
-from tui.simpletuner.request.inputs import PredictorInputs, build_inputs
+from tui.simpletuner.request.inputs import build_inputs
 from tui.simpletuner.request.modes import DatasetMode
 from tui.simpletuner.staging.caches import cache_note, sent_back
 from tui.simpletuner.staging.config import with_own_caches
@@ -62,88 +57,6 @@ from tui.store.records import JobRecord
 Scanned: TypeAlias = tuple[TrainingConfig, DataReport]
 """A config with its overrides applied, and the scan of its datasets."""
 _REMEMBERED_REPORTS: Final = 8
-TOKEN_PROVED_SECONDS: Final = 30.0
-"""Seconds for which a check that does not ask counts a token as valid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A draft with all that is derived from it.
-
-    Attributes:
-        draft: the request.
-        config: the config with the draft's overrides applied.
-        report: the scan of its datasets.
-        trained: the scan reduced to what the trainer gets, where datasets are staged.
-        profile: the hardware.
-        rate_micros: price of the hardware, in micro-dollars per second.
-        choice: the model version; None when Replicate could not be asked.
-        release: how the SimpleTuner in that version behaves.
-        inputs: the prediction's inputs, without the archive's address and the job's own keys.
-        estimate: duration and price.
-        checks: all findings, errors first.
-        run_name: the job's name.
-        uploads: whether an archive is packed and uploaded.
-        delivery: where the results go.
-        history: what earlier runs say.
-        staging: how local datasets are staged; None when they are not.
-        outlook: which weights leave the trainer, and what would help.
-        mended: the change that was applied because the draft asks for it.
-        same_data: whether the data are those of the job that is run again; None for other drafts.
-        place_asked: whether local datasets are staged to a place that has to be asked first, so
-            that `staging` is None all the same.
-        release_asked: whether the trainer's version is being asked for, so that `release` is a
-            guess.
-    """
-
-    draft: Draft
-    config: TrainingConfig
-    report: DataReport
-    trained: DataReport
-    profile: HardwareProfile
-    rate_micros: int
-    choice: Choice | None
-    release: ReleaseProfile
-    inputs: PredictorInputs
-    estimate: Estimate
-    checks: tuple[Check, ...]
-    run_name: str
-    uploads: bool
-    delivery: Delivery
-    history: History
-    outlook: DeliveryOutlook
-    mended: Mend | None = None
-    staging: StagingPlan | None = None
-    same_data: DataVerdict | None = None
-    place_asked: bool = False
-    release_asked: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether no check is an error, and all is proved."""
-        return not self.failed and not self.asking
-
-    @property
-    def failed(self) -> bool:
-        """Whether a check is an error."""
-        return any(check.level == "error" for check in self.checks)
-
-    @property
-    def asking(self) -> list[str]:
-        """Ids of the findings that are not proved yet."""
-        return [check.id for check in self.checks if check.level == "asking"]
-
-    @property
-    def other_hub_token(self) -> Secret | None:
-        """The Hub token that the job gets instead of the one in use; None when it gets that."""
-        if self.staging is None or self.delivery.kind == "hub":
-            return None
-        return self.staging.place.job_token()
-
-    def with_checks(self, *more: Check) -> Prepared:
-        """A copy with further findings, sorted by level."""
-        checks = sorted((*self.checks, *more), key=lambda check: _ORDER[check.level])
-        return replace(self, checks=tuple(checks))
 
 
 def _estimate(
@@ -181,6 +94,7 @@ class Preparer:
         self._same_data = SameData(home.archives)
         self._clients = clients
         self._catalog = catalog
+        self._versions = VersionFinder(clients, catalog, releases)
         self._delivery = delivery
         self._live = live
         self._home = home
@@ -188,7 +102,6 @@ class Preparer:
         self._releases = releases
         self._scans = ScanMemory(home.root / "scan-cache.json")
         self._trained: Newest[DataReport] = Newest(_REMEMBERED_REPORTS)
-        self._proved_tokens: dict[str, tuple[float, tuple[Secret, str] | None]] = {}
 
     def config_roots(self, cwd: str | None = None) -> list[Path]:
         """Folders to search for configs: of the caller, of the settings, of SimpleTuner."""
@@ -238,7 +151,7 @@ class Preparer:
         else:
             config, report = scanned
         findings: list[Check] = []
-        choice = await self._ask_replicate(api_base, draft, profile, findings, ask=ask)
+        choice = await self._versions.find(api_base, draft, profile, findings, ask=ask)
         message, advice = self._clients.tokens.environment_advice("huggingface", api_base)
         if message:
             findings.append(Check("hf-token", "warn", message.rstrip("."), advice))
@@ -334,7 +247,7 @@ class Preparer:
             release=release,
             inputs=inputs,
             estimate=_estimate(config, profile, trained, rate, history),
-            checks=tuple(sorted(checks, key=lambda check: _ORDER[check.level])),
+            checks=tuple(sorted(checks, key=lambda check: ORDER[check.level])),
             run_name=draft.name or self.free_name(config.run_name or config.name),
             uploads=uploads,
             delivery=delivery,
@@ -489,52 +402,6 @@ class Preparer:
         except (ReplicateError, RefusedError):
             return None
 
-    async def _ask_replicate(
-        self,
-        api_base: str,
-        draft: Draft,
-        profile: HardwareProfile,
-        findings: list[Check],
-        *,
-        ask: bool,
-    ) -> Choice | None:
-        choice: Choice | None
-        fresh = True
-        try:
-            client = await self._clients.get(api_base)
-            token = (await self._clients.token(api_base)).secret
-            proved_at, owner = self._proved_tokens.get(api_base, (0.0, None))
-            if ask:
-                username = (await client.account()).username
-                self._proved_tokens[api_base] = (time.monotonic(), (token, username))
-                findings.append(Check("token", "ok", f"token valid, @{username}", ""))
-                choice = await self._catalog.choose(api_base, profile, draft.model, draft.version)
-            else:
-                recent = proved_at and time.monotonic() - proved_at < TOKEN_PROVED_SECONDS
-                if recent and owner is not None and owner[0] == token:
-                    findings.append(Check("token", "ok", f"token valid, @{owner[1]}", ""))
-                else:
-                    message = "whether Replicate takes the token is being asked"
-                    findings.append(Check("token", "asking", message))
-                choice, fresh = self._catalog.known(api_base, profile, draft.model, draft.version)
-        except ReplicateError as error:
-            subject = "token" if judge(error) in BAD else "replicate"
-            findings.append(Check(subject, "error", error.message, error.advice))
-            return None
-        except RefusedError as error:
-            findings.append(Check("model", "error", error.message, error.advice))
-            return None
-        if choice is None:
-            message = "which version of the trainer runs is being asked"
-            findings.append(Check("version", "asking", message))
-            return None
-        date = f" of {choice.created_at:%Y-%m-%d}" if choice.created_at else ""
-        release = self._releases.choose(api_base, choice, draft)
-        message = f"{choice.model}, version {choice.version[:8]}{date}"
-        level: State = "ok" if fresh else "asking"
-        findings.append(Check("version", level, message, release=release.title))
-        return choice
-
     def _has_hub_token(self, api_base: str) -> bool | None:
         """Whether a Hub token is set; None for a server on this machine, which needs none."""
         if self._clients.hub_token(api_base) is not None:
@@ -545,7 +412,6 @@ class Preparer:
 _DELIVER_HERE: Final = JobFilter(
     where="delivery = 'local' AND status IN ('pending', 'uploading', 'queued', 'running')"
 )
-_ORDER: Final = {"error": 0, "asking": 1, "warn": 2, "ok": 3}
 
 
 def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
@@ -572,97 +438,8 @@ def _with_release(found: list[Check], release: ReleaseProfile | None) -> list[Ch
     ]
 
 
-def staged_key(job: JobRecord | None) -> str:
-    """The record of the staged data that a job read; "" for none."""
-    return str(((job.submit.get("staging") or {}) if job else {}).get("key") or "")
-
-
-def same_request(job: JobRecord, values: Mapping[str, Any], draft: Draft) -> Check:
-    """The finding whether a request is the one that an earlier job was sent with."""
-    found = request_differences(job, values)
-    if not found:
-        return Check("rerun-request", "ok", f"the same settings as {job.name} ({job.job_id})")
-    before = job.submit.get("draft") or {}
-    unset = before.get("unset")
-    asked = draft.overrides.given() != before.get("overrides", {}) or list(draft.unset) != (
-        unset if isinstance(unset, list) else []
-    )
-    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-    words = "; ".join(found[:_MOST_NAMED])
-    return Check(
-        "rerun-request", "ok" if asked else "warn",
-        f"other settings than {job.name}: {words}{more}",
-        "" if asked else "This version of the program or of the trainer asks for it.",
-    )  # fmt: skip
-
-
-_MOST_NAMED: Final = 3
-
-
 def with_mend(draft: Draft, mend: Mend) -> Draft:
     """The draft with a change of its options or of its delivery."""
     overrides = draft.overrides.model_copy(update=dict(mend.overrides))
     delivery = DeliveryDraft(**mend.delivery) if mend.delivery else draft.delivery
     return draft.model_copy(update={"overrides": overrides, "delivery": delivery})
-
-
-def cancel_after_seconds(prepared: Prepared) -> int | None:
-    """Seconds after which Replicate ends the job: the smaller of time limit and cost ceiling."""
-    draft = prepared.draft
-    limits = [] if draft.cancel_after is None else [draft.cancel_after]
-    if draft.cost_ceiling_micros is not None:
-        limits.append(ceiling_seconds(draft.cost_ceiling_micros, prepared.rate_micros))
-    return min(limits, default=None)
-
-
-def ceiling_check(prepared: Prepared) -> list[Check]:
-    """The finding about the job's own cost ceiling; empty without one."""
-    ceiling, estimate = prepared.draft.cost_ceiling_micros, prepared.estimate
-    if ceiling is None:
-        return []
-    time = duration(ceiling_seconds(ceiling, prepared.rate_micros))
-    message = f"never more than {dollars(ceiling)}: Replicate ends it after {time}"
-    if estimate.micros > ceiling:
-        advice = f"About {dollars(estimate.micros)} are estimated; raise the ceiling or train less."
-        return [Check("ceiling", "warn", f"{message}, probably before it is done", advice)]
-    return [Check("ceiling", "ok", message)]
-
-
-_DELIVERY_CHECKS: Final = ("hub-", "s3-", "listener", "receiver-reach", "delivery-")
-_CONFIGURATION_CHECKS: Final = ("s3-destination",)
-_DATA_CHECKS: Final = ("data-archive",)
-_OVERRIDE_ADVICE: Final = "You can start it all the same ({flag})."
-
-
-def apply_overrides(prepared: Prepared) -> Prepared:
-    """Turn errors that the draft accepts into warnings.
-
-    The advice of each other error that a user may accept says how.
-    """
-    checks = []
-    for check in prepared.checks:
-        field = accepting_field(check)
-        advice = _OVERRIDE_ADVICE.format(flag=f"--{field.replace('_', '-')}")
-        if check.level != "error" or not field:
-            checks.append(check)
-        elif getattr(prepared.draft, field):
-            checks.append(replace(check, level="warn"))
-        elif advice in check.advice:
-            checks.append(check)
-        else:
-            checks.append(replace(check, advice=f"{check.advice} {advice}".strip()))
-    return replace(prepared, checks=()).with_checks(*checks)
-
-
-def accepted_by(prepared: Prepared) -> list[str]:
-    """The fields of the draft that override all errors; empty when some cannot be overridden."""
-    fields = {accepting_field(check) for check in prepared.checks if check.level == "error"}
-    return [] if "" in fields else sorted(fields)
-
-
-def accepting_field(check: Check) -> str:
-    """The field of the draft that accepts a check's error; "" when none does."""
-    if check.id in _DATA_CHECKS:
-        return "accept_data"
-    from_here = check.id.startswith(_DELIVERY_CHECKS) and check.id not in _CONFIGURATION_CHECKS
-    return "accept_delivery" if from_here else ""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.resolve import delivery_data
 from tui.engine.submission.agreement import with_agreement
-from tui.engine.submission.prepare import Prepared, accepted_by, cancel_after_seconds
+from tui.engine.submission.overriding import accepted_by
+from tui.engine.submission.prepared import Prepared, cancel_after_seconds
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
 from tui.simpletuner.delivery_schedule.mends import Mend
 from tui.simpletuner.delivery_schedule.sizes import delivery_size

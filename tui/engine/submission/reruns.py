@@ -17,7 +17,8 @@ from tui.base.json_types import JsonObject, as_object
 from tui.engine.submission.check_service import CheckService
 from tui.engine.submission.draft import Draft, read_draft
 from tui.engine.submission.job_service import JobService
-from tui.engine.submission.prepare import Prepared, Preparer
+from tui.engine.submission.prepare import Preparer
+from tui.engine.submission.prepared import Prepared
 from tui.engine.submission.stored_run import config_differences
 from tui.simpletuner.errors import ConfigError
 from tui.simpletuner.request.hardware import PROFILES

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.json_types import JsonObject
+from tui.engine.submission.draft import Draft
 from tui.engine.submission.run_names import sent_settings
 from tui.engine.tracking.redaction import redact_settings
+from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.load import path_bases
 from tui.simpletuner.config.training_config import TrainingConfig, read_entries
 from tui.simpletuner.config.values import as_text
@@ -154,3 +156,30 @@ def _decoded(text: Any) -> Any:
 def _object(text: Any) -> Mapping[str, Any] | None:
     value = _decoded(text)
     return value if isinstance(value, dict) else None
+
+
+def staged_key(job: JobRecord | None) -> str:
+    """The record of the staged data that a job read; "" for none."""
+    return str(((job.submit.get("staging") or {}) if job else {}).get("key") or "")
+
+
+def same_request(job: JobRecord, values: Mapping[str, Any], draft: Draft) -> Check:
+    """The finding whether a request is the one that an earlier job was sent with."""
+    found = request_differences(job, values)
+    if not found:
+        return Check("rerun-request", "ok", f"the same settings as {job.name} ({job.job_id})")
+    before = job.submit.get("draft") or {}
+    unset = before.get("unset")
+    asked = draft.overrides.given() != before.get("overrides", {}) or list(draft.unset) != (
+        unset if isinstance(unset, list) else []
+    )
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    words = "; ".join(found[:_MOST_NAMED])
+    return Check(
+        "rerun-request", "ok" if asked else "warn",
+        f"other settings than {job.name}: {words}{more}",
+        "" if asked else "This version of the program or of the trainer asks for it.",
+    )  # fmt: skip
+
+
+_MOST_NAMED: Final = 3

@@ -15,7 +15,7 @@ from tui.base.hosts import is_loopback
 from tui.engine.spending.service import SpendingService
 from tui.engine.submission.agreement import UPLOAD
 from tui.engine.submission.check_service import CheckService
-from tui.engine.submission.prepare import Prepared
+from tui.engine.submission.prepared import Prepared
 from tui.engine.submission.report import leaving
 from tui.engine.sweeps.members import Member
 from tui.simpletuner.checks.checks import Check

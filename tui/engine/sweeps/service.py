@@ -15,7 +15,8 @@ from tui.engine.runtime.event_bus import EventBus
 from tui.engine.spending.service import SpendingService
 from tui.engine.submission.check_service import CheckService
 from tui.engine.submission.job_service import JobService, NewJob
-from tui.engine.submission.prepare import Prepared, Preparer
+from tui.engine.submission.prepare import Preparer
+from tui.engine.submission.prepared import Prepared
 from tui.engine.sweeps.members import Member, members_of
 from tui.engine.sweeps.plan import (
     consent_refusal,
