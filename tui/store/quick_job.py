@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tui.api.jobs import JobWarning
     from tui.store.quick_reader import QuickReader
+    from tui.store.run_state import StoredDiagnosis
     from tui.store.submit_state import SubmitState
 else:
     from tui.base.light_tuple import NamedTuple
@@ -50,7 +51,7 @@ class QuickJob(NamedTuple):
     output_url: str
     error: str
     submit: SubmitState
-    diagnosis: dict[str, Any]
+    diagnosis: StoredDiagnosis
     warnings: list[JobWarning]
 
     @property

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from tui.base.job_status import LOST, JobStatus
 from tui.store.annotations import NONE, Annotation
+from tui.store.run_state import LogNotes, StoredDiagnosis
 from tui.store.submit_state import SubmitState
 
 if TYPE_CHECKING:
     from tui.api.jobs import JobWarning
+    from tui.base.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,7 @@ class JobRecord:
     completed_at: datetime | None = None
     predict_seconds: float | None = None
     error: str = ""
-    diagnosis: dict[str, Any] = field(default_factory=dict)
-    """`{kind, title, what, evidence: [{offset, text}], advice: [...], changes: {...}}` or empty."""
+    diagnosis: StoredDiagnosis = field(default_factory=StoredDiagnosis)
     output: Any = None
     output_url: str = ""
     web_url: str = ""
@@ -163,11 +164,11 @@ class JobRecord:
     file_bytes: int = 0
     submit: SubmitState = field(default_factory=SubmitState)
     """State of the submission: what was packed, uploaded and posted."""
-    inputs: dict[str, Any] = field(default_factory=dict)
+    inputs: JsonObject = field(default_factory=dict)
     """The inputs as sent, with secret ones as `***`."""
-    config: dict[str, Any] = field(default_factory=dict)
-    dataloader: list[dict[str, Any]] = field(default_factory=list)
-    parser: dict[str, Any] = field(default_factory=dict)
+    config: JsonObject = field(default_factory=dict)
+    dataloader: list[JsonObject] = field(default_factory=list)
+    parser: LogNotes = field(default_factory=LogNotes)
     """State of the log parser, from which it continues after a restart."""
     rev: int = 0
     loss_smoothed: float | None = None

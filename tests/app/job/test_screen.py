@@ -27,6 +27,7 @@ from tui.app.new_job.screen import NewJobScreen
 from tui.base.job_status import JobStatus
 from tui.settings import Home, Settings, SpendingSettings
 from tui.store.records import FileRecord
+from tui.store.run_state import StoredDiagnosis
 from tui.store.writer import Change, StoreWriter
 
 
@@ -124,7 +125,9 @@ async def test_edit_and_run_stages_the_data_that_an_archive_did_not_bring(jobs: 
     reader.close()
     assert failed is not None
     draft = {**DRAFT, "data": "hosted", "images_url": "https://example.org/a.zip"}
-    diagnosis = {"title": "archive refused", "advice": [], "changes": {"data": "staged"}}
+    diagnosis: StoredDiagnosis = {
+        "title": "archive refused", "advice": [], "changes": {"data": "staged"},
+    }  # fmt: skip
     job = replace(failed, submit={"draft": draft}, diagnosis=diagnosis)
     again = facts.draft_again(job, changed=True)
     assert (again["data"], again["overrides"]) == ("staged", {"max_train_steps": 2000})

@@ -43,5 +43,5 @@ def use_datasets(world: World, *entries: Mapping[str, Any]) -> None:
 
 def entries_of(world: World, job_id: str) -> dict[str, dict[str, Any]]:
     """The dataloader entries that a job was sent with, by id."""
-    rows = json.loads(world.job(job_id).inputs["dataloader_json"])
+    rows = json.loads(str(world.job(job_id).inputs["dataloader_json"]))
     return {row["id"]: row for row in rows}

@@ -572,7 +572,7 @@ async def test_a_job_is_posted_with_keys_that_are_stored_nowhere(
 
     job = await world.until(job_id, JobStatus.RUNNING, JobStatus.COMPLETED)
     assert endpoint_of(job) == entries["photos"]["aws_endpoint_url"]
-    stored = json.loads(job.inputs["dataloader_json"])
+    stored = json.loads(str(job.inputs["dataloader_json"]))
     (shown,) = [entry for entry in stored if entry["id"] == "photos"]
     assert shown["aws_bucket_name"] == entries["photos"]["aws_bucket_name"]
     secret = entries["photos"]["aws_secret_access_key"]

@@ -87,7 +87,7 @@ async def test_data_from_the_hub_are_trained_with_caches_outside_of_the_results(
         assert any(said in check["message"] for check in report["checks"])
         job = await world.ended((await world.client.submit(draft))["job_id"], within=90)
         assert job.status is JobStatus.COMPLETED, world.log(job.job_id)
-        rows = {row["id"]: row for row in json.loads(job.inputs["dataloader_json"])}
+        rows = {row["id"]: row for row in json.loads(str(job.inputs["dataloader_json"]))}
         assert rows["photos"]["cache_dir_vae"] == "cache/vae/photos"
         assert rows["photos"]["huggingface"]["cache_dir"] == "cache/hub"
         assert rows["staged-texts"]["cache_dir"] == "cache/text/staged"

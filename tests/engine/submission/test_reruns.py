@@ -133,8 +133,8 @@ async def test_a_kept_copy_is_read_again_when_the_files_have_changed(world: Worl
     assert plan["ran"] is not None
     other = await world.ended((await world.client.rerun(job.job_id, {"consent": True}))["job_id"])
     assert other.submit["staging"]["key"] == job.submit["staging"]["key"]
-    assert len(json.loads(other.inputs["dataloader_json"])) == len(
-        json.loads(job.inputs["dataloader_json"])
+    assert len(json.loads(str(other.inputs["dataloader_json"]))) == len(
+        json.loads(str(job.inputs["dataloader_json"]))
     )
 
 

@@ -23,7 +23,7 @@ def storage(world: World, job: JobRecord) -> object:
     """The trainer's S3 client of a job."""
     pair = world.engine.keys.pair(job.job_id)
     return boto3.client(
-        "s3", endpoint_url=job.inputs["s3_endpoint_url"], region_name="us-east-1",
+        "s3", endpoint_url=str(job.inputs["s3_endpoint_url"]), region_name="us-east-1",
         aws_access_key_id=pair.access_key, aws_secret_access_key=pair.secret_key,
         config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
     )  # fmt: skip
@@ -76,7 +76,7 @@ async def test_the_next_job_can_read_the_checkpoint_and_nothing_else(world: Worl
     reader = world.reader
     assert not [f for f in reader.files(second.job_id) if "/checkpoint-10/" in f.path]
     reader.close()
-    sent = json.loads(second.inputs["config_json"])
+    sent = json.loads(str(second.inputs["config_json"]))
     assert point.address in sent.values()
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -23,6 +23,7 @@ from tui.engine.tracking.job_log import JobLog, LogWriteError, former_logs
 from tui.engine.tracking.reconcile import Snapshot
 from tui.engine.tracking.recorder import JobRecorder
 from tui.store.reader import StoreReader
+from tui.store.run_state import LogNotes
 from tui.store.writer import StoreWriter
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -133,7 +134,7 @@ def test_notes_of_another_version_parse_the_whole_log_again(tmp_path: Path) -> N
     first = job_log.merge(text, NOW, final=False)
     assert first is not None
     for notes in ({"parser": {"version": 99}, "crc32": 0}, {"odd": 1}, {"parser": 3, "crc32": "x"}):
-        facts = JobLog(log, notes).merge(text, NOW, final=True)
+        facts = JobLog(log, cast("LogNotes", notes)).merge(text, NOW, final=True)
         assert facts is not None
         assert not facts.replaced
         parsed_steps = [point.step for point in facts.update.metrics if point.name == "loss"]
@@ -204,7 +205,9 @@ def test_a_replaced_log_is_private_and_starts_its_figures_anew(tmp_path: Path) -
     assert not log.with_suffix(".new").exists()
     assert [path.name for path in former_logs(log)] == ["x.before-rewrite-1.log"]
     for notes in (second.notes, {**second.notes, "health": {}}):
-        kept = JobLog(log, notes).merge(bars(40, start=500) + bars(1, 540), NOW, final=False)
+        kept = JobLog(log, cast("LogNotes", notes)).merge(
+            bars(40, start=500) + bars(1, 540), NOW, final=False
+        )
         assert kept is None or not kept.replaced
 
 

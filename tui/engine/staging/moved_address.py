@@ -86,7 +86,7 @@ def endpoint_of(job: JobRecord) -> str:
     if (job.submit.get("staging") or {}).get("place") != "here":
         return ""
     try:
-        entries = json.loads(job.inputs["dataloader_json"])
+        entries = json.loads(str(job.inputs["dataloader_json"]))
         found = [entry.get("aws_endpoint_url") for entry in entries]
     except (KeyError, TypeError, ValueError, AttributeError):
         return ""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tui.base.hosts import is_loopback
+from tui.base.json_types import JsonObject
 from tui.engine.tracking.recorder import JobRecorder
+from tui.store.job_values import JobValues
 from tui.store.records import JobRecord
+from tui.store.submit_state import SubmitState
 
 IMAGES_PLACEHOLDER: Final = "(the archive's address, once it is uploaded)"
 """Placeholder in the inputs for the archive's address, which is not known before the upload."""
@@ -18,15 +21,17 @@ def note_phase(
     job: JobRecord,
     phase: str,
     message: str,
+    /,
     *,
-    inputs: dict[str, Any] | None = None,
+    inputs: JsonObject | None = None,
     **more: Any,
 ) -> None:
     """Store the phase of a submission, before the step that it names is taken.
 
     `inputs` replaces the job's inputs in the same transaction.
     """
-    values: dict[str, Any] = {"submit": {**job.submit, "phase": phase, **more}}
+    submit = cast("SubmitState", {**job.submit, "phase": phase, **more})
+    values: JobValues = {"submit": submit}
     if inputs is not None:
         values["inputs"] = inputs
     recorder.note(job.job_id, "local", phase, message, **values)

@@ -30,6 +30,7 @@ from tui.replicate.secret import Secret
 from tui.simpletuner.errors import SimpleTunerError
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError
+from tui.store.submit_state import SubmitState
 from tui.store.writer import Change
 
 _POSTS: Final = 3
@@ -160,7 +161,7 @@ class PredictionPoster:
         offset = client.clock_offset
         # A look-up may find what the first POST started, so it searches from that one's time on.
         now = self._now().isoformat()
-        first_post: dict[str, Any] = {"since": now}
+        first_post: SubmitState = {"since": now}
         if offset is not None:
             first_post["clock_offset"] = offset.total_seconds()
         if "since" in fresh.submit:

@@ -44,6 +44,7 @@ from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.errors import CancelledByUser, SimpleTunerError
+from tui.store.job_values import JobValues
 from tui.store.records import JobRecord
 from tui.store.schema import DuplicateError, StoreError
 
@@ -315,7 +316,7 @@ class Submitter:
             )
             return
         now = self._now()
-        ending = {"status": JobStatus.FAILED, "completed_at": now, "cost_micros": 0}
+        ending: JobValues = {"status": JobStatus.FAILED, "completed_at": now, "cost_micros": 0}
         if lost:
             ending = lost_values(job, now)
         ended = self._recorder.note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from tui.api.jobs import JobChange
 from tui.base.annotation_text import changed_tags, read_job_name, read_note
@@ -15,6 +15,7 @@ from tui.base.text_fields import FieldError
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.run_warnings import dismissed
 from tui.store.annotations import Annotation
+from tui.store.job_values import JobValues
 from tui.store.records import JobRecord
 from tui.store.writer import Change
 
@@ -60,11 +61,9 @@ class Annotator:
         )
 
 
-def _wanted(
-    job: JobRecord, before: Annotation, wanted: JobChange
-) -> tuple[dict[str, Any], Annotation]:
+def _wanted(job: JobRecord, before: Annotation, wanted: JobChange) -> tuple[JobValues, Annotation]:
     """The fields of the record that change, and what is written then."""
-    values: dict[str, Any] = {}
+    values: JobValues = {}
     after, field = before, "name"
     try:
         if "name" in wanted and (name := read_job_name(wanted["name"])) != job.name:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count, takewhile
 from pathlib import Path
-from typing import Any
 
 from tui.engine.tracking.reconcile import carry_masks, reconcile_log
 from tui.simpletuner.log.model import Progress, Update
 from tui.simpletuner.log.parser import LogParser
 from tui.simpletuner.log.run_health import RunHealth, Thresholds
+from tui.store.run_state import LogNotes
 
 
 class LogWriteError(Exception):
@@ -70,7 +70,7 @@ class LogFacts:
     update: Update
     progress: Progress
     size: int
-    notes: dict[str, Any]
+    notes: LogNotes
     replaced: bool
     loss_smoothed: float | None
     loss_best: float | None
@@ -87,7 +87,7 @@ class JobLog:
     def __init__(
         self,
         path: Path,
-        notes: dict[str, Any],
+        notes: LogNotes,
         warmup_steps: int = 0,
         thresholds: Thresholds | None = None,
     ) -> None:
@@ -112,7 +112,7 @@ class JobLog:
         self.health = self._restored_health(notes)
         self._checked = False
 
-    def _restored_health(self, notes: dict[str, Any]) -> RunHealth:
+    def _restored_health(self, notes: LogNotes) -> RunHealth:
         """The run's health as stored; of notes without it, what comes from here on."""
         with suppress(KeyError, ValueError):
             return RunHealth.restore(notes["health"], self._thresholds)
@@ -159,7 +159,7 @@ class JobLog:
         progress = self._parser.progress
         self.health.add(update.metrics, progress.total_steps)
         self.health.moved(progress, received_at)
-        notes = {
+        notes: LogNotes = {
             "parser": self._parser.dump(),
             "crc32": self._checksum,
             "health": self.health.dump(),

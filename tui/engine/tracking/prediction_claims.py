@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
 from tui.engine.credentials.storage_keys import StorageKeys
@@ -19,6 +19,7 @@ from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.redaction import comparable_inputs
 from tui.replicate.lookup import CLOCK_MARGIN, input_fingerprint, is_version
 from tui.replicate.models import Prediction
+from tui.store.job_values import JobValues
 from tui.store.records import JobRecord
 from tui.store.schema import DuplicateError
 
@@ -164,11 +165,12 @@ class PredictionClaims:
                 f"Replicate runs {prediction_id}, which belongs to another job here.",
                 "Look at replicate.com/predictions before you run it again.",
             )
-        values: dict[str, Any] = {"submit": {**fresh.submit, "phase": "accepted"}}
+        values: JobValues = {"submit": {**fresh.submit, "phase": "accepted"}}
         if fresh.status.is_terminal:  # the job was given up although its POST had arrived
             values |= changed_fields(fresh, reopened(fresh))
         if owner is not None:
-            values |= {name: getattr(owner, name) for name in _OBSERVED_FIELDS}
+            observed = {name: getattr(owner, name) for name in _OBSERVED_FIELDS}
+            values |= cast("JobValues", observed)
             values["cancel_requested"] = fresh.cancel_requested or owner.cancel_requested
         assigned = self._recorder.claim(
             fresh, prediction_id, (source, "accepted", message), values, owner

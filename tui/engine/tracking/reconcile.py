@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from tui.base.job_status import LOST, JobStatus
 from tui.base.money import running_cost
 from tui.replicate.secret import MASK
+from tui.store.job_values import JobValues
 from tui.store.records import JobRecord
 
 _RANK: Final = {
@@ -245,7 +246,7 @@ def latest_end(job: JobRecord) -> datetime:
     return max(start + _UNLIMITED_RUN, (job.eta_at or start) + _UNLIMITED_RUN / 24)
 
 
-def lost_values(job: JobRecord, now: datetime) -> dict[str, Any]:
+def lost_values(job: JobRecord, now: datetime) -> JobValues:
     """The fields that end a job as lost: Replicate does not know its prediction any more."""
     return {
         "status": JobStatus.FAILED,
@@ -271,11 +272,12 @@ def reopen_if_lost(job: JobRecord, snapshot: Snapshot) -> JobRecord:
     return reopened(job)
 
 
-def changed_fields(before: JobRecord, after: JobRecord) -> dict[str, Any]:
+def changed_fields(before: JobRecord, after: JobRecord) -> JobValues:
     """The fields in which two records differ, with the values of the second."""
     names = (item.name for item in fields(JobRecord))
-    return {
+    changed = {
         name: getattr(after, name)
         for name in names
         if getattr(after, name) != getattr(before, name)
     }
+    return cast("JobValues", changed)  # by name, so that no field is forgotten

@@ -247,9 +247,9 @@ class JobRecorder:
             values["stage"] = stage_of_ended(record, status)
         alarm = mark_not_finite(record, facts, values)
         warned = newly_warned(record, values)
-        values = {name: value for name, value in values.items() if getattr(record, name) != value}
+        changed = {name: value for name, value in values.items() if getattr(record, name) != value}
         change = Change(
-            values=values,
+            values=changed,
             forget_log_facts=facts is not None and facts.replaced,
             metrics=facts.update.metrics if facts else (),
             stages=stage_rows(facts),
@@ -257,7 +257,7 @@ class JobRecorder:
         )
         return _Merged(
             change,
-            changes_anything=bool(values or events or (facts and facts.update)),
+            changes_anything=bool(changed or events or (facts and facts.update)),
             is_terminal=known.is_terminal,
             ended=ended,
             alarm=alarm,

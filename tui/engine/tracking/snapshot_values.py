@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from math import isnan
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base.job_status import CONFIRMED_DELIVERIES, DELIVERY_NOT_KNOWN_YET, JobStatus
 from tui.base.money import billed_cost
@@ -23,6 +23,8 @@ from tui.store.records import JobRecord, StageRecord
 
 if TYPE_CHECKING:
     from tui.api.jobs import JobWarning
+    from tui.store.job_values import JobValues
+    from tui.store.submit_state import SubmitState
 
 _DATA_RETENTION: Final = timedelta(hours=1)
 """How long Replicate keeps inputs, logs and outputs of predictions created through its API
@@ -42,16 +44,17 @@ def known_of(record: JobRecord) -> Known:
     )
 
 
-def changed_values(before: Known, known: Known) -> dict[str, Any]:
+def changed_values(before: Known, known: Known) -> JobValues:
     """The fields of the record that follow from what is known now and was not before."""
-    return {
+    changed = {
         field: getattr(known, name)
         for name, field in _KNOWN_TO_RECORD.items()
         if getattr(known, name) != getattr(before, name)
     }
+    return cast("JobValues", changed)  # by name, so that no field is forgotten
 
 
-def end_values(record: JobRecord, known: Known) -> dict[str, Any]:
+def end_values(record: JobRecord, known: Known) -> JobValues:
     """The fields that follow from the end: cost, output address and expiry of the data."""
     seconds = known.predict_seconds
     if seconds is None and known.started_at and known.completed_at:
@@ -59,7 +62,7 @@ def end_values(record: JobRecord, known: Known) -> dict[str, Any]:
         seconds = seconds if seconds <= LONGEST_RUN else None
     if known.status == "aborted":
         seconds = 0.0  # ended before it started: not billed (Replicate, changelog of 2025-10-16)
-    values: dict[str, Any] = {"eta_at": None}
+    values: JobValues = {"eta_at": None}
     if seconds is not None:
         values["cost_micros"] = billed_cost(record.rate_micros, seconds)
     url = _downloadable(known.output)
@@ -79,12 +82,10 @@ def _downloadable(output: Any) -> str:
     return ""
 
 
-def log_values(
-    facts: LogFacts, record: JobRecord, status: JobStatus, now: datetime
-) -> dict[str, Any]:
+def log_values(facts: LogFacts, record: JobRecord, status: JobStatus, now: datetime) -> JobValues:
     """The fields that follow from the log."""
     progress = facts.progress
-    values: dict[str, Any] = {
+    values: JobValues = {
         "log_bytes": facts.size,
         "log_replaced": record.log_replaced or facts.replaced,
         "parser": facts.notes,
@@ -122,7 +123,7 @@ def stage_of_ended(record: JobRecord, status: JobStatus) -> str:
     return DELIVERY_NOT_KNOWN_YET if confirmed else ""
 
 
-def newly_warned(record: JobRecord, values: dict[str, Any]) -> list[JobWarning]:
+def newly_warned(record: JobRecord, values: JobValues) -> list[JobWarning]:
     """The warnings to tell of: once for each job and kind, also when it comes again.
 
     A loss that is not a number has a notice of its own, and a slower run is said on its page.
@@ -152,7 +153,7 @@ def stage_rows(facts: LogFacts | None) -> list[StageRecord]:
     ]  # fmt: skip
 
 
-def mark_not_finite(record: JobRecord, facts: LogFacts | None, values: dict[str, Any]) -> list[str]:
+def mark_not_finite(record: JobRecord, facts: LogFacts | None, values: JobValues) -> list[str]:
     """Add the marks of values that are not finite; returns the series that are new."""
     if facts is None:
         return []
@@ -160,14 +161,14 @@ def mark_not_finite(record: JobRecord, facts: LogFacts | None, values: dict[str,
     after = with_points(before, facts.update.metrics)
     if after == list(record.submit.get("not_finite") or ()):
         return []
-    submit = {**values.get("submit", record.submit), "not_finite": after}
+    submit: SubmitState = {**values.get("submit", record.submit), "not_finite": after}
     if not after:
         submit.pop("not_finite")
     values["submit"] = submit
     return new_names(record.submit.get("not_finite") or (), after)
 
 
-def diagnosis_values(record: JobRecord, error: str, tail: str, offset: int) -> dict[str, Any]:
+def diagnosis_values(record: JobRecord, error: str, tail: str, offset: int) -> JobValues:
     """Why a run failed, by the end of its log, whose first byte is at the offset."""
     hardware = PROFILES.get(record.hardware)
     # Advice that stages the data does not apply where they were staged.
