@@ -82,7 +82,10 @@ async def test_a_sweep_is_one_line_that_unfolds_and_is_compared_cancelled_and_pu
         await wait_for(pilot, lambda: isinstance(app.screen, CompareScreen))
         assert isinstance(app.screen, CompareScreen)
         assert app.screen.job_ids == [LOW, DONE, RUNS]  # the best first; what waits has no curve
-        await pilot.press("escape")
+        await wait_for(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.runs)
+        await pilot.press("j", "p")  # of the run under the cursor
+        await wait_for(pilot, lambda: "the best checkpoint of cats-r1" in text_of(app))
+        await pilot.press("escape", "escape")
         await wait_for(pilot, lambda: app.screen is screen)
         await pilot.press("p")
         await wait_for(pilot, lambda: isinstance(app.screen, PublishForm))

@@ -219,6 +219,8 @@ class CompareScreen(AppScreen):
             return super().why_not(action)
         if self.runs is None and action.name != "back":
             return "The runs are being read."
+        if action.name == "publish" and not self.context.control:
+            return self.context.engine.refusal
         return ""
 
     async def action_perform(self, action_id: str) -> None:
@@ -304,6 +306,14 @@ class CompareScreen(AppScreen):
         job_id = self.command_job()
         if job_id is not None:
             self.context.open_job(job_id)
+
+    def do_publish(self) -> None:
+        """Opens the form for the best checkpoint of the run under the cursor."""
+        from tui.app.publishing.publish_form import publish_jobs
+
+        job_id = self.command_job()
+        if job_id is not None:
+            publish_jobs(self.context, [job_id], what="best")
 
     def do_copy(self) -> None:
         """Copies the table, for a spreadsheet."""
