@@ -142,7 +142,7 @@ JOBS: Final = (
     ),
     Action("jobs.new", "new", ("n",), "Start a job.", f"{PROGRAM} submit CONFIG", footer=2),
     Action("jobs.sweep", "new sweep", ("A",),
-           "Plan several runs as one: every combination of some options' values.",
+           "Plan a sweep: several runs as one, every combination of some options' values.",
            f"{PROGRAM} submit CONFIG --sweep lora_rank=16,32"),
     Action("jobs.rerun", "run again", ("r",),
            "Start the same run once more, or go on from a checkpoint; the price is asked first. "
@@ -540,8 +540,8 @@ NEW: Final = (
            "Find any option of the config by its name, and change it for this job.",
            f"{PROGRAM} submit CONFIG --set learning_rate=1e-4", footer=4),
     Action("new.sweep", "sweep", ("A",),
-           "Plan several runs as one: options and the values that each takes in turn. Several "
-           "configs are one as well: space marks them in the list of configs.",
+           "Plan a sweep: several runs as one, from options and the values that each takes in "
+           "turn. Several configs are one as well: space marks them in the list of configs.",
            f"{PROGRAM} submit CONFIG --sweep lora_rank=16,32", footer=9),
     Action("new.compare", "changes", ("equals_sign",),
            "What this job changes of the config's file, as a diff."),
