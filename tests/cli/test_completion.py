@@ -13,17 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.world import home_at, job
+from tests.app.world import NOW, home_at, job
 from tests.cli.grammar import commands
 from tui.base.job_status import JobStatus
 from tui.cli import completion_values
 from tui.cli.completion_command import completion
-from tui.cli.completion_values import FILTER_NUMBERS, FILTER_WORDS, HAS, STATES
+from tui.cli.completion_values import FILTER_NUMBERS, FILTER_WORDS, HAS, STATES, complete
 from tui.cli.examples import EXAMPLES
 from tui.cli.grammar_words import verbs_of
 from tui.cli.main import build_parser
 from tui.simpletuner.request.hardware import PROFILES
 from tui.store.filter import _STATES, FIELDS, filter_problem
+from tui.store.sweeps import MemberRecord, SweepRecord
 from tui.store.writer import StoreWriter
 
 _MAIN = """
@@ -103,6 +104,18 @@ def test_bash_completes_behind_a_colon_at_which_it_takes_words_apart(
         line = f"COMP_WORDS=(simpletuner-tui jobs {words}); COMP_CWORD={last}; _simpletuner_tui"
         shown = ask(place, "bash", "-c", f"{script}\n{line}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"")
         assert shown == wanted
+
+
+def test_sweeps_are_completed_from_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer = StoreWriter(home_at(tmp_path))
+    members = [MemberRecord(f"job{at}", "cats", at, NOW, {}) for at in range(2)]
+    writer.sweeps.insert(SweepRecord("cats", "", "running", "", "", 2, NOW, NOW), members)
+    writer.close()
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
+    assert complete(["filter", "sweep:c"]) == 0
+    assert capsys.readouterr().out == "sweep:cats\n"
 
 
 def test_what_completion_knows_by_heart_is_what_there_is() -> None:

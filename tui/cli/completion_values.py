@@ -16,7 +16,7 @@ CARDS = ("l40s", "h100", "a100")
 would take longer to load than to complete. A test compares them."""
 FILTER_WORDS = (
     "account", "config", "delivery", "error", "family", "flavour", "hardware", "has", "hw", "id",
-    "model", "name", "since", "state", "status", "tag", "tags",
+    "model", "name", "since", "state", "status", "sweep", "tag", "tags",
 )  # fmt: skip
 FILTER_NUMBERS = (
     "age", "best", "cost", "files", "loss", "percent", "results", "step", "steps",
@@ -69,6 +69,9 @@ def _filters(beginning: str) -> Iterable[str]:
         ]
     if field in ("hw", "hardware"):
         return [f"{field}:{value}" for value in _values("hardware", "")]
+    if field == "sweep":
+        known = _stored("SELECT DISTINCT sweep FROM sweep_members WHERE 1 OR ?1", "")
+        return [f"{field}:{value}" for value in known]
     if field in ("tag", "tags"):
         known = _stored("SELECT DISTINCT value FROM annotations, json_each(tags) WHERE 1 OR ?1", "")
         return [f"{field}:{value}" for value in known]
