@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,12 @@ def app(folder: str) -> None:
     finally:
         first_frame.restore()
         ending.release()
+
+
+def app256(folder: str) -> None:
+    """The same in a terminal of 256 colours."""
+    os.environ["COLORTERM"] = ""
+    app(folder)
 
 
 def faulty(folder: str, secret: str) -> None:
@@ -128,6 +135,7 @@ def nothing() -> None:
 
 if __name__ == "__main__":
     children: dict[str, Callable[..., None]] = {
-        "app": app, "faulty": faulty, "skeleton": skeleton, "table": table, "nothing": nothing,
+        "app": app, "app256": app256, "faulty": faulty, "skeleton": skeleton, "table": table,
+        "nothing": nothing,
     }  # fmt: skip
     children[sys.argv[1]](*sys.argv[2:])
