@@ -25,7 +25,9 @@ from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
 RUNS, STEPS, CHARTS = 8, 2_000, 9
-PROMPTS, EACH = ("validation", "unconditional"), 500
+PROMPTS = ("validation", "unconditional")
+SEEN = (100, 200, 300)
+"""Steps with pictures at first; a page has room for four beside each other."""
 ENTER, TAB, BACK_TAB, LEFT = b"\r", b"\t", b"\x1b[Z", b"\x1b[D"
 SETTLED = 0.6
 GOALS = {
@@ -51,7 +53,7 @@ class _World:
         self.points = [(name, step, source.random()) for name in names
                        for step in range(1, STEPS + 1)]  # fmt: skip
         self.write(Change(metrics=self.points))
-        for step in range(EACH, STEPS, EACH):
+        for step in SEEN:
             self.draw(step, source)
         self.engine = StandInEngine(self.home.socket)
         self._rev = 0
@@ -113,10 +115,12 @@ def _bytes(world: _World, child: str) -> Iterator[tuple[str, int]]:
                                     if at == step]))  # fmt: skip
         yield "metrics: one more step", after()
         after(TAB, "prompts")
-        world.draw(STEPS, random.Random(4))
+        world.draw(400, random.Random(4))
         yield "pictures: one more", after() // len(PROMPTS)
         after(BACK_TAB, "series")
         yield "pictures: grid of 8", after(TAB, "prompts")
+        world.draw(500, random.Random(5))
+        yield "pictures: a step more, all move on by a place", after()
         yield "pictures: one enlarged", after(ENTER)
         after(b"\x1b\x1b\x1b2", "PROGRESS")
         terminal.send(b"gg" + b" j" * RUNS)
@@ -160,9 +164,9 @@ def run() -> list[Row]:
         stock = _measured(root / "c", "app")
     rows = [
         Row(what, f"{count:,} B", f"{stock[what]:,} B stock display", count / max(1, stock[what]),
-            GOALS[what])
+            GOALS.get(what, ""))
         for what, count in ours.items()
     ]  # fmt: skip
-    rows += [Row(f"{what}, 256 colours", f"{few[what]:,} B", "", None, GOALS[what])
+    rows += [Row(f"{what}, 256 colours", f"{few[what]:,} B", "", None, GOALS.get(what, ""))
              for what in few if what.startswith("pictures")]  # fmt: skip
     return rows + _plain_sequences()
