@@ -13,9 +13,11 @@ from tests.api.watch import Watch
 from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import eventually
 from tui.api import paths
+from tui.api.jobs import JobWarning
 from tui.api.paths import Endpoint
 from tui.base.job_status import JobStatus
 from tui.settings import Home
+from tui.store.writer import Change
 
 Any3 = Endpoint[Any, Any, Any]
 _KEYRING = {paths.SAVE_PROVIDER_TOKEN, paths.SAVE_HUB_TOKEN}
@@ -204,6 +206,7 @@ async def _about_jobs(call: Caller, world: World) -> str:
     )
     assert [(row["job_id"], row["tags"]) for row in found["jobs"]] == [(job_id, ["face"])]
     assert found["total"] == 1
+    await _about_warnings(call, world, job_id)
     for endpoint in (paths.JOB, paths.JOB_LOG, paths.JOB_LOG_STREAM, paths.JOB_PROGRESS):
         await call(endpoint, job_id=job_id)
     staged = world.draft(data="staged", keep_staged=True)
@@ -228,6 +231,21 @@ async def _about_jobs(call: Caller, world: World) -> str:
     name = min(stored, key=lambda row: row["Size"])["Key"]
     await call(paths.STORED_OBJECT, bucket="outputs", key=name)
     return job_id
+
+
+async def _about_warnings(call: Caller, world: World, job_id: str) -> None:
+    stalled: JobWarning = {
+        "kind": "stalled", "step": 3, "since": "2026-11-23T14:00:02Z", "ratio": None,
+        "dismissed": False,
+    }  # fmt: skip
+    world.engine.recorder.write(job_id, Change(values={"warnings": [stalled]}))
+    found = await call(paths.JOBS, query={"filter": "has:warning"})
+    assert [(row["job_id"], row["warnings"]) for row in found["jobs"]] == [(job_id, [stalled])]
+    away = {**stalled, "dismissed": True}
+    answer = await call(paths.CHANGE_JOB, {"dismiss": ["stalled"]}, job_id=job_id)
+    assert answer["job"]["warnings"] == [away]
+    assert (await call(paths.JOB, job_id=job_id))["job"]["warnings"] == [away]
+    assert (await call(paths.JOBS, query={"filter": "has:warning"}))["total"] == 0
 
 
 async def _about_sweeps(call: Caller, world: World) -> None:
