@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tui.base.natural_order import natural_order
+from tui.store.job_folder import FOLDER
 from tui.store.moments import from_micros
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
@@ -20,7 +21,8 @@ else:
 
 _PRODUCER = (
     "SELECT job_id, name, step, loss, CASE WHEN instr(submit, '\"delivered\"') "
-    "THEN json_extract(submit, '$.delivered') END FROM jobs"
+    "THEN json_extract(submit, '$.delivered') END, "
+    "CASE WHEN instr(submit, '\"folder\"') THEN json_extract(submit, '$.folder') END FROM jobs"
 )
 
 _COPIES = """SELECT {{}}t.target, t.place, i.name, i.sha256, i.link, t.ended_at
@@ -37,7 +39,7 @@ _FETCHES = (
 
 
 class QuickProducer(NamedTuple):
-    """A job, as far as its results are told of; of `submit`, what became of the delivery."""
+    """A job, as far as its results are told of; of `submit`, the delivery and the folder."""
 
     job_id: str
     name: str
@@ -80,12 +82,13 @@ class QuickFetch(NamedTuple):
 
 
 def _producer(row: Sequence[Any]) -> QuickProducer:
-    *rest, delivered = row
-    if delivered is None:
-        return QuickProducer._make([*rest, {}])
-    import json
+    *rest, delivered, folder = row
+    submit: dict[str, Any] = {} if folder is None else {FOLDER: folder}
+    if delivered is not None:
+        import json
 
-    return QuickProducer._make([*rest, {"delivered": json.loads(delivered)}])
+        submit["delivered"] = json.loads(delivered)
+    return QuickProducer._make([*rest, submit])
 
 
 class QuickArtifacts:

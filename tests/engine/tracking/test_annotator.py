@@ -15,8 +15,13 @@ from tui.base.job_status import JobStatus
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.tracking.annotator import Annotator
 from tui.engine.tracking.recorder import JobRecorder
+from tui.engine.transfers.artifacts import artifacts_in_store, name_of
 from tui.store.annotations import Annotation
+from tui.store.job_folder import folder_of
+from tui.store.quick_artifacts import QuickArtifacts
+from tui.store.quick_reader import open_quickly
 from tui.store.reader import StoreReader
+from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
 JOB, OTHER = job(1, JobStatus.COMPLETED), job(2, JobStatus.COMPLETED)
@@ -47,6 +52,29 @@ def written(tmp_path: Path) -> Iterator[Written]:
     yield written
     written.reader.close()
     written.recorder.writer.close()
+
+
+def test_a_renamed_job_keeps_the_folder_that_its_trainer_writes_into(
+    written: Written, tmp_path: Path
+) -> None:
+    path = f"{folder_of(JOB)}/checkpoint-50/a.safetensors"
+    kept = FileRecord(path, 1, "1" * 64, "delivered", NOW)
+    written.recorder.writer.apply(JOB.job_id, Change(files=[kept]))
+    for name in ("other", "another"):
+        written.change({"name": name})
+        job = written.reader.find(JOB.job_id)
+        assert (job.name, folder_of(job)) == (name, folder_of(JOB))
+        assert name_of(job, kept) == "checkpoint-50/a.safetensors"
+    [slow] = artifacts_in_store(written.reader, JOB.job_id, tmp_path)
+    assert slow["folder"] == str(tmp_path / folder_of(JOB))
+    query = open_quickly(str(home_at(tmp_path).database))
+    assert query is not None
+    for job_id in (JOB.job_id, ""):
+        assert artifacts_in_store(QuickArtifacts(query), job_id, tmp_path) == [slow]
+    query.close()
+    # One that was renamed before its folder was kept:
+    written.recorder.writer.apply(JOB.job_id, Change(values={"submit": {}}))
+    assert name_of(written.reader.find(JOB.job_id), kept) == "checkpoint-50/a.safetensors"
 
 
 def test_each_change_is_in_the_history_and_what_is_the_same_is_not(written: Written) -> None:

@@ -37,7 +37,7 @@ from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.transfers.destinations import Destinations
 from tui.simpletuner.log.delivery import upload_facts
-from tui.store.job_folder import folder_of
+from tui.store.job_folder import name_below
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 
@@ -260,8 +260,7 @@ class DeliveryConfirmation:
 
         A file that the user deleted here later, because a copy is elsewhere, has arrived as well.
         """
-        folder = f"{folder_of(job)}/"
-        files = {file.path.removeprefix(folder): file for file in records if file.size}
+        files = {name_below(job, file.path): file for file in records if file.size}
         if not files:
             return Arrival("no", "nothing arrived on this machine")
         indexes = {name: self._read_index(file) for name, file in files.items() if is_index(name)}

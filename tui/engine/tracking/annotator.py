@@ -15,6 +15,7 @@ from tui.base.text_fields import FieldError
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.run_warnings import dismissed
 from tui.store.annotations import Annotation
+from tui.store.job_folder import FOLDER, folder_of
 from tui.store.job_values import JobValues
 from tui.store.records import JobRecord
 from tui.store.writer import Change
@@ -44,6 +45,7 @@ class Annotator:
         Raises:
             RefusedError: a value is wrong.
         """
+        job = self._recorder.writer.job(job.job_id)  # `submit` changes while a job runs
         before = self._recorder.writer.annotation(job.job_id)
         values, after = _wanted(job, before, wanted)
         words = _words(job, values.get("name", job.name), before, after)
@@ -68,6 +70,7 @@ def _wanted(job: JobRecord, before: Annotation, wanted: JobChange) -> tuple[JobV
     try:
         if "name" in wanted and (name := read_job_name(wanted["name"])) != job.name:
             values["name"] = name
+            values["submit"] = {**job.submit, FOLDER: folder_of(job)}
         field = "note"
         if "note" in wanted:
             after = after.with_note(read_note(wanted["note"]))

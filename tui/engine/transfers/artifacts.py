@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tui.destinations.common.safetensors_info import SafetensorsError, read_info
 from tui.store.artifact_json import published_json, unfetched_json
-from tui.store.job_folder import folder_of
+from tui.store.job_folder import folder_of, name_below
 from tui.store.published_names import is_called
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
@@ -60,15 +60,14 @@ def artifacts_of(
     unverified = _by_content(reader.sent_unseen(job.job_id))
     steps, losses = reader.metrics(job.job_id, "loss")
     loss_at = dict(zip(steps, losses, strict=True))
-    folder, root = folder_of(job), str(outputs)
+    root = str(outputs)
     rows = [
-        _row(job, file, (folder, root), (published, unverified), loss_at)
-        for file in reader.files(job.job_id)
+        _row(job, file, root, (published, unverified), loss_at) for file in reader.files(job.job_id)
     ]
     return {
         "job_id": job.job_id,
         "name": job.name,
-        "folder": os.path.join(root, folder),  # noqa: PTH118  a tenth of the time
+        "folder": os.path.join(root, folder_of(job)),  # noqa: PTH118  a tenth of the time
         "delivered": job.submit.get("delivered") or None,
         "files": rows,
         "checkpoints": compare(rows, steps, losses, job.step),
@@ -97,7 +96,7 @@ def artifacts_in_store(
 
 def name_of(job: JobRecord | QuickProducer, file: FileRecord | QuickResult) -> str:
     """A file's path relative to its job's folder."""
-    return file.path.removeprefix(f"{folder_of(job)}/")
+    return name_below(job, file.path)
 
 
 def checkpoint_of(name: str) -> int | None:
@@ -120,13 +119,12 @@ def _copies_of(copies: _Copies, name: str, sha256: str) -> list[artifacts.Publis
 def _row(
     job: JobRecord | QuickProducer,
     file: FileRecord | QuickResult,
-    folders: tuple[str, str],
+    root: str,
     copies: tuple[_Copies, _Copies],
     loss_at: dict[int, float],
 ) -> artifacts.Artifact:
-    """Describe a file; `folders` are the job's, and the one that all paths are relative to."""
-    name = file.path.removeprefix(f"{folders[0]}/")
-    path = os.path.join(folders[1], file.path)  # noqa: PTH118  a tenth of the time
+    name = name_of(job, file)
+    path = os.path.join(root, file.path)  # noqa: PTH118  a tenth of the time
     step = checkpoint_of(name)
     return {
         "name": name,
