@@ -37,6 +37,7 @@ from tui.app.terminal import ending, first_frame
 from tui.app.terminal.driver import has_job_control, own_driver
 from tui.app.terminal.frame_diff import FrameDiff, TerminalCells
 from tui.app.terminal.saved_frame import save_frame
+from tui.app.terminal.sight import Sight
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import THEMES, AsciiFilter
@@ -93,6 +94,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         saved_view: where the user was in the last run.
         navigation: opens and closes screens.
         type_ahead: holds keys back that came before what they are meant for.
+        sight: tells when a frame can have been read.
         link: the connection to the engine.
         notices: the messages so far, the newest last.
         last_key: monotonic time of the last key press, in seconds.
@@ -127,6 +129,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.mouse_on = settings.ui.mouse
         self.frame_diff_on = settings.ui.frame_diff
         self.terminal_cells = TerminalCells()
+        self.sight = Sight(self)
         self._ascii = AsciiFilter() if self.settings.ui.ascii else None
         self._frame_saved = time.monotonic()
         self._welcomed = False

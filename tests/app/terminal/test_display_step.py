@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from textual.strip import Strip
 from tests.app.terminal.terminals import HEIGHT, WIDTH, Terminals
 from tui.app.terminal import frame_diff
 from tui.app.terminal.frame_diff import DiffUpdate, FrameDiff, TerminalCells, cells_of
+from tui.app.terminal.paced_file import PacedFile
 
 CONSOLE = Console(color_system="truecolor", force_terminal=True, width=WIDTH)
 
@@ -35,18 +37,31 @@ class Stock:
 
     def __init__(self) -> None:
         self.shown: list[Any] = []
-        self.log = self
+        self.log = self.sight = self._driver = self
+        self.paced = PacedFile(StringIO(), self.terminal_caught_up)
         self.later: list[Callable[[], None]] = []
         self.call_later = self.later.append
 
     def _display(self, screen: object, renderable: object) -> None:
         self.shown.append(renderable)
 
+    def terminal_caught_up(self) -> None:
+        raise NotImplementedError
+
+    def leaves(self) -> None:
+        self.before = len(self.shown)
+
+    def left(self) -> None:
+        assert self.before == len(self.shown) - 1
+
     def error(self, text: str) -> None:
         assert "switched off" in text
 
+    refreshed = 0
+
     def refresh(self) -> None:
         """Asked for when the display is changed."""
+        self.refreshed += 1
 
 
 class App(FrameDiff, Stock):
@@ -88,6 +103,27 @@ def test_a_difference_that_fails_gives_way_to_the_stock_display_for_good() -> No
     assert not app.frame_diff_on
     assert app.later == [app.refresh]
     assert app.hand_on(LINE) is LINE
+
+
+def test_while_the_terminal_is_behind_nothing_is_drawn_and_then_what_is_to_be_seen_now() -> None:
+    app = App()
+    app.hand_on(LINE)
+    app.paced.hand_over()
+    assert not app.paced.is_behind  # a write may last a moment
+    app.paced._since -= 1
+    assert app.paced.is_behind
+    for _ in range(3):
+        assert len(app.shown) == 1
+        app._display(None, LINE)
+    app.paced.write("the text that was waited for")
+    assert not app.refreshed
+    app.paced.flush()
+    assert app.refreshed == 1
+    assert not app.paced.is_behind
+    app.hand_on(LINE)
+    assert len(app.shown) == 2
+    app.terminal_caught_up()
+    assert app.refreshed == 1
 
 
 @pytest.mark.parametrize(("known", "exact"), [("standard", False), (None, True)])

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import sys
-from typing import Any
+from typing import Any, Final
 
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.driver import Driver
 
 from tui.app.terminal import first_frame
+from tui.app.terminal.paced_file import PacedFile
 
 _ALTERNATE = "\x1b[?1049h"
 _PIXELS_OFF = "\x1b[?1016l"
+_CURSOR: Final = re.compile(r"\x1b\[\d+;\d+H")
 
 
 def own_driver(driver_class: type[Driver]) -> type[Driver]:
@@ -22,6 +27,7 @@ def own_driver(driver_class: type[Driver]) -> type[Driver]:
     alternate screen in any case, which clears a painted frame. It stops its own process alone, so
     that a shell waiting for `uv run` never gets the terminal. And when it goes on after a SIGSTOP,
     of which nobody is warned, it starts a second time beside the first: two threads share the keys.
+    It brackets frames in which nothing changed, and queues frames where the terminal is slow.
     """
 
     class OwnDriver(driver_class):  # type: ignore[misc, valid-type]  # a class by argument
@@ -30,14 +36,34 @@ def own_driver(driver_class: type[Driver]) -> type[Driver]:
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            if getattr(self, "_file", None) is sys.__stderr__:
-                self._file = sys.__stdout__
+            self.paced: PacedFile | None = None
+            out = sys.__stdout__
+            if out is not None and getattr(self, "_file", None) is sys.__stderr__:
+                self._file = self.paced = PacedFile(out, self._taken)
+            self._frame_begins = False
+            self._last = ""
 
         def write(self, data: str) -> None:
             if data == _ALTERNATE and first_frame.painted():
                 first_frame.take_over()
-            else:
-                super().write(data)
+            elif data == SYNC_START:
+                self._frame_begins = True  # sent once there is something to bracket
+            elif data == SYNC_END and self._frame_begins:
+                self._frame_begins = False
+            elif not (_CURSOR.fullmatch(data) and self._last.endswith(data)):
+                self._send(SYNC_START + data if self._frame_begins else data)
+                self._frame_begins = False
+
+        def _send(self, data: str) -> None:
+            if data != SYNC_END:  # which moves no cursor
+                self._last = data
+            if self.paced is not None:
+                self.paced.hand_over()
+            super().write(data)
+
+        def _taken(self) -> None:
+            with contextlib.suppress(RuntimeError):  # the app has ended
+                self._loop.call_soon_threadsafe(self._app.terminal_caught_up)
 
         def stop_application_mode(self) -> None:
             self.write(_PIXELS_OFF)  # Textual turns it on and never off

@@ -27,11 +27,15 @@ from textual.strip import Strip
 from tui.app.terminal.cell_output import sequence
 from tui.app.terminal.cell_runs import UNSEEN, Cell, Change
 from tui.app.terminal.sgr import blank_codes
+from tui.app.terminal.sight import Sight
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from textual.app import App
+    from textual.messages import TerminalSupportsSynchronizedOutput
     from textual.screen import Screen
+
+    from tui.app.terminal.paced_file import PacedFile
 
     _Base = App[int]
 else:
@@ -233,18 +237,40 @@ class FrameDiff(_Base):
 
     frame_diff_on: bool = True
     terminal_cells: TerminalCells
+    sight: Sight
+    _frame_held: bool = False
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        if not self.frame_diff_on or not supported():
-            super()._display(screen, renderable)
-            return
+        differs = self.frame_diff_on and supported()
         if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
+            if differs and self._is_terminal_behind():
+                self._frame_held = True  # the frame would wait behind another and be old then
+                return
+            self.sight.leaves()
             # A compositor update is no Rich renderable of its own type; Textual passes it the same.
-            super()._display(screen, cast("RenderableType", DiffUpdate(self, renderable)))
+            shown = DiffUpdate(self, renderable) if differs else renderable
+            super()._display(screen, cast("RenderableType", shown))
+            self.sight.left()
             return
         if renderable is not None:
             self.terminal_cells.forget()
         super()._display(screen, renderable)
+
+    def _is_terminal_behind(self) -> bool:
+        paced: PacedFile | None = getattr(self._driver, "paced", None)
+        return paced is not None and paced.is_behind
+
+    def terminal_caught_up(self) -> None:
+        """Draws what is to be seen now, where frames were left out while the terminal was slow."""
+        if self._frame_held:
+            self._frame_held = False
+            self.refresh()
+
+    def _on_terminal_supports_synchronized_output(
+        self, message: TerminalSupportsSynchronizedOutput
+    ) -> None:
+        super()._on_terminal_supports_synchronized_output(message)
+        self.sight.replied()
 
     def stop_frame_diff(self, error: Exception) -> None:
         """Goes on with the stock display."""
