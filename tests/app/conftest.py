@@ -93,7 +93,7 @@ async def wait_for(pilot: Pilot[int], probe: Callable[[], Any], within: float = 
     while not (found := probe()):
         assert loop.time() < deadline, f"still not true: {probe}"
         await pilot.pause(0.02)
-    while isinstance(asking := pilot.app.screen, Confirm) and asking.shown_at is None:
+    while isinstance(asking := pilot.app.screen, Confirm) and asking.read_at is None:
         await pilot.pause(0.02)
     return found
 

@@ -71,3 +71,11 @@ async def test_a_question_is_not_answered_by_keys_that_were_typed_before_it(
         assert isinstance(app.screen, Confirm)
         assert "▸ n  No" in text_of(app)
         assert not engine.asked
+        for key, open_after in (("y", True), ("right", True), ("enter", True), ("escape", False)):
+            asking = app.screen
+            assert isinstance(asking, Confirm)
+            asking.read_at = None  # as while its frame is on its way, or is being read
+            await pilot.press(key)
+            assert (app.screen is asking) is open_after, key
+            assert ("That key came before" in text_of(app)) is open_after
+        assert not engine.asked

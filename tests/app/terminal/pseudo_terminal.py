@@ -98,6 +98,13 @@ class Terminal:
                 return time.monotonic() - self.started
         raise AssertionError("\n".join(self.screen.display))
 
+    def until_gone(self, text: str, within: float = 30.0) -> None:
+        """Read until `text` is not on screen any more."""
+        deadline = time.monotonic() + within
+        while any(text in line for line in self.screen.display):
+            assert time.monotonic() < deadline, "\n".join(self.screen.display)
+            self.read(0.05)
+
     def quiet(self, seconds: float) -> int:
         """Read until nothing came for `seconds`; the bytes that did."""
         total = 0

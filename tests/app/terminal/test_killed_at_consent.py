@@ -29,7 +29,9 @@ def at_consent(home: Home) -> Terminal:
     terminal.until("ready")
     terminal.send(b"\x13yy")  # what is typed before the question agrees to nothing
     terminal.until("Yes, start it")
-    terminal.quiet(0.2)
+    terminal.send(b"y")  # nor does what is typed while it is being read
+    terminal.until("That key came before")
+    terminal.until_gone("That key came before")
     return terminal
 
 

@@ -34,9 +34,8 @@ class Question(Protocol):
 
     ASKS: ClassVar[bool]
 
-    @property
-    def shown_at(self) -> float | None:
-        """When its first frame was drawn, as `time.monotonic` has it; None before."""
+    def takes(self, event: events.Key | events.Paste) -> bool:
+        """Returns whether a key may act on it; says so where one came too early."""
 
 
 class TypeAhead:
@@ -66,9 +65,7 @@ class TypeAhead:
             screen = self._app.screen
         except ScreenStackError:  # the app ends
             return False
-        return not isinstance(screen, Question) or (
-            screen.shown_at is not None and event.time >= screen.shown_at
-        )
+        return not isinstance(screen, Question) or screen.takes(event)
 
     @property
     def holds(self) -> bool:

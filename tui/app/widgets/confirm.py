@@ -1,4 +1,8 @@
-"""A dialog with one question, before something that cannot be undone."""
+"""A dialog with one question, before something that cannot be undone.
+
+A yes may cost money or delete something, so it counts only once the question can have been read: a
+burst of keys on a slow line, or a habit of the fingers, agrees to nothing. A no counts at once.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,8 @@ _BESIDE = 6
 """Cells of the box's edges and the room inside them."""
 _AROUND = 7
 """Lines of the box besides the question and the details."""
+_NO = ("n", "escape", "q")
+_EARLY = "That key came before this could be read."
 
 
 class Choice(Static):
@@ -102,8 +108,6 @@ class Details(VirtualList):
 class Confirm(ModalScreen[bool]):
     """Asks a question; the default answer is no.
 
-    A key that was typed before the question could be read answers nothing.
-
     Args:
         question: the question.
         details: one line for each thing it is about.
@@ -112,13 +116,14 @@ class Confirm(ModalScreen[bool]):
 
     Attributes:
         shown_at: when its first frame was drawn, as `time.monotonic` has it; None before.
+        read_at: when that frame can have been read; None before.
     """
 
     ASKS: ClassVar = True
     CSS_PATH = style_sheet("confirm")
     BINDINGS: ClassVar = [
         Binding("y", "answer(True)", "yes"),
-        Binding("n,escape,q", "answer(False)", "no"),
+        Binding(",".join(_NO), "answer(False)", "no"),
         Binding("enter", "chosen", "choose"),
         Binding("left,right,h,l,tab,shift+tab", "other", "other", show=False),
     ]
@@ -130,6 +135,8 @@ class Confirm(ModalScreen[bool]):
         self._question, self._details = question, list(details)
         self._choice = Choice(yes, no)
         self.shown_at: float | None = None
+        self.read_at: float | None = None
+        self._drawn = self._said_early = False
         self._answers = cell_len(yes) + cell_len(no) + 15
 
     def compose(self) -> ComposeResult:
@@ -160,14 +167,39 @@ class Confirm(ModalScreen[bool]):
         self.call_after_refresh(self._tell_more)
 
     def drawn(self) -> None:
+        """Asks when the first frame, which is being drawn, can have been read."""
+        if not self._drawn:
+            self._drawn = True
+            self.app.sight.watch(self)  # type: ignore[attr-defined]  # of our app
+
+    def frame_leaves(self) -> None:
         """Notes the moment of the first frame: before its bytes leave, so before anybody reads."""
-        if self.shown_at is None:
-            self.shown_at = time.monotonic()
+        self.shown_at = time.monotonic()
+
+    def frame_read(self) -> None:
+        """Takes a yes from now on."""
+        if self.read_at is None:
+            self.read_at = time.monotonic()
+            self._tell_more()
+
+    def takes(self, event: events.Key | events.Paste) -> bool:
+        """Returns whether a key may answer; one that came too early is told of."""
+        if self.shown_at is None or event.time < self.shown_at:
+            return False
+        if self.read_at is not None and event.time >= self.read_at:
+            return True
+        if isinstance(event, events.Key) and event.key in _NO:
+            return True
+        self._said_early = True
+        self._tell_more()
+        return False
 
     @on(VirtualList.Scrolled)
     def _tell_more(self) -> None:
         """Shows how many lines are out of sight."""
         hidden = self.details.hidden
+        if self._said_early and self.read_at is None:
+            hidden = _EARLY
         if hidden != self._more.content:  # an update arranges the whole question anew
             self._more.update(hidden)
 
