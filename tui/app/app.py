@@ -60,6 +60,8 @@ _SEVERITY: Final[dict[str, SeverityLevel]] = {
     "warning": "warning",
     "error": "error",
 }
+_SIGNS: Final = {"warning": "! ", "error": "✗ "}
+"""What a message begins with besides its colour."""
 _SHOWN_LINES: Final = 8
 """Lines of a text that are shown where it could not be copied."""
 _SAVE_FRAME_EVERY: Final = 60.0
@@ -351,7 +353,8 @@ class SimpleTunerApp(FrameDiff, App[int]):
             level = "info"
         self.notices.append(Notice(level, message, advice, self.clock()))
         del self.notices[:-_NOTICES_KEPT]
-        text = "\n".join(map(plain, f"{message}\n{advice}".strip().split("\n")))
+        said = f"{_SIGNS.get(level, '')}{message}\n{advice}"
+        text = "\n".join(map(plain, said.strip().split("\n")))
         self.notify(
             text,
             severity=_SEVERITY[level],

@@ -297,6 +297,7 @@ async def test_cancel_asks_first_and_tells_the_engine(jobs: Home, engine: StandI
             lambda: [one.region for one in app.screen.query(Toast) if one.region.height == 2],
         )
         assert drawn[0].bottom <= app.screen.query_one(LogView).region.y
+        assert "! No." in text_of(app)  # not by its colour alone
 
 
 async def test_the_engine_knows_which_job_is_open(jobs: Home, engine: StandInEngine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.pilot import Pilot
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.contrast import faint_texts
@@ -10,6 +11,7 @@ from tests.app.world import fill
 from tui.app.keys.actions import APP, JOBS, MOVE
 from tui.app.shell.help import HelpScreen
 from tui.app.terminal.theme import TERMINAL, THEMES
+from tui.app.widgets.virtual_list import VirtualList
 from tui.settings import Home, Settings, UiSettings
 from tui.store.records import shared_folder
 
@@ -180,6 +182,20 @@ async def test_every_theme_draws_every_screen(world: Home, theme: str) -> None:
             assert text_of(app).strip()
             if theme != TERMINAL.name:  # whose colours are the terminal's own
                 assert list(faint_texts(app)) == [], key
+            elif isinstance(here := app.focused, VirtualList) and here.shows_cursor:
+                await _without_colour_the_cursor_is_seen(pilot, here)
+
+
+async def _without_colour_the_cursor_is_seen(pilot: Pilot[int], lines: VirtualList) -> None:
+    def beginning(index: int) -> str:
+        return lines.render_line(index - lines.top + lines.HEADER).text[:4]
+
+    here = lines.index
+    on, step = beginning(here), 1 if here < lines.count - 1 else -1
+    lines.move_to(here + step)
+    await pilot.pause()
+    if lines.index != here:
+        assert beginning(here) != on, type(lines)
 
 
 async def test_an_unknown_theme_falls_back_and_t_changes_it(world: Home) -> None:

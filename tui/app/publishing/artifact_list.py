@@ -34,6 +34,7 @@ class ArtifactList(VirtualList):
     """
 
     HEADER: ClassVar = 1
+    SIGNED: ClassVar = False  # ▸ says that a line can be unfolded
 
     def __init__(self, model: JobsModel, state: PublishingState) -> None:
         super().__init__(id="artifacts")

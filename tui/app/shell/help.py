@@ -32,6 +32,8 @@ Line = tuple[Action | None, str, str]
 class HelpLines(VirtualList):
     """Lists actions under headings."""
 
+    SIGNED: ClassVar = False
+
     def __init__(self, lines: Sequence[Line]) -> None:
         super().__init__(id="help-lines")
         self._all = list(lines)

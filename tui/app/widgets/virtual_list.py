@@ -33,6 +33,8 @@ class VirtualList(Widget, can_focus=True):
     """Lines at the top that do not scroll."""
     CURSOR: ClassVar[bool] = True
     """Whether a line is selected; without it, the moves scroll."""
+    SIGNED: ClassVar[bool] = True
+    """Whether the lines show that the cursor is on them; else the frame beside them does."""
 
     class Moved(Message):
         """The cursor is on another line."""
@@ -250,7 +252,8 @@ class VirtualList(Widget, can_focus=True):
         else:
             pieces = self._empty(y - self.HEADER, inner, colors)
         body = strip_of(pieces, inner, colors.base)
-        left = strip_of([("│", edge)], 1, edge)
+        signs = not self.SIGNED and index == self.index < self.count and self.shows_cursor
+        left = strip_of([("▸", colors.accent) if signs else ("│", edge)], 1, edge)
         thumb = self._is_thumb(y)
         right = strip_of([("┃", colors.dim) if thumb else ("│", edge)], 1, edge)
         return Strip.join([left, body, right])
