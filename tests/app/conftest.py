@@ -90,9 +90,14 @@ async def wait_for(pilot: Pilot[int], probe: Callable[[], Any], within: float = 
     """Let the app work until `probe` answers something true, and a question can be answered."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within * PATIENCE
+    polled = False
     while not (found := probe()):
         assert loop.time() < deadline, f"still not true: {probe}"
-        await pilot.pause(0.02)
+        # Not `pilot.pause`: it sends a message to every widget, as much work as the app itself has.
+        await asyncio.sleep(0.03)
+        polled = True
+    if polled:
+        await pilot.pause(0)
     while isinstance(asking := pilot.app.screen, Confirm) and asking.read_at is None:
         await pilot.pause(0.02)
     return found
