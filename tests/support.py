@@ -14,11 +14,20 @@ from pathlib import Path
 from typing import TypeVar, cast, overload
 
 import pytest
+from hypothesis import settings
 
 T = TypeVar("T")
 PATIENCE = 3.0
 """Factor on every timeout of a wait. Timeouts are there to find what hangs; a busy machine must not
 fail a test."""
+
+
+def examples(number: int) -> int:
+    """Examples that Hypothesis makes: a number in every run, five times it before a release.
+
+    For properties whose examples are cheap, where the number of the profile would be too low.
+    """
+    return max(1, number * settings().max_examples // 100)
 
 
 def needs_program(name: str) -> pytest.MarkDecorator:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.sandbox.background import Background
 from tests.sandbox.openapi_shapes import DOCUMENT, Operation, misfits, operations
 from tests.sandbox.openapi_values import HELLO, good_values
+from tests.support import examples
 
 REFUSALS = {400, 401, 402, 404, 405, 413, 415, 422, 429}
 """What the service answers without describing it."""
@@ -132,7 +133,9 @@ HEADERS = st.dictionaries(
 
 
 @settings(
-    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(200),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     operation=st.sampled_from(operations()),

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support import examples
 from tui.sandbox.trainer.micro_batches import events
 from tui.simpletuner.delivery_schedule.plan import read_plan
 from tui.simpletuner.delivery_schedule.uploads import Run, carried
@@ -67,7 +68,7 @@ def simulated_s3(options: dict[str, Any], batches: int, resumed: int) -> tuple[A
 
 
 @given(schedules())
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 def test_the_same_weights_leave_by_s3(case: tuple[dict[str, Any], int, int]) -> None:
     options, batches, resumed = case
     run = Run(read_plan(options), batches, resumed)
@@ -77,7 +78,7 @@ def test_the_same_weights_leave_by_s3(case: tuple[dict[str, Any], int, int]) -> 
 
 
 @given(schedules())
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_same_checkpoints_go_to_the_hub(case: tuple[dict[str, Any], int, int]) -> None:
     options, batches, resumed = case
     options["push_checkpoints_to_hub"] = True
