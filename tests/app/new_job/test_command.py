@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
+from functools import cache
 from typing import Any
 
 import pytest
@@ -73,7 +74,10 @@ DRAFTS = st.fixed_dictionaries(
 def read(command: str) -> submission.Draft:
     program, *arguments = shlex.split(command)
     assert program == "simpletuner-tui"
-    return draft_of(build_parser().parse_args(arguments))
+    return draft_of(_parser().parse_args(arguments))
+
+
+_parser = cache(build_parser)
 
 
 @given(draft=DRAFTS)

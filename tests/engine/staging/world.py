@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from tests.app.world import job
 from tui.base.job_status import JobStatus
+from tui.destinations.s3.client import service_descriptions
 from tui.engine.staging.place import JobData, StagingPlace
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset, StagedFile
 from tui.store.records import JobRecord
@@ -80,7 +82,9 @@ class TrainerBucket:
         self.entry = entry
         self.prefix = entry["aws_data_prefix"]
         self.bucket = entry["aws_bucket_name"]
-        self.client: Any = boto3.session.Session().client(
+        session = botocore.session.Session()
+        session.register_component("data_loader", service_descriptions())  # megabytes, read once
+        self.client: Any = boto3.session.Session(botocore_session=session).client(
             "s3",
             endpoint_url=entry["aws_endpoint_url"],
             region_name=entry["aws_region_name"],
