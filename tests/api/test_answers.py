@@ -12,9 +12,10 @@ import pytest
 from tests.api.watch import Watch
 from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import eventually
-from tui.api import paths
+from tui.api import paths, routes
 from tui.api.jobs import JobWarning
 from tui.api.paths import Endpoint
+from tui.api.routes import Endpoint
 from tui.base.job_status import JobStatus
 from tui.settings import Home
 from tui.store.writer import Change
@@ -49,7 +50,7 @@ class Caller:
         **values: str,
     ) -> Any:
         answer = await self._client.request(
-            endpoint.method, paths.url(endpoint, query, **values), headers=self._headers,
+            endpoint.method, routes.url(endpoint, query, **values), headers=self._headers,
             content=None if body is None else httpx.Request("GET", "http://x", json=body).content,
         )  # fmt: skip
         wanted = {endpoint.status, *endpoint.more} if status is None else {status}
@@ -74,7 +75,7 @@ async def test_every_operation_answers_as_the_table_says(
         job_id = await _about_jobs(call, world)
         await _about_publishing(call, world, job_id, tmp_path)
         await _about_webhooks(call)
-        async with client.stream("GET", paths.url(paths.EVENTS)) as stream:
+        async with client.stream("GET", routes.url(paths.EVENTS)) as stream:
             async for line in stream.aiter_lines():
                 if not line:
                     break

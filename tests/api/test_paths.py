@@ -18,7 +18,7 @@ from tests.api.shapes import misfits
 from tests.api.watch import Watch
 from tests.engine.world import World
 from tui import api
-from tui.api import errors, events, paths
+from tui.api import errors, events, paths, routes
 from tui.api.schemas import shapes_of
 from tui.engine.process.socket_server import build_control_app
 from tui.listener.app import build_app
@@ -35,7 +35,7 @@ def served(app: web.Application) -> set[tuple[str, str]]:
 
 
 def table(*doors: str) -> set[tuple[str, str]]:
-    return {(one.method, paths.plain(one.path)) for one in paths.ENDPOINTS if one.door in doors}
+    return {(one.method, routes.plain(one.path)) for one in paths.ENDPOINTS if one.door in doors}
 
 
 async def test_the_control_api_serves_the_table_and_nothing_else(world: World) -> None:
@@ -54,36 +54,36 @@ async def test_the_listener_serves_the_table_and_nothing_else(world: World) -> N
 
 
 def test_each_operation_stands_there_once() -> None:
-    names = [(one.method, paths.plain(one.path)) for one in paths.ENDPOINTS]
+    names = [(one.method, routes.plain(one.path)) for one in paths.ENDPOINTS]
     assert len(names) == len(set(names)) > 100
     for one in (*paths.ENDPOINTS, *paths.S3_ENDPOINTS):
         assert one.summary
         assert shapes_of(one).answer is not None
         assert not one.summary.endswith(".")
-        assert {one.status, *one.more} <= set(paths.statuses(one))
-        assert set(paths.statuses(one)) >= {500, 503}
+        assert {one.status, *one.more} <= set(routes.statuses(one))
+        assert set(routes.statuses(one)) >= {500, 503}
 
 
 def test_paths_are_filled_in_and_quoted() -> None:
     job = paths.JOB.path
-    assert paths.path(job, job_id="abc") == "/api/cloud/jobs/abc"
-    assert paths.path(job, job_id="a/b ?#%ü") == "/api/cloud/jobs/a%2Fb%20%3F%23%25%C3%BC"
-    assert paths.path(job, job_id="..") == "/api/cloud/jobs/%2E%2E"
-    key = paths.path(paths.STORED_OBJECT.path, bucket="outputs", key="a b/c#d/../e")
+    assert routes.path(job, job_id="abc") == "/api/cloud/jobs/abc"
+    assert routes.path(job, job_id="a/b ?#%ü") == "/api/cloud/jobs/a%2Fb%20%3F%23%25%C3%BC"
+    assert routes.path(job, job_id="..") == "/api/cloud/jobs/%2E%2E"
+    key = routes.path(paths.STORED_OBJECT.path, bucket="outputs", key="a b/c#d/../e")
     assert key == "/api/cloud/storage/outputs/a%20b/c%23d/%2E%2E/e"
     query: dict[str, Any] = {"limit": 3, "sync_active": True, "status": None, "provider": "a&b c"}
     assert (
-        paths.url(paths.JOBS, query)
+        routes.url(paths.JOBS, query)
         == "/api/cloud/jobs?limit=3&sync_active=true&provider=a%26b%20c"
     )
-    assert paths.url(paths.JOBS, {}) == "/api/cloud/jobs"
-    assert paths.variables(paths.ACT_ON_TRANSFER) == ["id", "action"]
+    assert routes.url(paths.JOBS, {}) == "/api/cloud/jobs"
+    assert routes.variables(paths.ACT_ON_TRANSFER) == ["id", "action"]
 
 
 @pytest.mark.parametrize("values", [{}, {"job_id": ""}, {"job_id": "a", "name": "b"}])
 def test_a_path_needs_all_of_its_parts_and_no_others(values: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="job"):
-        paths.path(paths.JOB.path, **values)
+        routes.path(paths.JOB.path, **values)
 
 
 async def test_a_part_of_a_path_reaches_no_other_route(world: World) -> None:
@@ -91,7 +91,7 @@ async def test_a_part_of_a_path_reaches_no_other_route(world: World) -> None:
     transport = httpx.AsyncHTTPTransport(uds=str(world.home.socket))
     async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
         for name in ("a/b", "a b", "ü", "a?b#c", "100%"):
-            answer = await client.get(paths.url(paths.JOB, job_id=name))
+            answer = await client.get(routes.url(paths.JOB, job_id=name))
             assert answer.status_code == 404
             assert name in answer.json()["message"]
 

@@ -17,13 +17,14 @@ import pytest
 from aiohttp import web
 
 from tests.api.shapes import misfits
-from tui.api import errors, paths, webhooks
+from tui.api import errors, paths, routes, webhooks
 from tui.api.events import EVENTS
-from tui.api.paths import ENDPOINTS, Endpoint
+from tui.api.paths import ENDPOINTS
+from tui.api.routes import Endpoint
 from tui.api.schemas import shapes_of
 
 BY_ROUTE: dict[tuple[str, str], Endpoint[Any, Any, Any]] = {
-    (one.method, paths.plain(one.path)): one for one in ENDPOINTS
+    (one.method, routes.plain(one.path)): one for one in ENDPOINTS
 }
 _STORAGE = (paths.STORED_BUCKETS, paths.STORED_OBJECTS, paths.STORED_OBJECT)
 _TOLERANT = {
@@ -58,7 +59,7 @@ class Watch:
             self._fits(where, data, errors.Failure)
             return
         self.seen[request.method, endpoint.path, response.status] += 1
-        if response.status not in paths.statuses(endpoint):
+        if response.status not in routes.statuses(endpoint):
             self.problems.append(f"{where}: this status is not in the table")
         good = (endpoint.status, *endpoint.more)
         if response.status not in good or response.content_type != endpoint.content:
@@ -82,7 +83,7 @@ class Watch:
         good = status == paths.WEBHOOK.status
         shape = webhooks.WebhookAnswer if good else webhooks.WebhookRejected
         self._fits(f"webhook {status}", dict(fields), shape)
-        if status not in paths.statuses(paths.WEBHOOK):
+        if status not in routes.statuses(paths.WEBHOOK):
             self.problems.append(f"webhook {status}: this status is not in the table")
 
     def event(self, kind: str, data: dict[str, Any]) -> None:

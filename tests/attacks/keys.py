@@ -13,7 +13,7 @@ from tests.attacks.area import Area, Growth, attack_area
 from tests.attacks.listener import ODD, SEED
 from tests.engine.http_api.callers import PUBLIC, use_sandbox
 from tests.engine.world import World
-from tui.api import paths
+from tui.api import paths, routes
 from tui.api.scopes import SCOPES, Scope, includes
 
 CANARY = "canary-9d1c"
@@ -76,7 +76,7 @@ class KeyAttacker:
              10**30, 1e308, ""]
         )  # fmt: skip
 
-    def _body(self, endpoint: paths.Endpoint[Any, Any, Any]) -> Any:
+    def _body(self, endpoint: routes.Endpoint[Any, Any, Any]) -> Any:
         dice = self._dice
         if endpoint is paths.COST_ESTIMATE:
             return [{"instance_data_dir": self._path()}]
@@ -97,7 +97,7 @@ class KeyAttacker:
         endpoint = dice.choice([one for one in PUBLIC if one not in UNTRIED])
         scope: Scope | None = dice.choice([*SCOPES, None])
         path = endpoint.path
-        for name in paths.variables(endpoint):
+        for name in routes.variables(endpoint):
             pattern = "{key:.+}" if name == "key" else f"{{{name}}}"
             path = path.replace(pattern, dice.choice(NAMES))
         headers = {}
@@ -124,7 +124,7 @@ class KeyAttacker:
         return self._verdict(endpoint, scope, answer)
 
     def _verdict(
-        self, endpoint: paths.Endpoint[Any, Any, Any], scope: Scope | None, answer: httpx.Response
+        self, endpoint: routes.Endpoint[Any, Any, Any], scope: Scope | None, answer: httpx.Response
     ) -> str:
         text, said = answer.text, f"{scope} {endpoint.method} {answer.request.url}"
         if answer.status_code >= 500:

@@ -14,7 +14,7 @@ from typing import Any
 from tests.attacks.area import Area, Growth, attack_area
 from tests.attacks.listener import HEADERS, METHODS, ODD, SEED
 from tests.engine.world import World
-from tui.api import paths
+from tui.api import paths, routes
 
 UNTRIED = {paths.SHUT_DOWN, paths.EVENTS, paths.JOB_LOG_STREAM}
 """The end of the engine, and what does not end by itself."""
@@ -64,13 +64,13 @@ class Fuzzer:
         text = "\r\n".join([line, "Host: x", *headers, "", "body"])
         return _verdict(line, await self._send(text.encode("utf-8", "surrogateescape"), 0.1))
 
-    async def wrong(self, endpoint: paths.Endpoint[Any, Any, Any] | None = None) -> str:
+    async def wrong(self, endpoint: routes.Endpoint[Any, Any, Any] | None = None) -> str:
         """Send a whole request to a route, with a body that means nothing."""
         dice = self._dice
         endpoint = endpoint or dice.choice(ROUTES)
         parts = {name: dice.choice([*ODD[2:], "replicate"]).replace("\udcff", "é") or "x"
-                 for name in paths.variables(endpoint)}  # fmt: skip
-        target = paths.path(endpoint.path, **parts)
+                 for name in routes.variables(endpoint)}  # fmt: skip
+        target = routes.path(endpoint.path, **parts)
         junk = {dice.choice(["config", "kind", "name", "values", "x"]): dice.choice(JUNK)}
         body = dice.choice([json.dumps(junk), json.dumps(dice.choice(JUNK)), "{", '{"a":' * 900])
         head = [f"{endpoint.method} {target} HTTP/1.1", "Host: x", "Connection: close"]

@@ -32,7 +32,7 @@ from tui.api import (
     webhooks,
 )
 from tui.api.base import Empty, JsonObject
-from tui.api.paths import Endpoint
+from tui.api.routes import Endpoint
 
 _MODULES = (
     artifacts, credentials, destinations, diagnostics, engine, jobs, network, planning, providers,

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from tui.api.paths import Endpoint
+    from tui.api.routes import Endpoint
 
 BodyT = TypeVar("BodyT")
 QueryT = TypeVar("QueryT")

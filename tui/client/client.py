@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from tui.api import paths
+from tui.api import paths, routes
 from tui.base.json_types import JsonObject
 from tui.client.call import CALL_SECONDS, AnswerT, BodyT, Call, QueryT, run_in_thread
 from tui.client.cloud import CloudCalls
@@ -56,9 +56,9 @@ if TYPE_CHECKING:
         QueueStanding,
         RerunPlan,
     )
-    from tui.api.paths import Endpoint
     from tui.api.planning import AvailableConfig, ConfigsQuery
     from tui.api.providers import AccountValidation, ModelQuery, ModelVersions
+    from tui.api.routes import Endpoint
     from tui.api.scopes import Scope
     from tui.api.staging import StagedData, StagedRemoved
     from tui.api.submission import (
@@ -166,7 +166,7 @@ class ControlClient:
         Raises:
             ValueError: a part of the path is missing or empty.
         """
-        address = paths.url(endpoint, cast("Mapping[str, Any] | None", query), **parts)
+        address = routes.url(endpoint, cast("Mapping[str, Any] | None", query), **parts)
 
         def send() -> AnswerT:
             answer = self.request(endpoint.method, address, body, timeout=timeout)

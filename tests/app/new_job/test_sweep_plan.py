@@ -14,7 +14,7 @@ from tests.app.new_job.check_answer import answer
 from tests.app.new_job.steps import CHECK, CONFIG, WHOLE_CHECK, asked, open_form
 from tests.app.stand_in_engine import StandInEngine
 from tests.simpletuner.projects import write_project
-from tui.api import paths
+from tui.api import paths, routes
 from tui.app.jobs.screen import JobsScreen
 from tui.app.new_job.command import command_line
 from tui.app.new_job.form import fields_of, set_field
@@ -63,7 +63,7 @@ async def test_marked_configs_are_planned_and_started_as_one(
     found = [{"name": name, "path": path} for name, path in (("cat", CONFIG), ("dog", OTHER))]
     async with opened(home, engine) as (app, pilot):
         form = await open_form(app, pilot, {"config": CONFIG, "hardware": "h100", "name": "mine"})
-        known = paths.url(paths.AVAILABLE_CONFIGS, {"cwd": form.flow.draft["cwd"]})
+        known = routes.url(paths.AVAILABLE_CONFIGS, {"cwd": form.flow.draft["cwd"]})
         engine.answers["GET", known] = (200, {"configs": found})
         trouble = {"code": "check_failed", "message": "dog cannot work: too large.",
                    "advice": "Halve it.", "member": 1}  # fmt: skip

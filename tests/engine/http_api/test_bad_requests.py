@@ -11,8 +11,9 @@ import pytest
 
 from tests.api.shapes import misfits
 from tests.engine.world import World
-from tui.api import errors, paths
-from tui.api.paths import ENDPOINTS, Endpoint
+from tui.api import errors, paths, routes
+from tui.api.paths import ENDPOINTS
+from tui.api.routes import Endpoint
 from tui.api.schemas import shapes_of
 
 AnyEndpoint = Endpoint[Any, Any, Any]
@@ -72,8 +73,8 @@ def served(endpoints: list[AnyEndpoint], door: str) -> list[AnyEndpoint]:
 
 def path_of(endpoint: AnyEndpoint) -> str:
     usual = {"provider": "replicate", "kind": "replicate", "bucket": "outputs"}
-    values = {name: usual.get(name, "nobody") for name in paths.variables(endpoint)}
-    return paths.path(endpoint.path, **values)
+    values = {name: usual.get(name, "nobody") for name in routes.variables(endpoint)}
+    return routes.path(endpoint.path, **values)
 
 
 def check_refusal(answer: httpx.Response, statuses: set[int], what: object) -> None:
@@ -127,7 +128,7 @@ async def test_a_bad_api_base_is_refused_everywhere(
 async def test_odd_text_in_a_path_is_no_defect(door: tuple[str, httpx.AsyncClient]) -> None:
     name, client = door
     for endpoint in served(ROUTES, name):
-        for variable in paths.variables(endpoint):
+        for variable in routes.variables(endpoint):
             template = path_of(endpoint._replace(path=endpoint.path.replace(
                 f"{{{variable}", "{odd")))  # fmt: skip
             for text in ODD_TEXTS:

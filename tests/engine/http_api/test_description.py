@@ -10,7 +10,7 @@ import httpx
 from pydantic.json_schema import JsonSchemaValue
 
 from tests.engine.world import World
-from tui.api import paths
+from tui.api import paths, routes
 from tui.api.scopes import SCOPES
 from tui.engine.http_api.description import describe
 
@@ -28,10 +28,10 @@ def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]
 
 def test_every_operation_is_described_and_no_other() -> None:
     table = (*paths.ENDPOINTS, *paths.S3_ENDPOINTS)
-    assert set(operations(DOCUMENT)) == {(one.method, paths.plain(one.path)) for one in table}
+    assert set(operations(DOCUMENT)) == {(one.method, routes.plain(one.path)) for one in table}
     behind_a_key = operations(describe("both"))
     assert set(behind_a_key) == {
-        (one.method, paths.plain(one.path)) for one in table if one.door == "both"
+        (one.method, routes.plain(one.path)) for one in table if one.door == "both"
     }
     assert all(
         one["security"] in [[{"bearer": [scope]}, {"key": [scope]}] for scope in SCOPES]

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.api.shapes import misfits
-from tui.api import errors, jobs, paths, spending, submission
+from tui.api import errors, jobs, paths, routes, spending, submission
 from tui.base.errors import RefusedError
 from tui.engine.http_api.failures import answered
 from tui.engine.http_api.operation import Answered, Call, Operations
@@ -76,9 +76,9 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_a_function_gets_what_was_asked_for(http: httpx.AsyncClient) -> None:
-    assert (await http.get(paths.url(paths.JOBS, {"limit": 7}))).json()["total"] == 7
-    assert (await http.get(paths.url(paths.JOBS))).json()["total"] == 50
-    deleted = await http.delete(paths.url(paths.DELETE_JOB, job_id="a b"))
+    assert (await http.get(routes.url(paths.JOBS, {"limit": 7}))).json()["total"] == 7
+    assert (await http.get(routes.url(paths.JOBS))).json()["total"] == 50
+    deleted = await http.delete(routes.url(paths.DELETE_JOB, job_id="a b"))
     assert deleted.json()["job_id"] == f"a b at {BASE}"
     change = await http.put(paths.SET_DEFAULTS.path, json={"delivery": "hub"})
     assert change.json() == {"delivery": "hub"}
@@ -93,7 +93,7 @@ async def test_a_function_may_choose_another_good_status(http: httpx.AsyncClient
 
 async def test_what_cannot_be_read_never_reaches_a_function(http: httpx.AsyncClient) -> None:
     answers = [
-        await http.get(paths.url(paths.JOBS, {"limit": 501})),
+        await http.get(routes.url(paths.JOBS, {"limit": 501})),
         await http.put(paths.SET_DEFAULTS.path, json={"delivery": 5}),
         await http.put(paths.SET_DEFAULTS.path, json={"delivry": "hub"}),
         await http.put(paths.SET_DEFAULTS.path, content=b"{"),
@@ -101,7 +101,7 @@ async def test_what_cannot_be_read_never_reaches_a_function(http: httpx.AsyncCli
     for answer in answers:
         assert answer.status_code == 400
         assert misfits(answer.json(), errors.Failure) == []
-    refused = await http.delete(paths.url(paths.DELETE_JOB, job_id="nobody"))
+    refused = await http.delete(routes.url(paths.DELETE_JOB, job_id="nobody"))
     assert (refused.status_code, refused.json()["error"]) == (404, "job_not_found")
 
 
@@ -109,14 +109,14 @@ async def test_what_cannot_be_read_never_reaches_a_function(http: httpx.AsyncCli
     "base", [b"nonsense", b"ftp://x", b"http://", b"http://\xff", b"http://x:99999", b"https://a b"]
 )
 async def test_a_wrong_api_base_is_refused(http: httpx.AsyncClient, base: bytes) -> None:
-    path = paths.url(paths.DELETE_JOB, job_id="a")
+    path = routes.url(paths.DELETE_JOB, job_id="a")
     answer = await http.delete(path, headers={b"X-Api-Base": base})
     assert answer.status_code == 400
     assert list(answer.json()["details"]["fields"]) == ["X-Api-Base"]
 
 
 async def test_a_good_api_base_is_taken(http: httpx.AsyncClient) -> None:
-    path = paths.url(paths.DELETE_JOB, job_id="a")
+    path = routes.url(paths.DELETE_JOB, job_id="a")
     for base in ("http://127.0.0.1:8080/v1", "https://api.example/v1"):
         answer = await http.delete(path, headers={"X-Api-Base": base})
         assert answer.json()["job_id"] == f"a at {base}"

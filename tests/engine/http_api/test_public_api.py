@@ -17,7 +17,7 @@ from tests.api.shapes import misfits
 from tests.engine.http_api.callers import PUBLIC, example
 from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import eventually
-from tui.api import paths
+from tui.api import paths, routes
 from tui.api.errors import Failure
 from tui.api.schemas import shapes_of
 from tui.base.clock import utc_now
@@ -243,7 +243,7 @@ async def test_the_description_names_every_route_and_no_other(
         for method in operations
     }
     table = [one for one in paths.ENDPOINTS if one.door != "socket"] + list(paths.S3_ENDPOINTS)
-    assert told == {(one.method, paths.plain(one.path)) for one in table}
+    assert told == {(one.method, routes.plain(one.path)) for one in table}
 
 
 async def test_a_provider_is_set_up_with_the_documented_call(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.api.shapes import misfits
 from tui.api import artifacts, errors, paths, spending, submission, transfers
-from tui.api.paths import Endpoint
+from tui.api.routes import Endpoint
 from tui.base.errors import RefusedError
 from tui.engine.http_api import body as reader
 from tui.engine.http_api.body import parse, read_body, read_query, validated

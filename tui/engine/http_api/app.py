@@ -7,7 +7,7 @@ from functools import cache, partial
 
 from tui.api import paths
 from tui.api.base import JsonObject
-from tui.api.paths import Door
+from tui.api.routes import Door
 from tui.engine.engine import Engine
 from tui.engine.http_api.catalog import CatalogRoutes
 from tui.engine.http_api.cloud import CloudRoutes

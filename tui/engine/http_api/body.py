@@ -27,7 +27,7 @@ import pydantic_core
 from aiohttp import ClientError, web
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from tui.api.paths import Endpoint
+from tui.api.routes import Endpoint
 from tui.api.schemas import shapes_of
 from tui.base.errors import RefusedError
 from tui.base.json_types import JsonObject

@@ -12,7 +12,8 @@ from pydantic.json_schema import JsonSchemaValue
 
 from tui import __version__
 from tui.api.errors import Failure
-from tui.api.paths import ENDPOINTS, S3_ENDPOINTS, Door, Endpoint, plain, statuses, variables
+from tui.api.paths import ENDPOINTS, S3_ENDPOINTS
+from tui.api.routes import Door, Endpoint, plain, statuses, variables
 from tui.api.schemas import shapes_of
 from tui.base.json_types import JsonObject
 

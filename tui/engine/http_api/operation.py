@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from aiohttp import web
 
-from tui.api.paths import Endpoint
+from tui.api.routes import Endpoint
 from tui.api.schemas import shapes_of
 from tui.base.addresses import API_BASE as API
 from tui.base.addresses import AddressError, read_address
