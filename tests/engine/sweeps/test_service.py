@@ -15,6 +15,8 @@ from tui.client.errors import ControlError
 from tui.engine.submission.draft import read_draft
 from tui.engine.sweeps.members import Member, members_of
 from tui.engine.sweeps.plan import _Looked, _problem
+from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.checks.describe import describe_checks
 
 
 def request(world: World, *drafts: Any, ranks: str = "", **more: Any) -> SweepRequest:
@@ -180,7 +182,7 @@ async def test_a_limit_that_is_lowered_meanwhile_pauses_a_sweep_that_stages_its_
 
 def test_a_run_that_cannot_work_is_named_in_one_sentence() -> None:
     member = Member("cats-r2", read_draft({"config": "c"}))
-    found = [{"id": "token", "level": "error", "message": "There is none.", "advice": "Give one."}]
+    found = describe_checks([Check("token", "error", "There is none.", "Give one.")])
     problem = _problem([_Looked(member, None, found, ok=False)])
     assert problem is not None
     assert problem["message"] == "cats-r2 cannot work: There is none."
