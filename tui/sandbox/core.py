@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.clock import Clock
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.faults import ActiveFaults
@@ -39,7 +40,7 @@ class Core:
 CORE: web.AppKey[Core] = web.AppKey("core", Core)
 
 
-def readable_inputs(files: UploadedFiles, views: Views, given: Mapping[str, Any]) -> dict[str, Any]:
+def readable_inputs(files: UploadedFiles, views: Views, given: Mapping[str, Any]) -> JsonObject:
     """The input for a worker, with addresses of the account's files replaced by download addresses.
 
     A client names a file by its `urls.get`, which answers with the file's description; Replicate

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from tui.base.json_types import JsonObject
+
 
 class FaultKind(StrEnum):
     """All kinds of faults. `value` in a description is the fault's `Fault.value`."""
@@ -175,7 +177,7 @@ class Fault:
             raise ValueError("`times` is a whole number from 0, `match` a text")
         return replace(fault, value=value, times=times, match=match)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """The JSON object that the control route answers."""
         return {
             "kind": self.kind.value,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from tui.base.json_types import JsonObject
 from tui.sandbox import ids
 from tui.sandbox.clock import Clock, stamp
 from tui.sandbox.problems import ProblemError
@@ -122,7 +123,7 @@ class UploadedFiles:
         for stored in [item for item in self._files.values() if item.expires_at <= now]:
             self.delete(stored.id)
 
-    def view(self, stored: StoredFile, base_url: str) -> dict[str, Any]:
+    def view(self, stored: StoredFile, base_url: str) -> JsonObject:
         """The file's JSON object in answers."""
         return {
             "id": stored.id,

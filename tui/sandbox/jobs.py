@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.clock import Clock
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.faults import ActiveFaults, FaultKind
@@ -46,7 +47,7 @@ class Jobs:
         worker: Worker,
         hooks: WebhookSender,
         work_dir: Path,
-        readable: Callable[[Mapping[str, Any]], dict[str, Any]],
+        readable: Callable[[Mapping[str, Any]], JsonObject],
     ) -> None:
         # `readable` replaces the service's own file addresses by download addresses.
         self._config = config
@@ -143,7 +144,7 @@ class Jobs:
             if waiting and (task := self._tasks.get(record.id)):
                 task.cancel()
 
-    async def _run_to_end(self, record: Record, given: dict[str, Any]) -> None:
+    async def _run_to_end(self, record: Record, given: JsonObject) -> None:
         model = record.version.model
         slot = self._slots.setdefault(model, asyncio.Semaphore(self._config.slots_per_model))
         try:
@@ -169,7 +170,7 @@ class Jobs:
     def _loop_time_after(self, seconds: float) -> float:
         return asyncio.get_running_loop().time() + self._clock.real(seconds)
 
-    async def _run(self, record: Record, given: dict[str, Any]) -> Outcome:
+    async def _run(self, record: Record, given: JsonObject) -> Outcome:
         folder = self._work_dir / "runs" / record.id
         folder.mkdir(parents=True, exist_ok=True)
         task = Task(record.id, record.version, self._readable(given), folder, record.faults)
@@ -236,7 +237,7 @@ class Jobs:
             self._timers[record.id].append(timer)
         self._hooks.event(record, "completed")
 
-    def _training_output(self, record: Record, output: Any) -> dict[str, Any]:
+    def _training_output(self, record: Record, output: Any) -> JsonObject:
         weights = output if isinstance(output, str) else json.dumps(output)
         return {"version": f"{record.destination}:{record.version.id}", "weights": weights}
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tui.base.json_types import JsonObject
+
 
 class ProblemError(Exception):
     """An error answer.
@@ -33,7 +35,7 @@ class ProblemError(Exception):
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.body: dict[str, Any] = {}
+        self.body: JsonObject = {}
         if title is not None:
             self.body["title"] = title
         self.body.update(detail=detail, status=status, **(extra or {}))

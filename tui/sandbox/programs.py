@@ -16,7 +16,7 @@ from tui.sandbox.worker import RunContext
 def check_webhook(run: RunContext) -> dict[str, Any]:
     """Send one POST to an address and report the result."""
     url = str(run.inputs["webhook_url"])
-    limit = float(run.inputs.get("timeout_seconds", 10))
+    limit = float(str(run.inputs.get("timeout_seconds", 10)))
     run.line(f"Sending a test event to {httpx.URL(url).copy_with(query=None)}")
     begin = time.monotonic()
     report: dict[str, Any] = {

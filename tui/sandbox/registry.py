@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
+from tui.base.json_types import JsonObject
 from tui.sandbox import ids
 from tui.sandbox.clock import stamp
 from tui.sandbox.releases import (
@@ -45,7 +47,7 @@ class Version:
     id: str
     model: str
     release: Release
-    schema: dict[str, Any]
+    schema: JsonObject
     program: Program
 
     @cached_property
@@ -111,7 +113,7 @@ def _trainer(profile: str, releases: tuple[Release, ...]) -> Model:
     return model
 
 
-def _small(model: Model, schemas: list[tuple[Release, dict[str, Any]]]) -> Model:
+def _small(model: Model, schemas: list[tuple[Release, JsonObject]]) -> Model:
     model.versions = [
         Version(
             ids.version_id(model.full_name, release.name),
@@ -217,7 +219,7 @@ class Deployment:
         """`owner/name`."""
         return f"{self.owner}/{self.name}"
 
-    def view(self, account: dict[str, Any]) -> dict[str, Any]:
+    def view(self, account: Mapping[str, object]) -> JsonObject:
         """The deployment's JSON object in answers."""
         return {
             "owner": self.owner,

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from tui.base.json_types import JsonObject
+
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -62,7 +64,7 @@ def _problem(kind: str, name: str, description: str) -> dict[str, str]:
     return {"type": kind, "field": f"input.{name}", "description": description}
 
 
-def _resolve(shape: Mapping[str, Any], shapes: Mapping[str, Any]) -> dict[str, Any]:
+def _resolve(shape: Mapping[str, Any], shapes: Mapping[str, Any]) -> JsonObject:
     merged = dict(shape)
     for part in [shape, *shape.get("allOf", [])]:
         reference = part.get("$ref")

@@ -9,14 +9,54 @@ nanoseconds; list and cancel write explicit nulls, empty metrics and microsecond
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
+from tui.base.json_types import JsonObject, as_object
 from tui.sandbox.clock import stamp
 from tui.sandbox.config import Style
 from tui.sandbox.record import Record
 from tui.sandbox.registry import Model, Version
 
 Purpose = Literal["create", "get", "list", "cancel"]
+
+
+class VersionView(TypedDict):
+    """A version of a model, as Replicate's API has it."""
+
+    id: str
+    created_at: str
+    cog_version: str
+    openapi_schema: JsonObject
+
+
+class ModelView(TypedDict):
+    """A model, as Replicate's API has it."""
+
+    url: str
+    owner: str
+    name: str
+    description: str | None
+    visibility: str
+    github_url: str | None
+    paper_url: str | None
+    license_url: str | None
+    weights_url: str | None
+    run_count: int
+    cover_image_url: str | None
+    default_example: JsonObject | None
+    latest_version: VersionView | None
+    is_official: bool
+    created_at: str
+
+
+class AccountView(TypedDict):
+    """An account, as Replicate's API has it."""
+
+    type: str
+    username: str
+    name: str
+    avatar_url: str
+    github_url: str
 
 
 class Views:
@@ -35,7 +75,7 @@ class Views:
             record.encoded[key] = known
         return known
 
-    def record(self, record: Record, purpose: Purpose) -> dict[str, Any]:
+    def record(self, record: Record, purpose: Purpose) -> JsonObject:
         """The JSON object of a prediction or training."""
         if self.style == "fast":
             body = self._strict(record)
@@ -47,7 +87,7 @@ class Views:
             body = self._as_training(record, body, purpose)
         return body
 
-    def _strict(self, record: Record) -> dict[str, Any]:
+    def _strict(self, record: Record) -> JsonObject:
         body = self._common(record, 3)
         body |= {"logs": record.logs, "output": record.output, "data_removed": record.data_removed}
         for name in ("started_at", "completed_at", "deadline"):
@@ -58,7 +98,7 @@ class Views:
             body["metrics"] = record.metrics()
         return body
 
-    def _with_gaps(self, record: Record) -> dict[str, Any]:
+    def _with_gaps(self, record: Record) -> JsonObject:
         body = self._common(record, 9) | {"logs": record.logs}
         if record.output is not None:
             body["output"] = record.output
@@ -72,7 +112,7 @@ class Views:
             body["metrics"] = record.metrics()
         return body
 
-    def _with_nulls(self, record: Record) -> dict[str, Any]:
+    def _with_nulls(self, record: Record) -> JsonObject:
         body = self._common(record, 6)
         body |= {
             "logs": record.logs or None,
@@ -86,10 +126,10 @@ class Views:
             body[name] = None if moment is None else stamp(moment, 6)
         return body
 
-    def _common(self, record: Record, digits: int) -> dict[str, Any]:
+    def _common(self, record: Record, digits: int) -> JsonObject:
         here = f"{self.base_url}/predictions/{record.id}"
         root = self.base_url.removesuffix("/v1")
-        body: dict[str, Any] = {
+        body: JsonObject = {
             "id": record.id,
             "model": record.version.model,
             "version": record.version.id,
@@ -109,9 +149,7 @@ class Views:
             body["deployment"] = record.deployment
         return body
 
-    def _as_training(
-        self, record: Record, body: dict[str, Any], purpose: Purpose
-    ) -> dict[str, Any]:
+    def _as_training(self, record: Record, body: JsonObject, purpose: Purpose) -> JsonObject:
         """Remove the keys that trainings lack; only a create answer has the prediction's URLs."""
         for name in ("data_removed", "deadline"):
             body.pop(name, None)
@@ -121,10 +159,11 @@ class Views:
         if purpose != "create":
             body["urls"] = {"get": here, "cancel": f"{here}/cancel"}
         else:
-            body["urls"] = {name: body["urls"][name] for name in ("get", "cancel")}
+            urls = as_object(body["urls"])
+            body["urls"] = {name: urls[name] for name in ("get", "cancel")}
         return body
 
-    def version(self, version: Version) -> dict[str, Any]:
+    def version(self, version: Version) -> VersionView:
         """A model's version with its schema."""
         return {
             "id": version.id,
@@ -133,7 +172,7 @@ class Views:
             "openapi_schema": version.schema,
         }
 
-    def model(self, model: Model, example: Record | None = None) -> dict[str, Any]:
+    def model(self, model: Model, example: Record | None = None) -> ModelView:
         """A model with its newest version and, if there is one, an example."""
         return {
             "url": f"https://replicate.com/{model.full_name}",
@@ -153,7 +192,7 @@ class Views:
             "created_at": stamp(model.created_at, 6),
         }
 
-    def account(self, username: str) -> dict[str, Any]:
+    def account(self, username: str) -> AccountView:
         """The JSON object of an account."""
         return {
             "type": "user",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.faults import Fault, FaultKind
 from tui.sandbox.registry import Version
@@ -106,7 +107,7 @@ class RunContext:
         self._begin = time.monotonic()
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> JsonObject:
         """The prediction's inputs that are not null."""
         return {name: value for name, value in self.task.inputs.items() if value is not None}
 

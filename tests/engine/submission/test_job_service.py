@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -550,7 +551,8 @@ async def test_refused_inputs_are_reported_by_name(world: World) -> None:
     await world.ended(await world.submit())  # from now on the version's schema is known here
     model = world.sandbox.core.registry.models["simpletuner/advanced-trainer-l40s"]
     version = model.versions[0]
-    shapes = version.schema["components"]["schemas"]["Input"]["properties"]
+    schema: Any = version.schema
+    shapes = schema["components"]["schemas"]["Input"]["properties"]
     shapes["max_train_steps"]["maximum"] = 5
     job = await world.ended(await world.submit(steps=12))
     assert job.status is JobStatus.FAILED

@@ -17,6 +17,7 @@ from typing import Any
 
 import cog
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.cog_worker.process import CONFIG_VARIABLE, REWRITE_MARK
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.faults import Fault
@@ -50,7 +51,7 @@ class _Program(cog.BaseRunner):  # type: ignore[misc]  # a class without types
         self._config = SandboxConfig(token="", **settings)
         self._registry = Registry(self._config.username, self._config.release)
 
-    def _context(self, given: dict[str, Any], output: Callable[[Any], None]) -> RunContext:
+    def _context(self, given: JsonObject, output: Callable[[Any], None]) -> RunContext:
         known = json.loads(self.scope.context["task"])
         version = self._registry.version(known["version"])
         if version is None:

@@ -18,10 +18,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import aiohttp
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.registry import Program
 
@@ -139,10 +140,10 @@ class CogServer:
     async def predict(
         self,
         task_id: str,
-        given: dict[str, Any],
-        context: dict[str, Any],
+        given: JsonObject,
+        context: JsonObject,
         webhook: str,
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Run one prediction to its end and return Cog's final answer.
 
         Raises:
@@ -162,9 +163,9 @@ class CogServer:
             raise CogError(f"The Cog server for {self.program} broke off: {error}") from error
         if answer.status != 200:
             raise CogError(f"Cog answered {answer.status}: {text[:200]}")
-        return cast("dict[str, Any]", json.loads(text))
+        return cast("JsonObject", json.loads(text))
 
-    async def look(self, task_id: str) -> dict[str, Any]:
+    async def look(self, task_id: str) -> JsonObject:
         """The current state of a running prediction; empty when it is not available.
 
         Cog's webhooks miss the last output before a pause, and there is no GET. A second PUT of a

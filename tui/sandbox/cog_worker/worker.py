@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.cog_worker.process import REWRITE_MARK, CogError, CogServer
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.worker import Outcome, Sink, Task
@@ -158,7 +159,7 @@ class CogWorker:
         task = run.task
         if run.cancel.is_set():
             return Outcome("canceled"), True
-        context = {
+        context: JsonObject = {
             "id": task.id,
             "version": task.version.id,
             "folder": str(task.folder),

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+
+from tui.base.json_types import JsonObject
 
 HUB_TOKEN = "hf_write"  # noqa: S105 - valid in the sandbox only
 """A token that may write."""
@@ -108,10 +109,10 @@ class Accounts:
             return True
         return token.user == self.username and self.orgs.get(namespace) in {"admin", "write"}
 
-    def whoami(self, token: HubToken) -> dict[str, Any]:
+    def whoami(self, token: HubToken) -> JsonObject:
         """The body of `GET /api/whoami-v2`."""
         orgs = self.orgs if token.user == self.username else {}
-        access: dict[str, Any] = {
+        access: JsonObject = {
             "displayName": "sandbox token",
             "role": token.role.value,
             "createdAt": _CREATED,

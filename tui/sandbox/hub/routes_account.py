@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
 
 from aiohttp import web
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.hub.repos import Commit, HubRepo
 from tui.sandbox.hub.state import (
     HubRefusalError,
@@ -92,7 +92,7 @@ async def _validate_yaml(request: web.Request) -> web.Response:
     return web.json_response({"errors": [], "warnings": []})
 
 
-def describe(repo: HubRepo, commit: Commit) -> dict[str, Any]:
+def describe(repo: HubRepo, commit: Commit) -> JsonObject:
     """The JSON object of a repository."""
     return {
         "_id": commit.oid[:24],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 from urllib.parse import quote
 
 from aiohttp import web
@@ -29,15 +29,42 @@ def routes() -> list[web.RouteDef]:
     return definitions
 
 
-def _describe(path: str, entry: Entry) -> dict[str, Any]:
-    shown: dict[str, Any] = {"type": "file", "path": path, "size": entry.size, "oid": entry.oid}
+class _Pointer(TypedDict):
+    """What the Hub says of a file that it keeps outside of git."""
+
+    oid: str
+    size: int
+    pointerSize: int
+
+
+class _TreeItem(TypedDict):
+    """A file or folder of a repository, as the Hub lists it."""
+
+    type: Literal["file", "directory"]
+    path: str
+    size: int
+    oid: str
+    lfs: NotRequired[_Pointer]
+    lastCommit: NotRequired[_CommitView]
+
+
+class _CommitView(TypedDict):
+    """A commit, as the Hub lists it beside the files that it changed."""
+
+    id: str
+    title: str
+    date: str
+
+
+def _describe(path: str, entry: Entry) -> _TreeItem:
+    shown: _TreeItem = {"type": "file", "path": path, "size": entry.size, "oid": entry.oid}
     if entry.sha256:
         size = len(pointer(entry.sha256, entry.size))
         shown["lfs"] = {"oid": entry.sha256, "size": entry.size, "pointerSize": size}
     return shown
 
 
-def _last_commit(repo: HubRepo, path: str) -> dict[str, Any]:
+def _last_commit(repo: HubRepo, path: str) -> _CommitView:
     """The newest commit that changed a file."""
     newest = repo.head
     for older in reversed(repo.commits):

@@ -13,10 +13,11 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from aiohttp import web
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.hub.repos import Entry, HubRepo, git_oid, pointer
 from tui.sandbox.hub.state import Hub, HubRefusalError, commit_of, hub_of, json_body, repo_of
 
@@ -68,7 +69,15 @@ async def _batch(request: web.Request) -> web.Response:
     )
 
 
-def _plan(hub: Hub, repo: HubRepo, item: dict[str, Any]) -> dict[str, Any]:
+class _XetAccess(TypedDict):
+    """Where content goes, and with which token, until when."""
+
+    casUrl: str
+    accessToken: str
+    exp: int
+
+
+def _plan(hub: Hub, repo: HubRepo, item: JsonObject) -> JsonObject:
     oid, size = str(item.get("oid", "")), item.get("size")
     shown = {"oid": oid, "size": size}
     if not _OID.fullmatch(oid) or not isinstance(size, int) or size < 0:
@@ -204,7 +213,7 @@ async def _xet(request: web.Request) -> web.Response:
     if not hub.config.xet:
         raise HubRefusalError(404, "This Hub has no Xet storage")
     hub.xet_uploads += 1
-    answer: dict[str, Any] = {
+    answer: _XetAccess = {
         "casUrl": f"{hub.url}{_STALLED}" if hub.faults.stall_xet else f"local://{hub.blobs.cas}",
         "accessToken": "sandbox",
         "exp": int(time.time()) + 3600,
@@ -233,7 +242,7 @@ async def _preupload(request: web.Request) -> web.Response:
         path, size = str(item["path"]), int(item["size"])
         kinds = _LARGE_KINDS + (_LARGE_IN_DATASETS if repo.kind == "dataset" else ())
         large = path.lower().endswith(kinds) or size >= hub.config.lfs_from
-        shown: dict[str, Any] = {
+        shown: JsonObject = {
             "path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False
         }  # fmt: skip
         if known := tree.get(path):
@@ -267,7 +276,7 @@ async def _commit(request: web.Request) -> web.Response:
 
 
 async def _apply(
-    hub: Hub, repo: HubRepo, tree: dict[str, Entry], key: str, value: dict[str, Any]
+    hub: Hub, repo: HubRepo, tree: dict[str, Entry], key: str, value: JsonObject
 ) -> None:
     path = str(value.get("path", ""))
     if not path or path.startswith("/") or ".." in path.split("/"):

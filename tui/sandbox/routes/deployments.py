@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.http_tools import answer, core_of, json_object, only_known, page, text_problems
 from tui.sandbox.problems import invalid_version, not_found, validation_failed
 from tui.sandbox.registry import HARDWARE, Deployment
@@ -18,7 +19,7 @@ _SETTINGS = frozenset({"version", "hardware", "min_instances", "max_instances"})
 _REST = timedelta(minutes=15)
 
 
-def _view(request: web.Request, deployment: Deployment) -> dict[str, Any]:
+def _view(request: web.Request, deployment: Deployment) -> JsonObject:
     core = core_of(request)
     return deployment.view(core.views.account(core.config.username))
 

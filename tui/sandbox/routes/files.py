@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.faults import Fault, FaultKind
 from tui.sandbox.files import LIMIT_BYTES, Incoming, too_large
 from tui.sandbox.http_tools import OTHER_USER, answer, core_of
@@ -91,7 +91,7 @@ async def _damaged(chunks: AsyncIterator[bytes], fault: Fault) -> AsyncIterator[
         held = held[free:]
 
 
-def _metadata(fields: dict[str, str]) -> dict[str, Any]:
+def _metadata(fields: dict[str, str]) -> JsonObject:
     """The file's metadata: a JSON document, or the `metadata[key]` fields of some clients."""
     if "metadata" in fields:
         try:

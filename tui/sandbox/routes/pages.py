@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from html import escape
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.http_tools import core_of
 from tui.sandbox.problems import not_found
 
@@ -21,7 +22,7 @@ _COMPONENTS: Final = (
     "CPU Hardware", "Playground", "Billing",
 )  # fmt: skip
 _OUTAGES: Final = ("partial_outage", "major_outage", "full_outage")
-_BOARD: web.AppKey[dict[str, Any]] = web.AppKey("status_page", dict)
+_BOARD: web.AppKey[JsonObject] = web.AppKey("status_page", dict)
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{id}</title>
 <style>body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}}
@@ -36,7 +37,7 @@ def install(app: web.Application) -> None:
     app[_BOARD] = {}
 
 
-def _states(board: dict[str, Any]) -> dict[str, str]:
+def _states(board: JsonObject) -> dict[str, str]:
     components = board.get("components")
     return {
         **dict.fromkeys(_COMPONENTS, "operational"),
@@ -44,7 +45,7 @@ def _states(board: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _incidents(board: dict[str, Any], at: str) -> list[dict[str, Any]]:
+def _incidents(board: JsonObject, at: str) -> list[JsonObject]:
     name = board.get("incident")
     if not name:
         return []

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.worker import ProgramError
 from tui.simpletuner.config.values import as_bool, as_float, as_int, as_text
 from tui.simpletuner.facts.models import ModelFacts, model
@@ -50,7 +51,7 @@ class ArgumentsRefusedError(ProgramError):
         self.usage = f"usage: train.py [-h] {names}\ntrain.py: error: {cause}"
 
 
-def parse(config: Mapping[str, Any]) -> dict[str, Any]:
+def parse(config: Mapping[str, Any]) -> JsonObject:
     """The options of a config with the trainer's defaults, as its option parser takes them.
 
     Keys may have leading dashes. Null and empty values are skipped; objects that an option does not
@@ -60,7 +61,7 @@ def parse(config: Mapping[str, Any]) -> dict[str, Any]:
         ArgumentsRefusedError: an unknown option, a wrong type, or a value outside the choices.
     """
     facts = option_facts()
-    values: dict[str, Any] = {name: item.default for name, item in facts.options.items()}
+    values: JsonObject = {name: item.default for name, item in facts.options.items()}
     given: set[str] = set()
     unknown: list[str] = []
     for key, value in config.items():

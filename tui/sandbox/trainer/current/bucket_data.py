@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.trainer.current.entries import Entry, backend_of, kind_of
 from tui.sandbox.trainer.current.rows import Row, captions_of, measure, suffixes_of
 from tui.sandbox.trainer.publish import bare_client
@@ -216,7 +217,7 @@ class BucketData:
             lambda: self._client.put_object(Body=data, Bucket=self._bucket, Key=key),
         )
 
-    def _read_json(self, key: str) -> dict[str, Any] | None:
+    def _read_json(self, key: str) -> JsonObject | None:
         data = self._find(key)
         if data is None:
             return None

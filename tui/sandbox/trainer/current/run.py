@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.json_types import JsonObject
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.trainer.console import Console
 from tui.sandbox.trainer.current.arguments import ArgumentsRefusedError, check_settings, parse
@@ -166,7 +167,7 @@ def _unpack(run: RunContext, address: str) -> None:
     raise ProgramError("Unsupported dataset archive format. Use .zip or .tar.")
 
 
-def _options(inputs: _Inputs, run: RunContext) -> dict[str, Any]:
+def _options(inputs: _Inputs, run: RunContext) -> JsonObject:
     """The parsed options, with what the container sets."""
     options = parse(inputs.config)
     # A config with an undashed key keeps both; the container's own comes later.
