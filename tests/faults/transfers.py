@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from tests.engine.file_host import TOKEN, FileHost, serve_files
@@ -34,6 +34,7 @@ from tui.sandbox.faults import Fault as SandboxFault
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home
 from tui.store.reader import StoreReader
+from tui.store.transfer_records import FetchNotes
 
 SIZE = 300_000
 _TRIES = 6
@@ -70,7 +71,7 @@ class Result:
         """One try, as the engine makes it: what it noted so far is all that it has."""
         noted: dict[str, Any] = {}
 
-        def save(notes: dict[str, Any]) -> None:
+        def save(notes: FetchNotes) -> None:
             noted.clear()
             noted.update(notes, **({"parts": dict(notes["parts"])} if "parts" in notes else {}))
 
@@ -80,8 +81,8 @@ class Result:
         source = ReplicateOutputs([self.results.host.url(self.name)], client)
         [remote] = await source.list()
         work = Download(
-            source, remote, self.path, self.notes, save, lambda _: None, lambda _: None,
-            asyncio.Semaphore(2), self.results.pool,
+            source, remote, self.path, cast("FetchNotes", self.notes), save,
+            lambda _: None, lambda _: None, asyncio.Semaphore(2), self.results.pool,
         )  # fmt: skip
         try:
             await work.run()

@@ -180,6 +180,22 @@ class PublishedFile:
     at: datetime
 
 
+class FetchNotes(TypedDict, total=False):
+    """How far a download of a file is, for the next try.
+
+    Attributes:
+        mark: what the far end calls this content, such as its ETag.
+        size: bytes of the whole file.
+        parts: bytes of each part that are here, by its number.
+        least: bytes that the disk had no space for.
+    """
+
+    mark: str | None
+    size: int | None
+    parts: dict[str, int]
+    least: int
+
+
 @dataclass(frozen=True, slots=True)
 class FetchRecord:
     """A result of a job that is elsewhere and not fetched yet, or cannot be fetched.
@@ -204,4 +220,4 @@ class FetchRecord:
     message: str = ""
     advice: str = ""
     until: datetime | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: FetchNotes = field(default_factory=FetchNotes)

@@ -28,6 +28,7 @@ from tui.engine.results.source import Source
 from tui.replicate.secret import Secret
 from tui.sandbox.server import serve
 from tui.settings import NetworkSettings
+from tui.store.transfer_records import FetchNotes
 
 SIZE = 3 * PART
 NETWORK = NetworkSettings(timeout=20.0)
@@ -88,7 +89,7 @@ async def repo(tmp_path: Path, file: Path) -> AsyncIterator[tuple[Source, Wire]]
 SOURCES = pytest.mark.parametrize("open_source", [bucket, repo], ids=["s3", "hub"])
 
 
-async def fetch(source: Source, target: Path, notes: dict[str, Any]) -> None:
+async def fetch(source: Source, target: Path, notes: FetchNotes) -> None:
     [remote] = await source.list()
     with ThreadPoolExecutor(2) as pool:
         work = Download(
@@ -130,7 +131,8 @@ async def test_content_with_a_wrong_hash_is_refused(open_source: Any, tmp_path: 
                 content.seek(SIZE // 2)
                 content.write(b"rotten")
             os.utime(stored_file, ns=(state.st_atime_ns, state.st_mtime_ns))
-        target, notes = tmp_path / "here" / file.name, {"left": "over"}
+        target = tmp_path / "here" / file.name
+        notes: FetchNotes = {"mark": "of another content"}
         with pytest.raises(MismatchError, match=file.name):
             await fetch(source, target, notes)
         assert not list(target.parent.iterdir())

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.api.jobs import Collected, JobFile, MissingResult
 from tui.base.clock import Clock
@@ -32,7 +32,7 @@ from tui.replicate.redact import redact_url
 from tui.store.job_folder import folder_of
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
-from tui.store.transfer_records import FetchRecord, FetchState
+from tui.store.transfer_records import FetchNotes, FetchRecord, FetchState
 from tui.store.writer import Change
 
 if TYPE_CHECKING:
@@ -247,16 +247,16 @@ class Collector:
         self, job: JobRecord, source: Source, remote: Remote, record: FetchRecord
     ) -> None:
         relative = _path_of(job, remote)
-        notes = dict(record.notes)
+        notes: FetchNotes = {**record.notes}
         state = {"size": remote.size}
         reserved = 0
 
-        def save(changed: dict[str, Any]) -> None:
+        def save(changed: FetchNotes) -> None:
             done = sum(changed.get("parts", {}).values())
             state["size"] = changed.get("size") or state["size"]
             self._fetches.put(
                 [replace(record, state="fetching", size=state["size"], done_bytes=done,
-                         message="", advice="", notes=dict(changed))]
+                         message="", advice="", notes={**changed})]
             )  # fmt: skip
 
         reported_at = float("-inf")

@@ -24,6 +24,7 @@ from tui.destinations.common.errors import MismatchError, PublishError, Trouble,
 from tui.destinations.hub.destination import git_hash
 from tui.engine.results.hashing import Digests
 from tui.engine.results.source import PIECE_BYTES, Answer, ContentChangedError, Remote, Source
+from tui.store.transfer_records import FetchNotes
 
 PART: Final = 8 * 1024 * 1024
 _RESERVE_BYTES: Final = PART
@@ -107,8 +108,7 @@ class Download:
         source: where the file is.
         remote: the file there.
         target: its path here; a hidden file beside it holds the parts until it is complete.
-        notes: state of an earlier try: `{mark, size, parts: {number: bytes}}`, or `{least}`, the
-            bytes that the disk had no space for.
+        notes: state of an earlier try.
         save: called with the notes when they should be saved.
         progress: called with the bytes downloaded so far.
         reserve: called with the bytes still to come, as far as is known, perhaps several times;
@@ -120,8 +120,8 @@ class Download:
     source: Source
     remote: Remote
     target: Path
-    notes: dict[str, Any]
-    save: Callable[[dict[str, Any]], None]
+    notes: FetchNotes
+    save: Callable[[FetchNotes], None]
     progress: Callable[[int], None]
     reserve: Callable[[int], None]
     streams: asyncio.Semaphore
@@ -173,15 +173,19 @@ class Download:
         if not (ranged and same_content and self.remote.mark and self.part.is_file()):
             self._discard()
         self.notes.setdefault("parts", {})
-        self.notes.update(mark=self.remote.mark, size=self.remote.size)
+        self.notes["mark"], self.notes["size"] = self.remote.mark, self.remote.size
         self.save(self.notes)
         with self.part.open("ab"):
             pass
 
     def _discard(self, least: int = 0) -> None:
         self.part.unlink(missing_ok=True)
-        self.notes.clear()
-        self.notes.update({"least": least} if least else {})
+        self.notes.pop("mark", None)
+        self.notes.pop("size", None)
+        self.notes.pop("parts", None)
+        self.notes.pop("least", None)
+        if least:
+            self.notes["least"] = least
         self.save(self.notes)
 
     # -- the parts ----------------------------------------------------------------------------
@@ -263,7 +267,7 @@ class Download:
         if self._digests is not None:
             self._digests.advance(available)
 
-    def _copy_of_notes(self) -> dict[str, Any]:
+    def _copy_of_notes(self) -> FetchNotes:
         """A copy of the notes, which threads may be changing."""
         with self._lock:
             return {**self.notes, "parts": dict(self.notes["parts"])}
