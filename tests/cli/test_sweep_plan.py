@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from tests.app.world import NOW, job
-from tui.api.submission import Check
+from tui.api.check_report import Check
 from tui.api.sweeps import PlannedMember, SweepPlan
 from tui.base.job_status import JobStatus
 from tui.cli.main import run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired
 
 from tui.api.base import Micros, SpendingAction, SpendingPeriod, TypedDict
-from tui.api.submission import Check
+from tui.api.check_report import Check
 
 
 class FailureDetails(TypedDict, total=False):

@@ -9,6 +9,7 @@ from tui.api.routes import Endpoint
 if TYPE_CHECKING:  # the shapes themselves are not needed to make a call
     from tui.api import (
         artifacts,
+        check_report,
         credentials,
         destinations,
         diagnostics,
@@ -112,14 +113,14 @@ _JOB: Final = "/api/cloud/jobs/{job_id}"
 JOBS: Endpoint[None, jobs.JobsQuery, jobs.JobList] = Endpoint(
     "GET", "/api/cloud/jobs", "Jobs, newest first", scope="read"
 )
-CHECK_JOB: Endpoint[submission.Draft, submission.CheckQuery, submission.CheckReport] = Endpoint(
+CHECK_JOB: Endpoint[submission.Draft, check_report.CheckQuery, check_report.CheckReport] = Endpoint(
     "POST",
     "/api/cloud/check",
     "Everything that can be known about a job before it costs anything",
     errors=(*_REPLICATE, 409, 422),
     scope="submit",
 )
-CHECK_LATER: Endpoint[None, submission.LaterQuery, submission.CheckReport] = Endpoint(
+CHECK_LATER: Endpoint[None, check_report.LaterQuery, check_report.CheckReport] = Endpoint(
     "GET",
     "/api/cloud/check/{check_id}",
     "A check once more of its proofs are known; it waits for them",

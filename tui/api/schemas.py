@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 from tui.api import (
     artifacts,
+    check_report,
     credentials,
     destinations,
     diagnostics,
@@ -35,9 +36,9 @@ from tui.api.base import Empty, JsonObject
 from tui.api.routes import Endpoint
 
 _MODULES = (
-    artifacts, credentials, destinations, diagnostics, engine, jobs, network, planning, providers,
-    publishing, settings, spending, staging, storage, submission, sweeps, transfers, versions,
-    webhooks,
+    artifacts, check_report, credentials, destinations, diagnostics, engine, jobs, network,
+    planning, providers, publishing, settings, spending, staging, storage, submission, sweeps,
+    transfers, versions, webhooks,
 )  # fmt: skip
 
 

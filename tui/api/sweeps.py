@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal, NotRequired
 
 from tui.api.base import Bounds, Micros, Timestamp, TypedDict
-from tui.api.submission import Check, CostLimitDetails, Draft
+from tui.api.check_report import Check, CostLimitDetails
+from tui.api.submission import Draft
 
 
 class SweepAxis(TypedDict):

@@ -32,7 +32,8 @@ from tui.store.transfer_records import DestinationRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tui.api.submission import Check, CheckReport, CostEstimate, Draft
+    from tui.api.check_report import Check, CheckReport, CostEstimate
+    from tui.api.submission import Draft
     from tui.client.client import ControlClient
     from tui.store.reader import StoreReader
 

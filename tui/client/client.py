@@ -30,6 +30,7 @@ from tui.client.sweeps import SweepCalls
 
 if TYPE_CHECKING:
     from tui.api.base import Empty
+    from tui.api.check_report import CheckQuery, CheckReport, LaterQuery
     from tui.api.engine import (
         ApiKeyMade,
         ApiKeyRevoked,
@@ -61,14 +62,7 @@ if TYPE_CHECKING:
     from tui.api.routes import Endpoint
     from tui.api.scopes import Scope
     from tui.api.staging import StagedData, StagedRemoved
-    from tui.api.submission import (
-        CheckQuery,
-        CheckReport,
-        Draft,
-        JobSubmitted,
-        LaterQuery,
-        RerunRequest,
-    )
+    from tui.api.submission import Draft, JobSubmitted, RerunRequest
 
 __all__ = [
     "ControlClient",

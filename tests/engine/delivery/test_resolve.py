@@ -15,7 +15,8 @@ from tests.destinations.hosting import BUCKET
 from tests.engine.keyrings import secret_service
 from tests.engine.world import World, edit_config, running_world, sha256, written_by_trainer
 from tests.listener.conftest import Storage, grant, serve_storage
-from tui.api.submission import CheckReport, DraftOverrides
+from tui.api.check_report import CheckReport
+from tui.api.submission import DraftOverrides
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.client.engine_process import session_of

@@ -14,7 +14,7 @@ import pytest
 from tests.engine.submission.held_answers import hold_answers
 from tests.engine.world import World, edit_config
 from tests.support import eventually
-from tui.api.submission import CheckReport
+from tui.api.check_report import CheckReport
 from tui.client.errors import ControlError
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.timer import Timer
 
-    from tui.api.submission import CheckReport
+    from tui.api.check_report import CheckReport
     from tui.api.submission import Draft as JobDraft
     from tui.app.context import AppContext
     from tui.client.client import ControlClient

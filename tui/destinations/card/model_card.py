@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from tui.api.submission import LicenceFields
+    from tui.api.check_report import LicenceFields
 
 CARD = "README.md"
 """The card's file name in a repository."""

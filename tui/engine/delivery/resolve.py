@@ -39,7 +39,7 @@ from tui.simpletuner.request.delivery import (
 from tui.store.records import JobRecord
 
 if TYPE_CHECKING:
-    from tui.api.submission import PlannedDelivery
+    from tui.api.check_report import PlannedDelivery
 
 REGION: Final = "us-east-1"
 _KEY_PLACEHOLDER: Final = Secret("read-when-the-job-is-posted")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tui.api import jobs, paths, submission
+from tui.api import check_report, jobs, paths, submission
 from tui.base.errors import refused_fields
 from tui.base.hosts import is_loopback
 from tui.engine.engine import Engine
@@ -77,15 +77,17 @@ class JobRoutes:
         return {"job": self._row(job, self._engine.reader.contacts(), written)}
 
     async def _check(
-        self, call: Call[submission.Draft, submission.CheckQuery]
-    ) -> submission.CheckReport:
+        self, call: Call[submission.Draft, check_report.CheckQuery]
+    ) -> check_report.CheckReport:
         wait = call.query.get("proofs", "wait") == "wait"
         draft: Mapping[str, Any] = call.body
         if call.confinement is not None:
             draft = await asyncio.to_thread(call.confinement.admit, draft)
         return await self._engine.checks.check(call.api_base, draft, wait=wait)
 
-    async def _check_later(self, call: Call[None, submission.LaterQuery]) -> submission.CheckReport:
+    async def _check_later(
+        self, call: Call[None, check_report.LaterQuery]
+    ) -> check_report.CheckReport:
         after = call.query.get("after", 0)
         return await self._engine.checks.later(call.part("check_id"), after)
 

@@ -37,7 +37,7 @@ from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.api import spending
-    from tui.api.submission import CostLimitDetails
+    from tui.api.check_report import CostLimitDetails
 
 LOG = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from tui.store.schema import StoreError
 from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:
-    from tui.api.submission import LeavingData
+    from tui.api.check_report import LeavingData
     from tui.engine.staging.planning import StagingPlan
     from tui.simpletuner.datasets.scan import DataReport
 

@@ -25,7 +25,7 @@ from tui.engine.submission.report import report_of
 from tui.simpletuner.checks.checks import Check
 
 if TYPE_CHECKING:
-    from tui.api.submission import CheckReport
+    from tui.api.check_report import CheckReport
 
 _KEPT: Final = 50
 """Checks whose reports are kept; of a form that is being filled in only the newest counts."""

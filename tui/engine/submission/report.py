@@ -14,7 +14,7 @@ from tui.simpletuner.delivery_schedule.mends import Mend
 from tui.simpletuner.delivery_schedule.sizes import delivery_size
 
 if TYPE_CHECKING:
-    from tui.api import submission
+    from tui.api import check_report
     from tui.engine.submission.history import PastError, QueueWait
 
 _MOST_SKIPPED: Final = 200
@@ -30,8 +30,8 @@ def report_of(
     *,
     check_id: str = "",
     rev: int = 1,
-    cost_limit: submission.CostLimitDetails | None = None,
-) -> submission.CheckReport:
+    cost_limit: check_report.CostLimitDetails | None = None,
+) -> check_report.CheckReport:
     """Return what a check answers; secrets are masked.
 
     Args:
@@ -98,20 +98,20 @@ def report_of(
     }
 
 
-def _past_error(error: PastError) -> submission.PastError:
+def _past_error(error: PastError) -> check_report.PastError:
     return {"runs": error.runs, "percent": error.percent, "bias_percent": error.bias_percent}
 
 
-def _queue_wait(wait: QueueWait) -> submission.QueueWait:
+def _queue_wait(wait: QueueWait) -> check_report.QueueWait:
     return {"runs": wait.runs, "seconds": wait.seconds, "long_seconds": wait.long_seconds}
 
 
-def leaving(prepared: Prepared, api_base: str) -> submission.LeavingData:
+def leaving(prepared: Prepared, api_base: str) -> check_report.LeavingData:
     """What leaves this machine: the archive's content, or the staged data."""
     return with_agreement(_leaving(prepared, api_base), prepared.staging, prepared.report)
 
 
-def _skipped(prepared: Prepared) -> list[submission.SkippedFile]:
+def _skipped(prepared: Prepared) -> list[check_report.SkippedFile]:
     """The files that are not sent; staging sends some that no archive holds."""
     report = prepared.report
     staged_anyway = (
@@ -119,7 +119,7 @@ def _skipped(prepared: Prepared) -> list[submission.SkippedFile]:
         if prepared.staging is not None
         else set()
     )
-    rows: list[submission.SkippedFile] = [
+    rows: list[check_report.SkippedFile] = [
         {"path": str(item.path), "reason": item.reason}
         for item in report.skipped
         if str(item.path) not in staged_anyway
@@ -127,7 +127,7 @@ def _skipped(prepared: Prepared) -> list[submission.SkippedFile]:
     return rows[:_MOST_SKIPPED]
 
 
-def _leaving(prepared: Prepared, api_base: str) -> submission.LeavingData:
+def _leaving(prepared: Prepared, api_base: str) -> check_report.LeavingData:
     """What leaves, without the place and the digest of an agreement."""
     report, plan = prepared.report, prepared.staging
     skipped = _skipped(prepared)
@@ -180,7 +180,7 @@ def _leaving(prepared: Prepared, api_base: str) -> submission.LeavingData:
     }
 
 
-def _weights(prepared: Prepared) -> submission.PlannedWeights:
+def _weights(prepared: Prepared) -> check_report.PlannedWeights:
     schedule, mends = prepared.outlook
     mended = _mend(prepared.mended) if prepared.mended is not None else None
     if schedule is None:
@@ -212,7 +212,7 @@ def _weights(prepared: Prepared) -> submission.PlannedWeights:
     }
 
 
-def _mend(mend: Mend) -> submission.DeliveryMend:
+def _mend(mend: Mend) -> check_report.DeliveryMend:
     return {
         "id": mend.id,
         "title": mend.title,

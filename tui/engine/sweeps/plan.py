@@ -25,7 +25,7 @@ from tui.simpletuner.errors import ConfigError
 from tui.simpletuner.sweep import differing, identical
 
 if TYPE_CHECKING:
-    from tui.api import submission
+    from tui.api import check_report
     from tui.api.sweeps import LeavingOnce, PlannedMember, SweepPlan, SweepProblem
 
 _CHECKED_AT_ONCE: Final = 4
@@ -37,7 +37,7 @@ class _Looked:
 
     member: Member
     prepared: Prepared | None
-    checks: list[submission.Check]
+    checks: list[check_report.Check]
     ok: bool
 
 

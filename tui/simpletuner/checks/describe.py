@@ -17,13 +17,13 @@ from tui.simpletuner.facts.options import option_facts
 from tui.simpletuner.request.delivery import clean_repo_id
 
 if TYPE_CHECKING:
-    from tui.api import submission
+    from tui.api import check_report
     from tui.base.json_types import JsonObject
 
 _MOST_SHOWN: Final = 100
 
 
-def describe_config(config: TrainingConfig) -> submission.CheckedConfig:
+def describe_config(config: TrainingConfig) -> check_report.CheckedConfig:
     """The main options of a config under SimpleTuner's names."""
     return {
         "name": config.name,
@@ -52,7 +52,7 @@ def describe_config(config: TrainingConfig) -> submission.CheckedConfig:
 
 def describe_datasets(
     config: TrainingConfig, report: DataReport | None
-) -> list[submission.CheckedDataset]:
+) -> list[check_report.CheckedDataset]:
     """The datasets of a config, with the results of the scan when there is one."""
     if report is not None:
         return [_describe_dataset(dataset, config) for dataset in report.datasets]
@@ -60,7 +60,7 @@ def describe_datasets(
     return [_describe_dataset(dataset, config) for dataset in unscanned]
 
 
-def describe_checks(checks: Sequence[Check]) -> list[submission.Check]:
+def describe_checks(checks: Sequence[Check]) -> list[check_report.Check]:
     """The results of the checks.
 
     The advice of one whose changes no draft can make says what to write into the config.
@@ -110,7 +110,9 @@ def _overridable(changes: Mapping[str, Any]) -> JsonObject:
     return made
 
 
-def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> submission.CheckedDataset:
+def _describe_dataset(
+    dataset: DatasetReport, config: TrainingConfig
+) -> check_report.CheckedDataset:
     buckets = aspect_buckets(dataset, config)
     return {
         "id": dataset.id,
@@ -139,7 +141,7 @@ def _describe_dataset(dataset: DatasetReport, config: TrainingConfig) -> submiss
     }
 
 
-def _bucket(bucket: AspectBucket) -> submission.AspectBucket:
+def _bucket(bucket: AspectBucket) -> check_report.AspectBucket:
     return {
         "aspect": bucket.aspect,
         "width": bucket.width,
@@ -148,7 +150,7 @@ def _bucket(bucket: AspectBucket) -> submission.AspectBucket:
     }
 
 
-def _sizes(dataset: DatasetReport) -> submission.ImageSizes | None:
+def _sizes(dataset: DatasetReport) -> check_report.ImageSizes | None:
     """The sizes of the images with the fewest and the most pixels."""
     known = sorted((w * h, w, h) for w, h, _count in dataset.sizes if w and h)
     if not known:
