@@ -20,6 +20,7 @@ from tui.api.jobs import JobChange
 from tui.app.new_job.kept_draft import DraftFile, storable
 from tui.app.terminal.control import crash_message
 from tui.base.job_status import JobStatus
+from tui.base.json_types import JsonObject
 from tui.cli import main
 from tui.cli.failures import explain
 from tui.client.engine_process import session_of
@@ -195,7 +196,7 @@ def _compared_and_exported(home: Home) -> str:
     writer = StoreWriter(home)
     recorder = JobRecorder(writer, home, EventBus())
     for number in (1, 2):
-        config = {"seed": number, "validation_prompt": f"{number} {SECRET}"}
+        config: JsonObject = {"seed": number, "validation_prompt": f"{number} {SECRET}"}
         recorder.insert(replace(job(number, JobStatus.RUNNING), config=config))
         at = f"step {number}\nsaw {SECRET}\n"
         recorder.apply_snapshot(

@@ -14,7 +14,6 @@ from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import eventually
 from tui.api import paths, routes
 from tui.api.jobs import JobWarning
-from tui.api.paths import Endpoint
 from tui.api.routes import Endpoint
 from tui.base.job_status import JobStatus
 from tui.settings import Home

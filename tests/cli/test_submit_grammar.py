@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.app.world import job
+from tui.api.jobs import DeliveredState
 from tui.api.submission import Draft
 from tui.base.errors import ApiError
 from tui.base.job_status import UNDELIVERED, JobStatus
 from tui.cli import exit_codes
 from tui.cli.main import build_parser
 from tui.cli.submit_commands import background_words, delivery_status, draft_of
+from tui.store.submit_state import SubmitState
 
 
 def draft(*arguments: str) -> Draft:
@@ -74,19 +77,26 @@ def test_another_way_is_refused(text: str) -> None:
         draft("--data", text)
 
 
+def found(state: Any, words: str) -> DeliveredState:
+    return {
+        "state": state, "words": words, "advice": "", "revision": "", "files": 0,
+        "at": "2026-08-01T12:00:00+00:00",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("delivered", "status", "words"),
     [
-        ({"state": "yes"}, exit_codes.FINE, ""),
-        ({"state": "partly", "words": "2 of 3 files"}, exit_codes.FAILED, "2 of 3 files"),
-        ({"state": "no", "words": "nothing came"}, exit_codes.FAILED, "nothing came"),
-        ({"state": "unknown", "words": "the Hub is down"}, exit_codes.FAILED, "the Hub is down"),
-        ({"state": "unverified", "words": "no list"}, exit_codes.UNVERIFIED, "no list"),
+        (found("yes", ""), exit_codes.FINE, ""),
+        (found("partly", "2 of 3 files"), exit_codes.FAILED, "2 of 3 files"),
+        (found("no", "nothing came"), exit_codes.FAILED, "nothing came"),
+        (found("unknown", "the Hub is down"), exit_codes.FAILED, "the Hub is down"),
+        (found("unverified", "no list"), exit_codes.UNVERIFIED, "no list"),
         (None, exit_codes.FAILED, "could not be checked"),
     ],
 )
 def test_a_job_that_was_waited_for_is_fine_only_when_its_delivery_is_proved(
-    delivered: dict[str, str] | None, status: int, words: str, capsys: pytest.CaptureFixture[str]
+    delivered: DeliveredState | None, status: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended = replace(
         job(1, JobStatus.COMPLETED),
@@ -110,7 +120,7 @@ def test_a_job_without_delivery_is_fine_and_says_that_nothing_was_to_arrive(
     [({"pack": True}, "packed and sent"), ({"staging": {"place": "hub"}}, "staged")],
 )
 def test_what_goes_on_in_the_background_ends_in_the_record_of_the_job(
-    submit: dict[str, object], work: str
+    submit: SubmitState, work: str
 ) -> None:
     made = replace(job(1, JobStatus.PENDING), submit=submit)
     words = background_words(made)

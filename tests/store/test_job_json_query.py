@@ -32,6 +32,7 @@ from tui.store.quick_artifacts import QuickArtifacts
 from tui.store.quick_reader import FORMAT, open_quickly
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
+from tui.store.run_state import StoredDiagnosis
 from tui.store.schema import MIGRATIONS
 from tui.store.submit_state import SubmitState
 from tui.store.transfer_records import (
@@ -73,7 +74,7 @@ def test_both_lists_are_the_same(
         if number % 3 == 0:
             record = replace(
                 record, loss=float("inf"), error='say "no"\n\x1b[31m\\ ü', output_url="https://x",
-                diagnosis={"kind": "oom", "advice": ["a", 1, None]},
+                diagnosis=cast("StoredDiagnosis", {"kind": "oom", "advice": ["a", 1, None]}),
                 created_at=record.created_at + timedelta(microseconds=number),
                 seconds_per_step=1 / 3, provider_status="lost", loss_smoothed=1 / 7,
                 loss_best=0.1 + 0.2, best_step=7, warnings=[WARNING],

@@ -82,6 +82,7 @@ class SubmitState(TypedDict, total=False):
         refused: results that the receiver refused, by key.
         data_refused: what the trainer keeps with the data and the receiver refused, by key.
         sent_as: names that files were sent with, by their path here.
+        folder: where its results lie, once it was renamed.
     """
 
     phase: str
@@ -115,3 +116,4 @@ class SubmitState(TypedDict, total=False):
     refused: dict[str, Refusal]
     data_refused: dict[str, Refusal]
     sent_as: dict[str, str]
+    folder: str

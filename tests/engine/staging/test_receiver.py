@@ -12,6 +12,7 @@ import pytest
 from tests.engine.staging.world import new_job
 from tests.engine.world import World
 from tui.api.destinations import DestinationChange
+from tui.base.json_types import JsonObject
 from tui.client.errors import ControlError
 from tui.destinations.common.errors import PublishError
 from tui.engine.engine import Engine
@@ -39,7 +40,7 @@ async def submitted(world: World, plan: StagingPlan, api_base: str, **submit: An
     staging = {
         "key": key, "place": plan.place.name, "receiver": plan.receiver.stored(),
     }  # fmt: skip
-    inputs = {"dataloader_json": json.dumps(plan.config.dataloader)}
+    inputs: JsonObject = {"dataloader_json": json.dumps(plan.config.dataloader)}
     job = replace(
         new_job(1), api_base=api_base, inputs=inputs, prediction_id="",
         submit=cast("SubmitState", {"phase": "new", "staging": staging, **submit}),

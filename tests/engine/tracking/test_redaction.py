@@ -14,6 +14,7 @@ import pytest
 
 from tests.app.world import home_at, job
 from tui.base.job_status import JobStatus
+from tui.base.json_types import JsonObject
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.tracking.job_log import JobLog, former_logs
@@ -23,6 +24,7 @@ from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.redaction import comparable_inputs, redact_inputs, redact_log
 from tui.replicate.known_secrets import KNOWN, SHORTEST
 from tui.replicate.models import Prediction
+from tui.store.submit_state import SubmitState
 from tui.store.writer import StoreWriter
 
 NOW = datetime.now(UTC)
@@ -127,8 +129,10 @@ def test_a_look_up_recognises_a_job_by_its_dataset_without_the_keys(
 ) -> None:
     """The stored request has placeholders where the request that was sent has keys."""
     placeholders = entry(("(a key)", "(its secret)", "(its token)"), aws_bucket_name="data-1")
-    inputs = {"dataloader_json": json.dumps([placeholders]), "max_train_steps": 10}
-    submit = {"phase": "posting", "since": NOW.isoformat(), "draft": {}}
+    inputs: JsonObject = {
+        "dataloader_json": json.dumps([placeholders]), "max_train_steps": 10
+    }  # fmt: skip
+    submit: SubmitState = {"phase": "posting", "since": NOW.isoformat(), "draft": {}}
     record = replace(
         job(1, JobStatus.QUEUED), prediction_id="", submit=submit, inputs=inputs, created_at=NOW
     )

@@ -32,7 +32,7 @@ JOB = replace(
     config={"model_family": "flux", "hf_token": CANARY, "learning_rate": 1e-4},
     dataloader=[{"id": "cats", "aws_secret_access_key": CANARY}],
     inputs={"max_train_steps": 20, "hf_token": "***"},
-    submit={"phase": "new", "archive": "x.zip", "draft": {"config": "cat", "cwd": "/data"}},
+    submit={"phase": "new", "file_url": "x.zip", "draft": {"config": "cat", "cwd": "/data"}},
 )  # fmt: skip
 LOG = "".join(
     f"Epoch 1/1, Steps:  {5 * step}%|█| {step}/20 [00:03<00:41,  1.45s/it, lr=0.0001, "

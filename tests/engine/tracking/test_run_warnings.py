@@ -11,6 +11,7 @@ import pytest
 
 from tests.app.world import home_at, job
 from tui.base.job_status import JobStatus
+from tui.base.json_types import JsonObject
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.tracking.reconcile import Snapshot
 from tui.engine.tracking.recorder import JobRecorder
@@ -35,7 +36,7 @@ class Watched:
         self.home = home_at(folder)
         self.now = T0
         self.start()
-        config = {"lr_warmup_steps": 10}
+        config: JsonObject = {"lr_warmup_steps": 10}
         record = replace(job(1, JobStatus.QUEUED, now=T0), config=config)
         self.writer.insert(replace(record, **values))  # type: ignore[arg-type]  # of the record
 
