@@ -147,7 +147,7 @@ async def test_what_a_job_reads_stays_whatever_became_of_its_record(
         engine.recorder.writer.insert(reader_of(read))
         service._records.change(other.key, keep=True)
         (folder / f"{other.key}.json").write_bytes(b"{")  # while the engine knows it
-        assert service._jobs.data_of(reader_of(other))[0].keep
+        assert (await service._jobs.data_of(reader_of(other)))[0].keep
         assert StagedRecords(folder).get(other.key) is not None
         rows = {row["key"]: row for row in await client.staged()}
         assert rows[read.key]["readers"] == ["job00001"]
@@ -160,8 +160,13 @@ async def test_what_a_job_reads_stays_whatever_became_of_its_record(
             await client.remove_staged(read.key)
         await client.remove_staged(forgotten.key)
         assert not manifests[forgotten.key].exists()
-        record, _, _ = service._jobs.data_of(reader_of(waiting))  # a job that is about to be staged
+        # A job that is about to be staged.
+        record, _, _ = await service._jobs.data_of(reader_of(waiting))
         assert record.damage
+        for damaged in (b"{", json.dumps(shared.to_dict()).encode()):  # also a list of other files
+            (folder / f"{waiting.key}.manifest.json").write_bytes(damaged)
+            with pytest.raises(SimpleTunerError, match="hold other files"):
+                await service._jobs.data_of(reader_of(waiting))
         await service._take_up()
         (made,) = [row for row in await client.staged() if row["key"] == read.key]
         assert (made["place"], made["keep"], made["images"]) == ("here", True, shared.images)

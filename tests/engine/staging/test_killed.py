@@ -1,4 +1,7 @@
-"""The engine is killed while it stages: the next one goes on, and sends nothing twice."""
+"""The engine is killed while it stages: the next one goes on, and sends nothing twice.
+
+Even when the list of what it was sending was damaged: the folders give the very same list.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from tests.engine.tracking.engine_process import engine_process
 from tests.support import eventually
 from tui.base.job_status import JobStatus
 from tui.settings import Home
+from tui.simpletuner.staging.manifest import Manifest
 
 _FILES = 60
 
@@ -51,6 +55,9 @@ async def test_a_killed_staging_goes_on_where_it_was(home: Home, tmp_path: Path)
         before = hub.received_bytes
         assert before < total * 0.9
         home.settings_file.write_text(settings)
+        (listed,) = (home.root / "staged").glob("*.manifest.json")
+        whole = listed.read_bytes()
+        listed.write_bytes(whole[: len(whole) // 2])
         await engine.start()
         job = await engine.ended(job_id)
         assert job.status is JobStatus.COMPLETED, job.error
@@ -59,3 +66,4 @@ async def test_a_killed_staging_goes_on_where_it_was(home: Home, tmp_path: Path)
         assert len(engine.sandbox.core.jobs.order["prediction"]) == 1
         (row,) = await engine.client.staged()
         assert row["complete"]
+        assert Manifest.from_dict(json.loads(listed.read_bytes())).images == _FILES

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
@@ -13,7 +15,8 @@ from tui.base.job_status import JobStatus
 from tui.destinations.common.errors import PublishError, TransferCancelledError
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.staging.place import JobData, Progress, StagingPlace
-from tui.engine.staging.records import StagedRecord, StagedRecords
+from tui.engine.staging.receiver import receiver_of
+from tui.engine.staging.records import StagedRecord, StagedRecords, record_key
 from tui.engine.staging.registry import PlaceRegistry
 from tui.engine.staging.repair import repair
 from tui.engine.tracking.recorder import JobRecorder
@@ -23,7 +26,10 @@ from tui.simpletuner.staging.config import fill_placeholders
 from tui.simpletuner.staging.manifest import Manifest
 from tui.store.records import JobRecord
 
+LOG: Final = logging.getLogger(__name__)
 _EVENTS_PER_SECOND: Final = 5
+Lister = Callable[[JobRecord], Awaitable[Manifest | None]]
+"""Lists the files of a job's datasets as they are today; None when they cannot be listed."""
 
 
 class JobStaging:
@@ -41,6 +47,7 @@ class JobStaging:
         self._places = places
         self._records = records
         self._secrets: dict[str, JobData] = {}
+        self.list_again: Lister | None = None
 
     async def stage(self, job: JobRecord, cancel: threading.Event) -> dict[str, Any]:
         """Send a job's datasets, and return its inputs with the values that are known then.
@@ -50,7 +57,7 @@ class JobStaging:
             CancelledByUser: `cancel` was set.
         """
         with _translated():
-            record, manifest, place = self.data_of(job)
+            record, manifest, place = await self.data_of(job)
         self._recorder.note(
             job.job_id, "local", "state", f"Staging the datasets to {record.where}.",
             status=JobStatus.UPLOADING, stage="staging",
@@ -75,11 +82,11 @@ class JobStaging:
             return {}
         if job.job_id not in self._secrets:  # the engine was started anew
             with _translated():
-                _, manifest, place = self.data_of(job)
+                _, manifest, place = await self.data_of(job)
                 self._secrets[job.job_id] = await place.prepare_job(manifest, job)
         else:
             with _translated():
-                _, manifest, place = self.data_of(job)
+                _, manifest, place = await self.data_of(job)
                 await place.require_receiver(manifest, job)
         data = self._secrets[job.job_id]
         carried = job.submit.get("secret_names", ())
@@ -96,7 +103,7 @@ class JobStaging:
         """Drop the secret values of a job that has ended."""
         self._secrets.pop(job_id, None)
 
-    def data_of(self, job: JobRecord) -> tuple[StagedRecord, Manifest, StagingPlace]:
+    async def data_of(self, job: JobRecord) -> tuple[StagedRecord, Manifest, StagingPlace]:
         """The record, the files and the place of a job's data.
 
         Raises:
@@ -104,22 +111,55 @@ class JobStaging:
             RefusedError: there is no such place.
         """
         staging = job.submit["staging"]
-        if staging["key"] in self._records.damaged():
-            repair(self._records, staging["key"], [job])
+        place = self._places.place(staging["place"], job.api_base)
         try:
+            manifest = await self._manifest(job)
+            if staging["key"] in self._records.damaged():
+                repair(self._records, staging["key"], [job])
             record = self._records.used(staging["key"])
         except OSError as error:
             raise SimpleTunerError(
                 f"the list of staged files is damaged and cannot be written: {error.strerror}",
                 "Nothing was started. Is the disk full?",
             ) from error
-        manifest = self._records.manifest(staging["key"])
         if record is None or manifest is None:
             raise SimpleTunerError(
-                "the list of staged files is gone from the state folder",
+                "the list of staged files is lost, and the folders hold other files today",
                 "Nothing was started. Run the job again.",
             )
-        return record, manifest, self._places.place(staging["place"], job.api_base)
+        return record, manifest, place
+
+    async def _manifest(self, job: JobRecord) -> Manifest | None:
+        """The files of a job; listed anew when their list is gone or damaged.
+
+        The digest of the list is part of the record's key, so that only the very files that were
+        consented to are taken.
+
+        Raises:
+            OSError: the new list cannot be written.
+        """
+        staging = job.submit["staging"]
+        key, receiver = staging["key"], receiver_of(job)
+        home = receiver.home if receiver is not None else ""
+
+        def is_whole(manifest: Manifest | None) -> bool:
+            return manifest is not None and key == record_key(
+                staging["place"], job.api_base, manifest.digest, home
+            )
+
+        def read() -> Manifest | None:
+            stored = self._records.manifest(key)
+            return stored if is_whole(stored) else None
+
+        manifest = await asyncio.to_thread(read)  # it may be large
+        if manifest is not None or self.list_again is None:
+            return manifest
+        today = await self.list_again(job)
+        if today is None or not await asyncio.to_thread(is_whole, today):
+            return None
+        LOG.warning("the list of files %s was damaged; it is made again from the folders", key)
+        await asyncio.to_thread(self._records.put_manifest, key, today)
+        return today
 
     def _progress(self, job_id: str) -> Progress:
         """A callback that publishes progress a few times a second; callable from any thread."""

@@ -119,7 +119,7 @@ class StagingPlanner:
         model = sys.intern(f"{config.family} {config.flavour}")
         built = self._built.get(report, leave_out_uncaptioned, model)
         if built is None:
-            built = await self._build(config, report, leave_out_uncaptioned=leave_out_uncaptioned)
+            built = await self.build(config, report, leave_out_uncaptioned=leave_out_uncaptioned)
             if not built.passing:
                 self._built.keep(built, report, leave_out_uncaptioned, model)
         kept = await self._kept(stored_key, place, built.manifest)
@@ -159,10 +159,10 @@ class StagingPlanner:
             asking=asking,
         )
 
-    async def _build(
+    async def build(
         self, config: TrainingConfig, report: DataReport, *, leave_out_uncaptioned: bool
     ) -> Built:
-        """Build the manifest in a thread."""
+        """Build the manifest of a config's local datasets in a thread."""
         cancel = threading.Event()
 
         def build() -> Built:

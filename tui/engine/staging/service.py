@@ -15,7 +15,7 @@ from tui.base.errors import RefusedError
 from tui.destinations.common.errors import PublishError
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.staging.job_staging import JobStaging
+from tui.engine.staging.job_staging import JobStaging, Lister
 from tui.engine.staging.place import StagingPlace
 from tui.engine.staging.planning import StagingPlan, StagingPlanner
 from tui.engine.staging.records import StagedRecord, StagedRecords
@@ -28,6 +28,7 @@ from tui.settings import Home
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.errors import SimpleTunerError
+from tui.simpletuner.staging.manifest import Manifest
 from tui.store.records import JobRecord
 
 if TYPE_CHECKING:
@@ -95,6 +96,19 @@ class StagingService:
             prefix_respected=prefix_respected, leave_out_uncaptioned=leave_out_uncaptioned,
             stored_key=stored_key, ask=ask,
         )  # fmt: skip
+
+    async def manifest_of(
+        self, config: TrainingConfig, report: DataReport, *, leave_out_uncaptioned: bool
+    ) -> Manifest:
+        """List the files of a config's local datasets as they would be staged."""
+        built = await self._planner.build(
+            config, report, leave_out_uncaptioned=leave_out_uncaptioned
+        )
+        return built.manifest
+
+    def list_again_by(self, lister: Lister) -> None:
+        """Have the files of a job listed anew by this when their list is damaged."""
+        self._jobs.list_again = lister
 
     async def remember(self, api_base: str, plan: StagingPlan, *, keep: bool) -> str:
         """Write down what a job will stage; the caller stores the job before it awaits anything.

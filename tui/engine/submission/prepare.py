@@ -42,6 +42,7 @@ from tui.simpletuner.datasets.scan import DataReport, ScanMemory, scan
 from tui.simpletuner.delivery_schedule.job import DeliveryOutlook, delivery_outlook
 from tui.simpletuner.delivery_schedule.mends import Mend
 from tui.simpletuner.delivery_schedule.sizes import delivery_size
+from tui.simpletuner.errors import SimpleTunerError
 from tui.simpletuner.release.profile import UNKNOWN, ReleaseProfile
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.request.inputs import build_inputs
@@ -91,6 +92,7 @@ class Preparer:
         staging: StagingService,
     ) -> None:
         self._staging = staging
+        staging.list_again_by(self.staged_files)
         self._same_data = SameData(home.archives)
         self._clients = clients
         self._catalog = catalog
@@ -355,6 +357,18 @@ class Preparer:
             path = Path(draft.cwd) / path
         config = load_config(path, roots=self.config_roots(draft.cwd))
         return with_options(config, draft.option_changes)
+
+    async def staged_files(self, job: JobRecord) -> Manifest | None:
+        """List the files that a job stages as they are today; None when they cannot be."""
+        draft = job.submit.get("draft") or {}
+        try:
+            config = stored_config(job, self.config_roots())
+            report = await asyncio.to_thread(self._scan, config)
+            return await self._staging.manifest_of(
+                config, report, leave_out_uncaptioned=bool(draft.get("leave_out_uncaptioned"))
+            )
+        except (SimpleTunerError, OSError):
+            return None
 
     @paused()
     def _scan(self, config: TrainingConfig) -> DataReport:
