@@ -127,8 +127,13 @@ def test_the_engine_is_stopped_and_started_again(
 def test_a_job_is_exported_whole_and_replaces_nothing(
     there: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    for line in ("note cat words", "tag cat +face", "pin cat"):
+        assert main.run(line.split()) == FINE
+    capsys.readouterr()
     assert main.run(["export", "cat"]) == FINE
     printed = json.loads(capsys.readouterr().out)
+    job = printed["job"]
+    assert (job["note"], job["tags"], job["pinned"]) == ("words", ["face"], True)
     assert printed["job"]["job_id"] == printed["job_id"] == "job00001"
     words = ["export", "cat", "--to", str(tmp_path / "new"), "--format", "csv"]
     assert main.run(words) == FINE

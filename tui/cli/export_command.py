@@ -19,6 +19,7 @@ from tui.cli.failures import wrong_usage
 from tui.cli.job_queries import metrics_of
 from tui.cli.output import say, say_json
 from tui.store.job_json import job_json
+from tui.store.stopping_limit import stopping_limit
 
 if TYPE_CHECKING:
     from tui.store.reader import StoreReader
@@ -88,7 +89,10 @@ def _log(job: JobRecord) -> Path:
 
 
 def _record(store: StoreReader, job: JobRecord) -> object:
-    return job_json(job, store.files(job.job_id), context.outputs(), context.contacts(store))
+    return job_json(
+        job, store.files(job.job_id), context.outputs(), context.contacts(store),
+        annotation=store.annotation(job.job_id), stops=bool(stopping_limit(store)),
+    )  # fmt: skip
 
 
 def _csv(store: StoreReader, job: JobRecord) -> str:

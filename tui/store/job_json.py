@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from tui.store.annotations import NONE, Annotation
+from tui.store.annotations import Annotation
 from tui.store.lost_contact import Contacts, LostContact
 from tui.store.records import FileRecord, JobRecord
 from tui.store.shown_cost import ShownCost, shown_cost
@@ -24,8 +24,8 @@ def job_json(
     outputs: Path | None = None,
     contacts: Contacts | None = None,
     *,
+    annotation: Annotation,
     stops: bool = False,
-    annotation: Annotation = NONE,
 ) -> Job:
     """Return a job as JSON data; times are ISO 8601 in UTC, money is in US dollars.
 
@@ -34,8 +34,8 @@ def job_json(
         files: its files; None leaves them out.
         outputs: the folder that their paths are relative to; None keeps relative paths.
         contacts: which jobs are not heard of; None for a job that has just been asked about.
-        stops: whether the cost limit ends running jobs.
         annotation: what the user wrote about it; a note that was read is in the answer.
+        stops: whether the cost limit ends running jobs.
     """
     ended = job.completed_at or datetime.now(UTC)
     data: Job = {

@@ -27,6 +27,7 @@ from tui.engine.listener import service
 from tui.listener.storage import StorageLimits
 from tui.sandbox.faults import Fault
 from tui.settings import Home
+from tui.store.annotations import NONE
 from tui.store.job_json import job_json
 from tui.store.records import JobRecord
 from tui.store.writer import Change
@@ -74,7 +75,7 @@ async def test_results_on_the_hub_count_as_delivered(world: World) -> None:
     assert delivered["revision"] == repo.head.oid
     assert delivered["files"] > 0
     assert "delivered" in world.kinds(job.job_id)
-    assert job_json(job)["delivered"] == delivered
+    assert job_json(job, annotation=NONE)["delivered"] == delivered
     await eventually(lambda: world.engine.recorder.writer.fact(DUE) == [])
 
 
@@ -99,7 +100,7 @@ async def test_failed_uploads_to_this_machine_are_reported(world: World) -> None
         assert delivered["missing"], delivered
         assert job.stage == f"delivered: no · {', '.join(delivered['missing'])}"
         assert "undelivered" in world.kinds(job.job_id)
-        assert job_json(job)["delivered"] == delivered
+        assert job_json(job, annotation=NONE)["delivered"] == delivered
         await eventually(
             lambda: any("nothing of it arrived" in notice["message"] for notice in published)
         )

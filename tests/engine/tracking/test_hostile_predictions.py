@@ -23,6 +23,7 @@ from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.models import LONGEST_RUN, Prediction
 from tui.replicate.values import load_json
 from tui.settings import Home
+from tui.store.annotations import NONE
 from tui.store.job_json import job_json
 from tui.store.job_json_query import jobs_json
 from tui.store.reader import StoreReader
@@ -107,7 +108,9 @@ def test_no_value_raises_or_costs_more_than_a_run_can(
         assert stored is not None
         assert stored.cost_micros is None or 0 <= stored.cost_micros <= RATE * LONGEST_RUN
         money(stored.cost_micros)
-        shown = json.dumps(job_json(stored, (), Path("/outputs")), allow_nan=False).encode()
+        shown = json.dumps(
+            job_json(stored, (), Path("/outputs"), annotation=NONE), allow_nan=False
+        ).encode()
         assert json.loads(shown)["job_id"] == record.job_id
     finally:
         reader.close()

@@ -10,6 +10,7 @@ from tui.base.formatting import loss_text
 from tui.base.job_status import JobStatus
 from tui.engine.tracking.not_finite import new_names, with_points
 from tui.simpletuner.log.model import MetricPoint
+from tui.store.annotations import NONE
 from tui.store.job_json import job_json
 from tui.store.job_json_query import jobs_json
 from tui.store.records import JobRecord
@@ -57,7 +58,7 @@ async def test_a_run_that_goes_on_without_a_loss_is_marked_and_told_once(world: 
     words = f"{ended.name}: not a finite number: loss since step 6. "
     assert told == [f"{words}The run goes on and costs money."]
     assert {"name": "loss", "first_step": 6, "last_step": 12} in ended.submit["not_finite"]
-    shown = job_json(ended, (), world.home.outputs)["progress"]
+    shown = job_json(ended, (), world.home.outputs, annotation=NONE)["progress"]
     assert (shown["loss"], shown["not_finite"]) == (None, ended.submit["not_finite"])
     text = jobs_json(str(world.home.database), str(world.home.outputs))
     assert text is not None
