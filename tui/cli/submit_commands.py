@@ -253,10 +253,10 @@ def _with_failure(job: JobRecord, answer: Mapping[str, object]) -> Mapping[str, 
     state = delivered["state"] if delivered else None
     if job.delivery not in CONFIRMED_DELIVERIES or state == "yes":
         return answer
-    words = delivered["words"] if delivered else "not checked"
+    words = delivered.get("words", "not checked") if delivered else "not checked"
     message = f"{job.stage or f'{UNDELIVERED}not known'}: {words}"
     kind = "unverified" if state == "unverified" else "not_delivered"
-    return failed(answer, kind, message, delivered["advice"] if delivered else "")
+    return failed(answer, kind, message, delivered.get("advice", "") if delivered else "")
 
 
 def delivery_status(job: JobRecord) -> int:
@@ -272,7 +272,11 @@ def delivery_status(job: JobRecord) -> int:
         return exit_codes.FAILED
     if delivered["state"] == "yes":
         return exit_codes.FINE
-    tell(f"{job.name}: {stage}: {delivered['words']}. {delivered['advice']}".rstrip())
+    words, advice = (
+        delivered.get("words", ""),
+        delivered.get("advice", ""),
+    )  # earlier ones lack some
+    tell(f"{job.name}: {stage}: {words}. {advice}".rstrip())
     unverified = delivered["state"] == "unverified"
     return exit_codes.UNVERIFIED if unverified else exit_codes.FAILED
 

@@ -83,7 +83,7 @@ class QuickFetch(NamedTuple):
 
 def _producer(row: Sequence[Any]) -> QuickProducer:
     *rest, delivered, folder = row
-    submit: dict[str, Any] = {} if folder is None else {FOLDER: folder}
+    submit: SubmitState = {} if folder is None else {FOLDER: folder}
     if delivered is not None:
         import json
 
