@@ -132,8 +132,8 @@ class JobStaging:
     async def _manifest(self, job: JobRecord) -> Manifest | None:
         """The files of a job; listed anew when their list is gone or damaged.
 
-        The digest of the list is part of the record's key, so that only the very files that were
-        consented to are taken.
+        The record knows the digest of the list, and so does the record's key, so that only the very
+        files that were consented to are taken.
 
         Raises:
             OSError: the new list cannot be written.
@@ -142,10 +142,15 @@ class JobStaging:
         key, receiver = staging["key"], receiver_of(job)
         home = receiver.home if receiver is not None else ""
 
+        record = self._records.get(key)
+
         def is_whole(manifest: Manifest | None) -> bool:
-            return manifest is not None and key == record_key(
-                staging["place"], job.api_base, manifest.digest, home
-            )
+            if manifest is None:
+                return False
+            if record is not None:
+                return manifest.digest == record.digest
+            place = str(staging["place"])
+            return str(key) == record_key(place, job.api_base, manifest.digest, home)
 
         def read() -> Manifest | None:
             stored = self._records.manifest(key)
