@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.json_types import JsonObject
+from tui.base.real_paths import real_path
 from tui.simpletuner.config.load import TrainingConfig, load_config
 
 _ADVICE: Final = "Add its folder to cloud.config_roots on the machine that runs this, or copy it."
@@ -129,6 +130,6 @@ def _below(real: Path | None, folders: tuple[Path, ...]) -> bool:
 def _real(path: Path) -> Path | None:
     """The path with its links followed; None where that cannot be."""
     try:
-        return path.resolve()
-    except (OSError, RuntimeError, ValueError):
+        return real_path(path)
+    except (OSError, ValueError):
         return None

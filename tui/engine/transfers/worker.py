@@ -8,16 +8,18 @@ is respected; and an attempt that made progress resets the count.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from tui.base.errors import RefusedError
 from tui.base.json_types import JsonObject
+from tui.base.real_paths import real_path
 from tui.destinations.common.contract import Resume
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
 from tui.engine.runtime.event_bus import EventBus
@@ -251,7 +253,9 @@ class TransferWorker:
 def _target_key(target: str) -> str:
     """A key that is equal for all spellings of a target, so one folder gets one transfer."""
     kind, _, rest = target.partition(":")
-    return f"dir:{os.path.realpath(rest)}" if kind == "dir" else target
+    with contextlib.suppress(OSError):  # the transfer says what is wrong with it
+        return f"dir:{real_path(Path(rest))}" if kind == "dir" else target
+    return target
 
 
 def _pause(tries: int) -> float:

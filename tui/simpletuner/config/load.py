@@ -14,6 +14,7 @@ from typing import Any
 
 from tui.base.json_types import JsonObject
 from tui.base.natural_order import natural_order
+from tui.base.real_paths import real_path
 from tui.simpletuner.config.env_file import (
     env_notes,
     extra_arguments,
@@ -362,6 +363,6 @@ def _is_dir(path: Path) -> bool:
 
 def _resolved(path: Path) -> Path:
     try:
-        return path.resolve()
-    except (OSError, RuntimeError):
+        return real_path(path)
+    except OSError:
         return path

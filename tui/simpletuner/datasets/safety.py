@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from tui.base.real_paths import real_path
+
 # These folders hold credentials: a dataset inside one is a mistake or an attack.
 SECRET_FOLDERS = frozenset(
     {".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".password-store"}
@@ -43,9 +45,9 @@ def refused_folder(folder: Path) -> str | None:
     and root's home are allowed.
     """
     try:
-        real = folder.resolve()
-    except (OSError, RuntimeError):
-        return "the path leads in a circle"
+        real = real_path(folder)
+    except OSError:
+        return "the path leads in a circle, or is too long"
     if real == Path(real.anchor):
         return "this is the whole disk"
     if real == Path.home().resolve():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tui.base.collection import paused
+from tui.base.real_paths import real_path
 from tui.simpletuner.config.training_config import DatasetSpec, Kind, TrainingConfig
 from tui.simpletuner.datasets.archive_size import stored_size
 from tui.simpletuner.datasets.safety import folder_names, refused_folder
@@ -336,6 +337,6 @@ def _with_problem(report: DatasetReport, message: str, advice: str) -> DatasetRe
 
 def _resolved(path: Path) -> Path:
     try:
-        return path.resolve()
-    except (OSError, RuntimeError):
+        return real_path(path)
+    except OSError:
         return path

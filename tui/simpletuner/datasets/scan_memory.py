@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
+from tui.base.real_paths import real_path
 from tui.simpletuner.config.training_config import DatasetSpec
 from tui.simpletuner.datasets.scan_cache import ScanCache
 from tui.simpletuner.datasets.scan_folder import FolderScan, caption_table, scan_folder
@@ -66,7 +66,7 @@ class FolderMemory:
         """
         if spec.path is None:
             raise FileNotFoundError(spec.id)
-        base = os.path.realpath(spec.path)
+        base = str(real_path(spec.path))
         if base not in walks:
             walks[base] = walk(Path(base), cancel)
         listing, key = walks[base], _key(base, spec)
