@@ -24,6 +24,17 @@ FIELDS = [
     "ssl_ca_bundle", "rerun_of", "repo_id", "api_token", "token", "data", "delivery", "overrides",
     "method", "webhook_url", "consent", "name",
 ]  # fmt: skip
+_LONG = "x" * 1_000_000
+HUGE: list[dict[str, Any]] = [
+    {"hardware": _LONG}, {"config": "a/" * 500_000}, {"version": _LONG}, {"name": _LONG},
+    {"overrides": {"validation_prompt": "- " * 500_000}}, {"cwd": "a/" * 500_000},
+    {f"x{number}": 1 for number in range(60_000)}, {"model": _LONG}, {"tags": ["x" * 2000] * 500},
+    {"overrides": {f"x{number}": 1 for number in range(60_000)}}, {"unset": [_LONG]},
+    {"delivery": {"hub_model_id": _LONG}},
+]  # fmt: skip
+"""Fields of a draft that make a body as large as one may be."""
+EACH_HUGE = 50
+"""Every so many attempts are one of these."""
 NAMES = ["replicate", "nobody", "..", "%2e%2e", "outputs", "a%2fb", "%00", "x" * 300]
 
 
@@ -39,6 +50,7 @@ class KeyAttacker:
     def __init__(self, world: World, outside: Path, seed: int) -> None:
         self._world = world
         self._dice = random.Random(seed)
+        self._attempts = 0
         self._outside = outside
         self._keys: dict[Scope, str] = {
             scope: world.engine.api_keys.create(scope, scope).key for scope in SCOPES
@@ -91,9 +103,22 @@ class KeyAttacker:
             )  # fmt: skip
         return {name: self._value() for name in dice.sample(FIELDS, dice.randrange(0, 4))}
 
+    async def _send_much(self, fields: dict[str, Any]) -> str:
+        """Send a body as large as one may be, which takes no longer than others."""
+        draft = {"config": str(self._world.config), **fields}
+        endpoint, body = self._dice.choice(
+            [(paths.CHECK_JOB, draft), (paths.PLAN_SWEEP, {"drafts": [draft]})]
+        )
+        headers = {"X-API-Key": self._keys["submit"]}
+        answer = await self._http.post(endpoint.path, headers=headers, json=body)
+        return self._verdict(endpoint, "submit", answer)
+
     async def attempt(self) -> str:
         """Send a request; return what is wrong with its answer."""
         dice = self._dice
+        self._attempts += 1
+        if self._attempts % EACH_HUGE == 0:
+            return await self._send_much(HUGE[self._attempts // EACH_HUGE % len(HUGE)])
         endpoint = dice.choice([one for one in PUBLIC if one not in UNTRIED])
         scope: Scope | None = dice.choice([*SCOPES, None])
         path = endpoint.path

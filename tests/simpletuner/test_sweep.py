@@ -131,3 +131,9 @@ def test_what_is_swept_is_named_in_the_order_of_the_axes() -> None:
 )  # fmt: skip
 def test_two_failures_in_a_row_stop_a_sweep(outcomes: list[bool], stopped: bool) -> None:
     assert stops(outcomes) is stopped
+
+
+def test_a_name_is_made_of_the_start_of_a_long_value() -> None:
+    """To read a million letters for it would hold the event loop."""
+    [made] = combinations([make_axis("validation_prompt", ["- " * 500_000 + "cat"])])
+    assert made.label == "validation-prompt-x"

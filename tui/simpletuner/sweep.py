@@ -31,6 +31,8 @@ _SHORT: Final = {
 }  # fmt: skip
 """What a run's name calls an option; the value alone where that says enough."""
 _MOST_LABEL: Final = 60
+_MOST_READ: Final = 200
+"""Characters of a value that its share of a name is made of: a prompt may have a million."""
 
 
 class AxisError(ValueError):
@@ -213,4 +215,4 @@ def _part(name: str, text: str) -> str:
 
 def _slug(text: str) -> str:
     """A value as a part of a name of a run or of a repository on the Hub."""
-    return re.sub(r"[^A-Za-z0-9.-]+|--+", "-", text).strip("-.")[:24] or "x"
+    return re.sub(r"[^A-Za-z0-9.-]+|--+", "-", text[:_MOST_READ]).strip("-.")[:24] or "x"

@@ -216,6 +216,12 @@ def fields(data: Any, shape: Any) -> dict[str, str]:
     return found
 
 
+def test_problems_without_end_are_counted() -> None:
+    """To list each of them would hold the event loop."""
+    with pytest.raises(RefusedError, match="wrong in 60,000 places"):
+        validated({f"x{number}": 1 for number in range(60_000)}, spending.CostLimitChange)
+
+
 def test_each_wrong_field_is_named() -> None:
     draft = {
         "name": "x" * 201, "data": "post", "consent": "yes", "cancel_after": 4, "more": 1,

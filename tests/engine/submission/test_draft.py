@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from tui.api import submission
-from tui.engine.submission.draft import DeliveryDraft, Draft, Overrides
+from tui.base.errors import RefusedError
+from tui.engine.submission.draft import DeliveryDraft, Draft, Overrides, read_draft
 from tui.simpletuner.checks import checks
 from tui.simpletuner.config.overrides import OVERRIDES
 
@@ -72,3 +73,25 @@ def test_a_job_may_be_given_the_shortest_life_and_no_shorter_one(
     except ValidationError as error:
         wrong = [one["loc"] for one in error.errors()]
     assert (("cancel_after",) not in wrong) is accepted
+
+
+@pytest.mark.parametrize("name", sorted(Draft.model_fields))
+def test_no_field_of_a_draft_is_as_long_as_one_likes(name: str) -> None:
+    """What a draft says is compared with known words, hashed, and sent on."""
+    long = "x" * 1_000_000
+    values = [long, [long]] if name == "unset" else [long, {"kind": long}, {"prompt": long}]
+    for value in [*values, [f"{number}{long[:100]}" for number in range(10_000)]]:
+        with pytest.raises(RefusedError) as refused:
+            read_draft({"config": "a", name: value})
+        assert next(iter(refused.value.details["fields"])).partition(".")[0] == name
+
+
+def test_changed_options_have_a_limit_together() -> None:
+    lists = {f"validation_list_{number}": ["x" * 100] * 100 for number in range(5)}
+    read_draft({"config": "a", "overrides": {"validation_prompt": "x" * 99_000}})
+    for overrides in (
+        lists | {"validation_prompt": "x" * 60_000},
+        {"validation_prompt": "x" * 10**5},
+    ):
+        with pytest.raises(RefusedError, match="at most 100,000 characters together"):
+            read_draft({"config": "a", "overrides": overrides})

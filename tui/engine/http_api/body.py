@@ -32,13 +32,18 @@ from tui.api.schemas import shapes_of
 from tui.base.errors import RefusedError
 from tui.base.json_types import JsonObject
 
-MOST_BODY: Final = 8 * 1024 * 1024
-"""Bytes of the longest body; a config with a long list of prompts has some ten thousand."""
+MOST_BODY: Final = 1024 * 1024
+"""Bytes of the longest body; a config with a long list of prompts has some ten thousand.
+
+What a body says is copied, compared and hashed on the event loop: 8 MiB would hold it too long.
+"""
 BODY_SECONDS: Final = 30.0
 _LARGE: Final = 64 * 1024
-"""Bytes from which a body is parsed beside the event loop: 8 MiB take a second."""
+"""Bytes from which a body is parsed beside the event loop: a MiB takes a tenth of a second."""
 _LONGEST_NAME: Final = 80
 _MOST_PROBLEMS: Final = 20
+_MOST_COUNTED: Final = 1_000
+"""Problems of a body that are looked at; to list ten thousand holds the event loop."""
 _NEAR: Final = 0.75
 """How alike an unknown name and a known one are that is suggested; 1 is the same."""
 _NUL: Final = b"\\u0000"
@@ -249,6 +254,8 @@ def validated(data: Any, shape: Any, extra: Extra = "forbid", *, strict: bool = 
     try:
         return _adapter(shape, extra, strict).validate_python([data])[0]
     except ValidationError as error:
+        if (count := error.error_count()) > _MOST_COUNTED:
+            raise RefusedError(f"This cannot be taken: it is wrong in {count:,} places.") from None
         problems = error.errors(include_url=False, include_input=False)[:_MOST_PROBLEMS]
     fields = _fields(data, problems, shape)
     if "" in fields:

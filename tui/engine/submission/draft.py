@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -24,6 +24,12 @@ from tui.simpletuner.config.any_option import read_option
 from tui.simpletuner.config.overrides import read_prose
 from tui.simpletuner.request.delivery import READERS, read_field
 
+_LONGEST: Final = 8_000
+"""Letters of a text; paths and addresses are shorter."""
+_MOST_OPTIONS: Final = 1_000
+_MOST_CHANGED: Final = 100_000
+"""Letters of all changed options of a job together: they are compared, hashed and shown."""
+
 
 class DeliveryDraft(BaseModel):
     """Where the results shall go. Without a kind the config decides. It never contains keys.
@@ -39,7 +45,7 @@ class DeliveryDraft(BaseModel):
         public_base_url: overrides the destination's base of links to delivered files.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=_LONGEST)
 
     kind: Literal["local", "hub", "s3", "none"] | None = None
     hub_model_id: str | None = None
@@ -114,6 +120,13 @@ class Overrides(BaseModel):
     model_card_note: str | None = None
     modelspec_comment: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, data: Any) -> Any:
+        if isinstance(data, dict) and len(data) > _MOST_OPTIONS:
+            raise ValueError(f"must be at most {_MOST_OPTIONS:,} options")
+        return data
+
     @field_validator("model_card_note", "modelspec_comment")
     @classmethod
     def _read(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -121,7 +134,10 @@ class Overrides(BaseModel):
 
     @model_validator(mode="after")
     def _read_others(self) -> Self:
-        for name, value in (self.model_extra or {}).items():
+        others = self.model_extra or {}
+        if sum(len(f"{name}{value}") for name, value in self) > _MOST_CHANGED:
+            raise ValueError(f"must have at most {_MOST_CHANGED:,} characters together")
+        for name, value in others.items():
             try:
                 read_option(name, value)
             except ValueError as error:
@@ -170,7 +186,7 @@ class Draft(BaseModel):
         rerun_of: a job whose config and data are used as they ran.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=_LONGEST)
 
     config: str
     name: str | None = Field(None, max_length=200)
