@@ -195,8 +195,11 @@ def test_a_run_that_is_swept_again_is_as_it_ran() -> None:
 def test_what_differs_is_whole_on_a_narrow_screen() -> None:
     plan = cast("SweepPlan", _plan(_member("cat-r4", "0.0001")))
     wide, narrow = plan_entries(plan, 60), plan_entries(plan, 40)
-    assert wide[0].text == "✓ cat-r4  1 m 30 s    $1.00  learning_rate 0.0001"
-    assert [line.text.rstrip() for line in narrow[:2]] == [
+    assert [line.text for line in wide[:2]] == [
+        "  RUN         TIME    PRICE  WHAT DIFFERS",
+        "✓ cat-r4  1 m 30 s    $1.00  learning_rate 0.0001",
+    ]
+    assert [line.text.rstrip() for line in narrow[1:3]] == [
         "✓ cat-r4  1 m 30 s    $1.00", "    learning_rate 0.0001"
     ]  # fmt: skip
     assert len(narrow) == len(wide) + 1

@@ -6,9 +6,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.engine.transfers.finished_jobs import a_job_with, publish
 from tests.engine.world import World
+from tests.support import eventually
 from tui.base.job_status import JobStatus
+from tui.store import retention
 from tui.store.resume_point import MANIFEST
 from tui.store.retention import FACT
 from tui.store.writer import Change
@@ -19,7 +23,9 @@ def here(world: World) -> set[str]:
     return {path.read_text() for path in world.home.outputs.rglob("*.bin")}
 
 
-async def test_only_old_files_with_a_proven_copy_go(world: World, tmp_path: Path) -> None:
+async def test_only_old_files_with_a_proven_copy_go(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither what is pinned, needed or the only copy, nor what is damaged or gone elsewhere."""
     now = datetime.now(UTC)
     names = ["old", "killed", "pinned", "only", "damaged", "needed", "new"]
@@ -61,6 +67,10 @@ async def test_only_old_files_with_a_proven_copy_go(world: World, tmp_path: Path
     await world.client.cloud.change_settings({"retention.days": 0})
     assert world.engine._retention._refusal(jobs["new"])() == "[retention] was switched off"
     assert here(world) == {"pinned", "only", "damaged", "needed", "new"}
+    # By size: past one that is kept, the next oldest that may go.
+    monkeypatch.setattr(retention, "_GIB", 1)
+    await world.client.cloud.change_settings({"retention.gib": 27})
+    await eventually(lambda: here(world) == {"pinned", "only", "damaged", "needed"})
     assert said[0] == ("info", "[retention] deleted 2 files of 2 runs, 9 B here.")
     assert said[1][0] == "warning"
     assert said[1][1].startswith(f"[retention] kept {world.job(jobs['damaged']).name}: a.bin: ")
@@ -69,7 +79,8 @@ async def test_only_old_files_with_a_proven_copy_go(world: World, tmp_path: Path
         (event,) = (e for e in reader.events(jobs[name]) if "deleted here" in e.message)
         assert "by [retention]; a copy is at file:///" in event.message
         assert reader.rows([jobs[name]])[jobs[name]].file_bytes == 0
-    fact = reader.fact(FACT)
-    assert fact is not None
-    assert (fact.value["files"], fact.value["runs"], fact.value["bytes"]) == (2, 2, 9)
+    fact = await eventually(
+        lambda: (last := reader.fact(FACT)) and last.value["files"] == 1 and last
+    )
+    assert (fact.value["files"], fact.value["runs"], fact.value["bytes"]) == (1, 1, 3)
     reader.close()

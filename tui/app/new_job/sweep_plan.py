@@ -107,7 +107,9 @@ def plan_entries(plan: SweepPlan, width: int) -> list[Entry]:
     names = max((len(one["name"]) for one in members), default=0)
     widest = max((len(changes_words(one["changes"])) for one in members), default=0)
     below = names + _FIGURES + widest > width
-    lines = [line for one in members for line in _member_entries(one, names, below=below)]
+    heads = "" if below else "WHAT DIFFERS"
+    lines = [entry(f"  {'RUN':<{names}}  {'TIME':>8} {'PRICE':>8}  {heads}".rstrip(), "dim")]
+    lines += [line for one in members for line in _member_entries(one, names, below=below)]
     low, high = (formatting.money(plan[key]) for key in ("low_micros", "high_micros"))
     lines += [
         Entry(),
