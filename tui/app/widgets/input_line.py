@@ -108,7 +108,8 @@ class PromptLine(Vertical):
 
     def on_mount(self) -> None:
         """Gives the keys to the line, at once: more of them may have been typed already."""
-        self.screen.set_focus(self.query_one(Input))
+        for line in self.query(Input):  # there is none when it was removed while it was made
+            self.screen.set_focus(line)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Posts the answer."""
