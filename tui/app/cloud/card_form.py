@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tui.app.context import AppContext
     from tui.client.client import ControlClient, ControlError
 
-_LABEL: Final = 16
+_LABEL: Final = 17
 _LONGEST: Final = 8192
 
 
@@ -118,7 +118,7 @@ class FormDialog(ModalScreen[None]):
     def _entry(self, item: Item) -> Entry:
         bad = item.key in self.problems
         mark = ("✗ ", "bad") if bad else ("  ", "base")
-        words = [mark, (fit(item.label, _LABEL), "dim")]
+        words = [mark, (f"{fit(item.label, _LABEL - 1)} ", "dim")]
         if item.kind == "do":
             words = [mark, (item.label.ljust(_LABEL), "accent")]
         if item.value:
