@@ -162,6 +162,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
             wanted = view.theme
         self.theme = wanted if wanted in self.available_themes else THEMES[0].name
         self.model.resume(view.sort, view.descending, view.filter)
+        self.model.columns = tuple(view.columns.split())
         self.keymap.told |= set(view.told.split())
 
     def _save_view(self) -> None:
@@ -177,6 +178,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
             theme=str(self.theme),
             theme_set=self.settings.ui.theme,
             told=" ".join(sorted(self.keymap.told)),
+            columns=" ".join(self.model.columns),
         )
         save_view(self.home, self.saved_view)
 

@@ -10,7 +10,8 @@ from typing import Any
 from tests.app.world import NOW, job
 from tui.api.jobs import JobWarning
 from tui.app.job import facts
-from tui.app.jobs.job_list import JobList, Placed, place_columns
+from tui.app.jobs.columns import Placed, place_columns
+from tui.app.jobs.job_list import JobList
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.terminal.theme import DARK, _make
 from tui.base.job_status import JobStatus

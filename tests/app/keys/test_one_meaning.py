@@ -14,6 +14,7 @@ from tui.app.keys.keymap import ALL, KeyMap, clash, moved_key, shown, typed
 MEANINGS = {
     "b": "*.best new.recommend",
     "c": "*.cancel new.stop",
+    "C": "*.columns",
     "d": "*.delete *.dismiss",
     "D": "*.clear_all",
     "e": "*.edit new.editor",

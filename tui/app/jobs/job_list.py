@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.style import Style
 from textual.message import Message
 
+from tui.app.jobs.columns import GAP, GUTTER, Placed, place_columns
 from tui.app.jobs.groups import SweepGroups, sweep_line
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.terminal.text_lines import fit
@@ -16,6 +18,7 @@ from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
 from tui.base.clock import Clock, utc_now
 from tui.base.job_status import JobStatus
+from tui.store.reader import SORT_COLUMNS
 from tui.store.records import JobRow
 from tui.store.run_warnings import is_stalled, short_warning, shown_loss, shown_warning
 from tui.store.shown_cost import shown_cost
@@ -24,86 +27,22 @@ if TYPE_CHECKING:
     from tui.api.sweeps import Sweep
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the table.
-
-    Attributes:
-        title: its heading.
-        sort: the sort it stands for.
-        width: cells it has at least.
-        grow: its share of spare room.
-        from_width: table widths below this leave it out.
-        right: whether figures stand at its right side.
-    """
-
-    title: str
-    sort: str
-    width: int
-    grow: int = 0
-    from_width: int = 0
-    right: bool = False
-
-
-COLUMNS: Final = (
-    Column("NAME", "name", 13, grow=3),
-    Column("MODEL", "model", 8, grow=1, from_width=98),
-    Column("STATE", "state", 11),
-    Column("AGE", "created", 4, right=True),
-    Column("HW", "hw", 5, from_width=98),
-    Column("PROGRESS / RESULT", "progress", 13, grow=3),
-    Column("STEP", "step", 9, from_width=98, right=True),
-    Column("LOSS", "loss", 6, from_width=74, right=True),
-    Column("BEST", "best", 6, from_width=110, right=True),
-    Column("ETA", "eta", 6, from_width=66, right=True),
-    Column("COST", "cost", 7, right=True),
-)
-_LEAVING: Final = ("best", "step", "model", "hw", "loss", "eta", "progress")
-"""Which columns give way where room is short, the first one first."""
-_GUTTER: Final = 5  # cursor, warning, mark and a space on each side of them
-_GAP: Final = 2
 _LIVE: Final = ("progress", "step", "loss", "best", "eta")
 """Columns that words take which are more urgent than figures."""
 _WARNING_IN_GUTTER: Final = 98
 """Table widths below this have a warning's words where the progress stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A column with its position and width in cells."""
-
-    column: Column
-    start: int
-    width: int
-
-
-def place_columns(width: int) -> tuple[Placed, ...]:
-    """Returns the columns that fit into `width` cells, widened to fill it."""
-    shown = [column for column in COLUMNS if column.from_width <= width]
-    room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
-    for leaving in _LEAVING:
-        if sum(column.width for column in shown) <= room:
-            break
-        shown = [column for column in shown if column.sort != leaving]
-        room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
-    spare = max(0, room - sum(column.width for column in shown))
-    shares = sum(column.grow for column in shown) or 1
-    placed, start, given = [], _GUTTER, 0
-    growing = [column for column in shown if column.grow]
-    for column in shown:
-        extra = spare * column.grow // shares
-        given += extra
-        if growing and column is growing[-1]:
-            extra += spare - given
-        placed.append(Placed(column, start, column.width + extra))
-        start += column.width + extra + _GAP
-    return tuple(placed)
-
-
 def bar(percent: float, width: int) -> str:
     """Returns a progress bar; its open part is blank, which costs few bytes on a slow line."""
     halves = round(max(0.0, min(100.0, percent)) / 100 * width * 2)
     return fit("━" * (halves // 2) + ("╸" if halves % 2 else ""), width)
+
+
+def _live(placed: Iterable[Placed]) -> list[Placed]:
+    """Returns the progress and the figures that follow it without another column between them."""
+    after = dropwhile(lambda item: item.column.sort != "progress", placed)
+    return list(takewhile(lambda item: item.column.sort in _LIVE, after))
 
 
 class JobList(VirtualList):
@@ -124,7 +63,7 @@ class JobList(VirtualList):
         self.groups = SweepGroups(model, clock)
         self._clock = clock
         self._placed: tuple[Placed, ...] = ()
-        self._placed_for = -1
+        self._placed_for: tuple[int, tuple[str, ...]] = (-1, ())
 
     @property
     def count(self) -> int:
@@ -210,7 +149,8 @@ class JobList(VirtualList):
     def header_clicked(self, x: int) -> None:
         """Posts that the user wants the order of the clicked heading."""
         for placed in self._columns(self.size.width - 2):
-            if placed.start <= x - 1 < placed.start + placed.width:
+            inside = placed.start <= x - 1 < placed.start + placed.width
+            if inside and placed.column.sort in SORT_COLUMNS:
                 self.post_message(self.SortWanted(placed.column.sort))
 
     def empty_lines(self) -> list[str]:
@@ -228,13 +168,14 @@ class JobList(VirtualList):
     # -- drawing ------------------------------------------------------------------------------
 
     def _columns(self, width: int) -> tuple[Placed, ...]:
-        if width != self._placed_for:
-            self._placed, self._placed_for = place_columns(width), width
+        if (width, self.model.columns) != self._placed_for:
+            self._placed = place_columns(width, self.model.columns)
+            self._placed_for = (width, self.model.columns)
         return self._placed
 
     def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
         """Returns the headings, the sorted one with an arrow."""
-        pieces: list[Piece] = [(" " * _GUTTER, colors.dim)]
+        pieces: list[Piece] = [(" " * GUTTER, colors.dim)]
         for placed in self._columns(width):
             title = placed.column.title
             if len(title) > placed.width:
@@ -245,7 +186,7 @@ class JobList(VirtualList):
                 title += space + ("▾" if self.model.descending else "▴")
             text = fit(title, placed.width, right=placed.column.right)
             pieces.append((text, colors.base if sorted_by else colors.dim))
-            pieces.append((" " * _GAP, colors.dim))
+            pieces.append((" " * GAP, colors.dim))
         return pieces
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
@@ -285,20 +226,20 @@ class JobList(VirtualList):
             if words and item.column.sort == "progress":
                 skip_to = end
                 pieces.append((fit(words, skip_to - item.start), words_style))
-                pieces.append((" " * _GAP, colors.base))
-                skip_to += _GAP
+                pieces.append((" " * GAP, colors.base))
+                skip_to += GAP
                 continue
             pieces.extend(self._cell(item, row, colors, here))
-            pieces.append((" " * _GAP, colors.base))
+            pieces.append((" " * GAP, colors.base))
         return pieces
 
     def _end_of_live(self, placed: tuple[Placed, ...]) -> int:
-        live = [item for item in placed if item.column.sort in _LIVE]
+        live = _live(placed)
         return live[-1].start + live[-1].width if live else 0
 
     def _end_of_words(self, placed: tuple[Placed, ...], words: str, row: JobRow) -> int:
         """Returns where words end that leave a row's figures in their columns."""
-        live = [item for item in placed if item.column.sort in _LIVE]
+        live = _live(placed)
         if not live:
             return 0
         end = live[0].start + live[0].width
@@ -384,7 +325,7 @@ class JobList(VirtualList):
         return [(bar(row.percent or 0.0, width - 6), colors.accent), (f"{percent:>6}", colors.base)]
 
     def _tone(self, sort: str, colors: Palette) -> Style:
-        return colors.dim if sort in ("step", "created", "hw", "best") else colors.base
+        return colors.dim if sort in ("step", "created", "hw", "best", "tags") else colors.base
 
     def _figure(self, sort: str, row: JobRow, width: int) -> str:
         now = self._clock()
@@ -392,6 +333,8 @@ class JobList(VirtualList):
             if row.step is None:
                 return ""
             return f"{row.step}/{row.total_steps}" if row.total_steps else str(row.step)
+        if sort == "tags":
+            return " ".join(row.annotation.tags)
         if sort == "hw":
             return row.hardware.upper()
         if sort == "loss":

@@ -394,6 +394,16 @@ class JobsScreen(AppScreen):
         self.folded = not self.folded
         self._fold(self.size.height)
 
+    def do_columns(self) -> None:
+        """Opens the sheet of the list's columns; the list changes with each choice."""
+        from tui.app.jobs.columns_sheet import ColumnsSheet
+
+        def choose(names: tuple[str, ...]) -> None:
+            self.context.model.columns = names
+            self.list.refresh()
+
+        self.context.push_screen(ColumnsSheet(self.context.model.columns, choose))
+
     # -- filter -------------------------------------------------------------------------------
 
     async def do_filter(self) -> None:

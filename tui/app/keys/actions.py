@@ -209,6 +209,7 @@ JOBS: Final = (
         "Choose what to copy: the command line that shows the job, its id or page.",
         f"{PROGRAM} job {{job}}",
     ),
+    Action("jobs.columns", "columns", ("C",), "Choose and order the columns of the list."),
     Action("jobs.fold", "preview", ("z",), "Fold or unfold the preview."),
     Action("jobs.clear", "back", ("escape",), "Leave the filter, then clear it, then the marks."),
 )  # fmt: skip

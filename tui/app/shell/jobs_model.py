@@ -59,6 +59,8 @@ class JobsModel:
         self.reader = reader
         self.sort = "created"
         self.descending = True
+        self.columns: tuple[str, ...] = ()
+        """The columns that the user has chosen; none for the usual ones."""
         self.filter = JobFilter()
         self.ids: Sequence[str] = ()
         self.counts: dict[JobStatus, int] = {}

@@ -35,6 +35,7 @@ class SavedView:
         theme: the theme, and
         theme_set: the theme of the settings then; a setting changed since wins over `theme`.
         told: the moved keys that the user was told about.
+        columns: the columns of the list that were chosen, in their order.
     """
 
     screen: str = "jobs"
@@ -45,6 +46,7 @@ class SavedView:
     theme: str = ""
     theme_set: str = ""
     told: str = ""
+    columns: str = ""
 
 
 def load_view(home: Home) -> SavedView:
