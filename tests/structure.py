@@ -14,6 +14,11 @@ ROOT = Path(__file__).parents[1]
 TUI = ROOT / "tui"
 MOST_FLAT_MODULES = 12
 """Modules that may lie directly in `tui/engine` and in `tui/app`."""
+UNTYPED = r"dict\[str, Any\]"
+"""An object of which nothing is told. Ours have a `TypedDict` or a dataclass, those of others are a
+`JsonObject`, whose values are tested before their use."""
+MOST_UNTYPED = 84
+"""How many of them the program has at most: lower it with each that goes, never raise it."""
 _API_PATH = re.compile(r"""["']/api/(?!v\d/)""")
 """A path of our API; `/api/v2/` is that of status pages."""
 _TEST_IMPORT = re.compile(r"^(?:from|import) (tests(?:\.\w+)*\.test_\w+)", re.MULTILINE)
@@ -138,7 +143,7 @@ def main() -> None:
         ("flat modules in app/", len(flat_modules("app"))),
         ("modules", len(files)),
         ("lines in tui/", lines),
-        ("dict[str, Any] in tui/", count(r"dict\[str, Any\]")),
+        ("dict[str, Any] in tui/", count(UNTYPED)),
         ("/api/ strings outside the API's folders", len(stray_api_paths())),
         ("settings get ui.theme / python -c pass", f"{get / floor:.1f}"),
     ]

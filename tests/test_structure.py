@@ -9,7 +9,10 @@ import pytest
 
 from tests.structure import (
     MOST_FLAT_MODULES,
+    MOST_UNTYPED,
     ROOT,
+    UNTYPED,
+    count,
     flat_modules,
     import_cycles,
     import_graph,
@@ -39,6 +42,10 @@ def test_no_contract_holds_only_because_indirect_imports_are_allowed() -> None:
     contracts = settings["tool"]["importlinter"]["contracts"]
     assert contracts
     assert [item["name"] for item in contracts if item.get("allow_indirect_imports")] == []
+
+
+def test_objects_of_which_no_type_tells_the_fields_only_become_fewer() -> None:
+    assert count(UNTYPED) <= MOST_UNTYPED, "give the new one a TypedDict, or make it a JsonObject"
 
 
 def test_paths_of_the_api_are_spelt_by_its_own_folders_alone() -> None:
