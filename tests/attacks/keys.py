@@ -106,9 +106,10 @@ class KeyAttacker:
     async def _send_much(self, fields: dict[str, Any]) -> str:
         """Send a body as large as one may be, which takes no longer than others."""
         draft = {"config": str(self._world.config), **fields}
-        endpoint, body = self._dice.choice(
-            [(paths.CHECK_JOB, draft), (paths.PLAN_SWEEP, {"drafts": [draft]})]
-        )
+        bodies: list[tuple[routes.Endpoint[Any, Any, Any], dict[str, Any]]] = [
+            (paths.CHECK_JOB, draft), (paths.PLAN_SWEEP, {"drafts": [draft]})
+        ]  # fmt: skip
+        endpoint, body = self._dice.choice(bodies)
         headers = {"X-API-Key": self._keys["submit"]}
         answer = await self._http.post(endpoint.path, headers=headers, json=body)
         return self._verdict(endpoint, "submit", answer)
