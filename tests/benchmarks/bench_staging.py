@@ -202,13 +202,13 @@ def _beside(
     ]
 
 
-def _project(root: Path) -> Path:
+def project(root: Path, count: int = _COUNT) -> Path:
     """A config with small pictures of different contents, each with a caption."""
     folder = root / "images"
     folder.mkdir()
     Image.effect_noise((64, 64), 60).convert("RGB").save(root / "seed.jpg")
     start, end = (content := (root / "seed.jpg").read_bytes())[:-2], content[-2:]
-    for number in range(_COUNT):
+    for number in range(count):
         text = b"%08d" % number
         comment = b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text
         picture = start[:2] + comment + start[2:] + end
@@ -224,7 +224,7 @@ def _project(root: Path) -> Path:
 
 
 def _planning(root: Path) -> Row:
-    config = load_config(_project(root))
+    config = load_config(project(root))
     report = scan(config, cache=root / "scan.json")
     staged = StagedFolder(root / "staged")
     staged.create()
