@@ -17,7 +17,7 @@ from tests.app.terminal.pseudo_terminal import Terminal
 from tests.app.world import fill, home_at
 from tests.support import eventually_sync
 from tui.app.terminal.ending import MODES_OFF
-from tui.app.terminal.handover import lend, pager_command
+from tui.app.terminal.handover import NO_MODELINES, lend, pager_command
 
 HOSTILE = "\x1b]0;renamed\x07\x1b]52;c;cHduZWQ=\x07evil\x9b2J\x1b[?1049h"
 """Renames the window, writes to the clipboard, clears the screen."""
@@ -121,7 +121,7 @@ def test_a_pager_that_prints_all_gets_a_harmless_copy(
     [
         ("less -S", 8, ["less", "-S", "+700P"]),
         ("/usr/bin/less", None, ["/usr/bin/less", "+700P"]),
-        ("vim -R", 8, ["vim", "-R", "+8"]),
+        ("most -s", 8, ["most", "-s", "+8"]),
         ("more", None, ["more"]),
         ("bat; rm -rf x", 8, ["bat;", "rm", "-rf", "x"]),
         ("lnav", 8, ["lnav"]),
@@ -132,6 +132,23 @@ def test_the_pager_is_started_where_the_view_is(
 ) -> None:
     monkeypatch.setenv("PAGER", pager)
     assert pager_command(700, line) == wanted
+
+
+@pytest.mark.parametrize("named", ["vim", "vi", "nvim", "view"])
+def test_no_line_of_a_log_configures_vim(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that a trainer writes are data; the user's own settings may ask for modelines.
+
+    Vim itself: with the option, `# vim: set textwidth=33:` in a log leaves `textwidth` at 0.
+    """
+    pager = tmp_path / named
+    monkeypatch.setenv("PAGER", f"{pager} -R")
+    for real, more in (("vim.basic", NO_MODELINES), ("nvi", ())):  # the other vi has none
+        (tmp_path / real).touch(mode=0o755)
+        pager.unlink(missing_ok=True)
+        pager.symlink_to(real)
+        assert pager_command(0, 2) == [str(pager), "-R", "+2", *more]
 
 
 @pytest.mark.parametrize("pager", ["", "'open"])

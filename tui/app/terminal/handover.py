@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _LINE_PAGERS: Final = ("more", "most", "vim", "vi", "nvim", "view", "nano")
 """Programs that begin at a line by `+N file`."""
+_VIMS: Final = ("vim", "vi", "nvim", "view")
+NO_MODELINES: Final = ("--cmd", "autocmd BufReadPre * setlocal nomodeline")
+"""Keeps Vim from obeying a line of the log that is written as settings of Vim's; a later `set
+modeline` in the user's own file changes nothing of it."""
 _SHOWS_CONTROLS: Final = ("less", *_LINE_PAGERS[1:])
 """Programs that make control characters visible instead of sending them to the terminal."""
 _PIECE: Final = 1 << 18
@@ -70,6 +74,8 @@ def pager_command(offset: int, line: int | None) -> list[str]:
         command.append(f"+{offset}P")
     elif name in _LINE_PAGERS and line is not None:
         command.append(f"+{line}")
+    if name in _VIMS and "vim" in Path(shutil.which(command[0]) or "").resolve().name:
+        command += NO_MODELINES  # another vi knows neither modelines nor this option
     return command
 
 
