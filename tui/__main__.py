@@ -25,7 +25,8 @@ def _run() -> int:
         return complete(sys.argv[2:])
     from tui.cli.fast_path import FAST_COMMANDS, run_fast_path
 
-    if len(sys.argv) > 1 and sys.argv[1] in FAST_COMMANDS:
+    # Its answers are about ids and settings; other letters may have to be decoded first.
+    if len(sys.argv) > 1 and sys.argv[1] in FAST_COMMANDS and "".join(sys.argv).isascii():
         import gc
 
         gc.disable()  # imports leave little garbage; looking for it takes a quarter of the command

@@ -64,6 +64,18 @@ def done(shell: Shell) -> Any:
     return job
 
 
+def test_what_is_typed_is_utf_8_in_any_locale_or_refused(shell: Shell, done: Any) -> None:
+    output, _ = run(shell, "job", NAME, encoding="C")
+    assert output.startswith(f"job         {done['job_id']}")
+    run(shell, "tag", NAME, "+käse", encoding="C")
+    output, _ = run(shell, "jobs", "tag:käse")
+    assert done["job_id"] in output
+    run(shell, "tag", NAME, "-käse", encoding="C")
+    for verb in ("job", "jobs", "submit"):
+        _, errors = run(shell, verb, "k\xe4se".encode("latin-1"), status=2)
+        assert r"k\udce4se is no text in UTF-8" in errors
+
+
 @each
 def test_submit_succeeds_in_any_encoding(shell: Shell, encoding: str) -> None:
     output, _ = submit(shell, encoding=encoding)
@@ -227,8 +239,8 @@ def test_serve_prints_events_in_any_encoding(shell: Shell, kind: str) -> None:
 def test_an_argument_that_is_no_text_is_reported(shell: Shell) -> None:
     """An argument may be any bytes: Python makes halves of letters of them."""
     output, errors = run(shell, "settings", "get", b"n\xff", "--json", status=2)
-    assert json.loads(output)["message"] == "There is no setting n\udcff."
-    assert "There is no setting n" in errors
+    assert json.loads(output)["message"] == r"n\udcff is no text in UTF-8."
+    assert r"n\udcff is no text in UTF-8" in errors
     run(shell, "settings", "get", b"n\xff", encoding="ascii", status=2)
 
 

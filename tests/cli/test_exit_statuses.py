@@ -127,7 +127,8 @@ def test_the_engine_is_stopped_and_started_again(
 def test_a_job_is_exported_whole_and_replaces_nothing(
     there: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    for line in ("note cat words", "tag cat +face", "pin cat"):
+    there.run("note", "cat", "words")
+    for line in ("tag cat +face", "pin cat"):
         assert main.run(line.split()) == FINE
     capsys.readouterr()
     assert main.run(["export", "cat"]) == FINE

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NoReturn
 
 from tui.base.similar import did_you_mean
@@ -12,6 +13,29 @@ from tui.cli.failures import wrong_usage
 
 JOB_HELP: Final = "a job: its id, a prediction's, the start of either, or its name"
 """Every command that takes a job takes it so."""
+
+
+def as_text(arguments: Sequence[str]) -> list[str]:
+    """The words of a command line; where the locale is not UTF-8, what was typed still is.
+
+    Raises:
+        ApiError: a word is no text, so that nothing could be told of it.
+    """
+    return [word if _is_text(word) else _decoded(word) for word in arguments]
+
+
+def _is_text(word: str) -> bool:
+    return not any("\udc80" <= char <= "\udcff" for char in word)
+
+
+def _decoded(word: str) -> str:
+    try:
+        return os.fsencode(word).decode()
+    except UnicodeError:
+        shown = word.encode("ascii", "backslashreplace").decode()
+        raise wrong_usage(
+            f"{shown} is no text in UTF-8.", "Type it in a terminal that is set to UTF-8."
+        ) from None
 
 
 class Parser(argparse.ArgumentParser):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tui.cli import exit_codes
-from tui.cli.arguments import JOB_HELP, Parser
+from tui.cli.arguments import JOB_HELP, Parser, as_text
 from tui.cli.output import choose_colours, forgive_streams, reader_has_gone
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     forgive_streams()
     as_json = "--json" in arguments
     try:
-        options = build_parser().parse_args(arguments)
+        options = build_parser().parse_args(as_text(arguments))
         choose_colours(options.color)
         module, name = _COMMANDS[options.command or "app"]
         status = getattr(importlib.import_module(module), name)(options)
