@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.runtime.event_bus import EventBus
-from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.runtime.tasks import TaskOwner, set_within
 from tui.engine.spending.service import FACT, SpendingService
 from tui.replicate.errors import ReplicateError
 from tui.settings import Settings
@@ -107,10 +106,7 @@ class SpendingWatch:
             except StoreError as error:
                 LOG.warning("spending: %s", error.message)
                 pause = _RETRY_SECONDS
-            # Not `asyncio.wait_for`: on Python 3.11 it can lose a cancellation (fixed in 3.12).
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._update_event.wait()
+            await set_within(self._update_event, pause)
             self._update_event.clear()
 
     def _update(self) -> float | None:

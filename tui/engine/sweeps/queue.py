@@ -19,7 +19,7 @@ from tui.base.errors import ApiError, RefusedError
 from tui.base.formatting import dollars, plural
 from tui.base.job_status import SWEEP_STOPPED, WAITS_FOR_TURN, JobStatus
 from tui.engine.runtime.event_bus import EventBus
-from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.runtime.tasks import TaskOwner, set_within
 from tui.engine.spending.service import SpendingService, sum_text
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.errors import ReplicateError
@@ -109,9 +109,7 @@ class SweepQueue:
             except StoreError as error:
                 LOG.warning("sweeps: %s", error.message)
                 pause = _INTERVAL
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._due.wait()
+            await set_within(self._due, pause)
 
     def look(self) -> bool:
         """Release the jobs whose turn has come; returns whether jobs go on waiting.

@@ -8,7 +8,6 @@ matters is remembered between two looks: an engine that was killed in the middle
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -20,7 +19,7 @@ from tui.base.clock import Clock
 from tui.base.formatting import plural, size
 from tui.engine.config.live import LiveSettings
 from tui.engine.runtime.event_bus import EventBus
-from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.runtime.tasks import TaskOwner, set_within
 from tui.engine.transfers.artifacts import name_of
 from tui.settings import Home, RetentionSettings, Settings
 from tui.store.published_names import is_called
@@ -110,9 +109,7 @@ class Retention:
                 await self.look()
             except Exception:  # such as a full disk: it is tried again
                 LOG.exception("retention: the look failed")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(INTERVAL):
-                    await self._due.wait()
+            await set_within(self._due, INTERVAL)
 
     async def look(self) -> None:
         """Delete what the settings say; does nothing while they say nothing.
