@@ -188,7 +188,7 @@ def test_an_idle_agent_ends_and_a_used_one_stays(agent_home: Home) -> None:
     script = (
         "from tui.engine.process.main import run_engine\n"
         "from tui.settings import Home\n"
-        "run_engine(Home.resolve(), agent=True, idle_seconds=1.0)\n"
+        "run_engine(Home.resolve(), agent=True, idle_seconds=4.0)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script], env=environ_of(agent_home),
@@ -200,7 +200,7 @@ def test_an_idle_agent_ends_and_a_used_one_stays(agent_home: Home) -> None:
     stream = client.events_blocking()
     assert next(stream).kind == "beat"
     with pytest.raises(subprocess.TimeoutExpired):  # a window is open
-        process.wait(2.0)
+        process.wait(6.0)
     stream.close()
     assert process.wait(20) == 0
     process.stdout.close()
