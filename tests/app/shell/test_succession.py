@@ -29,9 +29,10 @@ async def test_an_older_engine_is_replaced_when_it_has_nothing_under_way(
         await wait_for(pilot, lambda: len(app.notices) == 2)
         assert app.notices[1].message == f"The engine of version 0.0.1 gives way to {__version__}."
         engine.version = __version__
-        for listener in engine.listeners:
-            listener.put(None)  # it ends
+        (before,) = engine.listeners
+        before.put(None)  # it ends
         await wait_for(pilot, lambda: app.control not in (None, first))
+        await wait_for(pilot, lambda: engine.listeners and before not in engine.listeners)
         assert len(app.notices) == 2, "it was told as a fault"
         engine.version = "0.0.1"
         engine.answers[QUESTION] = (404, {"error": "not_found", "message": "", "advice": ""})
