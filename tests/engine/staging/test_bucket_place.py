@@ -22,11 +22,10 @@ from botocore.exceptions import ClientError
 from tests.destinations.hosting import BUCKET, Loop, Server, rclone, receiver
 from tests.destinations.radosgw import KMS_KEY, Rados, make_bucket, missing_program, rados
 from tests.engine.staging.world import (
+    Staged,
     TrainerBucket,
-    entries_of,
     expected,
     in_thread,
-    new_job,
     photos,
     staged_file,
     trained,
@@ -49,7 +48,6 @@ from tui.engine.staging.place import Missing
 from tui.settings import Home
 from tui.simpletuner.errors import SimpleTunerError
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset
-from tui.store.records import JobRecord
 from tui.store.writer import Change
 
 pytestmark = [pytest.mark.xdist_group("radosgw"), pytest.mark.timeout(600)]
@@ -78,29 +76,10 @@ def role(cluster: Rados, owner: Server) -> str:
 
 
 @dataclass
-class Bucket:
+class Bucket(Staged[BucketPlace]):
     """An engine, a place, and the bucket as its owner sees it."""
 
-    engine: Engine
-    place: BucketPlace
     objects: BucketObjects
-    sent: list[int]
-
-    async def stage(self, manifest: Manifest) -> None:
-        """Send a manifest."""
-        await self.place.send(manifest, lambda done, _: self.sent.append(done), threading.Event())
-
-    async def start(self, number: int, manifest: Manifest) -> tuple[JobRecord, list[Any]]:
-        """A new job's record, and the entries that its trainer gets."""
-        record = new_job(number)
-        self.engine.recorder.writer.insert(record)
-        return record, await entries_of(self.place, manifest, record)
-
-    async def end(self, record: JobRecord) -> None:
-        """End a job."""
-        values = {"status": JobStatus.COMPLETED, "completed_at": record.created_at}
-        self.engine.recorder.writer.apply(record.job_id, Change(values=values))
-        await self.place.job_ended(record)
 
     async def keys(self) -> list[str]:
         """Every key below the destination's prefix."""
@@ -130,7 +109,7 @@ async def open_bucket(
         records=engine.home.staged / "buckets",
     )
     profile = replace(server.profile(), prefix=prefix)
-    return Bucket(engine, place, BucketObjects(profile, server.keys, server.network), [])
+    return Bucket(engine, place, [], BucketObjects(profile, server.keys, server.network))
 
 
 @pytest.fixture

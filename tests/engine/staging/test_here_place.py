@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 
 from tests.engine.staging.folders import picture, use_datasets
 from tests.engine.staging.world import (
+    Staged,
     TrainerBucket,
-    entries_of,
     expected,
     in_thread,
     new_job,
@@ -57,7 +57,6 @@ from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.errors import SimpleTunerError
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset
 from tui.store.fact_names import scoped
-from tui.store.records import JobRecord
 from tui.store.writer import Change
 
 LOOPBACK = "http://127.0.0.1:1/v1"
@@ -66,33 +65,13 @@ DOUBT = "it is not proved that the trainer reaches this machine"
 
 
 @dataclass
-class Here:
+class Here(Staged[HerePlace]):
     """An engine, and the place under test."""
-
-    engine: Engine
-    place: HerePlace
-    sent: list[int]
 
     @property
     def staged(self) -> StagedFolder:
         """What is staged."""
         return StagedFolder(self.engine.home.staged)
-
-    async def stage(self, manifest: Manifest) -> None:
-        """Send a manifest."""
-        await self.place.send(manifest, lambda done, _: self.sent.append(done), threading.Event())
-
-    async def start(self, number: int, manifest: Manifest) -> tuple[JobRecord, list[Any]]:
-        """A new job's record, and the entries that its trainer gets."""
-        record = new_job(number)
-        self.engine.recorder.writer.insert(record)
-        return record, await entries_of(self.place, manifest, record)
-
-    async def end(self, record: JobRecord) -> None:
-        """End a job."""
-        values = {"status": JobStatus.COMPLETED, "completed_at": record.created_at}
-        self.engine.recorder.writer.apply(record.job_id, Change(values=values))
-        await self.place.job_ended(record)
 
 
 def place_of(engine: Engine, api_base: str = LOOPBACK, problem: str = "") -> HerePlace:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import boto3
 import botocore.session
@@ -18,9 +19,11 @@ from botocore.config import Config
 from tests.app.world import job
 from tui.base.job_status import JobStatus
 from tui.destinations.s3.client import service_descriptions
+from tui.engine.engine import Engine
 from tui.engine.staging.place import JobData, StagingPlace
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset, StagedFile
 from tui.store.records import JobRecord
+from tui.store.writer import Change
 
 CAPTIONS = {"cat.png": ("a cat", "a photo of a cat"), "far/dog.jpg": ("a dog",)}
 
@@ -165,3 +168,31 @@ async def trained(
         for entry, resolution in zip(entries, resolutions, strict=True)
     ]
     return list(await asyncio.gather(*runs))
+
+
+Place = TypeVar("Place", bound=StagingPlace)
+
+
+@dataclass
+class Staged(Generic[Place]):
+    """An engine, a place, and what was sent to it."""
+
+    engine: Engine
+    place: Place
+    sent: list[int]
+
+    async def stage(self, manifest: Manifest) -> None:
+        """Send a manifest."""
+        await self.place.send(manifest, lambda done, _: self.sent.append(done), threading.Event())
+
+    async def start(self, number: int, manifest: Manifest) -> tuple[JobRecord, list[Any]]:
+        """A new job's record, and the entries that its trainer gets."""
+        record = new_job(number)
+        self.engine.recorder.writer.insert(record)
+        return record, await entries_of(self.place, manifest, record)
+
+    async def end(self, record: JobRecord) -> None:
+        """End a job."""
+        values = {"status": JobStatus.COMPLETED, "completed_at": record.created_at}
+        self.engine.recorder.writer.apply(record.job_id, Change(values=values))
+        await self.place.job_ended(record)
