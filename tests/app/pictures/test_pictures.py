@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 import zlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,12 @@ from PIL import Image
 from rich.color import Color
 from textual.strip import Strip
 
+from tui.app.job.exact_metrics import ExactMetrics
 from tui.app.pictures import decode as limits
 from tui.app.pictures.decode import PictureError, decode
 from tui.app.pictures.paint import paint
+from tui.simpletuner.validation_media import METRICS_FILE
+from tui.store.records import FileRecord
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -138,6 +143,19 @@ def test_a_format_that_is_not_shown_is_not_decoded(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.tiff")
     (tmp_path / "a.tiff").rename(tmp_path / "a.png")
     assert refusal(tmp_path / "a.png") == "no picture that can be read"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Others may put one into a shared folder of results; its reader would wait for ever."""
+    os.mkfifo(tmp_path / "a.png")
+    assert refusal(tmp_path / "a.png") == "no picture that can be read"
+    name = f"cat/{METRICS_FILE}"
+    (tmp_path / "cat").mkdir()
+    os.mkfifo(tmp_path / name)
+    assert (
+        ExactMetrics().read(tmp_path, [FileRecord(name, 1, "", "delivered", datetime.now(UTC))])
+        == []
+    )
 
 
 def test_a_file_that_is_gone_is_not_here(tmp_path: Path) -> None:

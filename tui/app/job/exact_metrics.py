@@ -30,8 +30,9 @@ class ExactMetrics:
             files: the files of the job.
         """
         for file in files:
-            if not file.missing and file.path.endswith(f"/{METRICS_FILE}"):
-                return self._of(outputs / file.path)
+            path = outputs / file.path
+            if not file.missing and file.path.endswith(f"/{METRICS_FILE}") and path.is_file():
+                return self._of(path)
         return []
 
     def _of(self, path: Path) -> list[Series]:

@@ -6,6 +6,7 @@ completely or not at all. Decoding takes up to 100 ms: call it in a thread.
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,7 +64,9 @@ def decode(path: Path, columns: int, rows: int) -> Pixels:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
+        if not stat.S_ISREG((found := path.stat()).st_mode):  # a pipe would never end
+            raise PictureError("no picture that can be read")
+        if (size := found.st_size) > MAX_BYTES:
             raise PictureError(f"too large to show ({size >> 20} MiB)")
         with Image.open(path, formats=FORMATS) as picture:
             original = picture.size
