@@ -51,7 +51,7 @@ def test_tests_that_start_nothing_are_quick(
     fixtures = fixtures_of_ours(request.node)
     every_test = {
         "own_world", "homes", "recognisable_secrets", "watched_shapes", "answers_fit",
-        "forgotten_secrets",
+        "forgotten_secrets", "ended_processes",
     }  # fmt: skip
     assert set(fixtures) == every_test
     assert not is_quick(request.node, fixtures)

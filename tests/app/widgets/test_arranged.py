@@ -22,6 +22,7 @@ from tui.app.chart.data import Series
 from tui.app.chart.grid import ChartGrid, Curve
 from tui.app.cloud.card import ChangeResult, Form, Item
 from tui.app.cloud.card_form import FormDialog
+from tui.app.terminal.sight import Sight
 from tui.app.terminal.theme import DARK
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.input_line import PromptLine
@@ -47,6 +48,10 @@ class OneLine(Form):
 
 class Arranged(App[None]):
     """Two charts with their line, and a line to type in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sight = Sight(self)
 
     def compose(self) -> ComposeResult:
         yield ChartGrid()
