@@ -23,6 +23,7 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from tui.app.engine_link import Attach, EngineLink
+from tui.app.jobs.saved_filters import read_filters, written
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
@@ -163,10 +164,11 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.theme = wanted if wanted in self.available_themes else THEMES[0].name
         self.model.resume(view.sort, view.descending, view.filter)
         self.model.columns = tuple(view.columns.split())
+        self.model.saved_filters = read_filters(view.filters)
         self.keymap.told |= set(view.told.split())
 
-    def _save_view(self) -> None:
-        """Saves where the user is, for the next run."""
+    def save_view(self) -> None:
+        """Saves where the user is, and what was given a name, for the next run."""
         jobs = self.screen_stack[0] if self.screen_stack else None
         job_list = getattr(jobs, "list", None)
         self.saved_view = SavedView(
@@ -179,6 +181,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
             theme_set=self.settings.ui.theme,
             told=" ".join(sorted(self.keymap.told)),
             columns=" ".join(self.model.columns),
+            filters=written(self.model.saved_filters),
         )
         save_view(self.home, self.saved_view)
 
@@ -243,7 +246,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
     def _crashed(self, details: str) -> None:
         from tui.app.terminal.control import crash_message
 
-        self._save_view()
+        self.save_view()
         self._exit_renderables.append(crash_message(self.home, details))
         self._close_messages_no_wait()
 
@@ -252,14 +255,14 @@ class SimpleTunerApp(FrameDiff, App[int]):
         if handover := sys.modules.get("tui.app.terminal.handover"):
             handover.end_running()
         modes = first_frame.modes_before() or getattr(self._driver, "attrs_before", None)
-        ending.end_by(number, modes, self._save_view)
+        ending.end_by(number, modes, self.save_view)
         self._ended_by = number
         if self._loop_running is not None:  # else it leaves as soon as it has begun
             self._loop_running.call_soon_threadsafe(self._leave, ending.status_of(number))
 
     def _leave(self, status: int) -> None:
         self._save_frame()
-        self._save_view()
+        self.save_view()
         self.exit(status)
 
     async def on_event(self, event: events.Event) -> None:

@@ -153,6 +153,9 @@ class AppContext(Protocol):
     def refresh_status(self) -> None:
         """Reads again what the top bar shows."""
 
+    def save_view(self) -> None:
+        """Saves where the user is, and what was given a name."""
+
     # -- screens ------------------------------------------------------------------------------
 
     def show(self, name: str) -> None:

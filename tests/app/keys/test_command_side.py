@@ -81,7 +81,8 @@ NO_ACTION = {
     },
 }
 NO_COMMAND = {
-    "what is drawn, and where": r"(move|chart|pictures|runs)\.\w+|jobs\.columns|"
+    "what is drawn, and where": r"(move|chart|pictures|runs)\.\w+|"
+    r"jobs\.(columns|filters|save_filter)|"
     r"\w+\.(next|previous|left|right|back|mark|unmark|far_\w+|zoom_\w+|whole|smooth|less_smooth|axis|log_scale|switch|all|leave|fold|sort|"
     r"reverse|next_tab|previous_tab|line|outside|days|fewer_days)|log\.(search|only|show|more|step|"
     r"wrap|select)|app\.(cloud|publishing|palette|help|notices|theme|mouse|redraw|suspend|quit)|"

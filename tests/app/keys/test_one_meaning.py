@@ -60,7 +60,7 @@ MEANINGS = {
     "-": "*.zoom_out cloud.fewer_days log.show",
     "0": "*.whole",
     "space": "*.mark *.select *.pause compare.leave",
-    "ctrl+s": "new.submit log.save",
+    "ctrl+s": "new.submit log.save jobs.save_filter",
     "*": "*.pin",
     "&": "*.only compare.all",
     "|": "log.pipe",

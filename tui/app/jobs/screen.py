@@ -16,6 +16,7 @@ from tui.app.annotations.actions import edit_annotation, pin_jobs, show_warnings
 from tui.app.jobs.actions import JobActions
 from tui.app.jobs.job_list import JobList
 from tui.app.jobs.preview import JobPreview, preview_height
+from tui.app.jobs.saved_filters import PURPOSE, name_of, named
 from tui.app.jobs.sweep_actions import ABOUT_MARKS, LABELS, SweepActions
 from tui.app.keys.actions import APP, JOBS, MOVE, Action, by_id
 from tui.app.shell.copy_list import ask_what_to_copy
@@ -31,7 +32,7 @@ from tui.store.run_warnings import shown_warning
 
 if TYPE_CHECKING:
     from tui.api.sweeps import Sweep
-    from tui.app.widgets.input_line import FilterLine
+    from tui.app.widgets.input_line import FilterLine, PromptLine
 
 _QUIET: Final = 1.0
 """Seconds without a key before the list may change its order under the cursor."""
@@ -173,6 +174,8 @@ class JobsScreen(AppScreen):
         if ended or not parts:
             parts.append(f"{ended:,} finished")
         left = ["Jobs", " · ".join(parts)]
+        if model.saved_filters and (known := self._filter_name()):
+            left.append(f"‹{known}›")
         if model.marks:
             left.append(f"{len(model.marks)} marked")
         text = model.filter.text.strip()
@@ -257,6 +260,10 @@ class JobsScreen(AppScreen):
             return "There are no jobs yet. Press n to start one."
         if name == "fold" and self.size.height < _PREVIEW_HEIGHT:
             return f"The preview needs {_PREVIEW_HEIGHT} lines; here are {self.size.height}."
+        if name == "filters" and not self.context.model.saved_filters:
+            return "No filter has a name yet. Type one (/) and press ctrl+s."
+        if name == "save_filter" and not self.filter_text.strip():
+            return "There is no filter to save. / begins one."
         if name in ("unmark", "delete_marked") and not marks:
             return "Nothing is marked."
         return ""
@@ -408,12 +415,52 @@ class JobsScreen(AppScreen):
 
     async def do_filter(self) -> None:
         """Opens the filter line with the present filter."""
-        from tui.app.widgets.input_line import FilterLine
+        from tui.app.jobs.filter_line import JobFilterLine
 
-        line = FilterLine(self.context.model.filter.text)
+        model = self.context.model
+        line = JobFilterLine(model.filter.text, has_saved=bool(model.saved_filters))
         line.set_class(bool(self.context.model.filter.problem), "-wrong")
         await self.mount(line, after=self.jobs_title)
         line.focus()
+
+    def do_filters(self) -> None:
+        """Lists the saved filters to choose from."""
+        from tui.app.widgets.picker import Picker
+
+        def picked(name: str | None) -> None:
+            if name is not None:
+                self.filter_by(self.context.model.saved_filters[name])
+
+        saved = self.context.model.saved_filters
+        choices = [(name, name, words) for name, words in saved.items()]
+        self.context.push_screen(Picker("Saved filters", choices, self._filter_name()), picked)
+
+    async def do_save_filter(self) -> None:
+        """Asks for a name of the present filter."""
+        from tui.app.widgets.input_line import PromptLine as Line
+
+        for line in self.query("#filter, PromptLine"):
+            await line.remove()
+        label = f"Name of “{self.filter_text.strip()}”"
+        await self.mount(Line(PURPOSE, label, self._filter_name()), after=self.jobs_title)
+
+    async def on_prompt_line_answered(self, event: PromptLine.Answered) -> None:
+        """Keeps the filter under the typed name; without one it is no longer kept."""
+        event.stop()
+        if event.purpose:
+            model = self.context.model
+            kept = named(model.saved_filters, self.filter_text, event.value)
+            if kept is None:
+                event.line.say("There is no room for another filter.")
+                return
+            model.saved_filters = kept
+            self.context.save_view()
+        await event.line.remove()
+        self.list.focus()
+        self._headline()
+
+    def _filter_name(self) -> str:
+        return name_of(self.context.model.saved_filters, self.filter_text)
 
     @property
     def filter_text(self) -> str:
@@ -431,7 +478,8 @@ class JobsScreen(AppScreen):
     async def close_filter(self, line: FilterLine) -> None:
         """Goes back to the list; the filter stays."""
         await line.remove()
-        self.list.focus()
+        if not self.query("PromptLine"):  # which asks for a name of the filter
+            self.set_focus(self.list)
 
     def do_clear(self) -> None:
         """Clears the filter, else the marks."""

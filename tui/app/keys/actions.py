@@ -210,6 +210,9 @@ JOBS: Final = (
         f"{PROGRAM} job {{job}}",
     ),
     Action("jobs.columns", "columns", ("C",), "Choose and order the columns of the list."),
+    Action("jobs.save_filter", "save the filter", ("ctrl+s",),
+           "Give the filter a name, or another one; an empty one forgets it."),
+    Action("jobs.filters", "saved filters", (), "Choose a filter that has a name."),
     Action("jobs.fold", "preview", ("z",), "Fold or unfold the preview."),
     Action("jobs.clear", "back", ("escape",), "Leave the filter, then clear it, then the marks."),
 )  # fmt: skip

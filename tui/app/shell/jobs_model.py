@@ -61,6 +61,8 @@ class JobsModel:
         self.descending = True
         self.columns: tuple[str, ...] = ()
         """The columns that the user has chosen; none for the usual ones."""
+        self.saved_filters: dict[str, str] = {}
+        """The filters that have a name, by it."""
         self.filter = JobFilter()
         self.ids: Sequence[str] = ()
         self.counts: dict[JobStatus, int] = {}

@@ -36,6 +36,7 @@ class SavedView:
         theme_set: the theme of the settings then; a setting changed since wins over `theme`.
         told: the moved keys that the user was told about.
         columns: the columns of the list that were chosen, in their order.
+        filters: filters by their names, as JSON.
     """
 
     screen: str = "jobs"
@@ -47,6 +48,7 @@ class SavedView:
     theme_set: str = ""
     told: str = ""
     columns: str = ""
+    filters: str = ""
 
 
 def load_view(home: Home) -> SavedView:

@@ -50,10 +50,12 @@ class PromptLine(Vertical):
             purpose: the purpose that the line was made with; empty after `esc`.
             value: the text that was typed.
             regex: whether it is a regular expression.
+            line: the line that it was typed in.
         """
 
-        def __init__(self, purpose: str, value: str, regex: bool) -> None:
+        def __init__(self, line: PromptLine, purpose: str, value: str, regex: bool) -> None:
             super().__init__()
+            self.line = line
             self.purpose = purpose
             self.value = value
             self.regex = regex
@@ -114,11 +116,11 @@ class PromptLine(Vertical):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Posts the answer."""
         event.stop()
-        self.post_message(self.Answered(self.purpose, event.value, bool(self.regex)))
+        self.post_message(self.Answered(self, self.purpose, event.value, bool(self.regex)))
 
     def action_leave(self) -> None:
         """Posts an empty answer."""
-        self.post_message(self.Answered("", "", regex=False))
+        self.post_message(self.Answered(self, "", "", regex=False))
 
     def action_regex(self) -> None:
         """Switches between plain text and regular expression."""
