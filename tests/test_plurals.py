@@ -28,6 +28,7 @@ _NEVER_ONE: Final = {
     "app/new_job/data_card.py: repeats + 1 times": "said where there are repeats",
     "cli/sweep_commands.py: count runs?": "a sweep has two runs or more",
     "destinations/common/safetensors_info.py: length bytes": "more than any file has",
+    "engine/http_api/body.py: count places.": "more than are named one by one",
     "engine/http_api/catalog.py: _LOOK_BACK.days days.": "a constant",
     "engine/submission/moves.py: job.name runs": "a verb",
     "replicate/budget.py: self._failures times in a row": "counted to the limit before",
