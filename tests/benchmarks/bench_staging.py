@@ -134,6 +134,7 @@ else:
         return taken
 
 send(fresh("first", 1))
+print("ready", flush=True)
 number, before = 0, 0
 while sys.stdin.readline():
     number += 1
@@ -158,6 +159,10 @@ class _Child:
             [sys.executable, "-W", "ignore", "-c", _CHILD, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | quiet | keys,
         )  # fmt: skip
+
+        # Or the time that the peer takes to start would be measured while this one starts.
+        assert self._process.stdout
+        assert self._process.stdout.readline() == "ready\n"
 
     def once(self) -> float:
         assert self._process.stdin
