@@ -7,12 +7,22 @@ import sys
 
 def main() -> int:
     """Run what the command line asks for; returns the exit status."""
+    _open_closed_streams()
     try:
         return _run()
     except KeyboardInterrupt:  # while modules are still imported, for example
         from tui.cli.exit_codes import INTERRUPTED
 
         return INTERRUPTED
+
+
+def _open_closed_streams() -> None:
+    """Stand in for the streams that the caller closed, as with `>&-`: Python leaves them out."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            import os
+
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115  pathlib is slow
 
 
 def _run() -> int:

@@ -244,6 +244,24 @@ def test_an_argument_that_is_no_text_is_reported(shell: Shell) -> None:
     run(shell, "settings", "get", b"n\xff", encoding="ascii", status=2)
 
 
+@pytest.mark.parametrize(
+    "line", ["jobs --json", "jobs", "settings get", "logs {}", "jobs x --json"]
+)
+def test_streams_that_are_closed_or_full_are_no_reason_for_a_traceback(
+    shell: Shell, done: Any, line: str
+) -> None:
+    words = [*PROGRAM, *line.format(done["job_id"]).split()]
+    for streams, status in ((">&- 2>&-", 0), ("<&- >/dev/null", 0), (">/dev/full", 1)):
+        script = f'"$@" {streams}'
+        ended = subprocess.run(
+            ["sh", "-c", script, "sh", *words], env=shell.environ, cwd=shell.root,
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        assert ended.returncode == status, (streams, ended.stderr)
+        assert not {"Traceback", "Exception"} & set(ended.stderr.split()), (streams, ended.stderr)
+        assert not status or "No space left on device" in ended.stderr
+
+
 def test_a_traceback_with_lone_surrogates_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     assert explain(RuntimeError("\udcff"), as_json=False) == 1
     output = capsys.readouterr().err

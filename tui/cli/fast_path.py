@@ -30,6 +30,10 @@ def run_fast_path(arguments: Sequence[str]) -> int | None:
         from tui.cli.output import reader_has_gone
 
         return reader_has_gone()
+    except OSError as error:  # what the answer was written to is full, for example
+        from tui.cli.failures import explain
+
+        return explain(error, as_json="--json" in arguments)
 
 
 def _answer(arguments: Sequence[str]) -> int | None:

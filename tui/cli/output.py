@@ -90,6 +90,14 @@ def reader_has_gone() -> int:
     return FINE
 
 
+def drop_what_cannot_be_written() -> None:
+    """Empty standard output, or let it go where it is lost, as on a disk that is full."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def harmless(text: str) -> str:
     """The text without control characters: names and errors come from other machines.
 
