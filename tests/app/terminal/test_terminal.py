@@ -91,9 +91,10 @@ def test_the_last_screen_is_there_first_and_the_terminal_is_left_as_it_was(
     terminals.append(second)
     second.until("as of")
     assert any("cat-lora" in line for line in second.screen.display)
+    second.send(b"/logo-9\r")  # typed before the app can read it
     while any("as of" in line for line in second.screen.display):
         assert second.read(10.0)
-    assert any("cat-lora" in line for line in second.screen.display)
+    second.until("/ logo-9 · 1 found")
     assert second.raw.count(b"\x1b[?1049h") == 1, "the frame was cleared by entering again"
     second.close()
     assert second.modes_left == before

@@ -134,12 +134,17 @@ def restore() -> None:
 
 
 def _quiet_keys() -> list[Any] | None:
-    """Turns echo and line mode off; returns the old modes, or None without a keyboard."""
+    """Turns echo and line mode off; returns the old modes, or None without a keyboard.
+
+    The terminal driver translates a key when it comes, not when it is read: `enter` has to stay
+    what it is from now on, and ctrl+s must not stop the output.
+    """
     import termios
 
     try:
         modes = termios.tcgetattr(0)
         quiet = [*modes[:6], list(modes[6])]
+        quiet[0] = modes[0] & ~(termios.ICRNL | termios.INLCR | termios.IGNCR | termios.IXON)
         quiet[3] = modes[3] & ~(termios.ECHO | termios.ICANON)
         termios.tcsetattr(0, termios.TCSANOW, quiet)
     except (OSError, termios.error):
