@@ -47,6 +47,7 @@ LOGIN = f"alice:{MARK}-word"
 TWO_MINUTES = 120.0
 STEP = 90.0
 """Timeout of one step in seconds, for a busy machine; `within_two_minutes` limits the sum."""
+_EARLY = "That key came before"
 _SESSION_ONLY = r"for this session only\?"
 _CURSOR = r"▸ (?:  |✗ ) *(\w+(?: \w+)*)"
 _OWNED = (
@@ -164,13 +165,27 @@ class Session:
         self._type_token()
         if "session" in kept:
             self.wait_for(_SESSION_ONLY)
-            self.screen.press("y")
+            self._agree(_SESSION_ONLY)
         elif re.search(_SESSION_ONLY, self.wait_for(rf"The token is kept|{_SESSION_ONLY}")):
             # On a busy machine the keyring may not answer in time, and the program asks: try again.
             self.screen.press("n")
             self.wait_until_gone(_SESSION_ONLY)
             self._type_token()
         self.wait_for(f"The token is kept {kept}")
+
+    def _agree(self, question: str) -> None:
+        """Press y, and again where it came before the question could be read."""
+        self.screen.press("y")
+        shown: list[str] = []
+
+        def answered() -> bool:
+            shown[:] = [self.screen.text()]
+            return _EARLY in shown[0] or not re.search(question, shown[0])
+
+        eventually_sync(answered)
+        if _EARLY in shown[0]:
+            self.wait_until_gone(_EARLY)
+            self.screen.press("y")
 
     def _type_token(self) -> None:
         self.screen.press("Enter")
@@ -192,7 +207,7 @@ class Session:
         self.fill_in("Hub token", HUB_TOKEN)
         if session:
             self.wait_for(_SESSION_ONLY)
-            self.screen.press("y")
+            self._agree(_SESSION_ONLY)
         self.wait_for("Hugging Face: valid")
         self.close_form()
         self.open_form("Delivery")
