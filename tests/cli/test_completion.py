@@ -194,8 +194,9 @@ def test_every_command_and_option_is_in_the_manual_page(
 
 
 def test_every_command_has_examples_that_can_be_pasted(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert sorted(EXAMPLES) == sorted(commands())
     for name, lines in EXAMPLES.items():
         for line in lines:
@@ -203,4 +204,6 @@ def test_every_command_has_examples_that_can_be_pasted(
             assert build_parser().parse_args(words).command == name
         with pytest.raises(SystemExit):
             build_parser().parse_args([name, "--help"])
-        assert f"simpletuner-tui {lines[0]}\n" in capsys.readouterr().out
+        text = capsys.readouterr().out
+        assert f"simpletuner-tui {lines[0]}\n" in text
+        assert not re.search(r"[a-z]-\n", text), "an option is broken at a hyphen"

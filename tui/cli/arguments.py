@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NoReturn
 
@@ -38,11 +39,24 @@ def _decoded(word: str) -> str:
         ) from None
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Folds help between words alone: an option is not broken at a hyphen of its name."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return textwrap.indent("\n".join(self._split_lines(text, width - len(indent))), indent)
+
+
 class Parser(argparse.ArgumentParser):
     """Raises `ApiError` where argparse would print its usage and end the process.
 
     So a script that asked for JSON gets the reason as JSON, whatever was wrong.
     """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"formatter_class": _Formatter} | settings)
 
     def format_help(self) -> str:
         """The help with examples that can be pasted."""
