@@ -14,12 +14,12 @@ from tui.app.terminal import first_frame
 from tui.settings import Home
 
 SIZE = (30, 4)
-ROWS = [f"\x1b[1mrow {number}\x1b[0m".ljust(30) for number in range(4)]
+PAINTING = "\x1b[1m" + "".join(f"\x1b[{number + 1}Hrow {number}" for number in range(4))
 
 
 def keep(home: Home) -> None:
     home.create()
-    first_frame.save(home, ROWS, SIZE, "14:02")
+    first_frame.save(home, PAINTING, SIZE, "14:02")
 
 
 def test_what_was_saved_is_painted_with_its_time(home: Home) -> None:
@@ -46,7 +46,9 @@ def test_only_the_user_can_read_it(home: Home) -> None:
         b"null",
         b"\xff\xfe",
         json.dumps({"format": 1}).encode(),
-        json.dumps({"format": 1, "size": [30, 4], "kind": None, "clock": 1, "rows": 3}).encode(),
+        json.dumps(
+            {"format": 2, "size": [30, 4], "kind": None, "clock": 1, "painting": 3}
+        ).encode(),
     ],
 )
 def test_a_broken_file_is_ignored(home: Home, content: bytes) -> None:
@@ -65,9 +67,11 @@ def test_another_size_terminal_or_format_is_ignored(
     assert first_frame.load(home, SIZE) is None
     monkeypatch.delenv("NO_COLOR")
     data = json.loads(home.last_frame.read_text())
-    home.last_frame.write_text(json.dumps({**data, "format": 2}))
+    home.last_frame.write_text(json.dumps({**data, "format": 1}))
     assert first_frame.load(home, SIZE) is None
-    home.last_frame.write_text(json.dumps({**data, "rows": data["rows"][:3]}))
+    home.last_frame.write_text(json.dumps(data))
+    assert first_frame.load(home, SIZE) is not None
+    monkeypatch.setenv("STY", "1.pts")  # GNU screen does not erase in colour
     assert first_frame.load(home, SIZE) is None
 
 

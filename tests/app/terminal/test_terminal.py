@@ -85,7 +85,7 @@ def test_the_last_screen_is_there_first_and_the_terminal_is_left_as_it_was(
     first.close()
     assert first.modes_left == before
     saved = json.loads((folder / "last_frame.json").read_text())
-    assert any("cat-lora" in row for row in saved["rows"])
+    assert "cat-lora" in saved["painting"]
 
     second = Terminal(["app", str(folder)])
     terminals.append(second)

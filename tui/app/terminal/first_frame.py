@@ -13,11 +13,9 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tui.settings import Home
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _LARGEST: Final = 512 * 1024
 _ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H"
 _LEAVE: Final = "\x1b[?7h\x1b[?1049l\x1b[?25h"
@@ -29,15 +27,16 @@ _state = {"painted": False, "taken_over": False}
 def terminal_kind() -> str:
     """Returns what the colours and glyphs of a saved frame depend on."""
     names = ("TERM", "COLORTERM", "NO_COLOR", "TERM_PROGRAM", "LC_ALL", "LC_CTYPE", "LANG")
-    return "|".join(os.environ.get(name, "-") for name in names)
+    within = (name for name in ("TMUX", "STY") if os.environ.get(name))  # they erase differently
+    return "|".join([*(os.environ.get(name, "-") for name in names), *within])
 
 
-def save(home: Home, rows: Sequence[str], size: tuple[int, int], clock: str) -> None:
+def save(home: Home, painting: str, size: tuple[int, int], clock: str) -> None:
     """Saves a frame.
 
     Args:
         home: the state directory; the file is readable by the user alone.
-        rows: one line each, with its colours as escape sequences.
+        painting: the sequence that paints it on an empty screen.
         size: columns and lines.
         clock: the time of day it shows, as the mark says it.
     """
@@ -48,7 +47,7 @@ def save(home: Home, rows: Sequence[str], size: tuple[int, int], clock: str) -> 
         "size": list(size),
         "kind": terminal_kind(),
         "clock": clock,
-        "rows": list(rows),
+        "painting": painting,
     }
     write_atomically(home.last_frame, json.dumps(data, ensure_ascii=False))
 
@@ -65,17 +64,16 @@ def load(home: Home, size: tuple[int, int]) -> str | None:
             data["format"] == _FORMAT
             and data["size"] == list(size)
             and data["kind"] == terminal_kind()
-            and len(data["rows"]) == size[1]
+            and isinstance(data["painting"], str)
         )
         if not fits:
             return None
-        rows = [str(row) for row in data["rows"]]
+        painting = data["painting"]
         mark = f" as of {str(data['clock'])[:8]} "
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    lines = "".join(f"\x1b[{number};1H{row}" for number, row in enumerate(rows, 1))
     column = max(1, size[0] - len(mark) + 1)
-    return f"{_ENTER}{lines}\x1b[1;{column}H\x1b[0;7m{mark}\x1b[0m"
+    return f"{_ENTER}{painting}\x1b[1;{column}H\x1b[0;7m{mark}\x1b[0m"
 
 
 def paint(home: Home) -> bool:

@@ -8,8 +8,9 @@ from rich.color import ColorSystem
 from textual.strip import Strip
 
 from tui.app.terminal import first_frame
+from tui.app.terminal.cell_output import sequence
+from tui.app.terminal.cell_runs import UNSEEN, Cell, Change
 from tui.app.terminal.frame_diff import cells_of
-from tui.app.terminal.sgr import change_of_style
 from tui.base import formatting
 
 if TYPE_CHECKING:
@@ -42,24 +43,20 @@ def save_frame(app: App[Any], home: Home, now: datetime) -> None:
     for y, strip in enumerate(strips):
         if hidden.y <= y < hidden.bottom:
             around = Strip.join([strip.crop(0, hidden.x), strip.crop(hidden.right)])
-            rows.append(_text(around, colors, gap=(hidden.x, hidden.width)))
+            rows.append(_cells(around, colors, gap=(hidden.x, hidden.width)))
         else:
-            rows.append(_text(strip, colors))
+            rows.append(_cells(strip, colors))
+    painting, _ = sequence([Change(y, row, [UNSEEN] * len(row)) for y, row in enumerate(rows)])
     try:
-        first_frame.save(home, rows, (app.size.width, app.size.height),
+        first_frame.save(home, painting, (app.size.width, app.size.height),
                          formatting.clock(now))  # fmt: skip
     except OSError:
         return  # a picture for the next start is not worth a message
 
 
-def _text(strip: Strip, colors: ColorSystem, gap: tuple[int, int] = (0, 0)) -> str:
+def _cells(strip: Strip, colors: ColorSystem, gap: tuple[int, int] = (0, 0)) -> list[Cell]:
+    """The cells of a line, with blank ones put in from a column on."""
     cells = cells_of(strip, colors)
     start, width = gap
     cells[start:start] = [(" ", cells[-1][1] if cells else "")] * width
-    out, codes = [], ""
-    for char, wanted in cells:
-        if wanted != codes:
-            out.append(change_of_style(codes, wanted))
-            codes = wanted
-        out.append(char)
-    return "".join(out) + "\x1b[0m"
+    return cells
