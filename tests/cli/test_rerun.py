@@ -69,6 +69,12 @@ def test_the_limit_ends_every_way_to_a_job_with_its_own_status(shell: Shell, don
             assert figures["over_micros"] == figures["projected_micros"] - 1000 > 0
             parts = ("spent_micros", "running_micros", "estimate_micros")
             assert figures["projected_micros"] == sum(figures[part] for part in parts)
+        assert (
+            "over the limit"
+            in shell.run("check", str(shell.config), status=exit_codes.BLOCKED).stdout
+        )
+        failure = shell.json("check", str(shell.config), status=exit_codes.BLOCKED)
+        assert failure["details"]["over_micros"] > 0
     finally:
         shell.run("limit", "off")
 

@@ -54,7 +54,7 @@ def check(options: argparse.Namespace) -> int:
         say_json(report if report["ok"] else {**report, **_failure(report)})
     else:
         report = _say_as_proved(control, draft)
-    return exit_codes.FINE if report["ok"] else exit_codes.FAILED
+    return exit_codes.FINE if report["ok"] else _status_of(report)
 
 
 def _say_as_proved(control: ControlClient, draft: Draft) -> CheckReport:
