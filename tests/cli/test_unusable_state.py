@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import home_at, job
 from tests.support import small_disk
 from tui.base.job_status import JobStatus
@@ -44,6 +45,23 @@ def test_a_state_folder_that_is_a_file_is_named(
     assert "is a file" in said.err
     if "--json" in command:
         assert json.loads(said.out)["message"] in said.err
+
+
+@pytest.mark.parametrize("command", ["jobs", "jobs --json", "job x", "logs x"])
+def test_a_database_that_is_gone_under_the_engine_is_not_an_empty_one(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    home = at(tmp_path, monkeypatch)
+    engine = StandInEngine(home.socket)
+    try:
+        assert main.run(command.split()) == 1
+    finally:
+        engine.close()
+    said = capsys.readouterr()
+    assert f"{home.database} was deleted or moved away while the engine is running" in said.err
+    assert f"Stop the engine first (kill {os.getpid()})" in said.err
+    assert "No jobs yet" not in said.out
 
 
 def test_doctor_has_all_its_lines_without_an_engine(

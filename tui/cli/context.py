@@ -41,10 +41,33 @@ def _tell_once(message: str) -> None:
 
 
 def reader() -> StoreReader:
-    """A reader of the job database."""
+    """A reader of the job database.
+
+    Raises:
+        StoreError: it is gone, and an engine has it open; without one, there are no jobs yet.
+    """
     from tui.store.reader import StoreReader
 
+    _require_database()
     return StoreReader(home().database)
+
+
+def _require_database() -> None:
+    """Tell a database that was taken away from one that was never there."""
+    if home().database.exists():
+        return
+    from tui.client.presence import ABSENT, last_presence
+    from tui.store.schema import StoreError
+
+    state, pid = last_presence(str(home().socket))
+    if state != ABSENT and not home().database.exists():  # an engine makes it before it listens
+        end = f"kill {pid}" if pid else "end its process"
+        raise StoreError(
+            f"The job database {home().database} was deleted or moved away while the engine is "
+            "running: nothing is known of its jobs here.",
+            f"Stop the engine first ({end}): it keeps what it knew beside that path when it ends. "
+            "Then put the file back with its -wal file; without it, a sync brings the jobs back.",
+        )
 
 
 def engine() -> ControlClient:
