@@ -48,7 +48,9 @@ def presence(path: str, limit: float = SILENT_SECONDS) -> tuple[str, int]:
             line.sendall(_REQUEST)
             line.settimeout(max(0.001, deadline - time.monotonic()))
             answered = bool(line.recv(1))
-        except (TimeoutError, BlockingIOError):  # the latter: its queue of callers is full
+        except BlockingIOError:  # its queue of callers is full
+            return SILENT, _owner_of_the_store(os.path.dirname(path))  # noqa: PTH120  pathlib is slow
+        except TimeoutError:
             return SILENT, pid
         except OSError:
             return ABSENT, 0
@@ -110,6 +112,25 @@ def _holder(line: socket.socket) -> int:
     return int(
         _UCRED.unpack(line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))[0]
     )
+
+
+def _owner_of_the_store(folder: str) -> int:
+    """The process that holds the lock of a state folder, by proc(5), `/proc/locks`; 0 if unknown.
+
+    A caller that the queue has no room for does not learn who holds the socket.
+    """
+    try:
+        inode = os.stat(f"{folder}/engine.lock").st_ino  # noqa: PTH116  pathlib is slow
+        with open("/proc/locks", encoding="ascii") as locks:  # noqa: PTH123  likewise
+            fields = [line.split() for line in locks]
+    except OSError:
+        return 0
+    owners = (
+        int(line[4])
+        for line in fields
+        if line[1] == "FLOCK" and line[5].rpartition(":")[2] == str(inode)
+    )
+    return next(owners, 0)
 
 
 def _is_stopped(pid: int) -> bool:
