@@ -98,6 +98,11 @@ async def test_other_pictures_are_not_the_same_run_and_it_says_so(world: World) 
         await world.client.rerun(job.job_id, {"consent": True})
     assert refused.value.code == "check_failed"
     assert len(world.predictions) == posted
+    # A sync after the database was lost brings a job back without what was sent for it.
+    kept = {name: job.submit[name] for name in ("draft", "account")}
+    world.engine.recorder.note(job.job_id, "local", "test", "As restored.", submit=kept)
+    restored = await world.client.rerun_plan(job.job_id)
+    assert "No data of this machine are recorded for cat-lora" in restored["not_ran"]
 
 
 async def test_staged_data_are_sent_again_only_with_the_same_content(world: World) -> None:

@@ -74,7 +74,10 @@ class SameData:
             return await self._archive_verdict(job, report)
         if plan is not None or packs:
             return DataVerdict(
-                "gone", f"{job.name} got no data from this machine, and this run would", _TODAY
+                "gone",
+                f"no data of this machine are recorded for {job.name}, "
+                "and this run would send some",
+                _TODAY,
             )
         if "images" in (job.submit.get("secret_names") or ()):
             return DataVerdict(
