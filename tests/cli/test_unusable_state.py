@@ -14,6 +14,7 @@ from tests.app.world import home_at, job
 from tests.support import small_disk
 from tui.base.job_status import JobStatus
 from tui.cli import main
+from tui.cli.fast_path import run_fast_path
 from tui.settings import Home
 from tui.store.writer import StoreWriter
 
@@ -89,6 +90,7 @@ def test_a_log_that_is_a_folder_is_named(
     path.mkdir()
     assert main.run(["job", record.job_id]) == 0
     assert f"{path} is no file: move it away" in capsys.readouterr().out
+    assert run_fast_path(["logs", record.job_id]) is None  # it is said by the usual command
     assert main.run(["logs", record.job_id]) == 1
     assert f"{path} cannot be used: Is a directory" in capsys.readouterr().err
 

@@ -181,6 +181,8 @@ def _log(arguments: Sequence[str], root: str) -> int | None:
                 sys.stdout.buffer.write(piece)
     except FileNotFoundError:
         pass
+    except (IsADirectoryError, PermissionError):  # nothing is written yet
+        return None
     sys.stdout.flush()
     return 0
 
