@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -195,3 +197,18 @@ def test_our_own_checkpoints_and_other_programs_that_use_sqlite_are_no_change(
         other.close()
     writer.set_fact("a", 1)
     assert writer.fact("other") == 2
+
+
+def test_a_program_that_reads_it_meanwhile_takes_no_journal_away(home: Home) -> None:
+    """The last of all connections removes the journal: locks say whether it is, and each process
+    loses all its locks on a file when it closes any handle of it (sqlite.org/howtocorrupt.html).
+    """
+    writer = StoreWriter(home)
+    look = f"import sqlite3; d = sqlite3.connect({str(home.database)!r}); "
+    look += "assert d.execute('SELECT count(*) FROM facts').fetchone() == (1,); d.close()"
+    for number in range(2):
+        writer.set_fact("a", number)
+        subprocess.run([sys.executable, "-c", look], check=True)
+    writer.set_fact("a", 2)
+    assert writer.fact("a") == 2
+    writer.close()

@@ -61,12 +61,16 @@ class DatabaseFile:
         self._connection = connection
         self._journal = path.with_name(f"{path.name}-wal")
         self._index = path.with_name(f"{path.name}-shm")
-        if not _stamp_in(path):  # a new file, or one of an earlier version
+        # It stays open as long as the connection: a process that closes any handle of the file
+        # loses SQLite's locks on it, and then the next program to close it deletes the journal
+        # (sqlite.org/howtocorrupt.html, 2.2).
+        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if not self._stamp():  # a new file, or one of an earlier version
             with suppress(sqlite3.Error):  # a full disk: the first transaction says so
                 connection.execute(f"PRAGMA application_id = {_stamp_after(0)}")
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._identities = {name: _identity(name) for name in (path, self._journal, self._index)}
-        self._in_file = self._committed = _stamp_in(path)
+        self._in_file = self._committed = self._stamp()
         self._pending: int | None = None
         self._noticed_at: datetime | None = None
 
@@ -82,7 +86,7 @@ class DatabaseFile:
                 raise self._changed(path, "was deleted or moved away")
             if found != known:
                 raise self._changed(path, "was replaced by another file")
-        stamp = _stamp_in(self._path)
+        stamp = self._stamp()
         if stamp not in (self._in_file, self._committed):
             raise self._changed(self._path, "was overwritten", OVERWRITTEN_ADVICE)
         self._in_file = stamp
@@ -94,6 +98,14 @@ class DatabaseFile:
         """Note that a transaction of our own was committed."""
         if self._pending is not None:
             self._committed, self._pending = self._pending, None
+
+    def _stamp(self) -> int:
+        """The stamp in the open file; -1 where it is too short."""
+        return _stamp_of(os.pread(self._handle, _STAMP_BYTES, _STAMP_OFFSET))
+
+    def close(self) -> None:
+        """Close the file, after the connection."""
+        os.close(self._handle)
 
     def release(self) -> None:
         """Make sure that closing the connection neither loses its content nor spoils another file.
@@ -113,7 +125,7 @@ class DatabaseFile:
             # The open file is nowhere else, but complete.
             with closing(sqlite3.connect(kept)) as copy:
                 self._connection.backup(copy)
-        elif _stamp_in(self._path) not in (self._in_file, self._committed):
+        elif self._stamp() not in (self._in_file, self._committed):
             shutil.copyfile(self._journal, self._kept(self._journal))
             # The path gets a file of its own, with the content that it has now; the open one, which
             # has no name any more, may take the journal.
@@ -203,13 +215,16 @@ def _kept_name(path: Path, moment: datetime) -> Path:
 
 
 def _stamp_in(path: Path) -> int:
-    """The stamp in a database file; 0 without one, -1 where the file is too short or gone."""
+    """The stamp in a file that is not open; 0 without one, -1 where it is too short or gone."""
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(_STAMP_OFFSET)
-            data = file.read(_STAMP_BYTES)
+            return _stamp_of(file.read(_STAMP_BYTES))
     except OSError:
         return -1
+
+
+def _stamp_of(data: bytes) -> int:
     return int.from_bytes(data, "big") if len(data) == _STAMP_BYTES else -1
 
 

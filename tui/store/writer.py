@@ -124,6 +124,7 @@ class StoreWriter:
         with suppress(sqlite3.Error):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
+        self._file.close()
         os.close(self._lock)
 
     @contextmanager
