@@ -167,9 +167,12 @@ class Monitor:
                 followed.wake_event.set()
 
     def webhook_received(self, job_id: str) -> None:
-        """Note that a webhook of this job was received and stored."""
+        """Note that a webhook of this job was received; stored as well, unless it is postponed."""
         if job_id in self._followed:
             self._last_webhook[job_id] = time.monotonic()
+            if self._recorder.is_postponed(job_id):
+                self._mark_lost_contact(job_id, NOT_WRITTEN)
+                return
             self._last_contact[job_id] = self._now()
             self._clear_lost_contact(job_id)
 
