@@ -43,6 +43,15 @@ def test_job_says_that_the_cost_of_a_lost_job_is_its_upper_bound() -> None:
     assert "cost        at most $1.80" in _page(lost)
 
 
+def test_job_says_what_its_diagnosis_found_beside_what_replicate_reported() -> None:
+    what = "The loss is not a number in the step after 102 of 1,000. The batch held /cats/a.png."
+    failed = replace(job(1, JobStatus.FAILED), error="Prediction failed.", diagnosis={"what": what})
+    said = _page(failed)
+    assert "error       Prediction failed.\n" in said
+    assert f"cause       {what}\n" in said
+    assert "cause" not in _page(replace(failed, diagnosis={"what": "Prediction failed."}))
+
+
 def test_spending_says_what_lost_jobs_are_counted_with_and_needs_no_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

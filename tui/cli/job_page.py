@@ -70,6 +70,7 @@ def job_lines(
         ("prediction", f"{record.prediction_id}  {record.web_url}".rstrip()),
         ("output", record.output_url),
         ("error", record.error),
+        ("cause", _cause(record)),
         ("log", _log_words(log)),
     ]
     note = (written.note if written else "") or ""
@@ -121,6 +122,12 @@ def shown_loss(record: JobRecord | QuickJob) -> float | str | None:
     if record.loss is None and marked:
         return "nan"
     return record.loss if record.loss_smoothed is None else record.loss_smoothed
+
+
+def _cause(record: JobRecord | QuickJob) -> str:
+    """What the diagnosis found, such as step and sample, where the error does not say it."""
+    what = str(record.diagnosis.get("what") or "")
+    return "" if what == record.error else what
 
 
 def _loss_words(record: JobRecord | QuickJob) -> str:

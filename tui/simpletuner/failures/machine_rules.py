@@ -114,7 +114,7 @@ MACHINE_RULES: Final = (
         (
             Advice("Halve the learning rate.", _slower),
             Advice("Train in bf16.", {"mixed_precision": "bf16"}),
-            "Look at the sample named in the line below; leave it out if it is damaged.",
+            "Look at the sample where the log names one; leave it out if it is damaged.",
             "Seeds differ from run to run, so the same run may also pass.",
         ),
         again="maybe",
