@@ -129,3 +129,49 @@ async def test_one_step_for_the_whole_page(home: Home) -> None:
         assert pictures.state.grid.steps[pictures.state.column] == 200
         await screen.go_to_step(120)  # the last pictures before it
         assert pictures.step_now() == 100
+
+
+async def test_enter_on_a_mark_opens_its_checkpoint_its_picture_or_its_line(home: Home) -> None:
+    (job_id,) = fill_runs(home, 1)
+    log = home.log_file(job_id)
+    log.write_bytes(log.read_bytes().replace(b"\r", b"\n"))
+    saved = f"{job_id}/checkpoint-50/model.safetensors"
+    warning = {"kind": "diverging", "step": 250, "since": NOW.isoformat(), "ratio": 2.0,
+               "dismissed": False}  # fmt: skip
+    writer = StoreWriter(home)
+    files = [FileRecord(path, 1, "", "delivered", NOW)
+             for path in (f"{job_id}/checkpoint-50/manifest.json", saved)]  # fmt: skip
+    sparse = [("val", step, 1.0 + step) for step in (1, 45, 300)]
+    writer.apply(job_id, Change(values={"warnings": [warning]}, files=files, metrics=sparse))
+    writer.close()
+    async with opened(home) as (app, pilot):
+        app.model.reload()
+        app.open_job(job_id, at_step=100)
+        screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
+        await wait_for(pilot, lambda: "enter picture" in text_of(app))
+        await pilot.press("x")  # over time a mark is of the same step
+        await wait_for(pilot, lambda: screen.tabs.panel.chart.axis.kind == "elapsed")
+        assert "enter enlarge" in text_of(app)
+        screen.tabs.panel.chart.go_to_step(99_000)
+        await wait_for(pilot, lambda: "enter picture" in text_of(app))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: screen.tabs.pictures is not None)
+        pictures = screen.tabs.pictures
+        assert pictures is not None
+        await wait_for(pilot, lambda: pictures.step_now() == 100)  # as soon as they are read
+        await pilot.press("shift+tab", "j")
+        await screen.go_to_step(50)  # this curve's nearest point is 45
+        await wait_for(pilot, lambda: "enter checkpoint" in text_of(app))
+        assert screen.tabs.panel.chart.cursor_step == 45
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: screen.tabs.file is not None)
+        assert screen.tabs.file.path == saved
+        await screen.tabs.open("Metrics")
+        await pilot.press("k")
+        await screen.go_to_step(250)
+        await wait_for(pilot, lambda: "enter log line" in text_of(app))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "line 250 of 300" in text_of(app))
+        await screen.tabs.open("Metrics")
+        await screen.go_to_step(270)
+        await wait_for(pilot, lambda: "enter enlarge" in text_of(app))

@@ -36,10 +36,11 @@ from tui.app.chart.paint import (
     Painted,
     Picture,
     Tones,
+    cell_of,
     empty_chart,
     gap_words,
+    marks_by_cell,
     paint_chart,
-    placed_marks,
     with_cursor,
 )
 from tui.app.chart.scale import label
@@ -107,8 +108,8 @@ class MetricChart(Widget, can_focus=True):
     class AxisWanted(Message):
         """The user asks for another x axis."""
 
-    class EnlargeWanted(Message):
-        """The user asks for this chart alone, or for all again."""
+    class OpenWanted(Message):
+        """The user asks for what the cursor is on: a mark, else this chart alone, or all again."""
 
     class Moved(Message):
         """The user has changed what is shown of the curves: range, cursor or smoothing."""
@@ -297,8 +298,8 @@ class MetricChart(Widget, can_focus=True):
         self.smoothing = earlier[-1] if earlier else SMOOTHING[-1]
 
     def do_line(self) -> None:
-        """Ask for this chart alone, or for all again; who shows the charts lays them out."""
-        self.post_message(self.EnlargeWanted())
+        """Ask for the mark of the cursor, else for this chart alone, or for all again."""
+        self.post_message(self.OpenWanted())
 
     def look_like(self, other: MetricChart) -> None:
         """Show the range, the cursor and the smoothing of another chart."""
@@ -426,10 +427,28 @@ class MetricChart(Widget, can_focus=True):
 
     def marks_shown(self) -> set[str]:
         """Returns the characters of the marks that have a place on the axis."""
+        return {mark for _, mark in self._placed().values()}
+
+    def _placed(self) -> dict[int, tuple[float, str]]:
         width = self.content_size.width - self._plot_left
         if self._painted is not None:
             width = self._plot_width
-        return set(placed_marks(self.marks, *self.span, max(1, width)).values())
+        return marks_by_cell(self.marks, *self.span, max(1, width))
+
+    def mark_at_cursor(self) -> tuple[float, str] | None:
+        """Returns the mark that the cursor stands on, as in `marks`.
+
+        Where points lie further apart than cells, it is the mark that no other point is nearer to.
+        """
+        (start, end), at = self.span, self.cursor_step
+        if at is None or not start <= at <= end or not self._series or not len(self._series[0]):
+            return None
+        placed = self._placed()
+        cell = cell_of(at, start, end, max(1, self._plot_width))
+        if cell in placed:
+            return placed[cell]
+        main, point = self._series[0], self.index_at_cursor()
+        return next((mark for mark in placed.values() if main.nearest(mark[0]) == point), None)
 
     def best(self) -> tuple[int, float] | None:
         """Returns step and value of the lowest point that is drawn of a loss; None of others."""

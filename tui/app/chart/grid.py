@@ -58,6 +58,17 @@ class ChartGrid(Vertical):
     ChartGrid > Static { height: 1; width: 1fr; color: $text-muted; text-wrap: nowrap; }
     """
 
+    class MarkOpened(Message):
+        """The user opens the mark that the cursor stands on.
+
+        Attributes:
+            mark: its place on the x axis and its character.
+        """
+
+        def __init__(self, mark: tuple[float, str]) -> None:
+            super().__init__()
+            self.mark = mark
+
     class Chosen(Message):
         """Another curve has the keys, or the charts are laid out anew."""
 
@@ -219,7 +230,14 @@ class ChartGrid(Vertical):
             self.name_now = names[(names.index(self.name_now) + event.step) % len(names)]
             self._lay_out()
 
-    @on(MetricChart.EnlargeWanted)
+    @on(MetricChart.OpenWanted)
+    def _open(self) -> None:
+        mark = self.chart.mark_at_cursor()
+        if mark is None:
+            self._enlarge()
+        else:
+            self.post_message(self.MarkOpened(mark))
+
     def _enlarge(self) -> None:
         self.enlarged = not self.enlarged
         self._lay_out()

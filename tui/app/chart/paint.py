@@ -261,11 +261,15 @@ def gap_words(series: Series, *, ascii_only: bool) -> str:
     return words.replace("✗", "x").replace("–", "-") if ascii_only else words
 
 
+def cell_of(x: float, start: float, end: float, width: int) -> int:
+    """Returns the cell of an axis that a place between its ends is drawn in."""
+    return min(width - 1, int((x - start) / (end - start) * width))
+
+
 def _cursor_column(picture: Picture, width: int) -> int | None:
     if picture.cursor is None or not picture.start <= picture.cursor <= picture.end:
         return None
-    share = (picture.cursor - picture.start) / (picture.end - picture.start)
-    return min(width - 1, int(share * width))
+    return cell_of(picture.cursor, picture.start, picture.end, width)
 
 
 def _legend(picture: Picture, width: int) -> Strip:
@@ -292,6 +296,13 @@ def _legend(picture: Picture, width: int) -> Strip:
 def placed_marks(
     marks: Iterable[tuple[float, str]], start: float, end: float, width: int
 ) -> dict[int, str]:
+    """Returns the characters of an axis's marks by the cell, see `marks_by_cell`."""
+    return {cell: mark for cell, (_, mark) in marks_by_cell(marks, start, end, width).items()}
+
+
+def marks_by_cell(
+    marks: Iterable[tuple[float, str]], start: float, end: float, width: int
+) -> dict[int, tuple[float, str]]:
     """Returns the marks of an axis by the cell that each is drawn in.
 
     Of several in one cell the first stands there, another one in a free cell beside it, as a
@@ -303,19 +314,19 @@ def placed_marks(
         end: the last one.
         width: cells of the axis.
     """
-    placed: dict[int, str] = {}
-    second: dict[int, str] = {}
+    placed: dict[int, tuple[float, str]] = {}
+    second: dict[int, tuple[float, str]] = {}
     for x, mark in marks:
         if start <= x <= end:
-            cell = min(width - 1, int((x - start) / (end - start) * width))
-            if placed.setdefault(cell, mark) != mark:
-                second.setdefault(cell, mark)
-    for cell, mark in second.items():
+            cell = cell_of(x, start, end, width)
+            if placed.setdefault(cell, (x, mark))[1] != mark:
+                second.setdefault(cell, (x, mark))
+    for cell, other in second.items():
         beside = next(
             (at for at in (cell + 1, cell - 1) if 0 <= at < width and at not in placed), -1
         )
         if beside >= 0:
-            placed[beside] = mark
+            placed[beside] = other
     return placed
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.cells import cell_len
 
@@ -16,6 +17,14 @@ from tui.base import formatting
 from tui.store.artifact_json import unfetched_json
 from tui.store.records import FileRecord, shared_folder
 from tui.store.transfer_records import FetchRecord
+
+_CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d{1,12})/")
+
+
+def checkpoint_of(path: str) -> int | None:
+    """Returns the step of the checkpoint that a file belongs to; None of any other file."""
+    found = _CHECKPOINT.search(path)
+    return int(found[1]) if found else None
 
 
 class FileList(VirtualList):
@@ -65,6 +74,14 @@ class FileList(VirtualList):
     def file(self) -> FileRecord | None:
         """The file under the cursor."""
         return self.files[self.index] if 0 <= self.index < len(self.files) else None
+
+    def go_to_checkpoint(self, step: int) -> None:
+        """Puts the cursor on the weights of a checkpoint, or else its first file that is here."""
+        here = [index for index, file in enumerate(self.files)
+                if not file.missing and checkpoint_of(file.path) == step]  # fmt: skip
+        if here:
+            weights = (at for at in here if self.files[at].path.endswith(".safetensors"))
+            self.move_to(next(weights, here[0]))
 
     def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
         """Returns the headings."""

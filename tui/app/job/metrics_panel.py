@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 
 from tui.app.chart.axis import Kind
 from tui.app.chart.chart import MetricChart
@@ -17,6 +17,7 @@ from tui.app.chart.data import SCHEDULES, Series
 from tui.app.chart.grid import ChartGrid, Curve
 from tui.app.chart.timed import axis_of, next_kind, over, places
 from tui.app.job.exact_metrics import ExactMetrics
+from tui.app.job.file_list import checkpoint_of
 from tui.app.job.tab_bar import TabStatus
 from tui.base.formatting import plural
 from tui.simpletuner.log.step_clock import StepClock
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from tui.api.jobs import JobWarning
     from tui.app.context import AppContext
 
-_CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d{1,12})/")
+_OPENS: Final = {"▣": "Files", "#": "Files", "◫": "Pictures", "o": "Pictures"}
+"""The tab that tells more of a mark; of all others the log does."""
 
 
 class MetricsPanel(Vertical):
@@ -44,6 +46,19 @@ class MetricsPanel(Vertical):
     MetricsPanel { height: 1fr; border-left: solid $border; border-right: solid $border; }
     """
 
+    class MarkOpened(Message):
+        """The user opens a mark of the axis.
+
+        Attributes:
+            tab: the tab that tells of it.
+            step: the training step of the mark.
+        """
+
+        def __init__(self, tab: str, step: int) -> None:
+            super().__init__()
+            self.tab = tab
+            self.step = step
+
     def __init__(self, job: JobRecord) -> None:
         super().__init__()
         self._job = job
@@ -51,6 +66,10 @@ class MetricsPanel(Vertical):
         self._kind: Kind = "step"
         self._clock: StepClock | None = None
         self._marks: list[tuple[int, str]] = []
+        self._step_of: dict[tuple[float, str], int] = {}
+        """The steps of the marks as they are placed on the axis."""
+        self.opens = ""
+        """The tab that tells of the mark under the cursor; empty where it is on none."""
         self._exact = ExactMetrics()
         self._again = False
         self._loading = False
@@ -133,6 +152,7 @@ class MetricsPanel(Vertical):
             marks = sorted([*marks, *((step, again) for step in clock.resumed)])
         steps = places([step for step, _ in marks], clock, axis)
         placed = [(float(at), mark) for at, (_, mark) in zip(steps, marks, strict=False)]
+        self._step_of = {at: step for at, (step, _) in zip(placed, marks, strict=False)}
         self.grid.show(curves, axis, placed)
         if self._step is not None and axis.kind == "step" and any(self._series.values()):
             self.chart.go_to_step(self._step)
@@ -149,7 +169,24 @@ class MetricsPanel(Vertical):
             words.append(f"{grid.name_now} {names.index(grid.name_now) + 1} of {len(names)}")
         elif grid.curve is not None:
             words.append(plural(len(grid.curve.series), "point"))
+        self.opens = self._tab_of_mark()
         self.post_message(TabStatus(self, words))
+
+    def _tab_of_mark(self) -> str:
+        mark = self.chart.mark_at_cursor()
+        return "" if mark is None else _OPENS.get(mark[1], "Log")
+
+    @on(MetricChart.Moved)
+    def _moved(self) -> None:
+        """Has the footer say what `enter` does now."""
+        if self.opens != self._tab_of_mark():
+            self.say()
+
+    @on(ChartGrid.MarkOpened)
+    def _mark_opened(self, event: ChartGrid.MarkOpened) -> None:
+        step = self._step_of.get(event.mark)
+        if step is not None:
+            self.post_message(self.MarkOpened(_OPENS.get(event.mark[1], "Log"), step))
 
     @on(MetricChart.AxisWanted)
     def _axis_wanted(self) -> None:
@@ -194,8 +231,8 @@ def run_marks(
     for file in files:
         if file.missing:
             continue
-        if (saved := _CHECKPOINT.search(file.path)) is not None:
-            marks.add((int(saved[1]), 1))
+        if (saved := checkpoint_of(file.path)) is not None:
+            marks.add((saved, 1))
         elif (medium := read_name(file.path)) is not None and medium.step is not None:
             marks.add((medium.step, 2))
     characters = "!#o" if ascii_only else "!▣◫"

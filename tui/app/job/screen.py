@@ -37,6 +37,8 @@ from tui.store.resume_point import ResumePoint
 from tui.store.schema import StoreError
 
 _TAB_OF: Final = {"log": "Log", "chart": "Metrics", "pictures": PICTURES}
+_OPENING: Final = {"Files": "checkpoint", PICTURES: "picture", "Log": "log line"}
+"""What `enter` opens of a mark of the charts, by the tab that shows it."""
 _TICK: Final = 1.0
 _FETCH_PERIOD: Final = 0.25
 
@@ -209,6 +211,10 @@ class JobScreen(AppScreen):
         """Returns the page's actions with those of the open tab."""
         extra = {"Log": LOG, "Metrics": CHART, PICTURES: PICTURE_ACTIONS}.get(self.tabs.tab, ())
         names = {action.name for action in extra}  # the tab's own take the page's place
+        opens = self.tabs.panel.opens if isinstance(self.tabs.panel, MetricsPanel) else ""
+        if opens:
+            extra = tuple(replace(action, label=_OPENING[opens]) if action.name == "line"
+                          else action for action in extra)  # fmt: skip
         page = (replace(action, label=self._outside_label) if action.name == "outside" else action
                 for action in self.ACTIONS if action.name not in names)  # fmt: skip
         return self.context.keymap.resolve((*extra, *page, *APP))

@@ -81,8 +81,13 @@ class JobTabs(Vertical):
 
     # -- opening ------------------------------------------------------------------------------
 
-    async def open(self, name: str) -> None:
-        """Shows a tab, at the step where the one before stood; makes it the first time."""
+    async def open(self, name: str, at_step: int | None = None) -> None:
+        """Shows a tab, at the step where the one before stood; makes it the first time.
+
+        Args:
+            name: the tab.
+            at_step: the step that the user asks for instead.
+        """
         if self.job is None:
             return
         step_now = getattr(self.panel, "step_now", None)
@@ -93,7 +98,9 @@ class JobTabs(Vertical):
             self.panels[name] = self._make(name, self.job)
             await self.room.mount(self.panels[name])
         self._opened(name)
-        if step is not None:
+        if at_step is not None:
+            self.show_step(at_step, asked=True)
+        elif step is not None:
             self.show_step(step)
 
     def show_step(self, step: int, *, asked: bool = False) -> None:
@@ -209,6 +216,13 @@ class JobTabs(Vertical):
             if panel is event.panel:
                 self._say(name, event.words)
         self.post_message(self.Changed())
+
+    @on(MetricsPanel.MarkOpened)
+    async def _mark_opened(self, event: MetricsPanel.MarkOpened) -> None:
+        """Shows the file of a checkpoint, the pictures of a step or the line of a warning."""
+        await self.open(event.tab, event.step)
+        if isinstance(self.panel, FileList):
+            self.panel.go_to_checkpoint(event.step)
 
     @on(TabBar.Picked)
     async def _picked(self, event: TabBar.Picked) -> None:

@@ -403,8 +403,9 @@ CHART: Final = (
     Action("chart.next", "next metric", ("down", "j"),
            "The next series: loss, learning rate, others.", footer=1, old=("n",)),
     Action("chart.previous", "metric before", ("up", "k"), "The series before.", old=("N",)),
-    Action("chart.line", "enlarge", ("enter",), "This chart alone, and all of them again.",
-           footer=2),
+    Action("chart.line", "enlarge", ("enter",),
+           "On a mark of the axis its checkpoint, picture or line of the log; elsewhere this chart "
+           "alone, and all of them again.", footer=2),
     Action("chart.smooth", "smoothing", ("s",), "More smoothing, and none again after the most.",
            footer=3),
     Action("chart.less_smooth", "smooth less", ("S",), "Less smoothing."),

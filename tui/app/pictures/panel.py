@@ -70,6 +70,8 @@ class PicturesPanel(Widget, can_focus=True):
         self._strips: OrderedDict[tuple[Key, bool], list[Strip]] = OrderedDict()
         self._missing: list[tuple[Key, Medium]] = []
         self._decoding = False
+        self._step: int | None = None
+        """The step that the cursor is put on once the pictures are known."""
         self._lines: list[Strip] | None = None
 
     # -- content ------------------------------------------------------------------------------
@@ -109,6 +111,9 @@ class PicturesPanel(Widget, can_focus=True):
                 alone = len(runs) == 1 and not runs[0][0]
                 self.state.show(runs[0][1] if alone else grid_of_runs(runs))
                 self._read_all = True
+                if self._step is not None:
+                    self.state.go_to_step(self._step)
+                    self._step = None
                 self._changed()
         finally:
             self._reading = False
@@ -166,7 +171,10 @@ class PicturesPanel(Widget, can_focus=True):
 
     def show_step(self, step: int, *, asked: bool) -> None:  # noqa: ARG002  see LogPanel
         """Go to the pictures of a step, or the last ones before it."""
-        self.state.go_to_step(step)
+        if self._read_all:
+            self.state.go_to_step(step)
+        else:
+            self._step = step
         self._redraw()
 
     def step_back(self) -> bool:
