@@ -164,6 +164,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.theme = wanted if wanted in self.available_themes else THEMES[0].name
         self.model.resume(view.sort, view.descending, view.filter)
         self.model.columns = tuple(view.columns.split())
+        self.model.charts = tuple(view.charts.splitlines())
         self.model.saved_filters = read_filters(view.filters)
         self.keymap.told |= set(view.told.split())
 
@@ -182,6 +183,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
             told=" ".join(sorted(self.keymap.told)),
             columns=" ".join(self.model.columns),
             filters=written(self.model.saved_filters),
+            charts="\n".join(self.model.charts),
         )
         save_view(self.home, self.saved_view)
 

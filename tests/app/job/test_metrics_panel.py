@@ -10,6 +10,7 @@ from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.job.opened import open_job
 from tests.app.world import NOW
 from tui.app.chart.chart import MetricChart
+from tui.app.chart.order import in_order, moved
 from tui.app.job.metrics_panel import MetricsPanel, run_marks
 from tui.app.job.screen import JobScreen
 from tui.settings import Home
@@ -101,6 +102,26 @@ async def test_charts_share_their_cursor_one_is_enlarged_and_constants_are_figur
         await wait_for(pilot, lambda: "series ─┤" in text_of(app))
         assert panel.chart is shown[1]
         assert panel.chart.has_focus
+        await pilot.press("J", "J", "K", "K", "K")  # to the end, then before all others
+        await wait_for(pilot, lambda: "▸grad_norm" in lines_of(app)[4])
+        assert panel.chart.has_focus
+        app.save_view()
+    async with opened(home) as (app, pilot):
+        screen = await open_job(app, pilot, job_id)
+        await screen.tabs.open("Metrics")
+        await wait_for(pilot, lambda: "▸grad_norm" in lines_of(app)[4])
+        await screen.action_perform("chart.usual")
+        await wait_for(pilot, lambda: " loss" in lines_of(app)[4])
+        assert app.model.charts == ()
+
+
+def test_the_user_s_order_is_for_all_runs_and_what_is_new_comes_last() -> None:
+    order = moved(("loss", "lr", "a", "b"), (), "b", "loss", later=False)
+    assert order == ("b", "loss", "lr", "a")
+    assert in_order(("loss", "lr", "val"), order) == ["loss", "lr", "val"]
+    order = moved(("loss", "lr", "val"), order, "loss", "val", later=True)  # past what has a chart
+    assert order == ("b", "lr", "a", "val", "loss")
+    assert in_order(("loss", "lr", "a", "b"), order) == ["b", "lr", "a", "loss"]
 
 
 async def test_one_step_for_the_whole_page(home: Home) -> None:

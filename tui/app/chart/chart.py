@@ -105,6 +105,17 @@ class MetricChart(Widget, can_focus=True):
             super().__init__()
             self.step = step
 
+    class MoveWanted(Message):
+        """The user asks for another order of the charts.
+
+        Attributes:
+            step: 1 for one place later, -1 for one sooner, 0 for the usual order of all.
+        """
+
+        def __init__(self, step: int) -> None:
+            super().__init__()
+            self.step = step
+
     class AxisWanted(Message):
         """The user asks for another x axis."""
 
@@ -220,10 +231,14 @@ class MetricChart(Widget, can_focus=True):
         name = action_id.partition(".")[2]
         moves = {"left": -1, "right": 1, "far_left": -10, "far_right": 10}
         zooms = {"zoom_in": 0.5, "zoom_out": 2.0}
+        orders = {"later": 1, "sooner": -1, "usual": 0}
         if name in moves:
             self.move_cursor(moves[name])
         elif name in zooms:
             self.zoom(zooms[name])
+        elif name in orders:
+            self.post_message(self.MoveWanted(orders[name]))
+            return
         elif name in ("next", "previous"):
             self.post_message(self.Wanted(1 if name == "next" else -1))
             return

@@ -15,6 +15,7 @@ from tui.app.chart.axis import Kind
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import SCHEDULES, Series
 from tui.app.chart.grid import ChartGrid, Curve
+from tui.app.chart.order import in_order, moved
 from tui.app.chart.timed import axis_of, next_kind, over, places
 from tui.app.job.exact_metrics import ExactMetrics
 from tui.app.job.file_list import checkpoint_of
@@ -78,12 +79,17 @@ class MetricsPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         """Yields the charts."""
-        self.grid = ChartGrid(ascii_only=cast("AppContext", self.app).settings.ui.ascii)
+        self.grid = ChartGrid(ascii_only=self.context.settings.ui.ascii)
         yield self.grid
 
     def on_mount(self) -> None:
         """Reads the series."""
         self.update(self._job)
+
+    @property
+    def context(self) -> AppContext:
+        """The app, with its own type."""
+        return cast("AppContext", self.app)
 
     @property
     def chart(self) -> MetricChart:
@@ -103,23 +109,21 @@ class MetricsPanel(Vertical):
             self.run_worker(self._load(), group="metrics")
 
     async def _load(self) -> None:
-        database = cast("AppContext", self.app).home.database
+        database = self.context.home.database
         try:
             while self._again:
                 self._again = False
                 await asyncio.to_thread(self._read, StoreReader(database))
                 if self._kind != "step" and (self._clock is None or len(self._clock.steps) < 2):
                     self._kind = "step"
-                    cast("AppContext", self.app).tell(
-                        "The times of this run's steps are not known."
-                    )
+                    self.context.tell("The times of this run's steps are not known.")
                 self._show()
         finally:
             self._loading = False
 
     def _read(self, reader: StoreReader) -> None:
         """Reads the new points of the series and reduces them; runs in a thread."""
-        context = cast("AppContext", self.app)
+        context = self.context
         try:
             names = reader.metric_names(self._job.job_id)
             files = reader.files(self._job.job_id)
@@ -144,7 +148,8 @@ class MetricsPanel(Vertical):
         axis = axis_of(self._kind, [clock] if clock else [])
         curves = [
             Curve(over(series, clock, axis), name not in SCHEDULES)
-            for name, series in self._series.items()
+            for name in in_order(self._series, self.context.model.charts)
+            if (series := self._series.get(name)) is not None
         ]
         marks = list(self._marks)
         if clock is not None:
@@ -181,6 +186,21 @@ class MetricsPanel(Vertical):
         """Has the footer say what `enter` does now."""
         if self.opens != self._tab_of_mark():
             self.say()
+
+    @on(MetricChart.MoveWanted)
+    def _move_wanted(self, event: MetricChart.MoveWanted) -> None:
+        """Moves the chart that has the keys past the one beside it; those without a chart stay."""
+        model, name = self.context.model, self.grid.name_now
+        names = [curve.name for curve in self.grid.varying]
+        to = names.index(name) + event.step if name in names else -1
+        if not event.step:
+            model.charts = ()
+        elif 0 <= to < len(names):
+            later = event.step > 0
+            model.charts = moved(self._series, model.charts, name, names[to], later=later)
+        else:
+            self.context.tell(f"There is no chart {'after' if event.step > 0 else 'before'} it.")
+        self._show()
 
     @on(ChartGrid.MarkOpened)
     def _mark_opened(self, event: ChartGrid.MarkOpened) -> None:

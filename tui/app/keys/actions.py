@@ -406,6 +406,11 @@ CHART: Final = (
     Action("chart.line", "enlarge", ("enter",),
            "On a mark of the axis its checkpoint, picture or line of the log; elsewhere this chart "
            "alone, and all of them again.", footer=2),
+    Action("chart.sooner", "chart sooner", ("K",),
+           "Move the chart of the cursor before the one above; the order is kept, for all runs."),
+    Action("chart.later", "chart later", ("J",), "Move it after the one below."),
+    Action("chart.usual", "usual order", (),
+           "The charts in their usual order again: loss, lr, then by name."),
     Action("chart.smooth", "smoothing", ("s",), "More smoothing, and none again after the most.",
            footer=3),
     Action("chart.less_smooth", "smooth less", ("S",), "Less smoothing."),

@@ -61,6 +61,8 @@ class JobsModel:
         self.descending = True
         self.columns: tuple[str, ...] = ()
         """The columns that the user has chosen; none for the usual ones."""
+        self.charts: tuple[str, ...] = ()
+        """The series that the user has moved among the charts, in their order, with the others."""
         self.saved_filters: dict[str, str] = {}
         """The filters that have a name, by it."""
         self.filter = JobFilter()

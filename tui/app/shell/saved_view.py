@@ -37,6 +37,7 @@ class SavedView:
         told: the moved keys that the user was told about.
         columns: the columns of the list that were chosen, in their order.
         filters: filters by their names, as JSON.
+        charts: the order of the charts that was chosen, one name in each line.
     """
 
     screen: str = "jobs"
@@ -49,6 +50,7 @@ class SavedView:
     told: str = ""
     columns: str = ""
     filters: str = ""
+    charts: str = ""
 
 
 def load_view(home: Home) -> SavedView:
