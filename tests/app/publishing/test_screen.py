@@ -182,6 +182,9 @@ async def test_every_panel_has_its_room_at_every_size(world: World, size: tuple[
     async with on_publishing(world, size) as (screen, pilot):
         found = await known(screen, pilot, job_id)
         assert found["checkpoints"]
+        detail = screen.panels.detail
+        assert detail.display == (size != (60, 15))  # where no panel needs the room
+        assert not detail.display or "MEAN LOSS" in detail.entries[0].text
         for name in ("artifacts", "transfers", "destinations", "artifacts"):
             assert screen.panels.current == name
             text = text_of(screen.app)
@@ -203,11 +206,17 @@ async def test_every_panel_has_its_room_at_every_size(world: World, size: tuple[
             if row is not None and row.kind == "checkpoint" and not row.open:
                 await pilot.press("l")
             await pilot.pause()
+        told = "\n".join(line.text for line in detail.entries)
+        assert ("Published    nowhere yet" in told) == detail.display
         await pilot.press("enter")
         page = await top(pilot, Page)
         words = "\n".join(line.text for line in page._lines)
         assert "Published" in words
         assert all(len(line.text) <= size[0] for line in page._lines if line.text[:4] == "SHA-")
+        await pilot.press("escape")
+        await top(pilot, PublishingScreen)
+        await pilot.press("h", "h", "h", "h")  # a folded job leaves room again
+        await wait_for(pilot, lambda: detail.display)
 
 
 async def test_ended_transfers_leave_the_list_by_a_key(world: World, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from rich.cells import cell_len
+from textual.message import Message
 
 from tui.app.publishing.state import PublishingState
 from tui.app.publishing.text import apart, checkpoint_name, day, loss_words, unfetched, weights
@@ -35,6 +36,9 @@ class ArtifactList(VirtualList):
 
     HEADER: ClassVar = 1
     SIGNED: ClassVar = False  # ▸ says that a line can be unfolded
+
+    class Folded(Message):
+        """The list has other lines than before: the user has shown or hidden some."""
 
     def __init__(self, model: JobsModel, state: PublishingState) -> None:
         super().__init__(id="artifacts")
@@ -75,6 +79,7 @@ class ArtifactList(VirtualList):
         else:
             self.opened.discard(key)
         self.reload()
+        self.post_message(self.Folded())
 
     def go_up(self) -> bool:
         """Goes to the line that this one belongs to; returns False on a job."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.publishing.artifact_list import WITH_RESULTS, ArtifactList, files_of
 from tui.app.publishing.destination_list import DestinationList
+from tui.app.publishing.detail import LEAST, Detail, detail_lines
 from tui.app.publishing.speed import sums
 from tui.app.publishing.transfer_list import TransferList
 from tui.app.shell.jobs_model import JobsModel
-from tui.app.terminal.text_lines import fit_end
+from tui.app.terminal.text_lines import fit_end, plain
 from tui.app.widgets.panel_title import PanelTitle
 from tui.base import formatting
 from tui.store.transfer_records import TransferState
@@ -44,6 +45,7 @@ class Panels:
         artifacts, transfers, destinations: the lists.
         lists: the same by name.
         titles: the line above each list.
+        detail: what is under the cursor of the artifacts, in lines that no panel needs.
         filter_text: the filter of the artifacts as typed.
     """
 
@@ -64,12 +66,15 @@ class Panels:
             "destinations": self.destinations,
         }
         self.titles = {name: PanelTitle(joined=name != "artifacts") for name in PANELS}
+        self.detail, self.detail_title = Detail(), PanelTitle(joined=True)
         self.filter_text = ""
 
     @property
     def widgets(self) -> list[Widget]:
         """Title and list of each panel, from top to bottom."""
-        return [part for name in PANELS for part in (self.titles[name], self.lists[name])]
+        first, *others = ([self.titles[name], self.lists[name]] for name in PANELS)
+        parts: list[list[Widget]] = [first, [self.detail_title, self.detail], *others]
+        return [widget for part in parts for widget in part]
 
     # -- content ------------------------------------------------------------------------------
 
@@ -201,13 +206,31 @@ class Panels:
         needs = {name: max(1, panel.count) for name, panel in self.lists.items()}
         around = 2 + len(self.titles) + lines_above + self.artifacts.HEADER
         shared = share_room(needs, self.current, size.height - around, most)
+        spare = shared[self.current] - needs[self.current] >= LEAST and bool(self.artifacts.count)
+        self.detail.display = self.detail_title.display = spare
         for name, panel in self.lists.items():
-            height: int | str = "1fr" if name == self.current else shared[name] + panel.HEADER
+            lines = needs[name] if spare else shared[name]
+            grows = name == self.current and not spare
+            height: int | str = "1fr" if grows else lines + panel.HEADER
             if str(panel.styles.height) != str(height):
                 panel.styles.height = height
         self._title_artifacts(size.width)
         self._title_transfers()
         self._title_destinations()
+        self.show_detail()
+
+    def show_detail(self) -> None:
+        """Shows more of what is under the cursor of the artifacts, where there is room for it."""
+        row = self.artifacts.row
+        if row is None or not self.detail.display:
+            return
+        name, known = self.name_of(row.job_id), self._state.known(row.job_id)
+        own = row.item["name"] if row.kind == "missing" and row.item is not None else row.name
+        parts = [name] if row.kind in ("job", "note") else [name, str(own)]
+        self.detail_title.set(tuple(plain(part) for part in parts), ())
+        width = max(40, self._context.screen.size.width - 8)
+        now = self._context.clock()
+        self.detail.show(detail_lines(row, known, self.files, width=width, now=now))
 
     def _title(self, name: str, summary: str, *right: str) -> None:
         mark = "▸ " if self.current == name else ""

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from tui.app.jobs.actions import JobActions
 from tui.app.keys.actions import MOVE, PUBLISHING, Action
 from tui.app.publishing.actions import PublishingActions
+from tui.app.publishing.artifact_list import ArtifactList
 from tui.app.publishing.page_opener import PageOpener
 from tui.app.publishing.panels import Panels
 from tui.app.publishing.reasons import NO_CHECKPOINTS, for_panel, why_not
@@ -116,6 +117,7 @@ class PublishingScreen(AppScreen):
             self.panels.reload(panel)
             self._arrange()
 
+    @on(ArtifactList.Folded)
     def _arrange(self) -> None:
         self.panels.arrange(self.size, lines_above=len(self.query("FilterLine")))
         self.update_footer()
@@ -133,6 +135,7 @@ class PublishingScreen(AppScreen):
     @on(VirtualList.Moved)
     def _cursor_moved(self) -> None:
         self.panels.transfers.remember()
+        self.panels.show_detail()
         self.update_footer()
 
     # -- progress -----------------------------------------------------------------------------
