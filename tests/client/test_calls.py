@@ -72,6 +72,17 @@ def test_an_answer_that_is_no_object_is_refused(
         client.info().result()
 
 
+@pytest.mark.parametrize(
+    ("answer", "name"), [({}, "configs"), ({"configs": [{"path": "/a"}]}, "name")]
+)
+async def test_a_field_that_an_answer_lacks_is_a_failed_call(
+    engine: StandInEngine, client: ControlClient, answer: object, name: str
+) -> None:
+    engine.answers["GET", "/api/cloud/available-configs"] = (200, answer)
+    with pytest.raises(ControlError, match=f"it has no `{name}`"):
+        _ = (await client.configs())[0]["name"]
+
+
 async def test_a_name_in_a_path_reaches_no_other_route(world: World) -> None:
     for name in ("a/b", "..", "a?force=1", "ü #"):
         for call in (

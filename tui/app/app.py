@@ -226,6 +226,20 @@ class SimpleTunerApp(FrameDiff, App[int]):
         filters = list(super().get_line_filters())
         return [*filters, self._ascii] if self._ascii is not None else filters
 
+    def _handle_exception(self, error: Exception) -> None:
+        """Ends the app, except after a worker's failed call: that is told, and the window stays.
+
+        A worker reads fields of an answer also after its call, outside of what handles the call.
+        """
+        from textual.worker import WorkerFailed
+
+        from tui.client.errors import ControlError
+
+        if isinstance(error, WorkerFailed) and isinstance(error.error, ControlError):
+            self.tell(error.error.message, error.error.advice, "error")
+        else:
+            super()._handle_exception(error)
+
     def _fatal_error(self) -> None:
         """Writes the traceback of an unhandled error to a file and tells the user where."""
         if self.is_headless:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.api import paths, routes
 from tui.base.json_types import JsonObject
+from tui.client.answer import Answer
 from tui.client.call import CALL_SECONDS, AnswerT, BodyT, Call, QueryT, run_in_thread
 from tui.client.cloud import CloudCalls
 from tui.client.connection import UnixConnection
@@ -191,7 +192,7 @@ class ControlClient:
         finally:
             connection.close()
         try:
-            data = json.loads(content) if content else {}
+            data: Any = json.loads(content, object_hook=Answer) if content else Answer()
         except ValueError:
             data = None
         if answer.status == _GONE_STATUS:
