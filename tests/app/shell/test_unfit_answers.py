@@ -17,6 +17,7 @@ async def test_answers_without_their_fields_are_told_and_the_window_stays(
         assert "it has no `differences`" in app.notices[1].message
         await pilot.press("n")  # the form shows what its check met
         await wait_for(pilot, lambda: "cannot be understood" in text_of(app))
+        assert "engine.log" in text_of(app)  # the last words of the advice: all of it is there
         await pilot.press("escape", "1", "3", "4", "5", "2")
         await wait_for(pilot, lambda: isinstance(app.screen, JobsScreen))
         assert app._exception is None

@@ -10,6 +10,7 @@ from typing import Any, Final
 from tui.app.terminal.text_lines import plain
 from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
+from tui.base.errors import ApiError
 from tui.simpletuner.config.overrides import override_text
 
 Answer = Mapping[str, Any]
@@ -28,13 +29,9 @@ def check_entries(answer: Answer, width: int) -> list[Entry]:
         glyph, tone = GLYPHS.get(str(check.get("level")), GLYPHS["warn"])
         message, advice = str(check.get("message")), str(check.get("advice") or "")
         words = formatting.finding(message, str(check.get("release") or ""))
-        for number, part in enumerate(textwrap.wrap(plain(words), width - 2) or [""]):
-            lines.append(entry(glyph if not number else "  ", tone, (part, "base"), copy=message))
-        if advice and check.get("level") != "ok":
-            lines += [
-                entry(f"  {part}", "dim", copy=advice)
-                for part in textwrap.wrap(plain(advice), width - 2)
-            ]
+        if check.get("level") == "ok":
+            advice = ""
+        lines += _told((glyph, tone), words, advice, width, copy=message)
         if changes := change_words(check, answer):
             lines += [
                 entry(f"  {part}", "accent", copy=message)
@@ -46,6 +43,23 @@ def check_entries(answer: Answer, width: int) -> list[Entry]:
         for part in textwrap.wrap(basis_words(answer), width - 2):
             lines.append(entry("  ", "dim", (part, "dim")))
     return lines
+
+
+def problem_entries(problem: ApiError, width: int) -> list[Entry]:
+    """Returns why a check gave no findings, with the advice."""
+    return _told(GLYPHS["error"], problem.message, problem.advice, width, copy=problem.message)
+
+
+def _told(sign: tuple[str, str], words: str, advice: str, width: int, *, copy: str) -> list[Entry]:
+    """Returns words behind a sign and their advice below, both wrapped."""
+    glyph, tone = sign
+    lines = [
+        entry("  " if number else glyph, tone, (part, "base"), copy=copy)
+        for number, part in enumerate(textwrap.wrap(plain(words), width - 2) or [""])
+    ]
+    return lines + [
+        entry(f"  {part}", "dim", copy=advice) for part in textwrap.wrap(plain(advice), width - 2)
+    ]
 
 
 def finding_of(line: Entry | None, answer: Answer | None) -> Answer | None:

@@ -259,9 +259,7 @@ class NewJobScreen(AppScreen):
         flow, width = self.flow, max(30, self.checks.size.width - 6)
         lines: list[Entry] = []
         if flow.problem is not None:
-            lines.append(entry("✗ ", "bad", (flow.problem.message, "base")))
-            if flow.problem.advice:
-                lines.append(entry(f"  {flow.problem.advice}", "dim"))
+            lines += check_text.problem_entries(flow.problem, width)
         if flow.answer is not None:
             lines += check_text.check_entries(flow.answer, width)
         elif not lines and not flow.draft.get("config") and flow.choices_here:
