@@ -228,12 +228,13 @@ async def test_without_marks_it_is_the_run_before_of_the_same_model(home: Home) 
         model = app.model
         assert runs_to_compare(model, ids[0]) == [ids[0], ids[2]]
         assert runs_to_compare(model, ids[1]) == [ids[1]]
+        assert runs_to_compare(model, ids[2]) == [ids[2], ids[0]]  # the first: with the next
         assert runs_to_compare(model, None) == []
         model.marks.add(ids[1])
         assert runs_to_compare(model, ids[0]) == [ids[0], ids[1]]
         model.marks.clear()
-        app.open_job(ids[2])
-        await wait_for(pilot, lambda: getattr(app.screen, "job_id", "") == ids[2])
+        app.open_job(ids[1])
+        await wait_for(pilot, lambda: getattr(app.screen, "job_id", "") == ids[1])
         await pilot.press("=")
         await wait_for(pilot, lambda: app.notices)
         assert "no other job of this model" in app.notices[-1].message

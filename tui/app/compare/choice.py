@@ -25,22 +25,23 @@ def runs_to_compare(model: JobsModel, job_id: str | None) -> list[str]:
     if marked and marked != [job_id]:
         # On a job's page, or beside one marked job, the job that is looked at is one of them.
         return marked if len(marked) > 1 else [job_id, *marked]
-    older = _older(model, job_id)
-    return [job_id] if older is None else [job_id, older]
+    beside = _beside(model, job_id)
+    return [job_id] if beside is None else [job_id, beside]
 
 
-def _older(model: JobsModel, job_id: str) -> str | None:
-    """The newest job before one, of the same model."""
+def _beside(model: JobsModel, job_id: str) -> str | None:
+    """The newest job before one, of the same model; for the first of a model the one after it."""
     rows = model.reader.rows([job_id])
     mine = rows.get(job_id)
     if mine is None:
         return None
-    before: Sequence[str] = [one for one in model.ids if one != job_id][:_LOOKED_AT]
-    others = model.reader.rows(before).values()
+    near: Sequence[str] = [one for one in model.ids if one != job_id][:_LOOKED_AT]
+    others = model.reader.rows(near).values()
     same = [
         row
         for row in others
-        if row.created_at <= mine.created_at
-        and (row.model_family, row.model_flavour) == (mine.model_family, mine.model_flavour)
+        if (row.model_family, row.model_flavour) == (mine.model_family, mine.model_flavour)
     ]
-    return max(same, key=lambda row: row.created_at).job_id if same else None
+    if before := [row for row in same if row.created_at <= mine.created_at]:
+        return max(before, key=lambda row: row.created_at).job_id
+    return min(same, key=lambda row: row.created_at).job_id if same else None
