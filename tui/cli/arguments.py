@@ -65,6 +65,19 @@ class Parser(argparse.ArgumentParser):
         text = super().format_help()
         return f"{text}\nexamples:{lines}\n" if lines else text
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, except that a command refuses itself what it does not know.
+
+        Argparse leaves that to the program's parser, whose help shows nothing of the command's.
+
+        Raises:
+            ApiError: there are such words.
+        """
+        known, others = super().parse_known_args(args, namespace)
+        if others and " " in self.prog:
+            self.error(f"unrecognized arguments: {' '.join(others)}")
+        return known, others
+
     def error(self, message: str) -> NoReturn:
         """Refuse the command line.
 
