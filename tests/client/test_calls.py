@@ -83,6 +83,17 @@ async def test_a_field_that_an_answer_lacks_is_a_failed_call(
         _ = (await client.configs())[0]["name"]
 
 
+@pytest.mark.parametrize("data", [b"{", b"[]", b"\xff"])
+async def test_an_event_that_is_no_object_is_refused(
+    engine: StandInEngine, client: ControlClient, data: bytes
+) -> None:
+    events = client.events()
+    await anext(events)  # the stream stands
+    engine.listeners[0].put(b"event: job\ndata: " + data + b"\n\n")
+    with pytest.raises(ControlError, match="cannot be understood"):
+        await anext(events)
+
+
 async def test_a_name_in_a_path_reaches_no_other_route(world: World) -> None:
     for name in ("a/b", "..", "a?force=1", "ü #"):
         for call in (

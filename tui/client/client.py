@@ -217,18 +217,8 @@ class ControlClient:
         try:
             events, headers = paths.EVENTS, {"Accept": paths.EVENTS.content}
             connection.request(events.method, events.path, headers=headers)
-            answer = connection.getresponse()
-            if answer.status != _FINE_STATUS:
-                raise EngineGoneError(f"it answered {answer.status}")
-            kind = "message"
-            while line := answer.readline():
-                text = line.decode("utf-8").rstrip("\n")
-                if text.startswith("event: "):
-                    kind = text[7:]
-                elif text.startswith("data: "):
-                    yield ControlEvent(kind, json.loads(text[6:]))
-                elif text.startswith(":"):
-                    yield ControlEvent("beat", {})
+            with connection.getresponse() as answer:
+                yield from _parsed(answer)
         except (OSError, http.client.HTTPException) as error:
             raise EngineGoneError(str(error) or type(error).__name__) from error
         finally:
@@ -440,6 +430,27 @@ class ControlClient:
     def sync(self) -> Call[JobsSynced]:
         """Bring in jobs of the account that were started elsewhere."""
         return self.call(paths.SYNC_JOBS, timeout=_UPLOAD_SECONDS)
+
+
+def _parsed(answer: http.client.HTTPResponse) -> Iterator[ControlEvent]:
+    """The events of an event stream."""
+    if answer.status != _FINE_STATUS:
+        raise EngineGoneError(f"it answered {answer.status}")
+    kind = "message"
+    while line := answer.readline():
+        try:
+            text = line.decode("utf-8").rstrip("\n")
+            data = json.loads(text[6:]) if text.startswith("data: ") else {}
+        except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            raise _unreadable(answer.status)
+        if text.startswith("event: "):
+            kind = text[7:]
+        elif text.startswith("data: "):
+            yield ControlEvent(kind, data)
+        elif text.startswith(":"):
+            yield ControlEvent("beat", {})
 
 
 def _unreadable(status: int) -> ControlError:
