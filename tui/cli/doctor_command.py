@@ -6,6 +6,7 @@ import argparse
 import locale
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _NO_SPACE: Final = 100 * 1024**2
 _MARKS: Final = {"ok": "✓", "warn": "!", "error": "✗"}
 _INDENT: Final = len("✓ terminal  ")
+_TMUX_SECONDS: Final = 2.0
 _ASCII: Final = {"ok": "+", "warn": "!", "error": "x"}
 
 
@@ -116,7 +118,27 @@ def terminal_line() -> OwnLine:
     if not _unicode():
         message = f"{name} without UTF-8: plain characters are used"
         return _line("warn", message, "Set LANG=C.UTF-8 if the terminal can show it.")
+    if _tmux_is_plain():
+        message = "tmux runs without UTF-8 and shows _ for every character beyond ASCII"
+        advice = "Attach with tmux -u, or: simpletuner-tui settings set ui.ascii true"
+        return _line("warn", message, advice)
     return _line("ok", f"{name}, {across}×{rows}")
+
+
+def _tmux_is_plain() -> bool:
+    """Whether the terminal is a window of tmux whose client was started in a plain locale."""
+    if not os.environ.get("TMUX"):
+        return False
+    try:
+        told = subprocess.run(
+            ["tmux", "display-message", "-p", "#{client_utf8}"],  # noqa: S607  this session's
+            capture_output=True,
+            timeout=_TMUX_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return told.stdout.strip() == b"0"
 
 
 def ability_lines() -> list[OwnLine]:
