@@ -13,6 +13,7 @@ from tui.base.real_paths import real_path
 ROOT = Path(__file__).parents[2] / "tui"
 SHORT: Final = {
     "app/terminal/styles.py", "base/real_paths.py",  # our own folder, and the rule
+    "app/terminal/handover.py",  # a program of the PATH
     "engine/http_api/caller.py", "settings/writing.py",  # folders and files of the settings
     "engine/diagnostics/git_state.py",  # a folder in which a config was found
     "engine/http_api/stored_files.py",  # of a request line, which has a limit
