@@ -12,11 +12,14 @@ from tui.cli.output import drop_what_cannot_be_written, say_json, tell
 
 _LAST_ADVICE: Final = "`simpletuner-tui doctor` looks at everything that the program depends on."
 """For scripts, where an error has no advice of its own."""
+_USAGE_ADVICE: Final = "`simpletuner-tui COMMAND --help` tells how it is written."
+"""The same where the command line itself was wrong: no look at the network mends that."""
+_USAGE_CODE: Final = "validation"
 
 
 def wrong_usage(message: str, advice: str = "") -> ApiError:
     """The error of a command line that cannot be carried out."""
-    return ApiError(message, advice, status=400, code="validation")
+    return ApiError(message, advice, status=400, code=_USAGE_CODE)
 
 
 def not_agreed(message: str, advice: str) -> ApiError:
@@ -65,7 +68,7 @@ def failed(
         advice: what can be done about it.
         details: machine-readable additions.
     """
-    advice = advice or _LAST_ADVICE
+    advice = advice or (_USAGE_ADVICE if code == _USAGE_CODE else _LAST_ADVICE)
     return {
         **answer,
         "error": code,
