@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.sample_artifacts import ANSWER, JOB, fill
 from tests.app.stand_in_engine import StandInEngine
+from tests.app.world import NOW
 from tui.app.new_job.screen import NewJobScreen
 from tui.app.publishing.screen import PublishingScreen
 from tui.settings import Home, PublishingSettings, Settings
@@ -58,3 +61,14 @@ async def test_n_opens_the_form_for_a_new_job(filled: Home, engine: StandInEngin
         await wait_for(pilot, lambda: isinstance(app.screen, PublishingScreen))
         await pilot.press("n")
         await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen))
+
+
+async def test_ages_grow_while_nothing_happens(
+    filled: Home, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.app.shell.screen.AGE_SECONDS", 0.1)
+    async with opened(filled, engine) as (app, pilot):
+        await pilot.press("3")
+        await wait_for(pilot, lambda: text_of(app).count(" ago") > 1)
+        app.clock = lambda: NOW + timedelta(days=400)  # a transfer, and two tested destinations
+        await wait_for(pilot, lambda: len(re.findall("400 d [0-9]+ h ago", text_of(app))) == 3)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.app.cloud.world import done, open_form, said
-from tests.app.conftest import opened, wait_for
+from tests.app.conftest import opened, text_of, wait_for
 from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW
 from tui.app.cloud.card_view import CardView
@@ -38,8 +39,9 @@ async def shown(pilot: Any) -> CloudScreen:
 
 
 async def test_a_copy_is_listed_with_its_reader_and_removed_after_a_question(
-    world: Home, engine: StandInEngine
+    world: Home, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tui.app.shell.screen.AGE_SECONDS", 0.1)
     refused = {"error": "in_use", "message": "A queued or running job reads it: job00001.",
                "advice": "Cancel the job first."}  # fmt: skip
     engine.answers[STAGED] = (200, {"staged": [COPY]})
@@ -54,6 +56,8 @@ async def test_a_copy_is_listed_with_its_reader_and_removed_after_a_question(
         assert "images go to the place that fits" in lines
         assert "cats: 1 file, 2.0 KiB, just now in the private dataset alice/staged-cats" in lines
         assert f"Read by {name.name}; removed when it has ended." in lines
+        app.clock = lambda: NOW + timedelta(days=4)  # an age grows while nothing happens
+        await wait_for(pilot, lambda: "2.0 KiB, 4 d 0 h ago" in text_of(app))
 
         form = await open_form(screen, pilot, "staged", "remove abc123")
         await pilot.press("enter")  # a job reads it: the engine refuses, nothing is asked

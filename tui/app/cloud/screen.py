@@ -80,6 +80,7 @@ class CloudScreen(AppScreen):
             first.focus(scroll_visible=False)
         self.context.signals.fact_changed.subscribe(self, self._fact_changed)
         self.context.signals.engine_changed.subscribe(self, self._engine_changed)
+        self.follow_ages(self._data_changed)
         self._ask()
 
     def _ask(self) -> None:

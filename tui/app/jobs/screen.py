@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 _QUIET: Final = 1.0
 """Seconds without a key before the list may change its order under the cursor."""
-_AGES: Final = 60.0
-"""Seconds after which the ages of finished jobs are drawn anew."""
 _PREVIEW_DELAY: Final = 0.15
 _PREVIEW_HEIGHT: Final = 30
 """Lines of the terminal from which on the list can spare some for the preview."""
@@ -89,7 +87,7 @@ class JobsScreen(AppScreen):
     def _settled(self) -> None:
         self._show_preview()
         self._tick_while_running()
-        self.set_interval(_AGES, self._age)
+        self.follow_ages(self.list.refresh)
 
     # -- what happens -------------------------------------------------------------------------
 
@@ -140,11 +138,6 @@ class JobsScreen(AppScreen):
             self._fold(self.size.height)
             self._show_preview()
             self._tick_while_running()
-
-    def _age(self) -> None:
-        """Draws the ages of finished jobs anew; a cell that stays the same sends nothing."""
-        if self.is_active:
-            self.list.refresh()
 
     def _tick_while_running(self) -> None:
         """Redraws time and cost of running jobs once a second; without such jobs no timer runs."""

@@ -93,6 +93,11 @@ class Panels:
         self.filter_text = text.strip()
         self.model.set_filter(f"{WITH_RESULTS} {self.filter_text}".strip())
 
+    def draw_ages(self) -> None:
+        """Draws anew how long ago transfers ended and destinations were tested."""
+        self.transfers.refresh()
+        self.destinations.refresh()
+
     def redraw_transfers(self, transfer_ids: set[str]) -> None:
         """Draws the lines of some transfers again, and the sums in the title."""
         for index, transfer in enumerate(self._state.transfers):

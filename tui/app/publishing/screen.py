@@ -75,6 +75,7 @@ class PublishingScreen(AppScreen):
         signals.fetch_changed.subscribe(self, self._fetch_changed)
         signals.fact_changed.subscribe(self, self._fact_changed)
         signals.engine_changed.subscribe(self, self._engine_changed)
+        self.follow_ages(self.panels.draw_ages)
         self.state.read()
         newest = next(iter(self.panels.model.ids), None)
         if newest is not None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MIN_WIDTH: Final = 60
 MIN_HEIGHT: Final = 15
+AGE_SECONDS: Final = 60.0
+"""How often what is an age is drawn anew."""
 _READ: Final = 4.0
 """Seconds that a message stays: the same refusal is not stacked on itself meanwhile."""
 
@@ -166,6 +168,14 @@ class AppScreen(Screen[Any]):
     def on_screen_suspend(self) -> None:
         """Shows no keys below a sheet: they do not work there."""
         self.update_footer()
+
+    def follow_ages(self, draw: Callable[[], object]) -> None:
+        """Has what tells an age drawn anew each minute, as long as the screen is in sight.
+
+        Args:
+            draw: draws it; a cell that stays the same sends nothing.
+        """
+        self.set_interval(AGE_SECONDS, lambda: draw() if self.is_active else None)
 
     def on_screen_resume(self) -> None:
         """Shows what has changed while another screen was on top."""
