@@ -137,6 +137,7 @@ def ended_processes() -> Iterator[None]:
     """
     yield
     left = []
+    gc.unfreeze()  # what an engine in this process has frozen is not listed
     for process in [one for one in gc.get_objects() if type(one) is subprocess.Popen]:
         try:
             process.wait(30)  # some have just been sent a signal

@@ -68,6 +68,7 @@ ANSWERS = {
         "valid": True, "username": "alice", "token_source": "keyring",
     },
     ("GET", "/api/engine/spending?days=30"): SPENDING,
+    ("GET", "/api/cloud/staged"): {"staged": []},
     ("POST", "/api/engine/network/check"): NETWORK,
     ("GET", "/api/engine/network"): {"proxy": "", "timeout": 30.0, "ways": WAYS},
     ("GET", "/api/engine/status-page?fresh=0"): {

@@ -33,6 +33,13 @@ class Keyring:
     home: Path
     bus: int
 
+    def wait_for_service(self) -> None:
+        """Wait until a daemon has the name, without asking for the service.
+
+        A question while nobody has it makes D-Bus start a daemon of its own, without a password.
+        """
+        _wait_for_name(self.address)
+
     def hang(self) -> None:
         """Stop the process, so that it does not answer any more."""
         self.daemon.send_signal(signal.SIGSTOP)

@@ -212,6 +212,7 @@ async def test_a_keyring_without_a_collection_is_told_with_the_commands_that_mak
             daemon.stdin.close()
             async with asyncio.timeout(BOUND):
                 await asyncio.to_thread(keyring.daemon.wait)  # it was replaced
+                await asyncio.to_thread(keyring.wait_for_service)
             # The new one is there before its collection, which it makes between two questions.
             await eventually(stored, within=BOUND, every=0.5)
             found = await read_token("replicate", "api.test")
