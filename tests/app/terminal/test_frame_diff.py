@@ -96,6 +96,13 @@ def test_scrolling_inside_a_frame_with_a_cursor_line() -> None:
         terminals.check()
 
 
+def test_a_cell_that_is_written_over_on_the_way_to_a_blank_keeps_its_style() -> None:
+    terminals = Terminals()
+    terminals.show([[("zy" + "w" * 10, STYLES[0])], *[[]] * (HEIGHT - 1)])
+    terminals.show([[("X", STYLES[1]), ("y", STYLES[0])], *[[]] * (HEIGHT - 1)])
+    terminals.check()
+
+
 def test_an_unchanged_frame_costs_nothing() -> None:
     terminals = Terminals()
     frame = [[("same", STYLES[3])] for _ in range(HEIGHT)]

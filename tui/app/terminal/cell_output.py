@@ -67,7 +67,7 @@ class _Writer:
             present = codes
             order = _in_order(runs)
             for run, after in zip(order, [*order[1:], None], strict=True):
-                self._go_to(run, number)
+                self._go_to(run, number, codes)
                 self._put(run, after)
         return "".join(self._out), present
 
@@ -86,18 +86,19 @@ class _Writer:
             self._row, self._column = change.y, start
         return codes
 
-    def _go_to(self, run: Run, group: int) -> None:
+    def _go_to(self, run: Run, group: int, present: str) -> None:
         moved = move(self._row, self._column, run.y, run.x)
         if self._row == run.y and UNKNOWN < self._column < run.x <= self._column + _FILL:
-            filled = self._fill(run, group)
+            filled = self._fill(run, group, present)
             if filled is not None and len(filled.encode()) <= len(moved):
                 moved = filled
         self._out.append(moved)
 
-    def _fill(self, run: Run, group: int) -> str | None:
+    def _fill(self, run: Run, group: int, present: str) -> str | None:
         """Returns text that may be written up to a run instead of moving there.
 
-        That is what stands there in the same style, and anything where a later group will write.
+        That is what stands there in the present style (a blank run may be sent in another one than
+        its own), and anything where a later group will write.
         """
         row, owner = self._changes[run.y].row, self._owner[run.y]
         filled = ""
@@ -107,7 +108,7 @@ class _Writer:
                 filled += " "
             elif char in ("", UNSEEN[0]):
                 return None
-            elif codes == run.codes or (char == " " and good_for_blank(run.codes, codes)):
+            elif codes == present or (char == " " and good_for_blank(present, codes)):
                 filled += char
             else:
                 return None
