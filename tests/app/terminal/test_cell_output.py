@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyte
 import pytest
 
@@ -36,6 +38,20 @@ def test_a_row_of_many_pieces_is_erased_first_and_its_blanks_are_not_sent() -> N
     assert sent.count("\x1b[") == 2 + 4
 
 
+def test_styles_follow_each_other_by_short_changes() -> None:
+    other = "48;2;9;9;9"
+    row = [("a", f"1;{RED}"), ("b", other), ("c", BACKGROUND), ("d", f"1;{BACKGROUND}"), ("e", RED)]
+    sent, _ = sequence([Change(0, row, cells("....."))])
+    assert re.findall(r"\x1b\[([0-9;]*)m", sent) == [other, BACKGROUND, "1", "38;2;255;0;0", "22"]
+
+
+def test_of_very_many_styles_those_of_one_background_are_together() -> None:
+    pairs = [(ink, ground) for ink in range(100, 120) for ground in (21, 22, 23)]
+    row = [("▀", f"38;5;{ink};48;5;{ground}") for ink, ground in pairs]
+    sent, _ = sequence([Change(0, row, cells("." * len(row)))])
+    assert sent.count("48;5;") == 3
+
+
 def test_the_lines_of_a_box_are_sent_downwards() -> None:
     old = cells(" " * 20)
     rows = [Change(y, [*cells("│"), *cells(" " * 18), *cells("│")], old) for y in range(8)]
@@ -47,7 +63,7 @@ def test_the_lines_of_a_box_are_sent_downwards() -> None:
 
 def test_what_a_later_style_will_write_is_written_over_instead_of_moved_over() -> None:
     old = cells("." * 9)
-    row = [("a", RED), ("b", "1"), ("c", RED), *cells("......")]
+    row = [("a", RED), ("b", f"1;{BACKGROUND};38;2;255;255;255"), ("c", RED), *cells("......")]
     sent, _ = sequence([Change(0, row, old)])
     assert "a c" in sent
     assert sent.endswith("b")

@@ -8,17 +8,21 @@ downwards, the rest row by row, and long blanks are erased, not written.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from tui.app.terminal.cell_runs import LONG_BLANK, UNSEEN, Change, Run, plan
 from tui.app.terminal.cursor import UNKNOWN, move
-from tui.app.terminal.sgr import change_of_style, good_for_blank, is_background
+from tui.app.terminal.sgr import blank_codes, change_of_style, good_for_blank, is_background
 
 _FILL: Final = 6
 """A move over more cells is always shorter than writing them."""
 _COLUMN: Final = 5
 """Single characters below each other from this many on are sent as a column."""
+_BACKGROUND: Final = ";48;"
+"""What stands before the background, which Rich puts last."""
+_STYLES: Final = 32
+"""With more styles those of one background are sent one after the other, in any order."""
 
 
 def erases_in_colour(environ: Mapping[str, str]) -> bool:
@@ -144,22 +148,55 @@ def _groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
     for run in runs:
         if not run.is_blank:
             groups.setdefault(run.codes, []).append(run)
+    for_blank: dict[str, str] = {}
     for number, run in enumerate(runs):
         if not run.is_blank:
             continue
         before, behind = runs[number - 1 : number], runs[number + 1 : number + 2]
-        beside = [
+        beside = (
             other.codes
             for other in (*before, *behind)
-            if other.y == run.y and run.x in (other.end, other.x - (run.end - run.x))
-        ]
-        fits = (codes for codes in (*beside, *groups) if good_for_blank(codes, run.codes))
-        groups.setdefault(next(fits, run.codes), []).append(run)
-    return groups
+            if other.y == run.y
+            and run.x in (other.end, other.x - (run.end - run.x))
+            and good_for_blank(other.codes, run.codes)
+        )
+        codes = next(beside, None)
+        if codes is None:
+            for_blank = for_blank or _first_for_blanks(groups)
+            codes = for_blank.setdefault(run.codes, run.codes)
+        groups.setdefault(codes, []).append(run)
+    return _cheapest_first(groups)
+
+
+def _first_for_blanks(groups: Iterable[str]) -> dict[str, str]:
+    """Returns the first of the styles that each blank can be sent in."""
+    found: dict[str, str] = {}
+    for codes in groups:
+        if "\0" not in codes:
+            found.setdefault(blank_codes(codes), codes)
+    return found
+
+
+def _cheapest_first(groups: dict[str, list[Run]]) -> dict[str, list[Run]]:
+    """Puts the groups in an order with short changes of style."""
+    if len(groups) > _STYLES:  # a picture: looking for the next one takes too long
+        families: dict[str, list[str]] = {}
+        for codes in groups:
+            families.setdefault(codes.rpartition(_BACKGROUND)[2], []).append(codes)
+        return {codes: groups[codes] for family in families.values() for codes in family}
+    left, present = list(groups), ""
+    order: dict[str, list[Run]] = {}
+    while left:
+        present = min(left, key=lambda codes: len(change_of_style(present, codes)))
+        left.remove(present)
+        order[present] = groups[present]
+    return order
 
 
 def _in_order(runs: list[Run]) -> list[Run]:
     """Returns the runs of a group in the order that they are sent in."""
+    if len(runs) == 1:  # as most of a picture are
+        return runs
     runs = sorted(runs, key=lambda run: (run.y, run.x))
     columns: dict[int, list[list[Run]]] = {}
     for run in runs:

@@ -15,7 +15,7 @@ _OFF: Final = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27", "9": "29"}
 _SHOWS_ON_BLANKS: Final = frozenset({"4", "5", "6", "7", "9", "21", "51", "52", "53"})
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=8192)  # a page of pictures has some 3,000 looks, each used by two changes
 def _split(codes: str) -> tuple[frozenset[str], str, str]:
     """Splits SGR codes into (attributes, foreground, background)."""
     attributes: set[str] = set()
