@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from tests.app.compare.world import fill_runs
 from tests.app.conftest import lines_of, opened, text_of, wait_for
+from tests.app.pictures.world import falling_light
 from tests.app.world import job
 from tui.app.compare.choice import runs_to_compare
 from tui.app.compare.pictures import RunPicturesScreen
@@ -106,9 +106,7 @@ async def test_other_series_and_pictures_of_the_runs_below_each_other(home: Home
         folder = home.outputs / job_id / "validation_images"
         folder.mkdir(parents=True)
         for step in (100, 200):
-            Image.new("RGB", (64, 64), (step, 90, 90)).save(
-                folder / f"step_{step}_validation_0_64x64.png"
-            )
+            falling_light().save(folder / f"step_{step}_validation_0_64x64.png")
     async with opened(home) as (app, pilot):
         await pilot.press("=")
         screen = await comparing(app, pilot)

@@ -6,11 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from textual.geometry import Offset
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.job.world import DONE, RUNNING, fill_jobs
+from tests.app.pictures.world import falling_light
 from tests.app.world import NOW
 from tui.app.job.screen import JobScreen
 from tui.app.pictures.panel import PicturesPanel
@@ -30,11 +30,11 @@ def jobs(home: Home) -> Home:
 def deliver(home: Home, names: list[str], content: bytes | None = None, job: str = RUNNING) -> None:
     """Put files into a job's folder and its record; without content they are pictures."""
     records = []
-    for number, name in enumerate(names):
+    for name in names:
         path = home.outputs / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if content is None:
-            Image.new("RGB", (64, 64), (40 * number, 90, 200 - 20 * number)).save(path)
+            falling_light().save(path)
         else:
             path.write_bytes(content)
         records.append(

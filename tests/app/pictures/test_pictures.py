@@ -18,7 +18,7 @@ from textual.strip import Strip
 
 from tui.app.job.exact_metrics import ExactMetrics
 from tui.app.pictures import decode as limits
-from tui.app.pictures.decode import PictureError, decode
+from tui.app.pictures.decode import PictureError, Pixels, decode
 from tui.app.pictures.paint import paint
 from tui.simpletuner.validation_media import METRICS_FILE
 from tui.store.records import FileRecord
@@ -49,7 +49,7 @@ def test_a_picture_is_two_rows_of_pixels_in_each_row_of_cells(picture: Path) -> 
     assert (pixels.width, pixels.height, pixels.rows) == (18, 18, 9)
     assert pixels.original == (64, 64)
     strips = paint(pixels, true_colour=True)
-    assert [strip.text for strip in strips] == ["▀" * 18] * 9
+    assert [strip.text for strip in strips] == [" " * 18] * 4 + ["▀" * 18] + [" " * 18] * 4
     assert [tuple(colour.get_truecolor()) for colour in colours(strips[0])[0]] == [RED, RED]
     ((upper, lower),) = colours(strips[4])  # the border lies within this row of cells
     assert upper.get_truecolor().red > 200 > 100 > upper.get_truecolor().blue
@@ -62,6 +62,30 @@ def test_with_256_colours_the_fixed_ones_are_used(picture: Path) -> None:
     # https://en.wikipedia.org/wiki/ANSI_escape_code#8-bit: 16 + 36 r + 6 g + b
     assert [colour.number for colour in colours(strips[0])[0]] == [16 + 36 * 5] * 2
     assert [colour.number for colour in colours(strips[8])[0]] == [16 + 5] * 2
+
+
+@given(st.integers(1, 9), st.integers(1, 3), st.data())
+def test_every_pixel_has_its_colour_and_two_colours_are_one_style(
+    width: int, rows: int, data: st.DataObject
+) -> None:
+    """Whichever is above: half of the changes of style of a picture would say the same again."""
+    count = 2 * width * rows
+    numbers = data.draw(st.lists(st.integers(16, 19), min_size=count, max_size=count))
+    rgb = bytes(part for number in numbers for part in (number, 0, 255 - number))
+    pixels = Pixels(width, 2 * rows, rgb, bytes(numbers), (width, 2 * rows))
+    for true_colour, kinds in ((False, set[object]()), (True, set[object]())):
+        seen: list[list[int]] = []
+        for strip in paint(pixels, true_colour=true_colour):
+            upper, lower = list[int](), list[int]()
+            for (text, _, _), pair in zip(strip, colours(strip), strict=True):
+                kinds.add(pair)
+                ink, ground = (one.number or one.get_truecolor().red for one in pair)
+                for character in text:
+                    upper.append(ink if character == "▀" else ground)
+                    lower.append(ink if character == "▄" else ground)
+            seen += [upper, lower]
+        assert [number for row in seen for number in row] == numbers
+        assert len(kinds) <= 4 + 4 * 3 // 2
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), st.integers(1, 20))
