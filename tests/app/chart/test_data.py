@@ -207,6 +207,19 @@ def test_braille_dots_stand_where_the_values_are() -> None:
     ]
 
 
+def test_values_behind_a_curve_are_two_dots_of_each_column_and_no_peak_is_lost() -> None:
+    for peak in range(100):
+        noise = [3.0 + at % 3 for at in range(100)]
+        noise[peak] = 9.0
+        canvas = Canvas(8, 4, 1)
+        spans = Series("loss", range(100), noise).spans(0, 99, canvas.columns)
+        canvas.points(0, spans, 3.0, 9.0)
+        rows = ["".join(part for part, _ in canvas.row(row)) for row in range(4)]
+        dots = [(ord(cell) - 0x2800).bit_count() for cell in rows[0] if cell != " "]
+        assert dots == [1], peak
+        assert sum((ord(cell) - 0x2800).bit_count() for cell in "".join(rows) if cell != " ") == 32
+
+
 def test_gaps_are_bridged_by_a_straight_line() -> None:
     canvas = Canvas(10, 1, 1, ascii_only=True)
     spans: list[Span | None] = [None] * 10

@@ -479,7 +479,7 @@ class MetricChart(Widget, can_focus=True):
             layers.append(Layer(self._smoothed(at), style, slot % len(STROKES), tag=tag))
         if self._weight and not self.mini and not self.overlay:
             raw = self._look("chart--raw")
-            layers += [Layer(one, raw, 1, faint=True) for one in self._series[:1]]
+            layers += [Layer(one, raw, faint=True) for one in self._series[:1]]
         return layers
 
     def style_of(self, slot: int) -> Style:

@@ -50,7 +50,7 @@ class Layer:
         series: its points.
         style: its colour.
         stroke: one of `STROKES`, so that it can be told apart without colour.
-        faint: behind the others and not in the legend.
+        faint: dots behind the others, not a curve, and not in the legend.
         tag: a character at its right end; empty for none.
     """
 
@@ -140,6 +140,9 @@ def paint_chart(picture: Picture, width: int, height: int, left: int) -> Painted
     marked = _marked_cells(picture, canvas.width)
     canvas.faint_from = sum(not layer.faint for layer in picture.layers)
     for at, (layer, spans) in enumerate(zip(picture.layers, curves, strict=True)):
+        if layer.faint:
+            canvas.points(at, spans, scale.low, scale.high)
+            continue
         broken = layer.series.broken(picture.start, picture.end, canvas.columns)
         canvas.curve(at, spans, scale.low, scale.high, stroke=layer.stroke, broken=broken)
     plot = [_row(picture, canvas, row, ticks.get(row, "").rjust(margin - 1))
@@ -445,6 +448,19 @@ class Canvas:
                 bottom = base - (span.low - low) * scale
                 self.fill(layer, column, round(top), round(bottom))
             before = (column, base - (span.last - low) * scale)
+
+    def points(self, layer: int, spans: Sequence[Span | None], low: float, high: float) -> None:
+        """Draw values as dots: of each column the highest and the lowest one.
+
+        Between noisy values lines fill the plot: they hide the curve before them, tell no more than
+        its edges, and are most of what a page of charts sends.
+        """
+        scale, base = (self.rows - 1) / (high - low), self.rows - 1
+        for column, span in enumerate(spans):
+            if span is not None:
+                for value in (span.high, span.low):
+                    row = round(base - (value - low) * scale)
+                    self.fill(layer, column, row, row)
 
     def _bridge(
         self, layer: int, start: tuple[int, float], end: tuple[int, float], pattern: int
