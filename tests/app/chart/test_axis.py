@@ -72,6 +72,8 @@ def test_marks_stand_on_the_axis_at_their_step() -> None:
     short = paint_chart(replace(picture, title=(Segment("loss"),)), 60, 12, 7).strips[-1].text
     assert short.endswith(" 100◫")
     assert short.index("▣") == corner + 1 + width // 2
+    roomy = replace(picture, title=(Segment("loss"),), end=104, last=100)
+    assert paint_chart(roomy, 60, 12, 7).strips[-1].text.endswith(" 100◫")
 
 
 def test_two_marks_of_one_step_stand_beside_each_other_and_what_has_no_room_is_left_out() -> None:

@@ -13,7 +13,7 @@ from rich.style import Style
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import Series, Span
 from tui.app.chart.paint import Canvas, Picture, Tones, _axis, _cursor_column
-from tui.app.chart.scale import Scale, label, on_log, round_ticks
+from tui.app.chart.scale import Scale, label, on_log, round_ticks, with_room
 
 PLAIN = Style.null()
 TONES = Tones(*[PLAIN] * len(Tones.__dataclass_fields__))
@@ -104,6 +104,27 @@ def test_a_wider_view_at_an_end_of_the_run_stays_within_it(
     drawn.cursor_step = step
     drawn.zoom(2)
     assert drawn.view == view
+
+
+@given(st.integers(0, 10**13), st.integers(1, 10**10))
+def test_a_growing_plot_has_room_for_a_sixteenth_at_most(start: int, length: int) -> None:
+    end = with_room(start, start + length)
+    assert start + length <= end <= start + length * 17 / 16
+    assert with_room(start, end) == end
+
+
+def test_a_plot_stays_as_it_is_while_there_is_room() -> None:
+    ends = [with_room(1, last) for last in range(1001, 2002)]
+    assert ends == sorted(ends)
+    assert len(set(ends)) == 17
+
+
+def test_the_room_is_behind_the_last_step_and_not_in_a_zoom() -> None:
+    drawn = chart(2000)
+    assert drawn.span == (1, 2000)
+    assert drawn.drawn == (1, 2049)
+    drawn.zoom(0.5)
+    assert drawn.drawn == drawn.span
 
 
 def test_a_range_of_one_value_has_one_tick() -> None:

@@ -43,7 +43,7 @@ from tui.app.chart.paint import (
     paint_chart,
     with_cursor,
 )
-from tui.app.chart.scale import label
+from tui.app.chart.scale import label, with_room
 from tui.app.keys.actions import CHART
 from tui.app.keys.keymap import bindings
 from tui.simpletuner.log.smoothing import WEIGHT
@@ -224,6 +224,12 @@ class MetricChart(Widget, can_focus=True):
         first, last = min(steps[0] for steps in filled), max(steps[-1] for steps in filled)
         return (float(first), float(max(last, first + 1)))
 
+    @property
+    def drawn(self) -> tuple[float, float]:
+        """The ends of the plot, which has room for the next steps of the whole run."""
+        start, end = self.span
+        return (start, end if self.view is not None else with_room(start, end))
+
     # -- keys ---------------------------------------------------------------------------------
 
     def action_perform(self, action_id: str) -> None:
@@ -250,7 +256,7 @@ class MetricChart(Widget, can_focus=True):
         """Move the cursor by columns of dots, at least one point."""
         if not self._series or not len(self._series[0]):
             return
-        main, (start, end) = self._series[0], self.span
+        main, (start, end) = self._series[0], self.drawn
         current = end if self.cursor_step is None else self.cursor_step
         at = main.nearest(current) or 0
         width = (end - start) / max(1, self._plot_width * 2)
@@ -341,7 +347,7 @@ class MetricChart(Widget, can_focus=True):
         """Put the cursor where the mouse points."""
         if self.mini or not self._series or not len(self._series[0]):
             return
-        start, end = self.span
+        start, end = self.drawn
         share = (event.x - self._plot_left + 0.5) / self._plot_width
         at = self._series[0].nearest(start + (end - start) * share)
         if at is not None:
@@ -409,9 +415,9 @@ class MetricChart(Widget, can_focus=True):
         notes += ["log"] if self.log_scale else []
         notes += [self.axis.title] if self.axis.kind != "step" else []
         notes += ["zoom"] if self.view else []
-        start, end = self.span
+        start, end = self.drawn
         picture = Picture(
-            self._layers(), start, end, tones,
+            self._layers(), start, end, tones, last=self.span[1],
             log=self.log_scale, mini=self.mini, ascii_only=self.ascii_only,
             cursor=self.cursor_step, notes=" · ".join(notes), axis=self.axis, marks=self.marks,
             legend=not self.overlay, title=self._title(tones, notes) if self.cell else (),
@@ -448,14 +454,14 @@ class MetricChart(Widget, can_focus=True):
         width = self.content_size.width - self._plot_left
         if self._painted is not None:
             width = self._plot_width
-        return marks_by_cell(self.marks, *self.span, max(1, width))
+        return marks_by_cell(self.marks, *self.drawn, max(1, width))
 
     def mark_at_cursor(self) -> tuple[float, str] | None:
         """Returns the mark that the cursor stands on, as in `marks`.
 
         Where points lie further apart than cells, it is the mark that no other point is nearer to.
         """
-        (start, end), at = self.span, self.cursor_step
+        (start, end), at = self.drawn, self.cursor_step
         if at is None or not start <= at <= end or not self._series or not len(self._series[0]):
             return None
         placed = self._placed()

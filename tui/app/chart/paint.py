@@ -80,7 +80,7 @@ class Picture:
     Attributes:
         layers: curves, the most important first.
         start: first step shown.
-        end: last step shown.
+        end: where the plot ends.
         tones: styles.
         log: logarithmic y axis.
         mini: the preview form.
@@ -91,6 +91,7 @@ class Picture:
         marks: places on the x axis with their character.
         legend: whether the first row names the curves.
         title: the first row of one of several charts, which has a short axis; empty for another.
+        last: the last step, where the plot has room behind it.
     """
 
     layers: Sequence[Layer]
@@ -106,6 +107,12 @@ class Picture:
     marks: Sequence[tuple[float, str]] = ()
     legend: bool = True
     title: Sequence[Segment] = ()
+    last: float | None = None
+
+    @property
+    def newest(self) -> float:
+        """The last step shown."""
+        return self.end if self.last is None else self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +287,7 @@ def _legend(picture: Picture, width: int) -> Strip:
     tones = picture.tones
     if picture.title:
         return Strip(picture.title).adjust_cell_length(width, tones.base)
-    step = picture.end if picture.cursor is None else picture.cursor
+    step = picture.newest if picture.cursor is None else picture.cursor
     segments = [Segment(f" {picture.axis.read_out(step)}  ", tones.read_out)]
     for layer in picture.layers:
         if layer.faint:
@@ -337,9 +344,10 @@ def _axis(picture: Picture, margin: int, width: int) -> list[Strip]:
     corner, line, tee = ("+", "-", "+") if picture.ascii_only else ("└", "─", "┬")
     tones, start, end = picture.tones, picture.start, picture.end
     if picture.mini or picture.title:
-        last = f" {picture.axis.label(math.floor(end))}"
+        last = f" {picture.axis.label(math.floor(picture.newest))}"
         placed = placed_marks(picture.marks, start, end, width)
-        last += placed.get(width - 1, "")  # what came with the last step is seen beside its number
+        # What came with the last step is seen beside its number.
+        last += placed.get(cell_of(picture.newest, start, end, width), "")
         rule = [Segment(" " * margin, tones.label), Segment(corner, tones.axis)]
         rule += [
             Segment(placed.get(at, line), tones.label if at in placed else tones.axis)

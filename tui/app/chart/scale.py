@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tui.app.chart.data import Span
+
+_PARTS: Final = 32
+"""Into how many parts at most a growing plot is divided, whole numbers of which it is long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,17 @@ class Scale:
             values = round_ticks(10.0**self.low, 10.0**self.high, wanted)
             return [math.log10(value) for value in values if value > 0]
         return round_ticks(self.low, self.high, wanted)
+
+
+def with_room(start: float, end: float) -> float:
+    """Returns where a plot ends whose curves grow: at most a sixteenth of it stays empty.
+
+    As long as it ends there the columns of dots stand for the same steps, so a step more changes
+    the last one alone.
+    """
+    length = end - start
+    unit = 2.0 ** math.ceil(math.log2(length / _PARTS)) if length > _PARTS else 1.0
+    return start + math.ceil(length / unit) * unit
 
 
 def round_ticks(low: float, high: float, wanted: int) -> list[float]:
