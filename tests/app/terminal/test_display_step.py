@@ -19,6 +19,7 @@ from tests.app.terminal.terminals import HEIGHT, WIDTH, Terminals
 from tui.app.terminal import frame_diff
 from tui.app.terminal.frame_diff import DiffUpdate, FrameDiff, TerminalCells, cells_of
 from tui.app.terminal.paced_file import PacedFile
+from tui.app.terminal.sgr import RESET
 
 CONSOLE = Console(color_system="truecolor", force_terminal=True, width=WIDTH)
 
@@ -99,7 +100,7 @@ def test_a_difference_that_fails_gives_way_to_the_stock_display_for_good() -> No
     app = App()
     update = app.hand_on(LINE)
     del app.terminal_cells
-    assert update.render_segments(CONSOLE) == LINE.render_segments(CONSOLE)
+    assert update.render_segments(CONSOLE) == RESET + LINE.render_segments(CONSOLE)
     assert not app.frame_diff_on
     assert app.later == [app.refresh]
     assert app.hand_on(LINE) is LINE
@@ -168,10 +169,10 @@ TOPS = [0, 1, 3, 2, 10, 6, 6, 20, 21]
 @pytest.mark.parametrize(
     ("rows", "mark", "taken"),
     [
-        (RISING, False, [187, 46, 73, 46, 136, 112, 0, 137, 45]),
-        (RISING[::-1], False, [199, 45, 77, 45, 136, 116, 0, 136, 46]),
-        (MIXED, False, [172, 43, 83, 50, 62, 110, 0, 72, 43]),
-        (MIXED[::-1], True, [172, 75, 92, 59, 63, 70, 0, 72, 75]),
+        (RISING, False, [187, 48, 69, 48, 132, 108, 0, 133, 47]),
+        (RISING[::-1], False, [199, 47, 73, 47, 132, 112, 0, 132, 48]),
+        (MIXED, False, [172, 44, 79, 52, 62, 106, 0, 76, 39]),
+        (MIXED[::-1], True, [172, 71, 88, 61, 63, 70, 0, 72, 71]),
     ],
 )
 def test_lines_that_moved_are_not_sent_again(

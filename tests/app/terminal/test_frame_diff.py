@@ -110,6 +110,19 @@ def test_an_unchanged_frame_costs_nothing() -> None:
     assert terminals.show(frame) == 0
 
 
+def test_a_frame_begins_in_the_style_that_the_last_one_left() -> None:
+    """What most small updates take is the way to a colour and back."""
+    terminals = Terminals()
+    red = STYLES[3]
+    terminals.show([[("first", red)], *[[]] * (HEIGHT - 1)])
+    assert terminals.show([[("birst", red)], *[[]] * (HEIGHT - 1)]) == len("\x1b[1Hb")
+    terminals.check()
+    terminals._streams[1].feed("\x1b[4m")
+    terminals._cells.forget()  # now nobody knows it
+    terminals.show([[("birst", red)], *[[]] * (HEIGHT - 1)])
+    terminals.check()
+
+
 def test_forgetting_sends_everything_again() -> None:
     terminals = Terminals()
     frame = [[("same", STYLES[3])] for _ in range(HEIGHT)]

@@ -82,8 +82,10 @@ def test_the_last_screen_is_there_first_and_the_terminal_is_left_as_it_was(
     terminals.append(first)
     before = termios.tcgetattr(first.fd)
     first.until("engine: starting")
-    first.close()
+    first.send(b"q")
+    assert first.ended() == 0
     assert first.modes_left == before
+    assert first.screen.cursor.attrs == first.screen.default_char, "no colour is left either"
     saved = json.loads((folder / "last_frame.json").read_text())
     assert "cat-lora" in saved["painting"]
 

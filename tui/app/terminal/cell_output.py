@@ -35,23 +35,25 @@ def erases_in_colour(environ: Mapping[str, str]) -> bool:
     return not environ.get("TERM", "").startswith("screen") or bool(environ.get("TMUX"))
 
 
-def sequence(changes: list[Change]) -> tuple[str, str]:
+def sequence(changes: list[Change], present: str = "") -> tuple[str, str]:
     """Returns the sequence that makes changes, and the SGR codes after it.
 
     Args:
         changes: rows that differ, in any order; their `old` and `erase` are used up.
+        present: the SGR codes in force before it.
     """
-    return _Writer(changes, can_erase=erases_in_colour(os.environ)).write()
+    return _Writer(changes, present, can_erase=erases_in_colour(os.environ)).write()
 
 
 class _Writer:
     """Writes one update."""
 
-    def __init__(self, changes: list[Change], *, can_erase: bool) -> None:
+    def __init__(self, changes: list[Change], present: str, *, can_erase: bool) -> None:
         self._can_erase = can_erase
+        self._present = present
         runs, self._blank = plan(changes, can_erase=can_erase)
         self._changes = {change.y: change for change in changes}
-        self._groups = _groups(runs)
+        self._groups = _cheapest_first(_groups(runs), present)
         self._owner = self._owners()
         self._out: list[str] = []
         self._row = self._column = UNKNOWN
@@ -65,46 +67,47 @@ class _Writer:
         return owner
 
     def write(self) -> tuple[str, str]:
-        present = self._erase_first()
+        self._erase_first()
         for number, (codes, runs) in enumerate(self._groups.items()):
-            self._out.append(change_of_style(present, codes))
-            present = codes
+            self._set(codes)
             order = _in_order(runs)
             for run, after in zip(order, [*order[1:], None], strict=True):
-                self._go_to(run, number, codes)
+                self._go_to(run, number)
                 self._put(run, after)
-        return "".join(self._out), present
+        return "".join(self._out), self._present
 
-    def _erase_first(self) -> str:
-        """Erases rows before anything is written; returns the codes in force then."""
+    def _set(self, codes: str) -> None:
+        self._out.append(change_of_style(self._present, codes))
+        self._present = codes
+
+    def _erase_first(self) -> None:
+        """Erases rows before anything is written."""
         erased = [change for change in self._changes.values() if change.erase]
         if not erased:
-            return ""
+            return
         fits = (codes for codes in self._groups if good_for_blank(codes, self._blank))
-        codes = next(fits, self._blank)
-        self._out.append(change_of_style("", codes))
+        self._set(next(fits, self._blank))
         for change in sorted(erased, key=lambda change: change.y):
             start, end = change.erase or (0, 0)
             self._out.append(move(self._row, self._column, change.y, start))
             self._out.append(_erase(start, end, len(change.row)))
             self._row, self._column = change.y, start
-        return codes
 
-    def _go_to(self, run: Run, group: int, present: str) -> None:
+    def _go_to(self, run: Run, group: int) -> None:
         moved = move(self._row, self._column, run.y, run.x)
         if self._row == run.y and UNKNOWN < self._column < run.x <= self._column + _FILL:
-            filled = self._fill(run, group, present)
+            filled = self._fill(run, group)
             if filled is not None and len(filled.encode()) <= len(moved):
                 moved = filled
         self._out.append(moved)
 
-    def _fill(self, run: Run, group: int, present: str) -> str | None:
+    def _fill(self, run: Run, group: int) -> str | None:
         """Returns text that may be written up to a run instead of moving there.
 
         That is what stands there in the present style (a blank run may be sent in another one than
         its own), and anything where a later group will write.
         """
-        row, owner = self._changes[run.y].row, self._owner[run.y]
+        row, owner, present = self._changes[run.y].row, self._owner[run.y], self._present
         filled = ""
         for x in range(self._column, run.x):
             char, codes = row[x]
@@ -165,7 +168,7 @@ def _groups(runs: Sequence[Run]) -> dict[str, list[Run]]:
             for_blank = for_blank or _first_for_blanks(groups)
             codes = for_blank.setdefault(run.codes, run.codes)
         groups.setdefault(codes, []).append(run)
-    return _cheapest_first(groups)
+    return groups
 
 
 def _first_for_blanks(groups: Iterable[str]) -> dict[str, str]:
@@ -177,14 +180,14 @@ def _first_for_blanks(groups: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _cheapest_first(groups: dict[str, list[Run]]) -> dict[str, list[Run]]:
-    """Puts the groups in an order with short changes of style."""
+def _cheapest_first(groups: dict[str, list[Run]], present: str) -> dict[str, list[Run]]:
+    """Puts the groups in an order with short changes of style, from the present one on."""
     if len(groups) > _STYLES:  # a picture: looking for the next one takes too long
         families: dict[str, list[str]] = {}
         for codes in groups:
             families.setdefault(codes.rpartition(_BACKGROUND)[2], []).append(codes)
         return {codes: groups[codes] for family in families.values() for codes in family}
-    left, present = list(groups), ""
+    left = list(groups)
     order: dict[str, list[Run]] = {}
     while left:
         present = min(left, key=lambda codes: len(change_of_style(present, codes)))

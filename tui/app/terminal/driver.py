@@ -14,6 +14,7 @@ from textual.driver import Driver
 
 from tui.app.terminal import first_frame
 from tui.app.terminal.paced_file import PacedFile
+from tui.app.terminal.sgr import RESET
 
 _ALTERNATE = "\x1b[?1049h"
 _PIXELS_OFF = "\x1b[?1016l"
@@ -66,7 +67,8 @@ def own_driver(driver_class: type[Driver]) -> type[Driver]:
                 self._loop.call_soon_threadsafe(self._app.terminal_caught_up)
 
         def stop_application_mode(self) -> None:
-            self.write(_PIXELS_OFF)  # Textual turns it on and never off
+            # Textual turns pixels on and never off; frames leave the colours of their last cell.
+            self.write(_PIXELS_OFF + RESET)
             super().stop_application_mode()
 
         def step_back(self) -> None:

@@ -26,7 +26,7 @@ from textual.strip import Strip
 
 from tui.app.terminal.cell_output import sequence
 from tui.app.terminal.cell_runs import UNSEEN, Cell, Change
-from tui.app.terminal.sgr import blank_codes
+from tui.app.terminal.sgr import RESET, blank_codes
 from tui.app.terminal.sight import Sight
 
 if TYPE_CHECKING:
@@ -119,11 +119,14 @@ class TerminalCells:
     def __init__(self) -> None:
         self._rows: list[list[Cell]] = []
         self._size = (0, 0)
+        self._codes: str | None = None
+        """The SGR codes in force; None where nobody knows."""
 
     def forget(self) -> None:
         """Forgets the cells: the terminal may show anything now, and the next update sends all."""
         self._rows = []
         self._size = (0, 0)
+        self._codes = None
 
     def render(
         self, update: LayoutUpdate | ChopsUpdate, size: tuple[int, int], colors: ColorSystem
@@ -151,12 +154,12 @@ class TerminalCells:
             if row != self._rows[y]:
                 changes.append(Change(y, row, self._rows[y]))
                 self._rows[y] = row
-        text, codes = sequence(changes)
-        out.append(text)
-        if "\0" in codes:
-            out.append("\x1b]8;;\x1b\\")
-        if codes:
-            out.append("\x1b[0m")
+        if changes:
+            out.append(RESET if self._codes is None else "")
+            text, codes = sequence(changes, self._codes or "")
+            out.append(text)
+            self._codes, _, link = codes.partition("\0")
+            out.append("\x1b]8;;\x1b\\" if link else "")
         return "".join(out)
 
     # -- lines that moved ---------------------------------------------------------------------
@@ -229,7 +232,7 @@ class DiffUpdate(CompositorUpdate):
             return self._app.terminal_cells.render(self._update, self._app.size, colors)
         except Exception as error:  # noqa: BLE001  the stock display must always remain possible
             self._app.stop_frame_diff(error)
-            return self._update.render_segments(console)
+            return RESET + self._update.render_segments(console)
 
 
 class FrameDiff(_Base):

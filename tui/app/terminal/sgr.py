@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
+RESET: Final = "\x1b[0m"
 _OFF: Final = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27", "9": "29"}
 """What takes an attribute away; 22 takes bold and dim at once."""
 _SHOWS_ON_BLANKS: Final = frozenset({"4", "5", "6", "7", "9", "21", "51", "52", "53"})
