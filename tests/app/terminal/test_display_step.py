@@ -118,6 +118,10 @@ def test_while_the_terminal_is_behind_nothing_is_drawn_and_then_what_is_to_be_se
         app._display(None, LINE)
     app.paced.write("the text that was waited for")
     assert not app.refreshed
+    app.paced._taken = app.paced._handed  # the app is not told yet, and would draw a part
+    assert not app.paced.is_behind
+    app._display(None, LINE)
+    assert len(app.shown) == 1
     app.paced.flush()
     assert app.refreshed == 1
     assert not app.paced.is_behind

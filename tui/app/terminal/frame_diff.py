@@ -246,8 +246,10 @@ class FrameDiff(_Base):
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         differs = self.frame_diff_on and supported()
         if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
-            if differs and self._is_terminal_behind():
-                self._frame_held = True  # the frame would wait behind another and be old then
+            # Behind another frame it would be old when it comes; after one that was left out it may
+            # be a part of what is to be seen, beside the remains of another screen.
+            if differs and (self._frame_held or self._is_terminal_behind()):
+                self._frame_held = True
                 return
             self.sight.leaves()
             # A compositor update is no Rich renderable of its own type; Textual passes it the same.
