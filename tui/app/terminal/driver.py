@@ -18,7 +18,11 @@ from tui.app.terminal.sgr import RESET
 
 _ALTERNATE = "\x1b[?1049h"
 _PIXELS_OFF = "\x1b[?1016l"
-_CURSOR: Final = re.compile(r"\x1b\[\d+;\d+H")
+_CURSOR: Final = re.compile(r"\x1b\[(\d+;\d+)?H")
+_FIRST_CELL: Final = "\x1b[1;1H"
+_HOME: Final = "\x1b[H"
+_AT_ONCE: Final = 256
+"""Frames up to this length need no brackets: they come in one piece over any line."""
 
 
 def own_driver(driver_class: type[Driver]) -> type[Driver]:
@@ -28,7 +32,8 @@ def own_driver(driver_class: type[Driver]) -> type[Driver]:
     alternate screen in any case, which clears a painted frame. It stops its own process alone, so
     that a shell waiting for `uv run` never gets the terminal. And when it goes on after a SIGSTOP,
     of which nobody is warned, it starts a second time beside the first: two threads share the keys.
-    It brackets frames in which nothing changed, and queues frames where the terminal is slow.
+    It brackets all frames, also those in which nothing or little changed, and queues frames where
+    the terminal is slow.
     """
 
     class OwnDriver(driver_class):  # type: ignore[misc, valid-type]  # a class by argument
@@ -45,6 +50,8 @@ def own_driver(driver_class: type[Driver]) -> type[Driver]:
             self._last = ""
 
         def write(self, data: str) -> None:
+            if data.endswith(_FIRST_CELL):
+                data = data.removesuffix(_FIRST_CELL) + _HOME
             if data == _ALTERNATE and first_frame.painted():
                 first_frame.take_over()
             elif data == SYNC_START:
@@ -52,8 +59,10 @@ def own_driver(driver_class: type[Driver]) -> type[Driver]:
             elif data == SYNC_END and self._frame_begins:
                 self._frame_begins = False
             elif not (_CURSOR.fullmatch(data) and self._last.endswith(data)):
-                self._send(SYNC_START + data if self._frame_begins else data)
-                self._frame_begins = False
+                if self._frame_begins and len(data) > _AT_ONCE:
+                    self._frame_begins = False
+                    data = SYNC_START + data
+                self._send(data)
 
         def _send(self, data: str) -> None:
             if data != SYNC_END:  # which moves no cursor
