@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.app.keys.actions import APP, Action, by_id
 from tui.app.keys.keymap import MOVED, bindings, moved_key
 from tui.app.shell.top_bar import TopBar
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.widgets.footer import KeyFooter
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _READ: Final = 4.0
 """Seconds that a message stays: the same refusal is not stacked on itself meanwhile."""
 
 
-class AppScreen(Screen[Any]):
+class AppScreen(PromptFrames):
     """A full screen of the app.
 
     A subclass names its actions in `ACTIONS`, has one `do_<name>` for each, says in `why_not` when

@@ -1,0 +1,81 @@
+"""When frames are drawn."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from textual.screen import UPDATE_PERIOD
+from textual.timer import Timer
+
+from tests.app.conftest import opened
+from tui.app.terminal import prompt_frames
+from tui.app.terminal.prompt_frames import FrameTimer
+from tui.settings import Home
+
+
+class Drawn:
+    """Frames, each by the loop's time."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.frames: list[float] = []
+        self.failures: list[Exception] = []
+        self.timer = FrameTimer(self._draw, self.failures.append)
+        self._error = error
+
+    def _draw(self) -> None:
+        self.timer.pause()  # as Textual's screen does
+        self.frames.append(asyncio.get_running_loop().time())
+        if self._error is not None:
+            raise self._error
+
+    async def until(self, count: int) -> None:
+        while len(self.frames) < count:
+            await asyncio.sleep(0)
+
+
+async def test_a_change_after_a_quiet_time_is_drawn_at_once_and_the_next_later() -> None:
+    drawn = Drawn()
+    drawn.timer.resume()
+    drawn.timer.resume()
+    for _ in range(3):  # steps of the loop, none of which waits
+        await asyncio.sleep(0)
+    assert len(drawn.frames) == 1
+    drawn.timer.resume()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert len(drawn.frames) == 1
+    await drawn.until(2)
+    first, second = drawn.frames
+    # The timer's note is taken just before the frame; the loop may be early by its clock's step.
+    assert second - first > UPDATE_PERIOD * 0.9
+
+
+async def test_nothing_is_drawn_after_a_pause() -> None:
+    drawn = Drawn()
+    drawn.timer.resume()
+    drawn.timer.pause()
+    drawn.timer.resume()
+    await drawn.until(1)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert len(drawn.frames) == 1
+
+
+async def test_a_frame_that_fails_is_told_and_the_next_is_drawn() -> None:
+    error = ValueError("it cannot be drawn")
+    drawn = Drawn(error)
+    for count in (1, 2):
+        drawn.timer.resume()
+        await drawn.until(count)
+    assert drawn.failures == [error, error]
+
+
+async def test_with_an_unknown_textual_its_own_timer_draws(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(home) as (app, _):
+        assert isinstance(app.screen._update_timer, FrameTimer)
+    monkeypatch.setattr(prompt_frames, "supported", lambda: False)
+    async with opened(home) as (app, _):
+        assert isinstance(app.screen._update_timer, Timer)

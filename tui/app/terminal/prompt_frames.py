@@ -1,0 +1,73 @@
+"""Frames that are drawn as soon as something changes.
+
+Textual draws at the beats of a timer that it pauses between frames; after a frame that timer sleeps
+for one or two periods, so that a key pressed meanwhile waits for the beat. Here a period has to lie
+between two frames, and nothing else is waited for.
+
+It stands in for a private part of Textual, as the display step does: with other versions than those
+that were tested the timer stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from textual.screen import UPDATE_PERIOD, Screen
+from textual.timer import Timer
+
+from tui.app.terminal.frame_diff import supported
+
+
+class FrameTimer:
+    """Draws once after each `resume`; what Textual calls of the timer it stands in for.
+
+    Args:
+        draw: draws a frame; calls `pause` first.
+        failed: is told what `draw` raised.
+    """
+
+    def __init__(self, draw: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+        self._draw = draw
+        self._failed = failed
+        self._last = 0.0
+        self._waiting: asyncio.Handle | None = None
+
+    def resume(self) -> None:
+        """Draws when the period since the last frame is over."""
+        if self._waiting is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait = self._last + UPDATE_PERIOD - loop.time()
+        self._waiting = (
+            loop.call_later(wait, self._tick) if wait > 0 else loop.call_soon(self._tick)
+        )
+
+    def pause(self) -> None:
+        """Draws nothing until the next `resume`."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _tick(self) -> None:
+        self._waiting = None
+        self._last = asyncio.get_running_loop().time()
+        try:
+            self._draw()
+        except Exception as error:  # noqa: BLE001  as Textual's timer: the app ends in order
+            self._failed(error)
+
+
+class PromptFrames(Screen[Any]):
+    """Mixed into a screen before Textual's class."""
+
+    _frame_timer: FrameTimer | None = None
+
+    @property
+    def _update_timer(self) -> Timer:
+        if not supported():
+            return super()._update_timer
+        if self._frame_timer is None:
+            self._frame_timer = FrameTimer(self._on_timer_update, self.app._handle_exception)  # noqa: SLF001  as Textual's timer does
+        return cast("Timer", self._frame_timer)
