@@ -8,6 +8,7 @@ machine; an ambiguous one does not count.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
@@ -46,6 +47,7 @@ def is_loopback_host(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+@lru_cache(maxsize=64)  # the row of each job asks it of the same address
 def is_loopback(url: str) -> bool:
     """Whether a URL can only lead to this machine.
 

@@ -14,9 +14,12 @@ from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
 from tui.app.annotations.warnings import WarningSheet
 from tui.app.job.screen import JobScreen
+from tui.app.jobs.job_list import JobList
 from tui.app.jobs.preview import preview_height
 from tui.app.jobs.screen import JobsScreen
 from tui.app.new_job.screen import NewJobScreen
+from tui.app.terminal.theme import Palette
+from tui.app.widgets.virtual_list import Piece
 from tui.base.job_status import JobStatus
 from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
 from tui.store.fact_names import scoped
@@ -60,6 +63,37 @@ async def test_moving_keys(world: Home) -> None:
         ):
             await pilot.press(*keys)
             assert screen.list.index == index, keys
+
+
+async def test_lines_that_only_move_are_not_made_anew_and_show_what_changed_meanwhile(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(home, 200)
+    made: list[int] = []
+    line = JobList.line
+
+    def counted(self: JobList, index: int, width: int, colors: Palette) -> list[Piece]:
+        made.append(index)
+        return line(self, index, width, colors)
+
+    monkeypatch.setattr(JobList, "line", counted)
+    async with opened(home) as (app, pilot):
+        jobs = app.screen.query_one(JobList)
+        await pilot.press(*["j"] * jobs.page)
+        made.clear()
+        await pilot.press("j")  # the list moves up by a line
+        assert {jobs.index - 1, jobs.index} <= set(made)
+        assert len(made) <= 4  # the scroll bar's mark has left one line for another
+        # Nobody asks for a redrawing after these changes.
+        writer = StoreWriter(home)
+        writer.apply(app.model.ids[jobs.index - 1], Change({"name": "renamed"}))
+        writer.close()
+        app.model.catch_up()
+        app.model.marks.add(app.model.ids[jobs.index - 2])
+        await pilot.press("j")
+        marked, renamed = lines_of(app)[3 + jobs.page - 4 :][:2]
+        assert "◆ " in marked
+        assert "renamed" in renamed
 
 
 async def test_only_lines_on_screen_are_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

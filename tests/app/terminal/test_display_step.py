@@ -198,3 +198,5 @@ def test_spaces_of_any_colour_are_alike_in_every_script() -> None:
     assert [cell[0] for cell in cells_of(Strip([Segment("漢e\u0301 ", red)]), colors)] == [
         "漢", "", "e\u0301", " ",
     ]  # fmt: skip
+    parted = Strip([Segment("ne", red), Segment("\u0301e\u0301", green)])
+    assert [cell[0] for cell in cells_of(parted, colors)] == ["n", "e\u0301", "e\u0301"]

@@ -63,6 +63,7 @@ class JobList(VirtualList):
         self.groups = SweepGroups(model, clock)
         self._clock = clock
         self._placed: tuple[Placed, ...] = ()
+        self._live_columns: list[Placed] = []
         self._placed_for: tuple[int, tuple[str, ...]] = (-1, ())
 
     @property
@@ -130,6 +131,7 @@ class JobList(VirtualList):
 
     def redraw(self, job_ids: frozenset[str]) -> None:
         """Redraws the lines of these jobs and of their sweeps, where they are on screen."""
+        self.forget_lines()
         lines = self.groups.lines
         changed = job_ids | self.groups.changed(job_ids)
         for index in self.shown_lines():
@@ -138,6 +140,7 @@ class JobList(VirtualList):
 
     def redraw_running(self) -> bool:
         """Redraws the lines whose figures move with time; returns whether there were any."""
+        self.forget_lines()
         drawn = False
         for index in self.shown_lines():
             row = self._row(index)
@@ -171,6 +174,7 @@ class JobList(VirtualList):
         if (width, self.model.columns) != self._placed_for:
             self._placed = place_columns(width, self.model.columns)
             self._placed_for = (width, self.model.columns)
+            self._live_columns = _live(self._placed)
         return self._placed
 
     def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
@@ -188,6 +192,14 @@ class JobList(VirtualList):
             pieces.append((text, colors.base if sorted_by else colors.dim))
             pieces.append((" " * GAP, colors.dim))
         return pieces
+
+    def line_parts(self, index: int) -> tuple[object, ...] | None:
+        """Returns what the line of a job is made of: its figures move with the seconds."""
+        row = self._row(index)
+        if row is None or self.groups.sweep_at(index) is not None:
+            return None
+        second = int(self._clock().timestamp())
+        return row.job_id, row, row.job_id in self.model.marks, second
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
         """Returns the line of a job or of a sweep."""
@@ -211,14 +223,14 @@ class JobList(VirtualList):
         ]
         placed = self._columns(width)
         start = next((item.start for item in placed if item.column.sort == "progress"), 0)
-        words, words_style = self._words(row, colors, self._end_of_live(placed) - start)
+        words, words_style = self._words(row, colors, self._end_of_live() - start)
         if warning is not None and not words and width < _WARNING_IN_GUTTER:
             words, words_style = short_warning(warning, self._clock()), colors.warn
-            end = self._end_of_words(placed, words, row)
+            end = self._end_of_words(words, row)
         elif words_style is colors.warn:
-            end = self._end_of_live(placed)
+            end = self._end_of_live()
         else:
-            end = self._end_of_words(placed, words, row)
+            end = self._end_of_words(words, row)
         skip_to = -1
         for item in placed:
             if item.start < skip_to:
@@ -233,13 +245,13 @@ class JobList(VirtualList):
             pieces.append((" " * GAP, colors.base))
         return pieces
 
-    def _end_of_live(self, placed: tuple[Placed, ...]) -> int:
-        live = _live(placed)
+    def _end_of_live(self) -> int:
+        live = self._live_columns
         return live[-1].start + live[-1].width if live else 0
 
-    def _end_of_words(self, placed: tuple[Placed, ...], words: str, row: JobRow) -> int:
+    def _end_of_words(self, words: str, row: JobRow) -> int:
         """Returns where words end that leave a row's figures in their columns."""
-        live = _live(placed)
+        live = self._live_columns
         if not live:
             return 0
         end = live[0].start + live[0].width

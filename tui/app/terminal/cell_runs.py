@@ -80,7 +80,7 @@ def runs_of(change: Change) -> list[Run]:
                 continue
             codes = row[x][1]
         x = _text_end(row, old, x, codes)
-        text = "".join(char for char, _ in row[start:x])
+        text = "".join([char for char, _ in row[start:x]])
         runs.append(Run(change.y, start, x, codes, text))
     return runs
 

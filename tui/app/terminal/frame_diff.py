@@ -46,6 +46,8 @@ TESTED: Final = ("8.",)
 
 _MIN_SCROLL: Final = 4
 _NULL: Final = Style.null()
+_SHORT: Final = 2
+"""Texts with fewer characters are not kept."""
 
 
 @lru_cache(maxsize=1)
@@ -94,23 +96,43 @@ def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
             codes = Strip.render_ansi(one, colors)
         if one.link:
             codes = f"{codes}\0{one.link}"
-        blank = (" ", blank_codes(codes))
-        if text.isascii():
-            cells += [blank if char == " " else (char, codes) for char in text]
-            continue
-        for char in text:
-            if char == " ":
-                cells.append(blank)
-                continue
-            width = cell_len(char)
-            if width == 0:
-                if cells and cells[-1][0]:
-                    cells[-1] = (cells[-1][0] + char, cells[-1][1])
-            else:
-                cells.append((char, codes))
-                if width == 2:
-                    cells.append(("", codes))
+        if len(text) < _SHORT:  # a cell of a picture, which no other is like
+            marks, own = _cells.__wrapped__(text, codes)
+        else:
+            marks, own = _cells(text, codes)
+        if marks and cells and cells[-1][0]:
+            cells[-1] = (cells[-1][0] + marks, cells[-1][1])
+        cells += own
     return cells
+
+
+@lru_cache(maxsize=1024)
+def _cells(text: str, codes: str) -> tuple[str, tuple[Cell, ...]]:
+    """Returns the signs that stand over the cell before a text, and the text's own cells.
+
+    Kept, because lines that scroll are drawn again and again. Cells that are the same object are
+    compared at once.
+    """
+    blank = (" ", blank_codes(codes))
+    if text.isascii():
+        return "", tuple([blank if char == " " else (char, codes) for char in text])
+    marks = ""
+    cells: list[Cell] = []
+    for char in text:
+        if char == " ":
+            cells.append(blank)
+            continue
+        width = cell_len(char)
+        if width == 0:
+            if not cells:
+                marks += char
+            elif cells[-1][0]:
+                cells[-1] = (cells[-1][0] + char, cells[-1][1])
+        else:
+            cells.append((char, codes))
+            if width == 2:
+                cells.append(("", codes))
+    return marks, tuple(cells)
 
 
 class TerminalCells:

@@ -86,18 +86,49 @@ def strip_of(pieces: Iterable[tuple[str, Style]], width: int, base: Style) -> St
 
     Nothing that reaches the screen through here can disturb the terminal.
     """
+    segments, cells = _segments(pieces, base)
+    if cells < width:
+        segments.append(Segment(" " * (width - cells), base))
+    elif cells > width:
+        return Strip(segments).adjust_cell_length(width, base)
+    return Strip(segments, width)
+
+
+def framed_strip(
+    pieces: Iterable[tuple[str, Style]],
+    width: int,
+    base: Style,
+    sides: tuple[tuple[str, Style], tuple[str, Style]],
+) -> Strip:
+    """Returns the same between two sides of one cell each; `width` is without them."""
+    segments, cells = _segments(pieces, base)
+    if cells > width:
+        segments = list(Strip(segments).adjust_cell_length(width, base))
+    elif cells < width:
+        segments.append(Segment(" " * (width - cells), base))
+    left, right = sides
+    return Strip([Segment(*left), *segments, Segment(*right)], width + 2)
+
+
+def _segments(pieces: Iterable[tuple[str, Style]], base: Style) -> tuple[list[Segment], int]:
+    """Returns the segments of a line, and how many cells they take."""
     segments: list[Segment] = []
+    cells = 0
     last_text, last_style = "", base
     for text, style in pieces:
-        if style == last_style:
-            last_text += plain(text)
+        if style is last_style or style == last_style:
+            last_text += text
         elif text:
             if last_text:
+                last_text = plain(last_text)
                 segments.append(Segment(last_text, last_style))
-            last_text, last_style = plain(text), style
+                cells += cell_len(last_text)
+            last_text, last_style = text, style
     if last_text:
+        last_text = plain(last_text)
         segments.append(Segment(last_text, last_style))
-    return Strip(segments).adjust_cell_length(width, base)
+        cells += cell_len(last_text)
+    return segments, cells
 
 
 def length(pieces: Iterable[tuple[str, Style]]) -> int:

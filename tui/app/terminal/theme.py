@@ -142,9 +142,9 @@ class Palette:
 
 def palette(app: App[Any]) -> Palette:
     """Returns the palette of the app's theme."""
-    theme = app.current_theme
-    known = _PALETTES.get(theme.name)
+    known = _PALETTES.get(app.theme)
     if known is None:
+        theme = app.current_theme
         known = _PALETTES[theme.name] = _make(theme)
     return known
 

@@ -7,7 +7,7 @@ asked. The frame's right side is the scroll bar, so it costs no column.
 from __future__ import annotations
 
 import textwrap
-from typing import ClassVar
+from typing import ClassVar, Final, Self
 
 from rich.style import Style
 from textual import events
@@ -18,10 +18,13 @@ from textual.widget import Widget
 
 from tui.app.keys.actions import MOVE
 from tui.app.keys.keymap import DoublePress, bindings
-from tui.app.terminal.text_lines import plain, strip_of
+from tui.app.terminal.text_lines import framed_strip, plain
 from tui.app.terminal.theme import Palette, palette
 
 Piece = tuple[str, Style]
+
+_KEPT_LINES: Final = 256
+"""Lines that are kept at most; some screens full."""
 
 
 class VirtualList(Widget, can_focus=True):
@@ -70,6 +73,7 @@ class VirtualList(Widget, can_focus=True):
         self.index = 0
         self.top = 0
         self._second_g = DoublePress()
+        self._kept: dict[object, tuple[object, Strip]] = {}
 
     # -- content: subclasses say what it is; this list is empty -------------------------------
 
@@ -81,6 +85,14 @@ class VirtualList(Widget, can_focus=True):
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002  for subclasses
         """Returns a line without its frame."""
         return []
+
+    def line_parts(self, index: int) -> tuple[object, ...] | None:  # noqa: ARG002  for subclasses
+        """Returns what a line is made of, its own name first; None where it is made anew each time.
+
+        A line is used again while the list only moves. Every redrawing that somebody asks for
+        forgets all of them, so only what changes without one has to be here.
+        """
+        return None
 
     def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002  for subclasses
         """Returns one of the `HEADER` fixed lines at the top."""
@@ -118,7 +130,7 @@ class VirtualList(Widget, can_focus=True):
         index = max(0, min(index, self.count - 1))
         before, self.index = self.index, index
         if self._show_cursor():
-            self.refresh()
+            super().refresh()
         elif index != before:
             self._refresh_line(before)
             self._refresh_line(index)
@@ -142,11 +154,27 @@ class VirtualList(Widget, can_focus=True):
     def _refresh_line(self, index: int) -> None:
         y = index - self.top + self.HEADER
         if self.HEADER <= y < self.size.height:
-            self.refresh(Region(0, y, self.size.width, 1))
+            super().refresh(Region(0, y, self.size.width, 1))
 
     def refresh_line(self, index: int) -> None:
         """Redraws a line, if it is on screen."""
+        self.forget_lines()
         self._refresh_line(index)
+
+    def forget_lines(self) -> None:
+        """Lets each line be made anew when it is drawn next."""
+        self._kept.clear()
+
+    def refresh(
+        self,
+        *regions: Region,
+        repaint: bool = True,
+        layout: bool = False,
+        recompose: bool = False,
+    ) -> Self:
+        """Redraws what is asked for; no line is known to be as it was."""
+        self._kept.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def shown_lines(self) -> range:
         """Returns the indexes of the lines on screen."""
@@ -185,7 +213,7 @@ class VirtualList(Widget, can_focus=True):
         self.index = max(0, min(self.index + lines, self.count - 1))
         self._show_cursor()
         if self.index != before:
-            self.refresh()
+            super().refresh()
             self.post_message(self.Moved(self, self.index))
 
     # -- events -------------------------------------------------------------------------------
@@ -238,25 +266,61 @@ class VirtualList(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Returns a line of the widget with its frame."""
         colors = palette(self.app)
-        width = self.size.width
-        inner = width - 2
+        inner = self.size.width - 2
         index = self.top + y - self.HEADER
-        edge: Style = colors.line
         if y < self.HEADER:
             pieces = self.header_line(y, inner, colors)
         elif index < self.count:
-            pieces = self.line(index, inner, colors)
-            if index == self.index and self.shows_cursor:
-                cursor = colors.cursor
-                pieces = [(text, style + cursor) for text, style in pieces]
+            return self._kept_line(y, index, inner, colors)
         else:
             pieces = self._empty(y - self.HEADER, inner, colors)
-        body = strip_of(pieces, inner, colors.base)
-        signs = not self.SIGNED and index == self.index < self.count and self.shows_cursor
-        left = strip_of([("▸", colors.accent) if signs else ("│", edge)], 1, edge)
+        return self._framed(pieces, inner, colors, thumb=False, signs=False)
+
+    def _kept_line(self, y: int, index: int, inner: int, colors: Palette) -> Strip:
+        """Returns the line of an index, as it was drawn before if all is as it was then."""
+        here = index == self.index and self.shows_cursor
         thumb = self._is_thumb(y)
-        right = strip_of([("┃", colors.dim) if thumb else ("│", edge)], 1, edge)
-        return Strip.join([left, body, right])
+        parts = self.line_parts(index)
+        if parts is None:
+            return self._line_strip(index, inner, colors, thumb=thumb, here=here)
+        # The palettes of the themes are made once, so their identity is enough.
+        name, state = parts[0], (parts, here, thumb, inner, id(colors))
+        kept = self._kept.get(name)
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        strip = self._line_strip(index, inner, colors, thumb=thumb, here=here)
+        if len(self._kept) >= _KEPT_LINES:
+            self._kept.clear()
+        self._kept[name] = (state, strip)
+        return strip
+
+    def _line_strip(
+        self, index: int, inner: int, colors: Palette, *, thumb: bool, here: bool
+    ) -> Strip:
+        pieces = self.line(index, inner, colors)
+        if here:
+            cursor = colors.cursor
+            pieces = [(text, style + cursor) for text, style in pieces]
+        signs = here and not self.SIGNED
+        return self._framed(pieces, inner, colors, thumb=thumb, signs=signs)
+
+    @staticmethod
+    def _framed(
+        pieces: list[Piece], inner: int, colors: Palette, *, thumb: bool, signs: bool
+    ) -> Strip:
+        """Returns a line between the frame's sides.
+
+        Args:
+            pieces: the line.
+            inner: its width.
+            colors: the colours.
+            thumb: whether the scroll bar's mark is beside it.
+            signs: whether the frame shows that the cursor is on it.
+        """
+        edge = ("│", colors.line)
+        left = ("▸", colors.accent) if signs else edge
+        right = ("┃", colors.dim) if thumb else edge
+        return framed_strip(pieces, inner, colors.base, (left, right))
 
     def _is_thumb(self, y: int) -> bool:
         page, count = self.page, self.count
