@@ -145,6 +145,10 @@ def ended_processes() -> Iterator[None]:
             left.append(process.args)
             process.kill()
             process.wait()
+    # One look at all that is left, then none of it again: pytest looks five times at the end of the
+    # session, for what complains when it is freed, and the interpreter at its own.
+    gc.collect()
+    gc.freeze()
     assert left == [], "processes that no test has ended"
 
 
