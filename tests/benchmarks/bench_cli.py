@@ -15,6 +15,7 @@ from tests.app.world import home_at, job
 from tests.benchmarks import Row
 from tui.base.job_status import JobStatus
 from tui.settings import Home
+from tui.store.job_texts import NEWEST, Position
 from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
@@ -84,6 +85,9 @@ def _fill(home: Home) -> None:
             record.job_id,
             Change(files=[FileRecord("a/b", 1, "0" * 64, "delivered", record.created_at)]),
         )
+    position: Position | None = NEWEST
+    while position is not None:  # as the engine does in its spare moments
+        position = writer.job_texts.keep(position)
     writer.close()
     home.log_file("job00500").write_bytes(b"a line of the log\n" * 5000)
 

@@ -2,8 +2,9 @@
 
 `state_0_1_0` was written by the code before the modules were sorted into folders: one job that is
 done, one that failed, one that runs; `state_format_7` holds the same three as the code with that
-number of the schema wrote them. Its addresses and folders are placeholders. Whoever changes
-the schema adds a folder that the code before the change wrote, and keeps the older ones.
+number of the schema wrote them, and `state_format_8` has a sweep of two of them as well. Addresses
+and folders are placeholders. Whoever changes the schema adds a folder that the code before the
+change wrote, and keeps the older ones.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.engine.world import running_engine, running_world
 from tests.support import eventually
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
+from tui.engine.tracking import job_texts
 from tui.settings import Home
 from tui.store.annotations import Annotation
 from tui.store.reader import StoreReader
@@ -92,26 +94,40 @@ def test_a_state_of_an_earlier_commit_opens(state: Path, two_homes: tuple[Home, 
     }
 
 
-@pytest.mark.parametrize("state", STATES, ids=lambda path: path.name)
 async def test_a_job_that_ran_then_is_followed_to_its_end(
-    state: Path, two_homes: tuple[Home, Home], tmp_path: Path
+    two_homes: tuple[Home, Home], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(job_texts, "_SOON", 0.0)
     earlier, now = two_homes
     async with running_world(earlier, tmp_path / "project") as world:
-        world.fault("stall=5")
-        job = await world.until(await world.submit(), JobStatus.RUNNING)
-        restore(state, now, world.sandbox.base_url, job.prediction_id)
-        async with running_engine(now):
-            client = ControlClient(now.socket, world.sandbox.base_url)
-            await client.set_session({"replicate_token": world.sandbox.token})
-            world.go_on(job.job_id)
-            reader = StoreReader(now.database)
+        for state in STATES:
+            world.fault("stall=5")
+            job = await world.until(await world.submit(), JobStatus.RUNNING)
+            restore(state, now, world.sandbox.base_url, job.prediction_id)
+            async with running_engine(now):
+                client = ControlClient(now.socket, world.sandbox.base_url)
+                await client.set_session({"replicate_token": world.sandbox.token})
+                world.go_on(job.job_id)
+                await eventually(lambda: status_of(now, RUNNING) is JobStatus.COMPLETED, within=30)
+                assert status_of(now, DONE) is JobStatus.COMPLETED
+                assert status_of(now, FAILED) is JobStatus.FAILED
+                # The engine has made the texts of what ended before.
+                await eventually(lambda: {DONE, FAILED} <= texts_in(now))
+            shutil.rmtree(now.root)
+        assert len(world.predictions) == len(STATES)
 
-            def status_of(job_id: str) -> JobStatus | None:
-                record = reader.job(job_id)
-                return record.status if record is not None else None
 
-            await eventually(lambda: status_of(RUNNING) is JobStatus.COMPLETED, within=30)
-            assert (status_of(DONE), status_of(FAILED)) == (JobStatus.COMPLETED, JobStatus.FAILED)
-            reader.close()
-        assert len(world.predictions) == 1
+def status_of(home: Home, job_id: str) -> JobStatus:
+    """The status of a job in the store."""
+    with sqlite3.connect(home.database) as database:
+        rows = database.execute("SELECT status FROM jobs WHERE job_id = ?", (job_id,)).fetchall()
+    database.close()
+    return JobStatus(rows[0][0])
+
+
+def texts_in(home: Home) -> set[str]:
+    """The jobs whose JSON text is in the store."""
+    with sqlite3.connect(home.database) as database:
+        rows = database.execute("SELECT job_id FROM job_texts").fetchall()
+    database.close()
+    return {row[0] for row in rows}

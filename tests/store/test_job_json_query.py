@@ -109,7 +109,7 @@ def test_both_lists_are_the_same(
     assert all(row["progress"]["eta_at"] is None for row in slow if row["unheard_since"])
     answer = jobs_json(str(home.database), str(home.outputs))
     assert answer is not None
-    fast = json.loads("".join(answer[0]))
+    fast = json.loads(b"".join(answer[0]))
     assert answer[1] is True
     for mine, theirs in zip(fast, slow, strict=True):
         assert list(mine) == list(theirs)
@@ -121,7 +121,7 @@ def test_both_lists_are_the_same(
         assert mine == theirs
     limited = jobs_json(str(home.database), "x", 3)
     assert limited is not None
-    assert [row["job_id"] for row in json.loads("".join(limited[0]))] == [
+    assert [row["job_id"] for row in json.loads(b"".join(limited[0]))] == [
         o["job_id"] for o in slow[:3]
     ]
     reader.close()
@@ -291,7 +291,6 @@ def test_an_answer_that_standard_output_cannot_take_is_left_whole_to_the_full_re
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
-    monkeypatch.setattr(job_json_query, "_AT_ONCE", 1)
     writer = StoreWriter(home_at(tmp_path))
     for number, name in enumerate(("näme", "名")):
         writer.insert(replace(job(number, JobStatus.COMPLETED), name=name))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from pathlib import Path
 
 from tui.engine.transfers.artifacts import artifacts_in_store
 from tui.store.quick_artifacts import QuickArtifacts
-from tui.store.quick_reader import open_quickly
+from tui.store.quick_reader import QuickError, open_quickly
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def artifacts_text(arguments: Sequence[str], database: str, outputs: str) -> str
     store = QuickArtifacts(query, with_losses=as_json)
     try:
         jobs = artifacts_in_store(store, job_id, Path(outputs))
-    except (sqlite3.Error, LookupError):
+    except (QuickError, LookupError):
         return None
     finally:
         query.close()

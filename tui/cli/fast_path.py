@@ -56,7 +56,7 @@ def _answer(arguments: Sequence[str]) -> int | None:
         if terminal_is_plain() or "--json" in arguments:
             return None
     active, beside = False, ""
-    text: str | Iterable[str] | None
+    text: str | Iterable[bytes] | None
     command = arguments[0]
     if command == "logs":
         return _log(arguments, root)
@@ -80,9 +80,12 @@ def _answer(arguments: Sequence[str]) -> int | None:
     if text is None or (active and not _is_followed(f"{root}/engine.sock")):
         return None
     try:
-        # Where each letter can be written, a long answer is never whole in memory.
-        whole = isinstance(text, str) or sys.stdout.encoding != "utf-8"
-        sys.stdout.writelines(("".join(text),) if whole else text)
+        if isinstance(text, str):
+            sys.stdout.write(text)
+        elif sys.stdout.encoding == "utf-8":
+            sys.stdout.buffer.writelines(text)  # never whole in memory, and not coded twice
+        else:  # which may lack a letter
+            sys.stdout.write(b"".join(text).decode())
         sys.stdout.flush()
         sys.stderr.write(beside)
     except UnicodeError:
@@ -92,7 +95,7 @@ def _answer(arguments: Sequence[str]) -> int | None:
 
 def _jobs(
     arguments: Sequence[str], root: str, outputs: str
-) -> tuple[str | Iterable[str], bool] | None:
+) -> tuple[str | Iterable[bytes], bool] | None:
     """The answer of `jobs` or `job`, and whether a job in it is active."""
     words = [word for word in arguments[1:] if word != "--json"]
     as_json = "--json" in arguments
@@ -123,15 +126,13 @@ def _job(
         from tui.store.job_json_query import job_json
 
         return job_json(database, outputs, words[0])
-    import sqlite3
-
-    from tui.store.quick_reader import open_quickly
+    from tui.store.quick_reader import QuickError, open_quickly
 
     if (query := open_quickly(database)) is None:
         return None
     try:
         return _page(query, root, outputs, words[0])
-    except sqlite3.Error:
+    except QuickError:
         return None
     finally:
         query.close()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 from datetime import UTC, datetime
 
 from tui.engine.spending.rules import Limit
 from tui.engine.spending.summary import MAX_DAYS, begin_of, standing, summary
 from tui.store.billing import read_billed, read_lost
-from tui.store.quick_reader import open_quickly
+from tui.store.quick_reader import QuickError, open_quickly
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def spending_text(
         return None
     try:
         answer = _answer(query, *meant, days)
-    except sqlite3.Error:
+    except QuickError:
         return None
     finally:
         query.close()

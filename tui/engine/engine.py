@@ -66,6 +66,7 @@ from tui.engine.submission.submit import Submitter
 from tui.engine.submission.version_service import VersionService
 from tui.engine.sweeps.service import SweepService
 from tui.engine.tracking.annotator import Annotator
+from tui.engine.tracking.job_texts import JobTexts
 from tui.engine.tracking.monitor import Monitor
 from tui.engine.tracking.prediction_claims import CARRIED_OUT_WITHIN, PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
@@ -337,6 +338,7 @@ class Engine:
             clear=self.transfers.clear_files,
             now=utc_now,
         )
+        self._job_texts = JobTexts(self.bus, self._writer)
         self.network = NetworkCheck(
             self.clients, self.live, self._writer, self.bus, self._proxy_password
         )
@@ -415,6 +417,7 @@ class Engine:
         self._staging_watch.start()
         self._retention.start()
         self._settings_watch.start()
+        self._job_texts.start()
 
     def _tell_of_old_keys(self, names: list[str]) -> None:
         message = f"API keys made before keys had scopes may do everything: {', '.join(names)}."
@@ -504,6 +507,7 @@ class Engine:
         await self.sweeps.queue.aclose()
         await self._staging_watch.aclose()
         await self._retention.aclose()
+        await self._job_texts.aclose()
         await self.transfers.queue.aclose()
         await self._tasks.aclose()
         await self.listening.aclose()

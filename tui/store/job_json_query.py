@@ -1,22 +1,25 @@
 """Jobs as JSON text or table rows from one SQLite query, for `jobs` and `job ID --json`.
 
 The fields are those of `tui.store.job_json`, without its imports: they would take longer to load
-than the query takes to run. A test compares the two.
+than the query takes to run. A test compares the two. The text of a job that has ended may be in the
+store already (`store.job_texts`), which is read in a tenth of the time.
 """
 
 from __future__ import annotations
 
 import time
 
-from tui.store.quick_reader import query
+from tui.store.quick_reader import QuickError, open_quickly, query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` takes longer to load than a row to read
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from tui.store.lost_contact import Contacts, LostContact
     from tui.store.shown_cost import ShownCost
+
+    Ask = Callable[[str, Sequence[Any]], list[Any]]
 
 LOST = "lost"
 """`tui.base.job_status.LOST`, which is not imported for the same reason."""
@@ -113,12 +116,16 @@ _METADATA = _object(
     _submit("account", "null", quoted=True),
     ("web_url", _text_or_null("web_url")),
 )
+FOLDER = "\1"
+"""Stands before the path of each file in a text, for the folder that it is relative to. In JSON
+nothing else contains it: control characters are escaped."""
+_FOLDER = FOLDER.encode()
 _FILES = """
-SELECT job_id, json_group_array(json_object(
-    'path', :outputs || '/' || path, 'size', size, 'sha256', sha256))
-FROM (SELECT * FROM files WHERE missing = '' AND :only ORDER BY job_id, path) GROUP BY job_id"""
+SELECT job_id, '[' || group_concat(printf('{"path":"%s%s,"size":%d,"sha256":%s}',
+    char(1), substr(json_quote(path), 2), size, json_quote(sha256))) || ']'
+FROM (SELECT * FROM files WHERE missing = '' AND :which ORDER BY job_id, path) GROUP BY job_id"""
 _NOTE = """
-SELECT json_quote(COALESCE((SELECT note FROM annotations WHERE job_id = :id), ''))"""
+SELECT json_quote(COALESCE((SELECT note FROM annotations WHERE job_id = ?), ''))"""
 _STOPS = """COALESCE((SELECT json_extract(value, '$.enabled') AND
     json_extract(value, '$.stop_running') FROM facts WHERE name = 'spending'), 0)"""
 _ENDED = "status IN ('completed', 'failed', 'cancelled')"
@@ -133,10 +140,10 @@ _MARKS = _members(
 )
 _NO_MARKS = '"pinned":false,"tags":[],"has_note":false'
 _WRITTEN = f"""
-SELECT job_id, {_MARKS} FROM annotations WHERE :only"""  # noqa: S608  built from constants
+SELECT job_id, {_MARKS} FROM annotations WHERE :which"""  # noqa: S608  built from constants
 _REST = _members(
     *map(_iso, ("created_at", "queued_at", "started_at", "completed_at")),
-    ("duration_seconds", _millionth("(COALESCE(completed_at, :now) - started_at)")),
+    ("duration_seconds", _millionth("(COALESCE(completed_at, ?1) - started_at)")),
     ("cost_usd", _millionth("cost_micros")),
     ("cost_is_upper_bound", _boolean(f"provider_status = '{LOST}'")),
     ("cost_at_least_usd", _NULL),
@@ -156,9 +163,21 @@ _REST = _members(
     _kept("diagnosis", "{}", "null"),
 )
 _JOBS = f"""
-SELECT {_ENDED}, {_NAMES}, {_REST}, -created_at, job_id, rate_micros, started_at FROM jobs
+SELECT {_ENDED}, {_NAMES}, {_REST}, job_id, rate_micros, started_at FROM jobs WHERE :which
 """  # noqa: S608  built from constants
-
+_WHOLE = '{%s,%s,%s%s,"files":%s}'
+FORM = 1
+"""Number of the text that these statements make; a test says when it has to be raised. A text that
+was kept in another form is made anew."""
+_KEPT = f"""
+SELECT job_id, CASE WHEN form = {FORM} THEN CAST(text AS BLOB) END FROM jobs
+LEFT JOIN job_texts USING (job_id) ORDER BY created_at DESC, job_id LIMIT ?
+"""  # noqa: S608  built from constants
+_MOST_NAMED = 500
+"""Jobs that are asked for by their ids; of more, all are."""
+_AT_ONCE = 32
+"""Jobs in one piece of the text, some 50 kB: memory that is new to the process costs more time
+than copying."""
 
 _COLUMNS = f"""
 SELECT {_ENDED}, job_id, name, trim(model_family || ' ' || model_flavour), status, stage, step,
@@ -167,25 +186,21 @@ SELECT {_ENDED}, job_id, name, trim(model_family || ' ' || model_flavour), statu
         THEN 'nan' ELSE COALESCE(loss_smoothed, loss) END, cost_micros, created_at,
     rate_micros, started_at, provider_status = '{LOST}' FROM jobs
 """  # noqa: S608  built from constants
-CONTACTS: tuple[str, dict[str, Any]] = (
+CONTACTS: tuple[str, tuple[()]] = (
     "SELECT name, value, at FROM facts WHERE name IN ('unheard', 'spending', 'spending:sandbox')",
-    {},
+    (),
 )
 _SILENT_AFTER = 90_000_000
 """`tui.store.lost_contact.SILENT_AFTER` in microseconds, and its facts above. A test compares."""
-_AT_ONCE = 32
-"""Jobs in one piece of the text: some 50 kB."""
 
 
 def _order(limit: int) -> str:
     """The newest ones, where not all are read. To sort rows is faster than looking each up."""
-    return "" if limit < 0 else " ORDER BY created_at DESC, job_id LIMIT :limit"
+    return "" if limit < 0 else " ORDER BY created_at DESC, job_id LIMIT ?"
 
 
-def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[Iterator[str], bool] | None:
-    """Return the list of jobs, newest first, as JSON text.
-
-    It comes in pieces: each copy of the megabyte that a thousand jobs have costs time.
+def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[Iterator[bytes], bool] | None:
+    """Return the list of jobs, newest first, as JSON text in UTF-8.
 
     Args:
         database: the store's file.
@@ -193,79 +208,106 @@ def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[Iterator[st
         limit: most jobs; -1 for all.
 
     Returns:
-        The pieces and whether a job in it is active; None when the database is missing, unreadable
-        or of another version, so that the caller uses the full reader.
+        The pieces of the text and whether a job in it is active; None when the database is missing,
+        unreadable or of another version, so that the caller uses the full reader.
     """
-    found = query(
-        database,
-        (_JOBS + _order(limit), {"limit": limit, "now": time.time_ns() // 1000}),
-        (_FILES.replace(":only", "1"), {"outputs": outputs}),
-        (_WRITTEN.replace(":only", "1"), {}),
-        CONTACTS,
-    )
-    if found is None:
+    ask = open_quickly(database)
+    if ask is None:
         return None
-    rows, files, written = found[0], dict(found[1]), dict(found[2])
-    rows.sort(key=lambda row: row[3:5])
-    return _pieces(rows, files, written, contacts_of(found[3])), not all(row[0] for row in rows)
+    try:
+        ask("BEGIN")  # all that is read is of one moment
+        return _list(ask, outputs, limit)
+    except QuickError:
+        return None
+    finally:
+        ask.close()
 
 
-def _pieces(
-    rows: list[tuple[Any, ...]],
-    files: dict[str, str],
-    written: dict[str, str],
-    contacts: Contacts | None,
-) -> Iterator[str]:
-    if not rows:
-        yield "[]\n"
+def _list(ask: Ask, outputs: str, limit: int) -> tuple[Iterator[bytes], bool]:
+    found = ask(_KEPT, (limit,))
+    folder = _inside(ask, outputs)
+    missing = [job_id for job_id, text in found if text is None]
+    active = False
+    if missing:
+        few = missing if len(missing) <= _MOST_NAMED else None
+        made = job_texts(ask, few, folder, contacts_of(ask(*CONTACTS)))
+        active = not all(made[job_id][0] for job_id in missing)
+        found = [(one, made[one][1].encode() if text is None else text) for one, text in found]
+    return _pieces([text for _, text in found], folder.encode()), active
+
+
+def _pieces(texts: list[bytes], folder: bytes) -> Iterator[bytes]:
+    if not texts:
+        yield b"[]\n"
         return
-    before = "[\n"
-    for first in range(0, len(rows), _AT_ONCE):
-        part = rows[first : first + _AT_ONCE]
-        yield before + ",\n".join([_whole(row, files, written, contacts) for row in part])
-        before = ",\n"
-    yield "\n]\n"
+    before = b"[\n"
+    for first in range(0, len(texts), _AT_ONCE):
+        piece = b",\n".join(texts[first : first + _AT_ONCE])
+        yield before + piece.replace(_FOLDER, folder)
+        before = b",\n"
+    yield b"\n]\n"
 
 
-def _whole(
-    row: tuple[Any, ...],
-    files: dict[str, str],
-    written: dict[str, str],
-    contacts: Contacts | None,
+def job_texts(
+    ask: Ask,
+    job_ids: Sequence[str] | None,
+    folder: str = FOLDER,
+    contacts: Contacts | None = None,
     note: str = "",
-) -> str:
-    """The JSON text of a job, all parts of it."""
-    ended, names, rest, _, job_id, rate, started = row
-    marks, kept = written.get(job_id, _NO_MARKS), files.get(job_id, "[]")
-    text = f'{{{names},{marks},{rest}{note},"files":{kept}}}'
-    if contacts is None or ended:
-        return text
-    return _as_heard(text, contacts, (job_id, rate, started))
+) -> dict[str, tuple[bool, str]]:
+    """Return whether each job has ended, and its JSON text, by its id.
+
+    Args:
+        ask: runs a statement on the store.
+        job_ids: of which jobs; None for all.
+        folder: what stands before the path of each file, as in JSON.
+        contacts: which jobs are not heard of; None for none.
+        note: the member of the note; empty for none.
+    """
+    which = "1" if job_ids is None else f"job_id IN ({','.join('?' * len(job_ids))})"
+    values = () if job_ids is None else tuple(job_ids)
+    files = dict(ask(_FILES.replace(":which", which), values))
+    written = dict(ask(_WRITTEN.replace(":which", which), values))
+    rows = ask(_JOBS.replace(":which", which), (time.time_ns() // 1000, *values))
+    texts = {}
+    for ended, names, rest, job_id, rate, started in rows:
+        marks, kept = written.get(job_id, _NO_MARKS), files.get(job_id, "[]")
+        text = _WHOLE % (names, marks, rest, note, kept.replace(FOLDER, folder))
+        if contacts is not None and not ended:
+            text = _as_heard(text, contacts, (job_id, rate, started))
+        texts[job_id] = bool(ended), text
+    return texts
+
+
+def _inside(ask: Ask, folder: str) -> str:
+    """A folder as the beginning of a JSON text."""
+    return str(ask("SELECT json_quote(? || '/')", (folder,))[0][0][1:-1])
 
 
 def job_json(database: str, outputs: str, job_id: str) -> tuple[str, bool] | None:
-    """Return one job as a line of JSON text; otherwise like `jobs_json`.
+    """Return one job as a line of JSON text, and whether it is active; None as in `jobs_json`.
 
     Args:
         database: the store's file.
         outputs: the folder that the files' paths are relative to.
         job_id: the whole id. For any other name of a job the answer is None.
     """
-    values = {"id": job_id, "now": time.time_ns() // 1000}
-    found = query(
-        database,
-        (f"{_JOBS} WHERE job_id = :id", values),
-        (_FILES.replace(":only", "job_id = :id"), {"outputs": outputs, "id": job_id}),
-        (_WRITTEN.replace(":only", "job_id = :id"), values),
-        CONTACTS,
-        (_NOTE, values),
-    )
-    if found is None or not found[0]:
+    ask = open_quickly(database)
+    if ask is None:
         return None
-    row = found[0][0]
-    note = f',"note":{found[4][0][0]}'
-    text = _whole(row, dict(found[1]), dict(found[2]), contacts_of(found[3]), note)
-    return f"{text}\n", not row[0]
+    try:
+        ask("BEGIN")
+        note = f',"note":{ask(_NOTE, (job_id,))[0][0]}'
+        contacts = contacts_of(ask(*CONTACTS))
+        found = job_texts(ask, [job_id], _inside(ask, outputs), contacts, note)
+        if job_id not in found:
+            return None
+    except QuickError:
+        return None
+    finally:
+        ask.close()
+    ended, text = found[job_id]
+    return f"{text}\n", not ended
 
 
 def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], bool] | None:
@@ -276,7 +318,7 @@ def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], boo
         the cost as shown and the contact that was lost, and whether a job is active; None as in
         `jobs_json`.
     """
-    found = query(database, (_COLUMNS + _order(limit), {"limit": limit}), CONTACTS)
+    found = query(database, (_COLUMNS + _order(limit), () if limit < 0 else (limit,)), CONTACTS)
     if found is None:
         return None
     found[0].sort(key=lambda row: (-row[10], row[1]))
@@ -341,4 +383,5 @@ def _as_heard(text: str, contacts: Contacts, job: tuple[str, int, int | None]) -
     contact, cost = _contact(contacts, _Seen(job[0], data["status"], *job[1:]))
     if contact is None:
         return text
-    return json.dumps(unheard_json(data, contact, cost), ensure_ascii=False, separators=(",", ":"))
+    whole = unheard_json(data, contact, cost)
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
+try:
+    # What `sqlite3` is made of. That also loads `datetime`, for values that are none of ours, which
+    # takes as long as a query.
+    from _sqlite3 import Error, connect
+except ImportError:  # another Python than CPython
+    from sqlite3 import Error, connect
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from sqlite3 import Connection
+    from typing import Any, TypeAlias
 
-FORMAT = 8
+    Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
+
+QuickError = Error
+"""`sqlite3.Error`."""
+
+FORMAT = 9
 """The schema version that the quick queries are written for. A test compares it with the newest
 one: importing `tui.store.schema` takes half as long as a query."""
 
@@ -17,14 +28,14 @@ one: importing `tui.store.schema` takes half as long as a query."""
 class QuickReader:
     """A connection that only reads; every query is called with its text and its values."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def __call__(self, text: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+    def __call__(self, text: str, values: Values = ()) -> list[Any]:
         """The rows of a query.
 
         Raises:
-            sqlite3.Error: it cannot be run.
+            QuickError: it cannot be run.
         """
         return self._connection.execute(text, values).fetchall()
 
@@ -40,25 +51,25 @@ def open_quickly(database: str) -> QuickReader | None:
     """
     connection = None
     try:
-        connection = sqlite3.connect(f"file:{_quoted(database)}?mode=ro", uri=True, timeout=2.0)
+        connection = connect(f"file:{_quoted(database)}?mode=ro", uri=True, timeout=2.0)
         if connection.execute("PRAGMA user_version").fetchone()[0] == FORMAT:
             connection.execute("PRAGMA mmap_size = 1000000000")
             return QuickReader(connection)
-    except sqlite3.Error:
+    except QuickError:
         pass
     if connection is not None:
         connection.close()
     return None
 
 
-def query(database: str, *queries: tuple[str, Mapping[str, Any]]) -> list[list[Any]] | None:
+def query(database: str, *queries: tuple[str, Values]) -> list[list[Any]] | None:
     """The rows of each query; None when the database cannot be used."""
     reader = open_quickly(database)
     if reader is None:
         return None
     try:
         return [reader(text, values) for text, values in queries]
-    except sqlite3.Error:
+    except QuickError:
         return None
     finally:
         reader.close()

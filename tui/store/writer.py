@@ -29,6 +29,7 @@ from tui.store.annotations import (
 )
 from tui.store.columns import JOB_COLUMNS, encode, encoded_job, job_record
 from tui.store.database_file import DatabaseFile, set_aside_foreign_journal
+from tui.store.job_texts import JobTextTable
 from tui.store.masking import MaskingConnection
 from tui.store.moments import to_micros
 from tui.store.records import FileRecord, JobRecord, StageRecord
@@ -85,6 +86,7 @@ class StoreWriter:
         transfers: the tables of destinations and transfers.
         fetches: the table of results that have to be fetched.
         sweeps: the tables of sweeps.
+        job_texts: the table of JSON texts.
     """
 
     def __init__(self, home: Home) -> None:
@@ -117,6 +119,7 @@ class StoreWriter:
         self.transfers = TransferTables(*access)
         self.fetches = FetchTable(*access)
         self.sweeps = SweepTables(*access)
+        self.job_texts = JobTextTable(*access)
 
     def close(self) -> None:
         """Write the journal into the database file and release the lock."""

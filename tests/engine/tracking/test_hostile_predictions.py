@@ -123,9 +123,9 @@ def test_the_quick_list_answers_with_all_of_them(home: Home, recorder: JobRecord
     recorder.apply_snapshot(record.job_id, snapshot_of(Prediction.read(answer)), "poll")
     found = jobs_json(str(home.database), "/outputs")
     assert found is not None
-    text = "".join(found[0])
+    text = b"".join(found[0]).decode()
     assert record.job_id in text
-    json.loads(text.encode())
+    json.loads(text)
 
 
 def test_what_nests_too_deeply_is_unknown() -> None:

@@ -62,7 +62,7 @@ async def test_a_run_that_goes_on_without_a_loss_is_marked_and_told_once(world: 
     assert (shown["loss"], shown["not_finite"]) == (None, ended.submit["not_finite"])
     text = jobs_json(str(world.home.database), str(world.home.outputs))
     assert text is not None
-    (listed,) = json.loads("".join(text[0]), parse_constant=_refused)
+    (listed,) = json.loads(b"".join(text[0]), parse_constant=_refused)
     assert listed["progress"] == shown
 
 
