@@ -10,10 +10,10 @@ def main() -> int:
     _open_closed_streams()
     try:
         return _run()
-    except KeyboardInterrupt:  # while modules are still imported, for example
-        from tui.cli.exit_codes import INTERRUPTED
+    except KeyboardInterrupt as error:  # while modules are still imported, for example
+        from tui.cli.signals import explain_interrupt
 
-        return INTERRUPTED
+        return explain_interrupt(error, as_json="--json" in sys.argv)
 
 
 def _open_closed_streams() -> None:

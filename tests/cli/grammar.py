@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Iterator
 
 from tui.cli.main import build_parser
 
 
+@functools.cache
+def the_parser() -> argparse.ArgumentParser:
+    """The parser; to make one takes longer than most that is asked of it."""
+    return build_parser()
+
+
 def commands() -> dict[str, argparse.ArgumentParser]:
     """The parser of each command."""
-    parser = build_parser()
     subparsers = next(
-        action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+        action for action in the_parser()._actions if isinstance(action, argparse._SubParsersAction)
     )
     return dict(subparsers.choices)
 

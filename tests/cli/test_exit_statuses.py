@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.finished_jobs import put_job
-from tests.cli.grammar import commands, positionals, takes_json, verbs
+from tests.cli.grammar import commands, positionals, takes_json, the_parser, verbs
 from tests.cli.shell import Shell
 from tests.cli.statuses import SAY_NOTHING_SENT, STATUSES
 from tui import __version__
@@ -20,6 +21,7 @@ from tui.base.errors import ApiError
 from tui.cli import main
 from tui.cli.arguments import JOB_HELP
 from tui.cli.exit_codes import BY_CODE, FAILED, FINE, USAGE
+from tui.cli.signals import Interrupted
 from tui.client.errors import EngineGoneError
 
 
@@ -158,6 +160,15 @@ def test_a_job_is_exported_whole_and_replaces_nothing(
     assert (precious.read_text(), log.is_symlink()) == ("mine", False)
 
 
+@pytest.fixture(scope="module")
+def one_parser() -> Iterator[None]:
+    """Every command line is read by the same parser."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "build_parser", the_parser)
+        yield
+
+
+@pytest.mark.usefixtures("one_parser")
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_wrong_words_are_told_by_every_command(
     name: str, capsys: pytest.CaptureFixture[str]
@@ -191,10 +202,12 @@ WRONG: list[tuple[BaseException, int, str]] = [
     (ApiError("No answer.", status=502, code="provider_error"), 4, "provider_error"),
     (EngineGoneError("No engine."), 4, "engine_gone"),
     (ApiError("Too much.", status=429, code="cost_limit_exceeded"), 5, "cost_limit_exceeded"),
-    (KeyboardInterrupt(), 130, ""),
+    (KeyboardInterrupt(), 130, "interrupted"),
+    (Interrupted(signal.SIGTERM), 143, "interrupted"),
 ]
 
 
+@pytest.mark.usefixtures("one_parser")
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_every_command_ends_as_documented_whatever_goes_wrong_in_it(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -213,12 +226,40 @@ def test_every_command_ends_as_documented_whatever_goes_wrong_in_it(
 
         monkeypatch.setattr(sys.modules[__name__], "stub", stub, raising=False)
         assert main.run(line) == status
-        capsys.readouterr()
-        if code and takes_json(commands()[name]):
+        told = capsys.readouterr()
+        # Who pressed ctrl+c knows.
+        assert bool(told.err) is (code != "interrupted")
+        assert told.out == ""
+        if takes_json(commands()[name]):
             assert main.run([*line, "--json"]) == status
             output = capsys.readouterr().out
             assert not shapeless(output)
             assert json.loads(output)["error"] == code
+
+
+def test_a_script_is_told_of_sigterm_and_nobody_else_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(main, "_COMMANDS", {"jobs": (__name__, "stub")})
+    handlers = []
+
+    def stub(_: object) -> int:
+        handlers.append(signal.getsignal(signal.SIGTERM))
+        if handlers[-1] not in (signal.SIG_DFL, signal.SIG_IGN):
+            signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr(sys.modules[__name__], "stub", stub, raising=False)
+    assert main.run(["jobs", "--json"]) == 143
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["message"] == "The command was ended by SIGTERM."
+    assert main.run(["jobs"]) == 0
+    previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as under `nohup`, for SIGHUP
+    try:
+        assert main.run(["jobs", "--json"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert handlers[1:] == [signal.SIG_DFL, signal.SIG_IGN]
 
 
 def test_the_codes_of_the_engine_have_the_documented_statuses() -> None:

@@ -219,25 +219,41 @@ def test_jobs_starts_the_engine_for_active_jobs(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["logs", "ID", "-f"], ["submit", "CONFIG", "--yes", "--wait", "--steps", "90000"]],
+    ("line", "number"),
+    [
+        ("logs ID -f --json", signal.SIGTERM),
+        ("submit CONFIG --yes --wait --steps 90000 --json", signal.SIGINT),
+    ],
 )
-def test_an_interrupt_ends_with_130_and_the_job_goes_on(shell: Shell, arguments: list[str]) -> None:
-    job = shell.submit("--steps", "90000")  # however slow this machine is, it is still running
-    given = [{"ID": job["job_id"], "CONFIG": str(shell.config)}.get(w, w) for w in arguments]
-    before = len(shell.json("jobs"))
+def test_an_interrupt_is_told_in_json_and_the_job_goes_on(
+    shell: Shell, line: str, number: signal.Signals
+) -> None:
+    words = {"CONFIG": str(shell.config)}
+    if "ID" in line:
+        words["ID"] = shell.submit("--steps", "90000")["job_id"]  # longer than any slow machine
+    given = [words.get(word, word) for word in line.split()]
+    running = shell.json("jobs", "state:running")
     command = shell.start(*given)
-    if arguments[0] == "logs":
+    if given[0] == "logs":
         assert command.stdout is not None
-        assert command.stdout.read(1)
+        assert command.stdout.readline()
     else:
-        eventually_sync(lambda: len(shell.json("jobs")) > before, within=30)
-    command.send_signal(signal.SIGINT)
-    _, errors = command.communicate(timeout=30)
-    assert command.returncode == 130
+        eventually_sync(lambda: len(shell.json("jobs", "state:running")) > len(running), within=30)
+    command.send_signal(number)
+    output, errors = command.communicate(timeout=30)
+    assert command.returncode == 128 + number
     assert "Traceback" not in errors
-    for active in shell.json("jobs", "state:active"):
-        shell.json("cancel", active["job_id"])
+    *_, last = map(json.loads, output.splitlines())
+    assert last["error"] == "interrupted"
+    assert last["message"]
+    assert last["advice"]
+    active = [one["job_id"] for one in shell.json("jobs", "state:active")]
+    if given[0] == "submit":
+        assert last["job_id"] in active
+        assert f"simpletuner-tui logs {last['job_id']} -f" in last["advice"]
+        assert "The job goes on." in errors
+    for job_id in active:
+        shell.json("cancel", job_id)
 
 
 def test_a_closed_output_pipe_is_no_error(shell: Shell, done: Any) -> None:

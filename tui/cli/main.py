@@ -11,6 +11,7 @@ from typing import Final
 from tui.cli import exit_codes
 from tui.cli.arguments import JOB_HELP, Parser, as_text
 from tui.cli.output import choose_colours, forgive_streams, reader_has_gone
+from tui.cli.signals import explain_interrupt, sigterm_interrupts
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "app": ("tui.cli.open_app", "open_app"),
@@ -66,13 +67,14 @@ def run(arguments: Sequence[str]) -> int:
     forgive_streams()
     as_json = "--json" in arguments
     try:
-        options = build_parser().parse_args(as_text(arguments))
-        choose_colours(options.color)
-        module, name = _COMMANDS[options.command or "app"]
-        status = getattr(importlib.import_module(module), name)(options)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return exit_codes.INTERRUPTED
+        with sigterm_interrupts(wanted=as_json):
+            options = build_parser().parse_args(as_text(arguments))
+            choose_colours(options.color)
+            module, name = _COMMANDS[options.command or "app"]
+            status = getattr(importlib.import_module(module), name)(options)
+            sys.stdout.flush()
+    except KeyboardInterrupt as error:
+        return explain_interrupt(error, as_json=as_json)
     except BrokenPipeError:
         return reader_has_gone()
     except Exception as error:  # noqa: BLE001  printed as a message, its traceback kept in a file

@@ -14,6 +14,7 @@ from tui.cli.artifact_page import artifact_lines
 from tui.cli.destination_grammar import TARGETS, full_path
 from tui.cli.failures import failed, wrong_usage
 from tui.cli.output import say, say_json, table, tell
+from tui.cli.signals import goes_on
 from tui.client.errors import ControlError
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def publish(options: argparse.Namespace) -> int:
     if options.public:
         _tell_public(engine, transfer["target"])
     if options.wait:
-        transfer = _wait(engine, transfer["transfer_id"])
+        with goes_on(
+            "The transfer goes on.", "Look at it with: simpletuner-tui transfers", transfer
+        ):
+            transfer = _wait(engine, transfer["transfer_id"])
     status = status_of(transfer, waited=options.wait)
     if options.json:
         message = transfer["message"] or _state_label(transfer["state"])

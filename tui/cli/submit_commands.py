@@ -20,6 +20,7 @@ from tui.cli.consent import agrees
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.failures import failed, not_agreed, wrong_usage
 from tui.cli.output import say, say_json, say_prose, tell
+from tui.cli.signals import goes_on
 from tui.cli.typed import hidden_text
 from tui.client.agreement import with_consent
 from tui.client.errors import ControlError
@@ -115,7 +116,9 @@ def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> 
     draft["idempotency_key"] = options.idempotency_key or secrets.token_hex(16)
     job_id = control.submit(draft).result()["job_id"]
     if options.wait:
-        return _wait(options, control, job_id)
+        advice = f"Follow it with: simpletuner-tui logs {job_id} -f"
+        with goes_on("The job goes on.", advice, {"job_id": job_id}):
+            return _wait(options, control, job_id)
     if options.json:
         store = context.reader()
         stops = bool(stopping_limit(store))
@@ -214,11 +217,7 @@ def _given(values: JsonObject) -> JsonObject:
 
 def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> int:
     """Wait until the job has ended, then verify its files."""
-    try:
-        job = _until_ended(options, control, job_id)
-    except KeyboardInterrupt:
-        tell(f"The job goes on. Follow it with: simpletuner-tui logs {job_id} -f")
-        return exit_codes.INTERRUPTED
+    job = _until_ended(options, control, job_id)
     if job.status is JobStatus.COMPLETED:
         if not options.json:
             tell("It has ended. Its results are fetched and verified.")

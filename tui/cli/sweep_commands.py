@@ -17,6 +17,7 @@ from tui.cli import context, exit_codes
 from tui.cli.consent import ASK_WITH_YES, agrees
 from tui.cli.failures import failed, not_agreed, wrong_usage
 from tui.cli.output import say, say_json, table, tell
+from tui.cli.signals import goes_on
 from tui.client.errors import ControlError
 from tui.store.sweep_standing import changes_words, count_words, read_standings
 
@@ -58,7 +59,10 @@ def start_sweep(
     }
     sweep = control.sweeps.start(request).result()
     if options.wait:
-        return _wait(options, control, sweep["name"])
+        name = sweep["name"]
+        advice = f"Look at it with: simpletuner-tui sweep show {name}"
+        with goes_on("The sweep goes on.", advice, {"name": name}):
+            return _wait(options, control, name)
     if options.json:
         say_json(sweep)
     else:
@@ -316,16 +320,12 @@ def _wait(options: argparse.Namespace, control: ControlClient, name: str) -> int
         shown = words
         return now["state"] != "running" and not now["running"]
 
-    try:
-        while not over():
-            with contextlib.suppress(ControlError):
-                for _event in control.events_until(over):
-                    pass
-                continue
-            control = context.engine()  # the engine went away: started again, it goes on
-    except KeyboardInterrupt:
-        tell(f"The sweep goes on. Look at it with: simpletuner-tui sweep show {name}")
-        return exit_codes.INTERRUPTED
+    while not over():
+        with contextlib.suppress(ControlError):
+            for _event in control.events_until(over):
+                pass
+            continue
+        control = context.engine()  # the engine went away: started again, it goes on
     end = _standing(name)
     whole = end["state"] == "done" and end["done"] == len(end["members"])
     if options.json and not whole:
