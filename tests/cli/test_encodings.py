@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pty
 import signal
 import subprocess
-from pathlib import Path
+import sys
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from tests.cli.shell import PROGRAM, Shell
 from tui.app.app import drawn_on_this_terminal
 from tui.base.ascii_glyphs import ASCII_GLYPHS, GLYPHS, terminal_is_plain
 from tui.base.columns import width_of
-from tui.cli.failures import explain
+from tui.cli.exit_codes import OUTPUT_LOST
+from tui.cli.output import forgive_streams, say
 from tui.settings import Settings, UiSettings
 
 NAME = "café ✓ 猫 😀"
@@ -245,28 +247,98 @@ def test_an_argument_that_is_no_text_is_reported(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["jobs --json", "jobs", "settings get", "logs {}", "jobs x --json"]
-)
-def test_streams_that_are_closed_or_full_are_no_reason_for_a_traceback(
-    shell: Shell, done: Any, line: str
+    ("line", "status"),
+    [
+        ("jobs --json", 0), ("jobs", 0), ("settings get", 0), ("logs {}", 0), ("jobs x --json", 0),
+        ("jobs stat:x --json", 2), ("spending", 0),
+    ],
+)  # fmt: skip
+def test_streams_that_are_closed_or_full_do_not_change_how_a_command_ends(
+    shell: Shell, done: Any, line: str, status: int
 ) -> None:
     words = [*PROGRAM, *line.format(done["job_id"]).split()]
-    for streams, status in ((">&- 2>&-", 0), ("<&- >/dev/null", 0), (">/dev/full", 1)):
-        script = f'"$@" {streams}'
+    for streams, ends in (
+        (">&- 2>&-", status),
+        ("<&- >/dev/null", status),
+        (">/dev/null 2>/dev/full", status),
+        (">/dev/full", status or OUTPUT_LOST),
+    ):
         ended = subprocess.run(
-            ["sh", "-c", script, "sh", *words], env=shell.environ, cwd=shell.root,
+            ["sh", "-c", f'"$@" {streams}', "sh", *words], env=shell.environ, cwd=shell.root,
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
-        assert ended.returncode == status, (streams, ended.stderr)
-        assert not {"Traceback", "Exception"} & set(ended.stderr.split()), (streams, ended.stderr)
-        assert not status or "No space left on device" in ended.stderr
+        assert ended.returncode == ends, (streams, ended.stderr)
+        assert "Traceback" not in ended.stderr
+        told = "could not be written: No space left on device." in ended.stderr
+        assert told is (streams == ">/dev/full")
 
 
-def test_a_traceback_with_lone_surrogates_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain(RuntimeError("\udcff"), as_json=False) == 1
-    output = capsys.readouterr().err
-    kept = Path(output.split("\n")[1].strip().partition(" has the details")[0])
-    try:
-        assert "\\udcff" in kept.read_text(encoding="utf-8")
-    finally:
-        os.unlink(kept)
+WITH_FULL_STREAMS = """
+import io, json, os, sys
+from tui.cli import main, output
+
+def stub(options):
+    for word in ("begun", "x" * 100_000, "ended"):
+        output.say(word)
+        output.tell(word)
+        output.say_json({"word": word})
+        sys.stderr.write(word)
+        sys.stderr.flush()
+    done.append(word)
+    return wanted
+
+real = os.dup(1)
+main._COMMANDS = {"jobs": ("__main__", "stub")}
+reading, broken = os.pipe()
+os.close(reading)
+full, nowhere = (os.open(name, os.O_WRONLY) for name in ("/dev/full", "/dev/null"))
+ends = []
+for out, err in ((full, nowhere), (nowhere, full), (broken, broken), (nowhere, nowhere)):
+    for wanted in (0, 1, 6):
+        done = []
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        for name, number in (("stdout", 1), ("stderr", 2)):
+            raw = io.FileIO(number, "w", closefd=False)
+            stream = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
+            setattr(sys, name, stream)
+        ends.append((main.run(["jobs"]), done == ["ended"]))
+os.write(real, json.dumps(ends).encode())
+os._exit(0)
+"""
+
+
+def test_full_and_broken_streams_stop_no_command_and_change_no_failure() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", WITH_FULL_STREAMS], stdin=subprocess.DEVNULL, capture_output=True,
+        check=True,
+    )  # fmt: skip
+    assert json.loads(told.stdout) == [
+        [end, True] for ends in ((OUTPUT_LOST, 1, 6), *((0, 1, 6),) * 3) for end in ends
+    ]
+
+
+def test_what_python_does_not_buffer_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with open(writing, "wb", buffering=0) as raw:
+        stream = io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
+        monkeypatch.setattr(sys, "stdout", stream)
+        forgive_streams()
+        assert sys.stdout is not stream
+        say("now")
+        assert os.read(reading, 99) == b"now\n"
+        monkeypatch.undo()
+    os.close(reading)
+
+
+def test_a_job_that_is_done_and_paid_is_not_said_to_have_failed_where_the_disk_is_full(
+    shell: Shell,
+) -> None:
+    words = [str(shell.config), "--steps", "8", "--rank", "2", "--delivery", "local", "--yes"]
+    ended = subprocess.run(
+        ["sh", "-c", '"$@" >/dev/full', "sh", *PROGRAM, "submit", *words, "--wait"],
+        env=shell.environ, cwd=shell.root, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == OUTPUT_LOST, ended.stderr

@@ -17,6 +17,7 @@ import pytest
 from tests.cli.shell import PROGRAM, Shell
 from tests.support import eventually_sync
 from tui.base import formatting
+from tui.cli.exit_codes import OUTPUT_LOST
 from tui.settings import Home
 from tui.store.reader import StoreReader
 
@@ -232,6 +233,10 @@ def test_an_interrupt_is_told_in_json_and_the_job_goes_on(
     if "ID" in line:
         words["ID"] = shell.submit("--steps", "90000")["job_id"]  # longer than any slow machine
     given = [words.get(word, word) for word in line.split()]
+    if given[0] == "logs":  # no more of it can be printed, so that there is nothing to wait for
+        full = ["sh", "-c", '"$@" >/dev/full', "sh", *PROGRAM, *given]
+        ended = subprocess.run(full, env=shell.environ, timeout=60, check=False)
+        assert ended.returncode == OUTPUT_LOST
     running = shell.json("jobs", "state:running")
     command = shell.start(*given)
     if given[0] == "logs":

@@ -15,6 +15,8 @@ NETWORK: Final = 4
 BLOCKED: Final = 5
 UNVERIFIED: Final = 6
 """Everything was sent, and the far end does not let it be verified."""
+OUTPUT_LOST: Final = 7
+"""In place of 0: everything was done, and what was to be printed could not be written."""
 ENDED_BY_SIGNAL: Final = 128
 """And above: the signal's number is added, as shells do."""
 INTERRUPTED: Final = 130

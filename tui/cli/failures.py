@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Final
 
 from tui.base.errors import ApiError
 from tui.cli import exit_codes
-from tui.cli.output import drop_what_cannot_be_written, say_json, tell
+from tui.cli.output import say_json, tell
 
 _LAST_ADVICE: Final = "`simpletuner-tui doctor` looks at everything that the program depends on."
 """For scripts, where an error has no advice of its own."""
@@ -41,9 +40,7 @@ def explain(error: Exception, *, as_json: bool) -> int:
         advice = _keep_traceback(error)
     code, status = _meaning(error)
     if as_json:
-        with contextlib.suppress(OSError):  # where that cannot be printed, it is told all the same
-            say_json(failed({}, code, message, advice, getattr(error, "details", None) or {}))
-    drop_what_cannot_be_written()
+        say_json(failed({}, code, message, advice, getattr(error, "details", None) or {}))
     tell(f"simpletuner-tui: {message}")
     if advice:
         tell(f"  {advice}")

@@ -31,9 +31,10 @@ def run_fast_path(arguments: Sequence[str]) -> int | None:
 
         return reader_has_gone()
     except OSError as error:  # what the answer was written to is full, for example
-        from tui.cli.failures import explain
+        from tui.cli.output import drop, tell_output_lost
 
-        return explain(error, as_json="--json" in arguments)
+        drop(1)
+        return tell_output_lost(error)
 
 
 def _answer(arguments: Sequence[str]) -> int | None:
@@ -87,7 +88,10 @@ def _answer(arguments: Sequence[str]) -> int | None:
         else:  # which may lack a letter
             sys.stdout.write(b"".join(text).decode())
         sys.stdout.flush()
-        sys.stderr.write(beside)
+        if beside:
+            from tui.cli.output import tell
+
+            tell(beside)
     except UnicodeError:
         return None
     return 0

@@ -61,7 +61,7 @@ def spending_text(
     from tui.cli.spending_page import spending_lines
 
     text = "".join(f"{line}\n" for line in spending_lines(answer))
-    return text, f"What Replicate billed: {answer['billing_page']}\n", active
+    return text, f"What Replicate billed: {answer['billing_page']}", active
 
 
 def _answer(

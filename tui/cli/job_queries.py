@@ -14,7 +14,7 @@ from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.job_page import job_lines, shown_loss
 from tui.cli.job_table import JobRow, job_table
-from tui.cli.output import say, say_drawn, say_json, say_json_line
+from tui.cli.output import require_output, say, say_drawn, say_json, say_json_line
 from tui.simpletuner.log.harmless import LogText
 from tui.store.annotations import NONE
 from tui.store.filter import filter_problem, parse_filter
@@ -180,7 +180,7 @@ def _print_from(path: Path, position: int, write: Callable[[bytes], object]) -> 
                 position += len(piece)
     except FileNotFoundError:
         return position
-    sys.stdout.flush()
+    require_output()
     return position
 
 

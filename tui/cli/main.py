@@ -10,7 +10,7 @@ from typing import Final
 
 from tui.cli import exit_codes
 from tui.cli.arguments import JOB_HELP, Parser, as_text
-from tui.cli.output import choose_colours, forgive_streams, reader_has_gone
+from tui.cli.output import OutputEndedError, choose_colours, forgive_streams, settled
 from tui.cli.signals import explain_interrupt, sigterm_interrupts
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -72,16 +72,15 @@ def run(arguments: Sequence[str]) -> int:
             choose_colours(options.color)
             module, name = _COMMANDS[options.command or "app"]
             status = getattr(importlib.import_module(module), name)(options)
-            sys.stdout.flush()
     except KeyboardInterrupt as error:
-        return explain_interrupt(error, as_json=as_json)
-    except BrokenPipeError:
-        return reader_has_gone()
+        status = explain_interrupt(error, as_json=as_json)
+    except OutputEndedError:
+        status = exit_codes.FINE
     except Exception as error:  # noqa: BLE001  printed as a message, its traceback kept in a file
         from tui.cli.failures import explain
 
         status = explain(error, as_json=as_json)
-    return int(status)
+    return settled(int(status))
 
 
 class _Version(argparse.Action):

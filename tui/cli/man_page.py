@@ -15,6 +15,7 @@ _STATUSES = (
     ("4", "Replicate or the engine cannot be reached"),
     ("5", "blocked by the cost limit"),
     ("6", "everything was sent, and the far end does not let it be verified"),
+    ("7", "everything was done, and its output could not be written, as on a full disk"),
     ("130, 143", "interrupted, by ctrl+c or SIGTERM; the job goes on"),
 )
 

@@ -4,28 +4,105 @@ from __future__ import annotations
 
 import os
 import sys
-from io import TextIOWrapper
+from io import BufferedWriter, FileIO, TextIOWrapper
 
 from tui.base.ascii_glyphs import GLYPHS, terminal_is_plain
 from tui.base.columns import fold, line_up
-from tui.cli.exit_codes import FINE
+from tui.cli.exit_codes import FINE, OUTPUT_LOST
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Final, TextIO
 
+    from _typeshed import ReadableBuffer
+
+
+class OutputEndedError(Exception):
+    """Nothing more can be written on standard output."""
+
+
+class _Stream(FileIO):
+    """A standard stream that drops what cannot be written, as on a full disk.
+
+    Nothing that is printed may change what a command does, or how a job is said to have ended.
+
+    Attributes:
+        trouble: why nothing is written any more.
+        before: the stream that it stands for, which closes the descriptor when it goes.
+    """
+
+    trouble: OSError | None = None
+    before: TextIO
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write bytes; returns how many count as written."""
+        if self.trouble is None:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.trouble = error
+        return memoryview(data).nbytes
+
 
 def forgive_streams() -> None:
-    """Have the standard streams replace letters that they cannot take, instead of failing.
+    """Have the standard streams drop what they cannot take, instead of failing.
 
-    A command whose work is done must not fail because a terminal or a pipe is not UTF-8. Glyphs
-    become ASCII ones; a terminal that has no others gets nothing else.
+    A command whose work is done must not fail because a terminal or a pipe is not UTF-8, or a disk
+    is full. Glyphs become ASCII ones; a terminal that has no others gets nothing else.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            plain = stream.isatty() and terminal_is_plain()
-            stream.reconfigure(encoding="ascii" if plain else None, errors=GLYPHS)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, TextIOWrapper):
+            continue
+        plain = stream.isatty() and terminal_is_plain()
+        stream.reconfigure(encoding="ascii" if plain else None, errors=GLYPHS)
+        buffer = stream.buffer
+        if type(getattr(buffer, "raw", buffer)) is FileIO:  # neither a test's nor one of these
+            raw = _Stream(stream.fileno(), "w", closefd=False)
+            raw.before = stream
+            made = TextIOWrapper(
+                BufferedWriter(raw) if hasattr(buffer, "raw") else raw,
+                stream.encoding, stream.errors,
+                line_buffering=stream.line_buffering, write_through=stream.write_through,
+            )  # fmt: skip
+            setattr(sys, name, made)
+
+
+def _trouble(stream: TextIO) -> OSError | None:
+    """Why a stream drops what is written to it."""
+    buffer = getattr(stream, "buffer", None)
+    return getattr(getattr(buffer, "raw", buffer), "trouble", None)
+
+
+def require_output() -> None:
+    """Write what waits to be written, where a command has nothing to do but to write on.
+
+    Raises:
+        OutputEndedError: nothing more can be written.
+    """
+    sys.stdout.flush()
+    if _trouble(sys.stdout) is not None:
+        raise OutputEndedError
+
+
+def settled(status: int) -> int:
+    """How a command ends: as it does, unless its output is missing and nothing else is the matter.
+
+    A reader who goes away misses nothing.
+    """
+    sys.stdout.flush()
+    trouble = _trouble(sys.stdout)
+    if trouble is None or isinstance(trouble, BrokenPipeError):
+        return status
+    tell_output_lost(trouble)
+    return status or OUTPUT_LOST
+
+
+def tell_output_lost(error: OSError) -> int:
+    """Say why the output is missing; returns the exit status of a command that did all else."""
+    tell(f"simpletuner-tui: The output could not be written: {error.strerror or error}.")
+    return OUTPUT_LOST
 
 
 def say(text: str = "") -> None:
@@ -44,9 +121,12 @@ def say_drawn(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Print a message for a person on standard error."""
-    sys.stderr.write(f"{_prose(text, sys.stderr)}\n")
-    sys.stderr.flush()
+    """Print a message for a person on standard error, where that can be written."""
+    try:
+        sys.stderr.write(f"{_prose(text, sys.stderr)}\n")
+        sys.stderr.flush()
+    except OSError:  # before `forgive_streams`
+        drop(2)
 
 
 _COMMAND: Final = r"`[^`]+`|(?<=: )\S[^:]*? (?:-|&&|\|).*$|\bsimpletuner-tui [a-z-]+(?: [a-z-]+)?"
@@ -86,16 +166,13 @@ def reader_has_gone() -> int:
 
     What is still in the stream goes nowhere, so that the interpreter does not stumble over it.
     """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    drop(1)
     return FINE
 
 
-def drop_what_cannot_be_written() -> None:
-    """Empty standard output, or let it go where it is lost, as on a disk that is full."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def drop(descriptor: int) -> None:
+    """Let what is written to a descriptor go nowhere from now on."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def harmless(text: str) -> str:
