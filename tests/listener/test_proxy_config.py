@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
+from tests.listener.traefik_shapes import Dynamic, Static
 from tests.support import needs_program
 from tui.base.errors import RefusedError
 from tui.base.firewall import EGRESS_RANGES, rules
@@ -85,34 +88,59 @@ def test_the_proxy_is_known_by_its_answer(header: str, kind: str) -> None:
     assert kind_of(header) == kind
 
 
-def test_traefiks_file_holds_together() -> None:
-    """Traefik cannot be had here: its structure, as its documentation has it, is checked."""
-    document = yaml.safe_load(configuration("traefik", SITE))
-    assert set(document) == {"http", "tls"}
-    http = document["http"]
-    assert set(http) == {"routers", "middlewares", "services"}
+def test_traefiks_file_has_the_names_and_types_of_its_schema() -> None:
+    """And what it refers to is there; Traefik itself cannot be had here."""
+    text = configuration("traefik", SITE)
+    found = Dynamic.model_validate(yaml.safe_load(text))
+    http = found.http
     rule = re.compile(r"(Host|Path|PathPrefix)\(`[^`]+`\)")
-    for name, router in http["routers"].items():
-        assert set(router) <= {
-            "rule", "priority", "entryPoints", "middlewares", "service", "tls",
-        }, name  # fmt: skip
-        left = rule.sub("x", router["rule"])
+    for router in http.routers.values():
+        left = rule.sub("x", router.rule)
         assert re.fullmatch(r"[x ()&|]+", left), left
-        assert router["service"] in http["services"]
-        assert set(router.get("middlewares", ())) <= set(http["middlewares"])
-        assert router["tls"] == {}
-        assert router["entryPoints"] == ["websecure"]
-    priorities = {name: router["priority"] for name, router in http["routers"].items()}
-    assert min(priorities, key=priorities.__getitem__) == "simpletuner-api"
-    assert "middlewares" not in http["routers"]["simpletuner-storage"], "trainers run anywhere"
-    for middleware in http["middlewares"].values():
-        for network in middleware["ipAllowList"]["sourceRange"]:
+        assert router.service in http.services
+        assert set(router.middlewares) <= set(http.middlewares)
+        assert router.entry_points == ["websecure"]
+    last = min(http.routers, key=lambda name: http.routers[name].priority)
+    assert last == "simpletuner-api"
+    assert not http.routers["simpletuner-storage"].middlewares, "trainers run anywhere"
+    for middleware in http.middlewares.values():
+        for network in middleware.ip_allow_list.source_range:
             ipaddress.ip_network(network)
-    (service,) = http["services"].values()
-    assert service["loadBalancer"]["passHostHeader"] is True
-    assert service["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:9123"}]
-    (certificate,) = document["tls"]["certificates"]
-    assert set(certificate) == {"certFile", "keyFile"}
+    (service,) = http.services.values()
+    assert service.load_balancer.pass_host_header
+    assert [server.url for server in service.load_balancer.servers] == ["http://127.0.0.1:9123"]
+    (certificate,) = found.tls.certificates
+    assert certificate.cert_file == "/etc/my certs/cats.pem"
+    comment = re.sub(r"(?m)^(# ?|[^#].*\n?)", "", text).partition("\n\n")[2]
+    static = Static.model_validate(yaml.safe_load(comment))
+    assert static.entry_points["websecure"].address == ":8443"
+    assert static.entry_points["websecure"].transport.responding_timeouts.read_timeout == "0s"
+
+
+def test_a_name_or_a_type_that_traefik_does_not_know_would_be_noticed() -> None:
+    """Each name and each value of the file, spoilt by itself."""
+    document = yaml.safe_load(configuration("traefik", SITE))
+    for holder, key in [*_places(document)]:
+        value = holder.pop(key)
+        holder[f"{key}s".lower()] = value
+        with pytest.raises(ValidationError, match="Extra inputs"):
+            Dynamic.model_validate(document)
+        del holder[f"{key}s".lower()]
+        holder[key] = 1.5
+        with pytest.raises(ValidationError, match="should be"):
+            Dynamic.model_validate(document)
+        holder[key] = value
+    Dynamic.model_validate(document)
+
+
+def _places(value: Any, *, named: bool = False) -> Iterator[tuple[dict[str, Any], str]]:
+    """Every key that is Traefik's; those of `named` mappings are the user's to choose."""
+    for key, below in value.items() if isinstance(value, dict) else ():
+        if not named:
+            yield value, key
+        yield from _places(below, named=key in {"routers", "middlewares", "services"})
+    for below in value if isinstance(value, list) else ():
+        yield from _places(below)
 
 
 def test_the_firewalls_rules_are_those_of_the_documentation() -> None:
