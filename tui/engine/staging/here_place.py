@@ -28,6 +28,7 @@ from tui.engine.delivery.resolve import REGION
 from tui.engine.delivery.room import receivable
 from tui.engine.listener.sightings import Sighting
 from tui.engine.staging.content import disk_problem, sent_blocks
+from tui.engine.staging.flushing import flushing
 from tui.engine.staging.moved_address import endpoint_of
 from tui.engine.staging.place import JobData, Leaves, Missing, PlaceKind, Progress
 from tui.engine.staging.receiver import Receiver, receiver_of, require_same
@@ -289,21 +290,22 @@ class HerePlace:
             self._staged.create()
             self._staged.remove_leftovers(_LEFTOVER_SECONDS)
             _require_room(self._staged.root, needed)
-            for file in absent:
-                if cancel.is_set():
-                    raise TransferCancelledError
-                before = done
+            with flushing(self._staged) as keep:
+                for file in absent:
+                    if cancel.is_set():
+                        raise TransferCancelledError
+                    before = done
 
-                def counted(file: StagedFile = file, before: int = before) -> Iterator[bytes]:
-                    count = before
-                    for block in sent_blocks(file, cancel):
-                        yield block
-                        count += len(block)
-                        progress(count, total)
+                    def counted(file: StagedFile = file, before: int = before) -> Iterator[bytes]:
+                        count = before
+                        for block in sent_blocks(file, cancel):
+                            yield block
+                            count += len(block)
+                            progress(count, total)
 
-                self._staged.add_content(counted(), file.sha256, file.size)
-                done += file.size
-                progress(done, total)
+                    keep(file, counted())
+                    done += file.size
+            progress(done, total)
         except ContentChangedError as error:
             raise SourceChangedError(Path(file.source).name) from error
         except OSError as error:

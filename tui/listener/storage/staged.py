@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from tui.base.formatting import plural
 from tui.listener.storage.folder import INCOMING, sync
@@ -78,6 +78,29 @@ class ViewRow(NamedTuple):
     offset: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class NewContent:
+    """A file that is written, and not yet flushed to the disk."""
+
+    _file: BinaryIO
+    _body: Path
+    _target: Path
+
+    def keep(self) -> None:
+        """Flush it to the disk, and give it its name.
+
+        Raises:
+            OSError: the disk is full or refuses; nothing is left.
+        """
+        try:
+            with self._file:
+                os.fsync(self._file.fileno())
+            self._body.chmod(0o400)
+            self._body.replace(self._target)
+        finally:
+            self._body.unlink(missing_ok=True)
+
+
 class StagedFolder:
     """Staged content, and the views of jobs."""
 
@@ -111,25 +134,38 @@ class StagedFolder:
             ContentChangedError: the bytes are others than announced; nothing is stored.
             OSError: the disk is full or refuses.
         """
+        self.write_content(blocks, sha256, size).keep()
+        self.sync_content([sha256])
+
+    def write_content(self, blocks: Iterable[bytes], sha256: str, size: int) -> NewContent:
+        """Write a file that is not there for anybody before it is kept, nor safe on the disk.
+
+        Raises:
+            ContentChangedError: the bytes are others than announced; nothing is left.
+            OSError: the disk is full or refuses; nothing is left.
+        """
         target = self.content_path(sha256)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         body = target.with_name(f"{target.name}.{secrets.token_hex(4)}{_UNFINISHED}")
         digest, count = hashlib.sha256(), 0
-        try:
-            with body.open("xb") as file:
-                for block in blocks:
-                    digest.update(block)
-                    count += len(block)
-                    file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
+        with contextlib.ExitStack() as undo:
+            undo.callback(body.unlink, missing_ok=True)
+            file = undo.enter_context(body.open("xb"))
+            for block in blocks:
+                digest.update(block)
+                count += len(block)
+                file.write(block)
+            file.flush()
             if (count, digest.hexdigest()) != (size, sha256):
                 raise ContentChangedError(f"{plural(count, 'byte')} instead of {size}, or others")
-            body.chmod(0o400)
-            body.replace(target)
-            sync(target.parent)
-        finally:
-            body.unlink(missing_ok=True)
+            undo.pop_all()
+        return NewContent(file, body, target)
+
+    def sync_content(self, digests: Iterable[str]) -> None:
+        """Flush the names of kept files, so that they survive a power cut."""
+        for folder in {self.content_path(sha256).parent for sha256 in digests}:
+            if folder.is_dir():
+                sync(folder)
 
     def remove_leftovers(self, older_than: float) -> None:
         """Remove what a killed process has left of unfinished copies.
