@@ -30,6 +30,25 @@ class Row:
     goal: str
 
 
+def memory_row(what: str, grown: Sequence[float], sizes: Sequence[float]) -> Row:
+    """Tell whether memory is flat: what a process's peak grew by, after each size in turn.
+
+    The last step counts: threads and buffers come into being before it.
+
+    Args:
+        what: what adds memory.
+        grown: MiB that the peak has grown by since before the first.
+        sizes: MiB of each, the smaller first.
+    """
+    return Row(
+        f"memory that {what} adds",
+        ", ".join(f"{mib:.1f}" for mib in grown) + " MiB",
+        "of " + ", ".join(f"{mib:.0f}" for mib in sizes) + " MiB",
+        (grown[-1] - grown[-2]) / (sizes[-1] - sizes[-2]),
+        "flat: 0.00 for each MiB more",
+    )
+
+
 @contextmanager
 def serving(command: Sequence[str]) -> Iterator[str]:
     """Run a server in its own process, equally far from both clients; yield its first line."""

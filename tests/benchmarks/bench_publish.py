@@ -1,14 +1,16 @@
 """Publishing over loopback, beside what a user would call instead, on the same servers.
 
-S3: boto3's own `upload_file` at rclone's server. Hub: the library's own `upload_file` (what
-`hf upload` does) at the sandbox's Hub, by plain LFS for both. Folder: `cp` and `sync`.
+S3: boto3's own `upload_file` at Ceph's gateway and at rclone's server, which hashes a part twice to
+compare it with its Content-MD5. Hub: the library's own `upload_file` (what `hf upload` does) at the
+sandbox's Hub, by plain LFS for both. Folder: `cp` and `sync`. Ours knows the SHA-256 already, as of
+every file that was collected. Memory is what the peak of a process grew by after a file of each
+size, the smaller first.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -17,34 +19,33 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks import Row, serving
+from tests.benchmarks import Row, memory_row, serving
 
-_SIZE = 128 * 1024 * 1024
-_ROUNDS = 9
 _MIB = 1024 * 1024
+_SIZE = 128 * _MIB
+_SIZES = (_SIZE // 2, _SIZE, _SIZE * 4)
+_ROUNDS = 9
 
 _CHILD = """
 import hashlib, os, sys, time
 from pathlib import Path
-kind, endpoint, path, certificate = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4]
+kind, endpoint, path = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 
 def peak_kib():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 
-def fresh(data):
-    "Another content each time, or the Hub would not want it."
-    with path.open("r+b") as file:
-        file.write(os.urandom(64))
-    small = path.with_name("small.bin")
-    small.write_bytes(os.urandom(data))
-    return small
+def fresh(size):
+    "Another content each time, or the Hub would not want it; random only at the usual size."
+    file = path if path.stat().st_size == size else path.with_name(f"{kind}-other.bin")
+    with file.open("r+b" if file.exists() else "wb") as opened:
+        opened.write(os.urandom(64))
+        opened.truncate(size)
+    return file
 
 def ours(destination, file, name):
     from tui.destinations.common.contract import LocalFile
-    known = None
-    if kind == "s3-ours":  # a collected file's hash is known already
-        with file.open("rb") as opened:
-            known = hashlib.file_digest(opened, "sha256").hexdigest()
+    with file.open("rb") as opened:
+        known = hashlib.file_digest(opened, "sha256").hexdigest()
     started = time.perf_counter()
     items = destination.plan([LocalFile(file, name, known)])
     for item in items:
@@ -57,15 +58,16 @@ if kind.startswith("s3"):
     from tui.destinations.s3.profile import S3Keys, S3Profile
     from tui.replicate.secret import Secret
     profile = S3Profile("outputs", endpoint)
-    keys = S3Keys("job-key-1", Secret("not-a-real-secret-but-long-enough"))
+    access, secret = os.environ["BENCH_KEY"], os.environ["BENCH_SECRET"]
+    keys = S3Keys(access, Secret(secret))
     destination = S3Destination(profile, keys)
     if kind == "s3-ours":
         send = lambda file, name: ours(destination, file, name)
     else:
         import boto3
         client = boto3.session.Session().client(
-            "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="job-key-1",
-            aws_secret_access_key="not-a-real-secret-but-long-enough",
+            "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id=access,
+            aws_secret_access_key=secret,
         )
         def send(file, name):
             started = time.perf_counter()
@@ -90,35 +92,38 @@ else:
 send(fresh(1000), "small.safetensors")
 before = peak_kib()
 number = 0
-while sys.stdin.readline():
-    fresh(1)
+while size := sys.stdin.readline():
     number += 1
-    print(send(path, f"{kind}{number}.safetensors"), flush=True)
-print(peak_kib() - before)
+    taken = send(fresh(int(size)), f"{kind}{number}.safetensors")
+    print(taken, peak_kib() - before, flush=True)
 """
 
 
 class _Child:
-    def __init__(self, kind: str, endpoint: str, folder: Path) -> None:
+    def __init__(
+        self, kind: str, endpoint: str, folder: Path, access: str = "", secret: str = ""
+    ) -> None:
         path = folder / f"{kind}.bin"
         path.write_bytes(os.urandom(_SIZE))
         quiet = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        keys = {"BENCH_KEY": access, "BENCH_SECRET": secret}
         self._process = subprocess.Popen(  # our own interpreter
-            [sys.executable, "-W", "ignore", "-c", _CHILD, kind, endpoint, str(path), ""],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | quiet,
+            [sys.executable, "-W", "ignore", "-c", _CHILD, kind, endpoint, str(path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | quiet | keys,
         )  # fmt: skip
 
-    def once(self) -> float:
+    def once(self, size: int = _SIZE) -> float:
+        """Seconds for a file of that size."""
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write("go\n")
+        self._process.stdin.write(f"{size}\n")
         self._process.stdin.flush()
-        return float(self._process.stdout.readline())
+        seconds, grown = self._process.stdout.readline().split()
+        self.grown = int(grown) / 1024
+        return float(seconds)
 
-    def end(self) -> int:
-        """Growth of the peak memory by sending, in KiB."""
-        out, _ = self._process.communicate()
-        return int(out)
+    def end(self) -> None:
+        self._process.communicate()
 
 
 @contextlib.contextmanager
@@ -136,32 +141,37 @@ def _hub(root: Path) -> Iterator[str]:
         yield line
 
 
-def _beside(name: str, peer: str, endpoint: str, folder: Path) -> list[Row]:
+def _beside(
+    kind: str, what: str, peer: str, times: str, endpoint: str, folder: Path,
+    access: str = "", secret: str = "", *, memory: bool = True,
+) -> list[Row]:  # fmt: skip
     mine, theirs = (
-        _Child(f"{name}-ours", endpoint, folder),
-        _Child(f"{name}-peer", endpoint, folder),
+        _Child(f"{kind}-{whose}", endpoint, folder, access, secret) for whose in ("ours", "peer")
     )
-    pairs = [(mine.once(), theirs.once()) for _ in range(_ROUNDS)]
-    grown = mine.end()
+    grown, pairs = [], []
+    for size in _SIZES if memory else [_SIZE]:
+        if size == _SIZE:
+            pairs = [(mine.once(), theirs.once()) for _ in range(_ROUNDS)]
+        else:
+            mine.once(size)
+        grown.append(mine.grown)
+    mine.end()
     theirs.end()
     ours, others = (statistics.median(column) for column in zip(*pairs, strict=True))
     mib = _SIZE / _MIB
-    return [
+    rows = [
         Row(
-            f"publish {mib:.0f} MiB to {name}",
+            f"publish {mib:.0f} MiB to {what}",
             f"{mib / ours:.0f} MiB/s",
             f"{peer} {mib / others:.0f} MiB/s",
             statistics.median(other / own for own, other in pairs),
-            f"\u2265 90 % of {peer}",
-        ),
-        Row(
-            f"memory that publishing to {name} adds",
-            f"{grown / 1024:.1f} MiB",
-            f"the file: {mib:.0f} MiB",
-            None,
-            "flat",
+            f"≥ {times} × {peer}",
         ),
     ]
+    if memory:
+        sizes = [size / _MIB for size in _SIZES]
+        rows.append(memory_row(f"publishing to {what}", grown, sizes))
+    return rows
 
 
 def _folder(folder: Path) -> Row:
@@ -198,16 +208,18 @@ def _folder(folder: Path) -> Row:
 
 def run() -> list[Row]:
     """Measure ours and the peer in turns, so that both have the same conditions."""
-    from tests.destinations.hosting import rclone
+    from tests.benchmarks.buckets import buckets
 
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if shutil.which("rclone"):
-            with rclone(folder / "s3", None) as server:
-                rows += _beside("s3", "boto3 upload_file", server.endpoint, folder)
+        for server_name, server in buckets(folder / "s3", 3 * _ROUNDS * _SIZE):
+            rows += _beside(
+                "s3", server_name, "boto3 upload_file", "1.0", server.endpoint, folder,
+                server.access, server.secret, memory=server_name == "rclone",
+            )  # fmt: skip
         with _hub(folder / "hub") as endpoint:
-            rows += _beside("hub", "hf upload", endpoint, folder)
+            rows += _beside("hub", "the Hub", "hf upload", "1.2", endpoint, folder)
         rows.append(_folder(folder))
     return rows
 

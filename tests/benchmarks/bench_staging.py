@@ -4,8 +4,10 @@ Hub: the library's own `upload_folder` (what `hf upload` does) at the sandbox's 
 for both. This machine: `cp -r` and `sync`. A bucket: `aws s3 cp --recursive`, without the time that
 the program takes to start, at Ceph's gateway, which gives temporary keys as staging needs them, and
 at rclone's server, which gives none and hashes an object each time that it is asked about it. Ours
-is verified at the far end in each case; the others are not. Planning is what a check does with
-pictures that are staged already, after the scan.
+is verified at the far end in each case; the first peers are not. The second ones pay for a proof as
+well: a HEAD of each object at rclone, and `sha256sum` of what `cp` copied here. Memory is what the
+peak of a process grew by after a folder of each size, the smaller first. Planning is what a check
+does with pictures that are staged already, after the scan.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from PIL import Image
 
-from tests.benchmarks import Row
+from tests.benchmarks import Row, memory_row
 from tests.benchmarks.bench_publish import _hub
-from tests.destinations.hosting import rclone
-from tests.destinations.radosgw import make_bucket, missing_program, rados
+from tests.benchmarks.buckets import buckets
 from tui.engine.staging.here_place import HerePlace, Proof
 from tui.listener.storage.staged import StagedFolder
 from tui.simpletuner.config.load import load_config
@@ -38,6 +40,7 @@ from tui.simpletuner.staging.build import build_manifest
 _FILES = 32
 _FILE_BYTES = 4 * 1024 * 1024
 _MIB = 1024 * 1024
+_SMALL, _LARGE = _FILES // 2, _FILES * 4
 _ROUNDS = 5
 _COUNT = 10_000
 
@@ -45,7 +48,7 @@ _CHILD = """
 import asyncio, hashlib, os, subprocess, sys, threading, time
 from pathlib import Path
 kind, endpoint, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-count, size = int(sys.argv[4]), int(sys.argv[5])
+size = int(sys.argv[4])
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset, StagedFile
 
 def peak_kib():
@@ -100,17 +103,26 @@ elif kind == "bucket-ours":
     def send(manifest):
         files = manifest.files.values()
         return timed(lambda: objects.send(files, nothing, threading.Event()))
-elif kind == "bucket-peer":
+elif kind in ("bucket-peer", "bucket-asking"):
+    from concurrent.futures import ThreadPoolExecutor
+    import boto3
     os.environ.update(AWS_ACCESS_KEY_ID=os.environ["BENCH_KEY"], AWS_DEFAULT_REGION="us-east-1",
                       AWS_SECRET_ACCESS_KEY=os.environ["BENCH_SECRET"])
     tiny = folder.parent / "tiny"
     tiny.mkdir()
     (tiny / "tiny").write_bytes(b"x")
+    client = boto3.client("s3", endpoint_url=endpoint)
     def copy(source):
-        target = f"s3://outputs/peer/{time.monotonic_ns()}/"
-        return timed(lambda: subprocess.run(
-            ["aws", "--endpoint-url", endpoint, "s3", "cp", "--recursive", "--only-show-errors",
-             str(source), target], check=True))
+        prefix = f"peer/{time.monotonic_ns()}/"
+        def run():
+            subprocess.run(
+                ["aws", "--endpoint-url", endpoint, "s3", "cp", "--recursive",
+                 "--only-show-errors", str(source), f"s3://outputs/{prefix}"], check=True)
+            if kind == "bucket-asking":
+                with ThreadPoolExecutor(10) as pool:
+                    list(pool.map(lambda path: client.head_object(
+                        Bucket="outputs", Key=prefix + path.name), source.iterdir()))
+        return timed(run)
     start = min(copy(tiny) for _ in range(3))
     def send(manifest):
         return max(1e-6, copy(folder) - start)
@@ -128,6 +140,9 @@ else:
         copy = folder.parent / f"copy-{time.monotonic_ns()}"
         def run():
             subprocess.run(["cp", "-r", str(folder), str(copy)], check=True)
+            if kind == "here-hashing":
+                subprocess.run(["sha256sum", *map(str, copy.iterdir())],
+                               check=True, stdout=subprocess.DEVNULL)
             subprocess.run(["sync", *map(str, copy.iterdir()), str(copy)], check=True)
         taken = timed(run)
         subprocess.run(["rm", "-r", str(copy)], check=True)
@@ -136,13 +151,11 @@ else:
 send(fresh("first", 1))
 print("ready", flush=True)
 number, before = 0, 0
-while sys.stdin.readline():
+while count := sys.stdin.readline():
     number += 1
-    manifest = fresh(number, count)
-    if not before:
-        before = peak_kib()  # without the random bytes that the test itself makes
-    print(send(manifest), flush=True)
-print(peak_kib() - before)
+    manifest = fresh(number, int(count))
+    before = before or peak_kib()  # without the random bytes that the test itself makes
+    print(send(manifest), peak_kib() - before, flush=True)
 """
 
 
@@ -154,7 +167,7 @@ class _Child:
         folder.mkdir(parents=True)
         quiet = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
         keys = {"BENCH_KEY": access, "BENCH_SECRET": secret}
-        arguments = [kind, endpoint, str(folder), str(_FILES), str(_FILE_BYTES)]
+        arguments = [kind, endpoint, str(folder), str(_FILE_BYTES)]
         self._process = subprocess.Popen(  # our own interpreter
             [sys.executable, "-W", "ignore", "-c", _CHILD, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | quiet | keys,
@@ -164,47 +177,54 @@ class _Child:
         assert self._process.stdout
         assert self._process.stdout.readline() == "ready\n"
 
-    def once(self) -> float:
+    def once(self, files: int = _FILES) -> float:
+        """Seconds for a folder of so many files."""
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write("go\n")
+        self._process.stdin.write(f"{files}\n")
         self._process.stdin.flush()
-        return float(self._process.stdout.readline())
+        seconds, grown = self._process.stdout.readline().split()
+        self.grown = int(grown) / 1024
+        return float(seconds)
 
-    def end(self) -> int:
-        """Growth of the peak memory by staging, in KiB."""
-        out, _ = self._process.communicate()
-        return int(out)
+    def end(self) -> None:
+        self._process.communicate()
 
 
 def _beside(
-    kind: str, what: str, peer: str, endpoint: str, root: Path, goal: str,
-    access: str = "", secret: str = "",
+    kind: str, what: str, peers: Mapping[str, str], endpoint: str, root: Path, goal: str,
+    access: str = "", secret: str = "", *, memory: bool = True,
 ) -> list[Row]:  # fmt: skip
-    mine, theirs = (
-        _Child(f"{kind}-{whose}", endpoint, root, access, secret) for whose in ("ours", "peer")
+    """Rows of our figure beside that of each peer: the end of its kind, and its name."""
+    mine, *others = (
+        _Child(f"{kind}-{whose}", endpoint, root, access, secret) for whose in ("ours", *peers)
     )
-    pairs = [(mine.once(), theirs.once()) for _ in range(_ROUNDS)]
-    grown = mine.end()
-    theirs.end()
-    ours, others = (statistics.median(column) for column in zip(*pairs, strict=True))
+    grown = []
+    if memory:
+        mine.once(_SMALL)
+        grown.append(mine.grown)
+    turns = [(mine.once(), *(other.once() for other in others)) for _ in range(_ROUNDS)]
+    ours, *theirs = zip(*turns, strict=True)
     mib = _FILES * _FILE_BYTES / _MIB
-    return [
+    rows = [
         Row(
             f"stage {mib:.0f} MiB {what}, verified",
-            f"{mib / ours:.0f} MiB/s",
-            f"{peer} {mib / others:.0f} MiB/s",
-            statistics.median(other / own for own, other in pairs),
+            f"{mib / statistics.median(ours):.0f} MiB/s",
+            f"{peer} {mib / statistics.median(taken):.0f} MiB/s",
+            statistics.median(other / own for own, other in zip(ours, taken, strict=True)),
             goal,
-        ),
-        Row(
-            f"memory that staging {what} adds",
-            f"{grown / 1024:.1f} MiB",
-            f"the folder: {mib:.0f} MiB",
-            None,
-            "flat",
-        ),
+        )
+        for peer, taken in zip(peers.values(), theirs, strict=True)
     ]
+    if memory:
+        grown.append(mine.grown)
+        mine.once(_LARGE)
+        grown.append(mine.grown)
+        sizes = [files * _FILE_BYTES / _MIB for files in (_SMALL, _FILES, _LARGE)]
+        rows.append(memory_row(f"staging {what}", grown, sizes))
+    for child in (mine, *others):
+        child.end()
+    return rows
 
 
 def project(root: Path, count: int = _COUNT) -> Path:
@@ -262,21 +282,14 @@ def _planning(root: Path) -> Row:
 
 def _buckets(root: Path) -> list[Row]:
     rows = []
-    goal = "≥ 1.0 × aws s3 cp"
-    if missing_program() is None:
-        most = 4 * _ROUNDS * _FILES * _FILE_BYTES
-        with rados(Path(tempfile.mkdtemp(prefix="rgw")), store_bytes=most) as ceph:
-            server = ceph.user("owner")
-            make_bucket(server)
-            rows += _beside(
-                "bucket", "to a bucket at Ceph", "aws s3 cp", server.endpoint, root / "ceph", goal,
-                server.access, server.secret,
-            )  # fmt: skip
-    (root / "s3" / "outputs").mkdir(parents=True)
-    with rclone(root / "s3", None) as server:
+    for name, server in buckets(root / "s3", 4 * _ROUNDS * _FILES * _FILE_BYTES):
+        at_rclone = name == "rclone"
+        peers = {"peer": "aws s3 cp"}
+        if at_rclone:
+            peers["asking"] = "aws s3 cp + head-object"
         rows += _beside(
-            "bucket", "to a bucket at rclone", "aws s3 cp", server.endpoint, root / "rclone", goal,
-            server.access, server.secret,
+            "bucket", f"to a bucket at {name}", peers, server.endpoint, root / name,
+            "≥ 1.0 × aws s3 cp", server.access, server.secret, memory=at_rclone,
         )  # fmt: skip
     return rows
 
@@ -286,12 +299,13 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         with _hub(root / "hub") as endpoint:
-            rows = _beside("hub", "to the Hub", "hf upload", endpoint, root, "≥ 1.2 × hf upload")
+            rows = _beside("hub", "to the Hub", {"peer": "hf upload"}, endpoint, root,
+                           "≥ 1.2 × hf upload")  # fmt: skip
         if shutil.which("aws"):
             rows += _buckets(root)
         rows += _beside(
-            "here", "on this machine", "cp + sync", "http://127.0.0.1:1/v1", root,
-            "as near as hashing allows",
+            "here", "on this machine", {"peer": "cp + sync", "hashing": "cp + sha256sum + sync"},
+            "http://127.0.0.1:1/v1", root, "as near as hashing allows",
         )  # fmt: skip
         (root / "plan").mkdir()
         rows.append(_planning(root / "plan"))

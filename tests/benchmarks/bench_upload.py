@@ -1,4 +1,8 @@
-"""Uploading a file to `/v1/files` over loopback, beside curl on the same server."""
+"""Uploading a file to `/v1/files` over loopback, beside curl on the same server.
+
+Replicate takes no larger ones. Memory is what the peak of a process grew by after the first upload
+and after the last.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tests.benchmarks import Row, serving
+from tests.benchmarks import Row, memory_row, serving
 
-_SIZE = 96 * 1024 * 1024
+_MIB = 1024 * 1024
+_SIZE = 96 * _MIB
 _ROUNDS = 15
 _TOKEN = "r8_" + "0" * 37
 
@@ -31,17 +36,15 @@ def peak_kib():  # of this program alone; getrusage would count what was before 
     return int(status.partition("VmHWM:")[2].split()[0])
 
 async def main():
-    path = Path(sys.argv[2])
-    small = Path(sys.argv[3])
-    async with ReplicateClient(Secret(sys.argv[4]), base_url=sys.argv[1]) as client:
-        await client.upload_file(small, filename="warm.zip")
+    async with ReplicateClient(Secret(sys.argv[2]), base_url=sys.argv[1]) as client:
+        await client.upload_file(Path(sys.argv[3]), filename="warm.zip")
         before = peak_kib()
-        for _ in range(int(sys.argv[5])):
+        while path := sys.stdin.readline().strip():
             started = time.perf_counter()
-            await client.upload_file(path, filename="a.zip", progress=lambda done, total: None)
-            print(time.perf_counter() - started, flush=True)
-            sys.stdin.readline()
-        print(peak_kib() - before)
+            await client.upload_file(
+                Path(path), filename="a.zip", progress=lambda done, total: None
+            )
+            print(time.perf_counter() - started, peak_kib() - before, flush=True)
 
 asyncio.run(main())
 """
@@ -95,21 +98,21 @@ def run() -> list[Row]:
         path.write_bytes(os.urandom(_SIZE))
         small.write_bytes(b"1")
         _curl(base, path)
-        ours, peers = [], []
+        ours, peers, grown = [], [], []
         with subprocess.Popen(
-            [sys.executable, "-c", _OURS, base, str(path), str(small), _TOKEN, str(_ROUNDS)],
+            [sys.executable, "-c", _OURS, base, _TOKEN, str(small)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             assert process.stdin is not None
             assert process.stdout is not None
             for _ in range(_ROUNDS):
-                ours.append(float(process.stdout.readline()))
+                print(path, file=process.stdin, flush=True)
+                seconds, kib = process.stdout.readline().split()
+                ours.append(float(seconds))
+                grown.append(int(kib) / 1024)
                 peers.append(_curl(base, path))
-                process.stdin.write("\n")
-                process.stdin.flush()
-            grown = int(process.stdout.readline())
     mine, curl = statistics.median(ours), statistics.median(peers)
-    mib = _SIZE / 2**20
+    mib = _SIZE / _MIB
     return [
         Row(
             f"upload of {mib:.0f} MiB over loopback",
@@ -118,13 +121,7 @@ def run() -> list[Row]:
             statistics.median(peer / own for own, peer in zip(ours, peers, strict=True)),
             "≥ 90 % of curl",
         ),
-        Row(
-            "memory that uploading adds",
-            f"{grown / 1024:.1f} MiB",
-            f"the file: {mib:.0f} MiB",
-            None,
-            "flat",
-        ),
+        memory_row("uploading", [grown[0], grown[-1]], [mib, mib * _ROUNDS]),
     ]
 
 
