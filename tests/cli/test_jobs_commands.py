@@ -349,8 +349,8 @@ def test_yes_agrees_to_what_was_printed_and_to_that_place(shell: Shell) -> None:
     )  # fmt: skip
     printed = answer.stderr.splitlines()
     assert any(line.startswith("  estimated $") for line in printed)
-    (leaves,) = [line for line in printed if line.startswith("  leaves this machine: ")]
-    assert "reads them from this machine" in leaves
+    (stays,) = [line for line in printed if line.startswith("  stays on this machine: ")]
+    assert stays.endswith("; the sandbox, which runs here, reads them")
     reader = StoreReader(Home(shell.home, shell.home / "cloud_outputs").database)
     try:
         job = reader.job(json.loads(answer.stdout)["job_id"])

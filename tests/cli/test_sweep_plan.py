@@ -35,8 +35,7 @@ def _member(name: str, rank: str, *checks: Check, ok: bool = True) -> PlannedMem
 
 
 def test_a_plan_says_everything_once() -> None:
-    once = "once for 2 runs; it stays there"
-    until = "until both have ended"
+    words = "leaves this machine: 9 images → the Hub; 2 times, an archive goes with each run"
     shared = _check("warn", "no validation")
     plan: dict[str, Any] = {
         "name": "cats", "at_once": 2, "ok": False, "problem": None,
@@ -45,7 +44,8 @@ def test_a_plan_says_everything_once() -> None:
         "micros": 2_000_000, "low_micros": 1_000_000, "high_micros": 4_000_000, "free": False,
         "cost": {**_check("ok", "$2 of $50 / 7 d")}, "cost_limit": None, "digest": "d",
         "leaves": [{"images": 9, "captions": 9, "bytes": 1 << 20, "destination": "the Hub",
-                    "runs": 2, "times": 1, "until": until, "token": ""}],
+                    "words": words, "stays_here": False, "runs": 2, "times": 2, "until": "",
+                    "token": ""}],
     }  # fmt: skip
     assert plan_lines(cast("SweepPlan", plan)) == [
         "   NAME      WHAT DIFFERS      TIME  PRICE",
@@ -57,7 +57,7 @@ def test_a_plan_says_everything_once() -> None:
         "    Do it.",
         "2 runs, about $2.00 together ($1.00–$4.00), at most 2 at once",
         "  $2 of $50 / 7 d",
-        f"  leaves this machine: 9 images, 9 captions, 1.0 MiB → the Hub, {once} {until}",
+        f"  {words} (--data staged sends them once)",
     ]
 
 

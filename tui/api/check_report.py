@@ -271,6 +271,7 @@ class LeavingData(TypedDict):
         captions: how many.
         bytes: all together.
         destination: who gets it, for people.
+        words: whether it leaves or stays, what, where to and for how long, in one line.
         skipped: files that stay, at most 200 of them.
         stays_here: who gets it and the API are servers on this machine.
         until: how long it stays there, in words; empty where Replicate decides.
@@ -286,6 +287,7 @@ class LeavingData(TypedDict):
     captions: int
     bytes: int
     destination: str
+    words: str
     skipped: list[SkippedFile]
     stays_here: bool
     until: str

@@ -87,6 +87,8 @@ class LeavingOnce(TypedDict):
         captions: captions.
         bytes: size of all of them.
         destination: where to, for people.
+        words: whether they leave or stay, what, where to and for how long, in one line.
+        stays_here: who gets them and the API are servers on this machine.
         runs: how many runs read them.
         times: how often they are sent: once where they are staged; an archive goes with each run.
         until: how long they stay there; empty where that is not known.
@@ -97,6 +99,8 @@ class LeavingOnce(TypedDict):
     captions: int
     bytes: int
     destination: str
+    words: str
+    stays_here: bool
     runs: int
     times: int
     until: str

@@ -462,13 +462,9 @@ def _consent_lines(report: CheckReport, *, dataloader: bool = True) -> list[str]
     )
     lines += [f"    {words}" for words in _basis_words(estimate)]
     if leaves["images"]:
-        lines.append(
-            f"  leaves this machine: {formatting.plural(leaves['images'], 'image')}, "
-            f"{formatting.plural(leaves['captions'], 'caption')}, "
-            f"{formatting.size(leaves['bytes'])} → {leaves['destination']}"
-        )
-        if leaves["until"]:
-            lines.append(f"    it stays there {leaves['until']}; {leaves['token']}".rstrip("; "))
+        lines.append(f"  {leaves['words']}")
+        lines += [f"    {leaves['token']}"] if leaves["token"] else []
+        if leaves["until"]:  # they are staged
             lines += _dataloader_lines(report) if dataloader else []
     return lines
 

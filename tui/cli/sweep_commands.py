@@ -193,16 +193,9 @@ def _findings(members: Sequence[PlannedMember]) -> list[str]:
 
 
 def _leaving_words(row: LeavingOnce) -> str:
-    times = f", once for {row['runs']} runs" if row["runs"] > 1 else ""
-    if row["times"] > 1:
-        times = f", {row['times']} times: an archive goes with each run (--data staged sends once)"
-    words = (
-        f"leaves this machine: {formatting.plural(row['images'], 'image')}, "
-        f"{formatting.plural(row['captions'], 'caption')}, {formatting.size(row['bytes'])} "
-        f"→ {row['destination']}{times}"
-    )
-    stays = f"; it stays there {row['until']}" if row["until"] else ""
-    return f"{words}{stays}" + (f"; {row['token']}" if row["token"] else "")
+    once = " (--data staged sends them once)" if row["times"] > 1 else ""
+    token = f"; {row['token']}" if row["token"] else ""
+    return f"{row['words']}{once}{token}"
 
 
 def _standings() -> list[Sweep]:

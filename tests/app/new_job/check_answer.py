@@ -34,7 +34,7 @@ def answer(*, ok: bool = True, sandbox: bool = False) -> dict[str, Any]:
         "leaves": {"images": 24, "captions": 24, "bytes": 43_200_000,
                    "destination": "this machine (sandbox)" if sandbox else "Replicate",
                    "skipped": [{"path": "/data/cats/.env", "reason": "may hold secrets"}],
-                   "stays_here": sandbox},
+                   "stays_here": sandbox, "until": "", "token": ""},
         "request": {"version": "simpletuner/advanced-trainer-l40s:" + "a" * 64,
                     "input": {"max_train_steps": 2000, "hf_token": "***"},
                     "dropped": ["lora_alpha"]},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,10 @@ from tui.app.new_job import check_text
 from tui.app.new_job.command import command_line
 from tui.app.new_job.data_card import data_entries
 from tui.app.new_job.form import change_options, fields_of, parse_duration, set_field
+from tui.simpletuner.checks.leaving_words import leaving_once_words
+
+if TYPE_CHECKING:
+    from tui.api.sweeps import LeavingOnce
 
 
 @pytest.mark.parametrize(
@@ -195,6 +199,10 @@ def test_the_consent_says_where_staged_data_go_for_how_long_and_which_token_trav
     }  # fmt: skip
     heading, what = check_text.leaves_words(found)
     assert heading == "Leaves this machine"
+    once = {**found["leaves"], "runs": 2, "times": 2}
+    assert leaving_once_words(cast("LeavingOnce", once)) == (
+        heading, f"{what}; 2 times, an archive goes with each run"
+    )  # fmt: skip
     assert "me/staged-cats" in what
     assert "until the last job" in what
     assert "deleted there after" not in what

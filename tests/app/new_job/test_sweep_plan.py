@@ -51,7 +51,8 @@ def _plan(*members: dict[str, Any], problem: dict[str, Any] | None = None) -> di
         "cost": {"id": "cost", "level": "ok", "message": "$2 of $50 / 7 d", "advice": "",
                  "changes": {}, "release": ""},
         "leaves": [{"images": 24, "captions": 24, "bytes": 1 << 20, "destination": "the Hub",
-                    "runs": 2, "times": 1, "until": "", "token": ""}],
+                    "words": "leaves this machine: 24 images → the Hub; once for 2 runs",
+                    "stays_here": False, "runs": 2, "times": 1, "until": "", "token": "a token"}],
     }  # fmt: skip
 
 
@@ -96,6 +97,7 @@ async def test_marked_configs_are_planned_and_started_as_one(
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Start 2 runs?" in text_of(app))
         assert "$2 of $50 / 7 d." in text_of(app)
+        assert "Leaves this machine: 24 images → the Hub; once for 2 runs; a token." in text_of(app)
         await pilot.press("y")
         await wait_for(pilot, lambda: isinstance(app.screen, JobsScreen))
         body = asked(engine, START)[0]

@@ -159,7 +159,13 @@ async def test_a_limit_that_is_lowered_meanwhile_pauses_a_sweep_that_stages_its_
     world.fault("stall=5*1")
     wanted = request(world, world.draft(data="staged"), ranks="2 4", name="cats")
     plan = await world.client.sweeps.plan(wanted)
-    assert [(row["runs"], row["times"]) for row in plan["leaves"]] == [(2, 1)]
+    (row,) = plan["leaves"]
+    assert (row["runs"], row["times"], row["stays_here"]) == (2, 1, True)
+    single = await world.client.check(world.draft(data="staged"))
+    assert single["leaves"]["words"].startswith("stays on this machine: 9 images, 9 captions, ")
+    assert row["words"] == f"{single['leaves']['words']}; once for 2 runs"
+    with pytest.raises(ControlError, match=r"together\.$"):  # no picture leaves this machine
+        await world.client.sweeps.start(wanted)
     sweep = await agreed(world, wanted)
     first, second = (one["job_id"] for one in sweep["members"])
     (staged,) = await world.client.staged()  # once, and until the last of them has ended

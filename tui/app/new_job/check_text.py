@@ -11,6 +11,7 @@ from tui.app.terminal.text_lines import plain
 from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
 from tui.base.errors import ApiError
+from tui.simpletuner.checks.leaving_words import leaving_words
 from tui.simpletuner.config.overrides import override_text
 
 Answer = Mapping[str, Any]
@@ -134,19 +135,7 @@ def price(answer: Answer | None) -> str:
 
 def leaves_words(answer: Answer) -> tuple[str, str]:
     """Returns a heading, and what leaves the machine."""
-    leaves = answer.get("leaves") or {}
-    if not leaves.get("images") and not leaves.get("bytes"):
-        what = "no images, only the settings"
-    else:
-        images = formatting.plural(int(leaves.get("images") or 0), "image")
-        captions = formatting.plural(int(leaves.get("captions") or 0), "caption")
-        what = f"{images}, {captions}, {formatting.size(leaves.get('bytes'))}"
-    if stays_here(answer):
-        return "Stays on this machine", f"{what}; the sandbox, which runs here, reads them"
-    where = str(leaves.get("destination") or "Replicate")
-    until = leaves.get("until")
-    stays = f"it stays there {until}" if until else "deleted there after the job"
-    return "Leaves this machine", f"{what} → {where}, {stays}"
+    return leaving_words(answer["leaves"])
 
 
 def staged_words(answer: Answer) -> list[str]:

@@ -31,6 +31,7 @@ from tui.app.widgets.virtual_list import VirtualList
 from tui.base import formatting
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
+from tui.simpletuner.checks.leaving_words import LEAVES
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ class NewJobScreen(AppScreen):
         self.checks.set(self._check_lines())
         self.checks_title.set(("Checks", *state))
         answer = flow.answer
-        heading, what = check_text.leaves_words(answer) if answer else ("Leaves this machine", "")
+        heading, what = check_text.leaves_words(answer) if answer else (LEAVES, "")
         skipped = check_text.skipped_words(answer) if answer else ""
         self.edge.set((heading, skipped) if skipped else (heading,))
         self.leaves.set([(what, "base")] if what else [])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import NEW, by_id
 from tui.app.new_job.sweep_axes import at_once, job_draft, requested
+from tui.app.terminal.text_lines import wrap
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.entry_list import Entry, entry
 from tui.app.widgets.picker import Page, PageActions, page_width
@@ -116,15 +117,24 @@ def plan_entries(plan: SweepPlan, width: int) -> list[Entry]:
         entry(f"{_total(plan)} ({low}–{high}), at most {plan['at_once']} at once", "strong"),
         entry(f"  {plan['cost']['message']}", "dim"),
     ]
-    for row in plan["leaves"]:
-        times = "" if row["times"] == 1 else f", {row['times']} times: with each run"
-        words = f"{plural(row['images'], 'image')}, {formatting.size(row['bytes'])}"
-        lines.append(entry(f"  leaves this machine: {words} → {row['destination']}{times}"))
+    for words in _leaving(plan):
+        lines += [
+            entry(f"  {'  ' if number else ''}{part}")
+            for number, part in enumerate(wrap(words, max(20, width - 4)))
+        ]
     problem = plan["problem"]
     if problem is not None:
         lines += [Entry(), entry("✗ ", "bad", (problem["message"], "base"))]
         lines.append(entry(f"  {problem['advice']}", "dim"))
     return lines + _findings(members)
+
+
+def _leaving(plan: SweepPlan) -> list[str]:
+    """What is handed over, and the token that travels with it."""
+    return [
+        f"{row['words']}; {row['token']}" if row["token"] else row["words"]
+        for row in plan["leaves"]
+    ]
 
 
 def _total(plan: SweepPlan) -> str:
@@ -183,11 +193,7 @@ def _ask(
     details = [
         f"{_total(plan)}, at most {plan['at_once']} at once.",
         f"{plan['cost']['message']}.",
-        *(
-            line.text.strip()
-            for line in plan_entries(plan, _FIGURES)
-            if "leaves this machine" in line.text
-        ),
+        *(f"{words[:1].upper()}{words[1:]}." for words in _leaving(plan)),
         "It stops by itself after two failures in a row.",
     ]
     count = plural(len(plan["members"]), "run")

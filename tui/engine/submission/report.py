@@ -10,6 +10,7 @@ from tui.engine.submission.agreement import with_agreement
 from tui.engine.submission.overriding import accepted_by
 from tui.engine.submission.prepared import Prepared, cancel_after_seconds
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
+from tui.simpletuner.checks.leaving_words import leaving_words, sentence
 from tui.simpletuner.delivery_schedule.mends import Mend
 from tui.simpletuner.delivery_schedule.sizes import delivery_size
 
@@ -108,7 +109,8 @@ def _queue_wait(wait: QueueWait) -> check_report.QueueWait:
 
 def leaving(prepared: Prepared, api_base: str) -> check_report.LeavingData:
     """What leaves this machine: the archive's content, or the staged data."""
-    return with_agreement(_leaving(prepared, api_base), prepared.staging, prepared.report)
+    found = with_agreement(_leaving(prepared, api_base), prepared.staging, prepared.report)
+    return {**found, "words": sentence(*leaving_words(found))}
 
 
 def _skipped(prepared: Prepared) -> list[check_report.SkippedFile]:
@@ -128,7 +130,7 @@ def _skipped(prepared: Prepared) -> list[check_report.SkippedFile]:
 
 
 def _leaving(prepared: Prepared, api_base: str) -> check_report.LeavingData:
-    """What leaves, without the place and the digest of an agreement."""
+    """What leaves, without its words, and the place and the digest of an agreement."""
     report, plan = prepared.report, prepared.staging
     skipped = _skipped(prepared)
     if plan is not None:
@@ -147,6 +149,7 @@ def _leaving(prepared: Prepared, api_base: str) -> check_report.LeavingData:
             else plan.leaves.token,
             "missing_bytes": plan.missing.bytes if plan.missing else manifest.bytes,
             "skipped": skipped,
+            "words": "",
             "place": "",
             "digest": "",
         }
@@ -161,6 +164,7 @@ def _leaving(prepared: Prepared, api_base: str) -> check_report.LeavingData:
             "token": "",
             "missing_bytes": report.bytes,
             "skipped": skipped,
+            "words": "",
             "place": "",
             "digest": "",
         }
@@ -175,6 +179,7 @@ def _leaving(prepared: Prepared, api_base: str) -> check_report.LeavingData:
         "token": "",
         "missing_bytes": size,
         "skipped": skipped,
+        "words": "",
         "place": "",
         "digest": "",
     }

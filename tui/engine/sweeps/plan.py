@@ -20,6 +20,7 @@ from tui.engine.submission.report import leaving
 from tui.engine.sweeps.members import Member
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.checks.describe import describe_checks
+from tui.simpletuner.checks.leaving_words import leaving_once_words, sentence
 from tui.simpletuner.compare import RunSettings
 from tui.simpletuner.errors import ConfigError
 from tui.simpletuner.sweep import differing, identical
@@ -136,7 +137,7 @@ def digest_of(made: Sequence[Prepared], api_base: str, at_once: int) -> str:
 
 
 def leaving_once(made: Sequence[Prepared], api_base: str) -> list[LeavingOnce]:
-    """The data that leave this machine, those that several runs share named once."""
+    """The data that are handed over, those that several runs share named once."""
     found: dict[str, LeavingOnce] = {}
     for prepared in made:
         leaves = leaving(prepared, api_base)
@@ -144,13 +145,14 @@ def leaving_once(made: Sequence[Prepared], api_base: str) -> list[LeavingOnce]:
             continue
         once: LeavingOnce = {
             "images": leaves["images"], "captions": leaves["captions"], "bytes": leaves["bytes"],
-            "destination": leaves["destination"], "runs": 0, "times": 0,
+            "destination": leaves["destination"], "words": "", "stays_here": leaves["stays_here"],
+            "runs": 0, "times": 0,
             "until": leaves["until"], "token": leaves["token"],
         }  # fmt: skip
         row = found.setdefault(leaves["digest"], once)
         row["runs"] += 1
         row["times"] = row["runs"] if leaves["place"] == UPLOAD else 1
-    return list(found.values())
+    return [{**row, "words": sentence(*leaving_once_words(row))} for row in found.values()]
 
 
 def consent_refusal(count: int, micros: int, images: int) -> ApiError:

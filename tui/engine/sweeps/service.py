@@ -101,7 +101,8 @@ class SweepService:
         require_different(members, made)
         total = sum(one.estimate.micros for one in made)
         if not request.get("consent"):
-            images = sum(row["images"] for row in leaving_once(made, api_base))
+            rows = leaving_once(made, api_base)
+            images = sum(row["images"] for row in rows if not row["stays_here"])
             raise consent_refusal(len(made), total, images)
         if request.get("agreed") not in (None, digest_of(made, api_base, at_once)):
             raise RefusedError(
