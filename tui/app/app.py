@@ -26,6 +26,7 @@ from tui.app.engine_link import Attach, EngineLink
 from tui.app.jobs.saved_filters import read_filters, written
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
+from tui.app.keys.choices import in_app
 from tui.app.keys.keymap import KeyMap, bindings
 from tui.app.keys.type_ahead import TypeAhead
 from tui.app.navigation import Navigation
@@ -369,6 +370,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def tell(self, message: str, advice: str = "", level: str = "info") -> None:
         """Shows a message and keeps it in the list of notices."""
+        message, advice = in_app(message), in_app(advice)
         level = "warning" if level == "warn" else level  # the engine's word for it
         if level not in _SEVERITY:
             level = "info"

@@ -104,6 +104,8 @@ async def test_marked_configs_are_planned_and_started_as_one(
         assert (body["consent"], body["agreed"]) == (True, "shown")
         assert body["idempotency_key"]
         assert form not in app.screen_stack
+        app.tell("Not sent.", "Publish again and let it be replaced (--overwrite).", "error")
+        assert app.notices[-1].advice == "Publish again and let it be replaced."
 
 
 async def test_options_and_their_values_are_swept_from_the_form_by_keys(

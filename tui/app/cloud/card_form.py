@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui.app.cloud.card import Card, ChangeResult, Form, Item, Question
+from tui.app.keys.choices import in_app
 from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.entry_list import Entry, EntryList
@@ -249,7 +250,7 @@ class FormDialog(ModalScreen[None]):
         self._failed(key, f"{error.message} {error.advice}".strip())
 
     def _failed(self, key: str, words: str) -> None:
-        self.problems[key] = words
+        self.problems[key] = in_app(words)
         self._said = ""
         self.update()
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.cells import cell_len
 
+from tui.app.keys.choices import in_app
 from tui.app.terminal.text_lines import fit, plain
 from tui.base.formatting import finding
 
@@ -25,7 +26,7 @@ def row(label: str, text: str, tone: str = "base", *more: tuple[str, str]) -> Wo
 def wrapped(text: str, tone: str, width: int, *, indent: int = 0, label: str = "") -> list[Words]:
     """Wraps a sentence; a label stands before its first line."""
     indent = LABEL if label else indent
-    parts = textwrap.wrap(plain(text), max(12, width - indent)) or []
+    parts = textwrap.wrap(plain(in_app(text)), max(12, width - indent)) or []
     return [
         ((fit(label if not number else "", indent), "dim"), (part, tone))
         for number, part in enumerate(parts)
@@ -43,7 +44,7 @@ def step_lines(step: Mapping[str, object], width: int) -> list[Words]:
     level = str(step.get("level"))
     mark, tone = MARKS.get(level, ("·", "dim"))
     words = finding(str(step.get("message", "")), str(step.get("release") or ""))
-    parts = textwrap.wrap(plain(words), max(12, width - 2)) or [""]
+    parts = textwrap.wrap(plain(in_app(words)), max(12, width - 2)) or [""]
     lines: list[Words] = [((f"{mark} ", tone), (parts[0], "base"))]
     lines += [(("  ", "base"), (part, "base")) for part in parts[1:]]
     if level != "ok":

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from rich.cells import cell_len
 
+from tui.app.keys.choices import in_app
 from tui.app.shell.messages import UploadProgress
 from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.entry_list import Entry, entry
@@ -277,7 +278,7 @@ def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
     diagnosis = job.diagnosis
     title = str(diagnosis.get("title") or "The job failed")
     lines = [entry(f"✗ {title}", "bad"), Entry()]
-    what = str(diagnosis.get("what") or job.error or "Replicate gave no reason.")
+    what = in_app(str(diagnosis.get("what") or job.error or "Replicate gave no reason."))
     lines += [entry(part, "base", copy=what) for part in textwrap.wrap(plain(what), width)]
     evidence = [item for item in diagnosis.get("evidence") or () if isinstance(item, dict)]
     if evidence:

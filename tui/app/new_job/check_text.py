@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tui.app.keys.choices import in_app
 from tui.app.terminal.text_lines import plain
 from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
@@ -54,12 +55,13 @@ def problem_entries(problem: ApiError, width: int) -> list[Entry]:
 def _told(sign: tuple[str, str], words: str, advice: str, width: int, *, copy: str) -> list[Entry]:
     """Returns words behind a sign and their advice below, both wrapped."""
     glyph, tone = sign
+    words, told = plain(in_app(words)), plain(in_app(advice))
     lines = [
         entry("  " if number else glyph, tone, (part, "base"), copy=copy)
-        for number, part in enumerate(textwrap.wrap(plain(words), width - 2) or [""])
+        for number, part in enumerate(textwrap.wrap(words, width - 2) or [""])
     ]
     return lines + [
-        entry(f"  {part}", "dim", copy=advice) for part in textwrap.wrap(plain(advice), width - 2)
+        entry(f"  {part}", "dim", copy=advice) for part in textwrap.wrap(told, width - 2)
     ]
 
 
@@ -271,5 +273,5 @@ def _bucket_entries(dataset: Mapping[str, Any]) -> list[Entry]:
 
 def _problem(problem: Any) -> str:
     if isinstance(problem, Mapping):
-        return str(problem.get("message") or problem)
-    return str(problem)
+        return in_app(str(problem.get("message") or problem))
+    return in_app(str(problem))

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tui.app.keys.choices import in_app
 from tui.app.terminal.text_lines import plain
 from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
@@ -46,7 +47,7 @@ def _card(dataset: Mapping[str, Any], width: int) -> Iterator[Entry]:
     yield from _buckets(dataset, width)
     for problem in dataset.get("problems") or ():
         words = f"{problem.get('message')}. {problem.get('advice') or ''}".strip()
-        yield from _line("Problem", words, width, "bad")
+        yield from _line("Problem", in_app(words), width, "bad")
     yield from _skipped(dataset, width)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from tui.app.keys.choices import in_app
 from tui.app.new_job import publishing, sweep_axes
 from tui.base import formatting
 from tui.base.addresses import ARCHIVE, AddressError, read_address
@@ -292,7 +293,7 @@ def _levels(answer: Answer | None) -> dict[str, tuple[str, str]]:
         name = str(check.get("id"))
         key = next((key for start, key in _FIELD_OF_CHECK if start in name), "")
         if key and (key not in worst or level == "error"):
-            worst[key] = (level, str(check.get("message")))
+            worst[key] = (level, in_app(str(check.get("message"))))
     return worst
 
 
@@ -362,7 +363,7 @@ def _set_override(draft: Draft, key: str, text: str) -> str:
         try:
             overrides[key] = parse_override(key, text)
         except ValueError as error:
-            return f"{_label(key)} {error}."
+            return in_app(f"{_label(key)} {error}.")
         if key in (draft.get("unset") or ()):
             _set_unset(draft, key, "")
     draft["overrides"] = overrides

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.app.keys.choices import in_app
 from tui.app.keys.search import fit, words_of
 from tui.app.new_job.form import option_changes
 from tui.app.terminal.text_lines import plain
@@ -170,11 +171,11 @@ def judge(name: str, text: str, release: str | None = None) -> tuple[str, str]:
     try:
         value = parse_override(name, text)
     except ValueError as error:
-        return "error", f"{name} {error}."
+        return "error", in_app(f"{name} {error}.")
     worst = ("", "")
     for _, level, message, advice, *_ in value_checks(name, value, release):
         if level == "error" or (level == "warn" and not worst[0]):
-            worst = (level, f"{message}. {advice}")
+            worst = (level, in_app(f"{message}. {advice}"))
         if level == "error":
             break
     return worst

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from tui.app.keys.choices import in_app
 from tui.app.new_job.check_text import (
     Answer,
     change_words,
@@ -366,7 +367,7 @@ def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None])
     hardware = (answer.get("hardware") or {}).get("label") or ""
     version = answer.get("version") or {}
     warnings = [
-        f"! {check.get('message')}"
+        f"! {in_app(str(check.get('message')))}"
         for check in answer.get("checks") or ()
         if check.get("level") == "warn"
     ]
@@ -401,7 +402,7 @@ def ask_acceptance(context: AppContext, answer: Answer, agreed: Callable[[], Non
         outcome = f"the trainer would not get the images{more}"
     failed = [check for check in answer.get("checks") or () if check.get("level") == "error"]
     details = [
-        *(f"✗ {check.get('message')}" for check in failed),
+        *(f"✗ {in_app(str(check.get('message')))}" for check in failed),
         "",
         f"As far as can be told from here {outcome}, and the run is paid for.",
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import NEW, by_id
+from tui.app.keys.choices import in_app
 from tui.app.new_job.sweep_axes import at_once, job_draft, requested
 from tui.app.terminal.text_lines import wrap
 from tui.app.widgets.confirm import Confirm
@@ -124,8 +125,8 @@ def plan_entries(plan: SweepPlan, width: int) -> list[Entry]:
         ]
     problem = plan["problem"]
     if problem is not None:
-        lines += [Entry(), entry("✗ ", "bad", (problem["message"], "base"))]
-        lines.append(entry(f"  {problem['advice']}", "dim"))
+        lines += [Entry(), entry("✗ ", "bad", (in_app(problem["message"]), "base"))]
+        lines.append(entry(f"  {in_app(problem['advice'])}", "dim"))
     return lines + _findings(members)
 
 
@@ -166,7 +167,7 @@ def _findings(members: Sequence[PlannedMember]) -> list[Entry]:
     for (level, message), names in sorted(found.items()):
         about = "all" if len(names) == len(members) > 1 else ", ".join(names)
         mark, tone = _TONES[level]
-        lines.append(entry(mark, tone, (f"{about}: {message}", "base")))
+        lines.append(entry(mark, tone, (f"{about}: {in_app(message)}", "base")))
     return [Entry(), *lines] if lines else []
 
 

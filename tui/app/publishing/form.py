@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tui.app.cloud.card import ChangeResult, Form, Item, Question
 from tui.app.cloud.card_form import FormDialog
+from tui.app.keys.choices import in_app
 from tui.app.widgets.confirm import Confirm
 from tui.base import formatting
 
@@ -104,7 +105,7 @@ class FormScreen(FormDialog):
 
     def _refuse(self, wrong: dict[str, str]) -> None:
         """Shows at each line what is wrong with it and begins to change the first one."""
-        self.problems = dict(wrong)
+        self.problems = {key: in_app(words) for key, words in wrong.items()}
         self._said = ""
         self.update()
         keys = [item.key for item in self._items]

@@ -9,6 +9,7 @@ from typing import Any, Final
 from rich.cells import cell_len
 
 from tui.app.cloud.text import MARKS
+from tui.app.keys.choices import in_app
 from tui.app.publishing.text import STATES, best_means, checkpoint_name, place, unfetched, weights
 from tui.app.terminal.text_lines import fit, unbreakable
 from tui.app.widgets.entry_list import Entry
@@ -125,7 +126,7 @@ def missing_page(file: Known, now: datetime) -> list[Entry]:
         lines.append(_line("Size", _size(file["size"])))
     if file.get("until"):
         lines.append(_line("Deleted", f"there at {str(file['until'])[:16].replace('T', ' ')} UTC"))
-    advice = str(file.get("advice") or "")
+    advice = in_app(str(file.get("advice") or ""))
     return [*lines, Entry(), _line("What to do", f"{advice} f fetches it now.".strip())]
 
 
@@ -170,9 +171,9 @@ def test_page(tested: Known) -> list[Entry]:
     lines = []
     for step in tested.get("steps") or ():
         mark, tone = MARKS.get(str(step.get("level")), ("·", "dim"))
-        lines.append(Entry(((f"{mark} ", tone), (str(step.get("message", "")), "base"))))
+        lines.append(Entry(((f"{mark} ", tone), (in_app(str(step.get("message", ""))), "base"))))
         if step.get("advice") and step.get("level") != "ok":
-            lines.append(Entry(((f"  {step['advice']}", "dim"),)))
+            lines.append(Entry(((f"  {in_app(str(step['advice']))}", "dim"),)))
     return lines
 
 
@@ -188,9 +189,9 @@ def transfer_page(
     ]
     if transfer.message:
         tone = "bad" if transfer.state == "failed" else "warn"
-        lines.append(_line("Why", transfer.message, tone))
+        lines.append(_line("Why", in_app(transfer.message), tone))
     if transfer.advice:
-        lines.append(_line("Do", transfer.advice))
+        lines.append(_line("Do", in_app(transfer.advice)))
     if transfer.retry_at is not None:
         lines.append(
             _line(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.app.keys.choices import in_app
 from tui.app.publishing.speed import TransferProgress
 from tui.base.json_types import JsonObject
 from tui.store.artifact_json import published_json, unfetched_json
@@ -265,7 +266,7 @@ class PublishingState:
             self.artifacts[job_id] = answers[0] if answers else {"files": [], "checkpoints": []}
             self.problems.pop(job_id, None)
         except ControlError as error:
-            self.problems[job_id] = f"{error.message} {error.advice}".strip()
+            self.problems[job_id] = in_app(f"{error.message} {error.advice}".strip())
         finally:
             self._asked.discard(job_id)
         if job_id in self._again:

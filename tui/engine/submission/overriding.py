@@ -11,7 +11,10 @@ from tui.simpletuner.checks.checks import Check
 _DELIVERY_CHECKS: Final = ("hub-", "s3-", "listener", "receiver-reach", "delivery-")
 _CONFIGURATION_CHECKS: Final = ("s3-destination",)
 _DATA_CHECKS: Final = ("data-archive",)
-_OVERRIDE_ADVICE: Final = "You can start it all the same ({flag})."
+_OVERRIDE_ADVICE: Final = {
+    "accept_data": "You can start it all the same (--accept-data).",
+    "accept_delivery": "You can start it all the same (--accept-delivery).",
+}
 
 
 def apply_overrides(prepared: Prepared) -> Prepared:
@@ -22,7 +25,7 @@ def apply_overrides(prepared: Prepared) -> Prepared:
     checks = []
     for check in prepared.checks:
         field = accepting_field(check)
-        advice = _OVERRIDE_ADVICE.format(flag=f"--{field.replace('_', '-')}")
+        advice = _OVERRIDE_ADVICE.get(field, "")
         if check.level != "error" or not field:
             checks.append(check)
         elif getattr(prepared.draft, field):
