@@ -24,6 +24,7 @@ from tui.cli.signals import goes_on
 from tui.cli.typed import hidden_text
 from tui.client.agreement import with_consent
 from tui.client.errors import ControlError
+from tui.simpletuner.checks.past_error import past_error_words
 from tui.store.job_json import job_json
 from tui.store.lost_contact import LostContact
 from tui.store.records import JobRecord
@@ -415,9 +416,8 @@ def _tell_checks(report: CheckReport) -> None:
 def _basis_words(estimate: CostEstimate) -> list[str]:
     """What the estimate rests on, how good past ones were, and the wait before the start."""
     words = f"from {estimate['basis']}"
-    if error := estimate["error"]:
-        runs = formatting.plural(error["runs"], "run")
-        words += f"; past estimates were off by {error['percent']} % ({runs})"
+    if error := past_error_words(estimate):
+        words += f"; {error}"
     lines = [words]
     if wait := estimate["queue"]:
         usual, most = (formatting.duration(wait[name]) for name in ("seconds", "long_seconds"))

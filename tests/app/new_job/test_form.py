@@ -126,6 +126,30 @@ def test_a_run_of_unknown_length_has_no_price() -> None:
     assert check_text.price(unknown) == "price not known"
 
 
+@pytest.mark.parametrize(
+    ("runs", "percent", "bias", "words"),
+    [
+        (1, 20, 20, "the one earlier run cost 20 % more than was estimated"),
+        (1, 100, -100, "the one earlier run cost over 99 % less than was estimated"),
+        (1, 0, 0, "the one earlier run cost as much as was estimated"),
+        (3, 20, 20, "3 past estimates were off by about 20 %, mostly too low"),
+        (8, 30, -25, "8 past estimates were off by about 30 %, mostly too high"),
+        (8, 30, 5, "8 past estimates were off by about 30 %"),
+    ],
+)
+def test_the_error_of_past_estimates_says_to_which_side(
+    runs: int, percent: int, bias: int, words: str
+) -> None:
+    found = answer()
+    found["estimate"]["error"] = {"runs": runs, "percent": percent, "bias_percent": bias}
+    assert check_text.basis_words(found) == words
+    found["estimate"]["free"] = True  # a sandbox runs at a speed of its own
+    assert check_text.basis_words(found) == ""
+    assert check_text.estimate_words(found).startswith("on Replicate about 1 h 04 m ")
+    found["estimate"]["measured_runs"] = 1
+    assert check_text.estimate_words(found).endswith("in the sandbox, and free")
+
+
 def test_entries_fit_and_hold_everything() -> None:
     lines = check_text.check_entries(answer(ok=False), 40)
     assert lines[0].text.startswith("✗ both max_train_steps")

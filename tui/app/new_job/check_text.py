@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.keys.choices import in_app
 from tui.app.terminal.text_lines import plain
@@ -13,7 +13,11 @@ from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
 from tui.base.errors import ApiError
 from tui.simpletuner.checks.leaving_words import leaving_words
+from tui.simpletuner.checks.past_error import past_error_words
 from tui.simpletuner.config.overrides import override_text
+
+if TYPE_CHECKING:
+    from tui.api.check_report import CostEstimate
 
 Answer = Mapping[str, Any]
 GLYPHS: Final = {
@@ -89,11 +93,11 @@ def change_words(check: Answer, answer: Answer | None) -> str:
 def basis_words(answer: Answer) -> str:
     """Returns what the estimate rests on, how good past ones were, and the usual wait."""
     guess = answer.get("estimate") or {}
-    error, wait = guess.get("error"), guess.get("queue")
+    wait = guess.get("queue")
     words = f"from {guess['basis']}" if guess.get("measured_runs") else ""
     parts = [words] if words else []
-    if error:
-        parts.append(f"past estimates off by {error['percent']} %")
+    if guess.get("error"):
+        parts += filter(None, [past_error_words(cast("CostEstimate", guess))])
     if wait:
         parts.append(f"queue usually {formatting.duration(wait['seconds'])}")
     return "; ".join(parts)
@@ -109,6 +113,8 @@ def estimate_words(answer: Answer) -> str:
     time = formatting.duration(guess.get("seconds"))
     low, high = (formatting.duration(guess.get(f"{end}_seconds")) for end in ("low", "high"))
     if is_free(answer):
+        if guess.get("measured_runs"):  # at the sandbox's own speed
+            return f"about {time} ({low} to {high}) in the sandbox, and free"
         return f"on Replicate about {time} ({low} to {high}); the sandbox is faster, and free"
     money = formatting.money(guess.get("micros"))
     least, most = (formatting.money(guess.get(f"{end}_micros")) for end in ("low", "high"))
