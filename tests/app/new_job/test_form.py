@@ -14,6 +14,7 @@ from tui.app.new_job import check_text
 from tui.app.new_job.command import command_line
 from tui.app.new_job.data_card import data_entries
 from tui.app.new_job.form import change_options, fields_of, parse_duration, set_field
+from tui.app.new_job.summary import summary_entries
 from tui.simpletuner.checks.leaving_words import leaving_once_words
 
 if TYPE_CHECKING:
@@ -148,6 +149,20 @@ def test_the_error_of_past_estimates_says_to_which_side(
     assert check_text.estimate_words(found).startswith("on Replicate about 1 h 04 m ")
     found["estimate"]["measured_runs"] = 1
     assert check_text.estimate_words(found).endswith("in the sandbox, and free")
+
+
+def test_what_a_decision_needs_stands_first_and_ends_where_the_room_does() -> None:
+    found = {**answer(), "cancel_after": 7200, "cost_ceiling_micros": 5_000_000}
+    lines = [line.text.rstrip() for line in summary_entries(found, 70, 20)]
+    assert lines[:3] == [
+        "Estimate   about 1 h 04 m (40 m to 1 h 30 m), $3.74 ($2.34 to $5.27)",
+        "Ends       Replicate ends it after 2 h 00 m, never more than $5.00.",
+        "",
+    ]
+    assert lines[3].startswith("cats ")
+    cut = [line.text.rstrip() for line in summary_entries(found, 70, 4)]
+    assert cut == [*lines[:3], "I shows all that is known of the data"]
+    assert len(summary_entries(found, 70, len(lines))) == len(lines)
 
 
 def test_entries_fit_and_hold_everything() -> None:

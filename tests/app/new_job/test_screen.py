@@ -57,6 +57,9 @@ async def test_everything_is_on_one_page(
                       "24 images, 24 captions, 41.2 MiB → Replicate", "Skipped: 1 file",
                       "submit ($3.74)"):  # fmt: skip
             assert words in text, words
+        beside = [words in text for words in ("─ This job ─", "Captions   24 of 24")]
+        assert beside == [size == (120, 40)] * 2, "where there is room for it below the fields"
+        assert text.count("about 1 h 04 m (") <= 1
 
 
 async def test_submit_asks_shows_bytes_and_ends_on_the_jobs_page(

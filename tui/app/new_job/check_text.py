@@ -28,8 +28,8 @@ GLYPHS: Final = {
 }
 
 
-def check_entries(answer: Answer, width: int) -> list[Entry]:
-    """Returns every finding with its advice, errors first, then the estimate."""
+def check_entries(answer: Answer, width: int, *, estimate: bool = True) -> list[Entry]:
+    """Returns every finding with its advice, errors first, then the estimate where it is wanted."""
     lines: list[Entry] = []
     for check in answer.get("checks") or ():
         glyph, tone = GLYPHS.get(str(check.get("level")), GLYPHS["warn"])
@@ -43,7 +43,7 @@ def check_entries(answer: Answer, width: int) -> list[Entry]:
                 entry(f"  {part}", "accent", copy=message)
                 for part in textwrap.wrap(f"f changes {plain(changes)}", width - 2)
             ]
-    if answer.get("estimate"):
+    if estimate and answer.get("estimate"):
         for number, part in enumerate(textwrap.wrap(estimate_words(answer), width - 2)):
             lines.append(entry("  " if number else "≈ ", "accent", (part, "base")))
         for part in textwrap.wrap(basis_words(answer), width - 2):
@@ -119,6 +119,15 @@ def estimate_words(answer: Answer) -> str:
     money = formatting.money(guess.get("micros"))
     least, most = (formatting.money(guess.get(f"{end}_micros")) for end in ("low", "high"))
     return f"about {time} ({low} to {high}), {money} ({least} to {most})"
+
+
+def limit_words(answer: Answer) -> list[str]:
+    """Returns when Replicate ends the job at the latest, and the cost by then."""
+    seconds, ceiling = answer.get("cancel_after"), answer.get("cost_ceiling_micros")
+    if not seconds:
+        return []
+    most = f", never more than {formatting.money(ceiling)}" if ceiling else ""
+    return [f"Replicate ends it after {formatting.duration(seconds)}{most}."]
 
 
 def stays_here(answer: Answer) -> bool:

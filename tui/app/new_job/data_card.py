@@ -26,7 +26,7 @@ def data_entries(answer: Mapping[str, Any], width: int) -> list[Entry]:
         lines += _card(dataset, width)
     caches = [plain(str(one.get("id"))) for one in datasets if one.get("kind") == "cache"]
     if caches:
-        lines += [Entry(), *_line("Caches", ", ".join(caches), width)]
+        lines += [Entry(), *labelled("Caches", ", ".join(caches), width)]
     return lines or [entry("No dataset is known: the dataloader names none.", "base")]
 
 
@@ -35,30 +35,30 @@ def _card(dataset: Mapping[str, Any], width: int) -> Iterator[Entry]:
     about = f"   {dataset.get('kind')} · {dataset.get('dataset_type') or 'image'}{off}"
     yield entry(plain(str(dataset.get("id"))), "strong", (plain(about), "dim"))
     if dataset.get("path"):
-        yield from _line("Folder", str(dataset["path"]), width)
+        yield from labelled("Folder", str(dataset["path"]), width)
     images = int(dataset.get("images") or 0)
     if dataset.get("kind") != "local":
-        yield from _line("Samples", "fetched by the trainer; they are not known here", width)
+        yield from labelled("Samples", "fetched by the trainer; they are not known here", width)
     else:
         size = formatting.size(dataset.get("bytes"))
-        yield from _line("Images", f"{images}, {size} with their captions", width)
+        yield from labelled("Images", f"{images}, {size} with their captions", width)
         yield from _captions(dataset, images, width)
         yield from _sizes(dataset, width)
     yield from _buckets(dataset, width)
     for problem in dataset.get("problems") or ():
         words = f"{problem.get('message')}. {problem.get('advice') or ''}".strip()
-        yield from _line("Problem", in_app(words), width, "bad")
+        yield from labelled("Problem", in_app(words), width, "bad")
     yield from _skipped(dataset, width)
 
 
 def _captions(dataset: Mapping[str, Any], images: int, width: int) -> Iterator[Entry]:
     strategy = str(dataset.get("caption_strategy") or "")
-    yield from _line(
+    yield from labelled(
         "Captions", f"{dataset.get('captions') or 0} of {images}, by {strategy}", width
     )
     for name, words in (("missing_captions", "without one"), ("empty_captions", "with no text")):
         if names := dataset.get(name):
-            yield from _line("", f"{len(names)} {words}: {_names(names)}", width, "warn")
+            yield from labelled("", f"{len(names)} {words}: {_names(names)}", width, "warn")
 
 
 def _sizes(dataset: Mapping[str, Any], width: int) -> Iterator[Entry]:
@@ -66,12 +66,12 @@ def _sizes(dataset: Mapping[str, Any], width: int) -> Iterator[Entry]:
         low = f"{sizes['smallest_width']}×{sizes['smallest_height']}"
         high = f"{sizes['largest_width']}×{sizes['largest_height']}"
         words = low if low == high else f"{low} to {high}"
-        yield from _line("Sizes", f"{words} pixels, as they are shown", width)
+        yield from labelled("Sizes", f"{words} pixels, as they are shown", width)
     if small := dataset.get("small_images"):
         words = f"{len(small)} below the training size: {_names(small)}"
-        yield from _line("", words, width, "warn")
+        yield from labelled("", words, width, "warn")
     if corrupt := dataset.get("corrupt_images"):
-        yield from _line("", f"{len(corrupt)} cannot be read: {_names(corrupt)}", width, "bad")
+        yield from labelled("", f"{len(corrupt)} cannot be read: {_names(corrupt)}", width, "bad")
 
 
 def _buckets(dataset: Mapping[str, Any], width: int) -> Iterator[Entry]:
@@ -93,7 +93,7 @@ def _buckets(dataset: Mapping[str, Any], width: int) -> Iterator[Entry]:
     if buckets:
         again = "each once" if not repeats else f"each {repeats + 1} times"
         samples = formatting.plural(need, "image")
-        yield from _line("", f"{again} in an epoch; a step takes {samples} of one bucket", width)
+        yield from labelled("", f"{again} in an epoch; a step takes {samples} of one bucket", width)
 
 
 def _skipped(dataset: Mapping[str, Any], width: int) -> Iterator[Entry]:
@@ -102,7 +102,7 @@ def _skipped(dataset: Mapping[str, Any], width: int) -> Iterator[Entry]:
         reasons.setdefault(str(item.get("reason")), []).append(str(item.get("path")))
     for number, (reason, names) in enumerate(reasons.items()):
         words = f"{formatting.plural(len(names), 'file')} ({reason}): {_names(names)}"
-        yield from _line("Left out" if not number else "", words, width)
+        yield from labelled("Left out" if not number else "", words, width)
 
 
 def _names(names: Sequence[Any]) -> str:
@@ -110,7 +110,7 @@ def _names(names: Sequence[Any]) -> str:
     return ", ".join(str(name) for name in names[:_NAMES]) + more
 
 
-def _line(label: str, words: str, width: int, tone: str = "base") -> list[Entry]:
+def labelled(label: str, words: str, width: int, tone: str = "base") -> list[Entry]:
     """Returns a label and its words, wrapped beside it."""
     parts = textwrap.wrap(plain(words), max(20, width - _LABEL)) or [""]
     labels = [label, *[""] * (len(parts) - 1)]

@@ -20,6 +20,7 @@ from tui.app.new_job.editing import FieldEditor
 from tui.app.new_job.form_list import FormList
 from tui.app.new_job.kept_draft import DraftFile, DraftKeeper
 from tui.app.new_job.submission import DraftSubmission, state_words, why_not
+from tui.app.new_job.summary import LEAST_ROOM, Summary, summary_entries
 from tui.app.new_job.sweep_axes import count_words, job_draft, swept
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 _KEEP_AFTER: Final = 0.5
 """Seconds without a change before a draft is written down."""
 _WIDE: Final = 100
+_AROUND: Final = 6
+"""Lines of a wide screen beside the fields and the summary: bars, titles, what leaves."""
 _TALL: Final = 20
 """Below both, either the form or the checks are shown."""
 
@@ -97,6 +100,7 @@ class NewJobScreen(AppScreen):
         self.form = FormList()
         self.checks = EntryList("enter chooses a config, n is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
+        self.summary, self.summary_title = Summary(), PanelTitle(joined=True)
         self.edge = PanelTitle(joined=True)
         self.editor = FieldEditor(
             self.context, self, self.flow, self.edge, plan_sweep=self._plan_sweep, form=self.form
@@ -106,7 +110,9 @@ class NewJobScreen(AppScreen):
         self._arrange(self.context.size)  # the screen learns its size after its first frame
         return (
             Container(
-                Vertical(self.form_title, self.form, id="form-side"),
+                Vertical(
+                    self.form_title, self.form, self.summary_title, self.summary, id="form-side"
+                ),
                 Vertical(self.checks_title, self.checks, id="checks-side"),
                 id="new-job",
             ),
@@ -225,7 +231,7 @@ class NewJobScreen(AppScreen):
         errors = {**self._refused, **flow.errors} if flow.untouched else flow.errors
         fields = form.fields_of(flow.draft, flow.answer, errors)
         self.form.set(fields)
-        self.form.styles.height = "1fr" if self.has_class("-wide") else len(fields)
+        self._show_summary(len(fields))
         state = state_words(flow, engine=self.context.control is not None)
         self.form_title.set(
             ("New job", *(state if self.has_class("-short") else ()), *self._kept())
@@ -249,6 +255,18 @@ class NewJobScreen(AppScreen):
                 forget()
             self._follow_job()
 
+    def _show_summary(self, fields: int) -> None:
+        """Shows below the fields what the check found, where there is room for it."""
+        answer, wide = self.flow.answer, self.has_class("-wide")
+        room = self.context.size.height - fields - _AROUND
+        shown = wide and answer is not None and room >= LEAST_ROOM
+        self.form.styles.height = "1fr" if wide and not shown else fields
+        self.summary_title.display = self.summary.display = shown
+        if answer is not None and shown:
+            self.summary_title.set(("This job",))
+            width = max(30, self.form.size.width - 6)
+            self.summary.set(summary_entries(answer, width, room))
+
     def _kept(self) -> tuple[str, ...]:
         """Returns since when the draft on the form has been kept; empty for a new one."""
         if self._kept_at is None or not self.keeper.changed:
@@ -262,7 +280,7 @@ class NewJobScreen(AppScreen):
         if flow.problem is not None:
             lines += check_text.problem_entries(flow.problem, width)
         if flow.answer is not None:
-            lines += check_text.check_entries(flow.answer, width)
+            lines += check_text.check_entries(flow.answer, width, estimate=not self.summary.display)
         elif not lines and not flow.draft.get("config") and flow.choices_here:
             found = formatting.plural(flow.choices_here, "config")
             lines.append(entry(f"{found} in this folder: enter chooses one", "base"))

@@ -14,6 +14,7 @@ from tui.app.new_job.check_text import (
     estimate_words,
     is_free,
     leaves_words,
+    limit_words,
     price,
     skipped_words,
     staged_words,
@@ -377,7 +378,7 @@ def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None])
         *staged_words(answer),
         *filter(None, [skipped_words(answer), weights_words(answer)]),
         f"On {hardware}: {estimate_words(answer)}.{charged}",
-        *_limits(answer),
+        *limit_words(answer),
         f"Model {version.get('model')}, version {str(version.get('id'))[:8]}.",
         *(["", *warnings] if warnings else []),
     ]
@@ -415,15 +416,6 @@ def ask_acceptance(context: AppContext, answer: Answer, agreed: Callable[[], Non
         Confirm("Start it all the same?", details, yes="Yes, I know better", no="No, correct it"),
         answered,
     )
-
-
-def _limits(answer: Answer) -> list[str]:
-    """Returns when Replicate ends the job at the latest, and the cost by then."""
-    seconds, ceiling = answer.get("cancel_after"), answer.get("cost_ceiling_micros")
-    if not seconds:
-        return []
-    most = f", never more than {formatting.money(ceiling)}" if ceiling else ""
-    return [f"Replicate ends it after {formatting.duration(seconds)}{most}."]
 
 
 def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbidden: bool) -> str:
