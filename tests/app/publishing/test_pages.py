@@ -10,6 +10,7 @@ import pytest
 from tui.app.publishing import pages
 from tui.app.publishing import text as words
 from tui.app.publishing.artifact_list import _how_many
+from tui.app.publishing.files_summary import files_summary
 from tui.app.publishing.panels import share_room
 from tui.app.widgets.entry_list import Entry
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
@@ -49,6 +50,45 @@ def test_a_comparison_fits_and_keeps_its_sizes(width: int) -> None:
     assert sum("231 MiB" in line.text for line in lines) == 2
     assert "0.1387." in text(lines)
     assert ("━" in text(lines)) == (width > 100)
+
+
+def test_files_that_the_tree_lists_are_told_by_kind_and_by_place() -> None:
+    hub = {"target": "hub:me/cat", "at": "2026-11-23T14:02:10+00:00", "link": ""}
+    bucket = {**hub, "target": "s3:mine/cat"}
+    lora = {"kind": "lora", "rank": 16, "dtypes": {"BF16": 4}}
+    files: list[dict[str, Any]] = [
+        {"name": "checkpoint-10/a.safetensors", "size": 3 << 20, "here": True, "sha256": "e" * 64,
+         "weights": lora, "published": [hub], "unverified": []},
+        {"name": "images/step_5.png", "size": 1024, "here": True, "sha256": "", "weights": None,
+         "published": [], "unverified": [bucket]},
+        {"name": "images/step_10.png", "size": 1024, "here": False, "sha256": "", "weights": None,
+         "published": [hub], "unverified": []},
+        {"name": "config.json", "size": 10, "here": True, "sha256": "", "weights": None,
+         "published": [], "unverified": []},
+    ]  # fmt: skip
+    step = {"step": 10, "at": 10, "files": 4, "size": 0, "weights": True, "loss": 0.25,
+            "smoothed": 0.5, "window": 8, "best": True}  # fmt: skip
+    told = [line.text for line in files_summary(files, [step])]
+    assert told == [
+        "Step         10, mean loss 0.5 of the 8 steps up to it, 0.25 at it",
+        "Weights      1 file, 3.0 MiB: LoRA rank 16 bf16",
+        f"SHA-256      {'e' * 64}",
+        "Pictures     2 files, 2.0 KiB, the last: step_10.png, step_5.png",
+        "Others       1 file, 10 B",
+        "",
+        "Here         3 of 4 files",
+        "Published    ✓ Hub me/cat: 2 of 4 files, verified 2026-11-23 14:02",
+        "Not verified s3 mine/cat: 1 of 4 files sent, which nobody may look at there",
+        "Only here    2 files",
+        "",
+        f"Best         checkpoint-10. {words.best_means(step)}",
+    ]
+    alone = [line.text for line in files_summary(files[3:])]
+    assert alone[-2:] == ["Here         the file", "Published    nowhere yet; p publishes it"]
+    cut = {**files[0], "weights": {**lora, "truncated": True}}
+    first, _, _, here, *_ = files_summary([*files[:2], cut], unfetched=2)
+    assert first.words[-1] == ("2 files, 6.0 MiB: 1 LoRA rank 16 bf16, 1 ✗ truncated", "bad")
+    assert here.words[-1] == ("3 of 5 files", "warn"), "what was never fetched is not here"
 
 
 def transfer(state: TransferState, item: TransferItem, **more: Any) -> list[Entry]:

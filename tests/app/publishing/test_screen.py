@@ -184,7 +184,10 @@ async def test_every_panel_has_its_room_at_every_size(world: World, size: tuple[
         assert found["checkpoints"]
         detail = screen.panels.detail
         assert detail.display == (size != (60, 15))  # where no panel needs the room
-        assert not detail.display or "MEAN LOSS" in detail.entries[0].text
+        lines = [line.text for line in detail.entries]
+        assert not detail.display or lines[0].startswith("Weights      ")
+        assert not any("checkpoint-" in line for line in lines if line[:4] != "Best"), lines
+        assert "KiB here ─" in text_of(screen.app).partition("\n│")[0]
         for name in ("artifacts", "transfers", "destinations", "artifacts"):
             assert screen.panels.current == name
             text = text_of(screen.app)

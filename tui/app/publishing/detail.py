@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from tui.app.publishing import pages
 from tui.app.publishing.artifact_list import Row
+from tui.app.publishing.files_summary import files_summary
 from tui.app.publishing.text import place
 from tui.app.terminal.text_lines import plain
 from tui.app.widgets.entry_list import Entry, EntryList, entry
@@ -34,7 +35,7 @@ def detail_lines(
     row: Row, known: Mapping[str, Any], files: Sequence[Mapping[str, Any]], *,
     width: int, now: datetime,
 ) -> list[Entry]:  # fmt: skip
-    """Returns what `enter` or `=` would show of a line, without a page over the screen.
+    """Returns what the tree does not say of a line: what `enter` or `=` would show, or a summary.
 
     Args:
         row: the line.
@@ -48,6 +49,10 @@ def detail_lines(
     if row.kind == "missing" and row.item is not None:
         return pages.wrapped(pages.missing_page(row.item, now), width)
     checkpoints = known.get("checkpoints") or ()
+    if row.open and files:  # each of them stands below the line
+        mine = [one for one in checkpoints if row.kind == "job" or one["step"] == row.step]
+        away = len(known.get("unfetched") or ()) if row.kind == "job" else 0
+        return pages.wrapped(files_summary(files, mine, unfetched=away), width)
     if row.kind == "job" and len(checkpoints) > 1:
         return pages.wrapped(pages.compare_page(checkpoints, width), width)
     if row.kind == "job" and not known:

@@ -54,18 +54,19 @@ def _wrapped(entry: Entry, width: int) -> list[Entry]:
     return [Entry(tuple(words), entry.copy, link=entry.link) for words in lines]
 
 
-def _line(label: str, text: str, tone: str = "base", *, link: str = "", copy: str = "") -> Entry:
+def fact(label: str, text: str, tone: str = "base", *, link: str = "", copy: str = "") -> Entry:
+    """Returns a line with a label that `wrapped` knows."""
     return Entry(((label.ljust(_LABEL), "dim"), (text, tone)), copy or text, link=link)
 
 
 def file_page(file: Known) -> list[Entry]:
     """Returns what a file is and holds, where it is, and whether it may be deleted here."""
     lines = [
-        _line("Name", str(file["name"])),
-        _line("Here", str(file["path"]) if file["here"] else _why_gone(file),
+        fact("Name", str(file["name"])),
+        fact("Here", str(file["path"]) if file["here"] else _why_gone(file),
               "base" if file["here"] else "warn"),
-        _line("Size", _size(file["size"])),
-        _line("SHA-256", str(file["sha256"])),
+        fact("Size", _size(file["size"])),
+        fact("SHA-256", str(file["sha256"])),
     ]  # fmt: skip
     if file.get("weights"):
         lines += _weights_lines(file["weights"])
@@ -74,11 +75,11 @@ def file_page(file: Known) -> list[Entry]:
     for copy in published:
         link = str(copy.get("link") or "")
         at = str(copy.get("at", ""))[:16].replace("T", " ")
-        lines.append(_line("Published", f"✓ {place(copy['target'])}, verified {at}", "good"))
+        lines.append(fact("Published", f"✓ {place(copy['target'])}, verified {at}", "good"))
         if link:
-            lines.append(_line("", link, "accent", link=link))
+            lines.append(fact("", link, "accent", link=link))
     if not published:
-        lines.append(_line("Published", "nowhere yet; p publishes it"))
+        lines.append(fact("Published", "nowhere yet; p publishes it"))
     return [*lines, Entry(), _safety(file)]
 
 
@@ -88,29 +89,29 @@ def _why_gone(file: Known) -> str:
 
 def _safety(file: Known) -> Entry:
     if not file["here"]:
-        return _line("Delete", "it is not here")
+        return fact("Delete", "it is not here")
     if not file.get("published"):
-        return _line("Delete", "not safe: this is the only copy", "warn")
+        return fact("Delete", "not safe: this is the only copy", "warn")
     words = "safe: d deletes it here, after looking at the other copy once more"
-    return _line("Delete", words, "good")
+    return fact("Delete", words, "good")
 
 
 def _weights_lines(known: Known) -> list[Entry]:
     words, tone = weights(known)
     if known.get("problem"):
-        return [_line("Holds", f"{words}: {known['problem']}", tone)]
+        return [fact("Holds", f"{words}: {known['problem']}", tone)]
     dtypes = known.get("dtypes") or {}
     types = ", ".join(f"{count:,} × {name.lower()}" for name, count in dtypes.items())
     lines = [
-        _line("Holds", words),
-        _line(
+        fact("Holds", words),
+        fact(
             "Tensors",
             f"{known['tensors']:,} with "
             f"{formatting.plural(known['parameters'], 'parameter')}; {types}",
         ),
     ]
     for number, (name, value) in enumerate((known.get("metadata") or {}).items()):
-        lines.append(_line("Metadata" if not number else "", f"{name} = {value}"))
+        lines.append(fact("Metadata" if not number else "", f"{name} = {value}"))
     return lines
 
 
@@ -118,16 +119,16 @@ def missing_page(file: Known, now: datetime) -> list[Entry]:
     """Returns why a file is not here, how long it can be fetched, and what to do."""
     glyph, words, tone = unfetched(file, now)
     lines = [
-        _line("Name", str(file["name"])),
-        _line("Made at", {"hub": "the Hub", "s3": "the bucket"}.get(file["origin"], "Replicate")),
-        _line("State", f"{glyph} {words}", tone),
+        fact("Name", str(file["name"])),
+        fact("Made at", {"hub": "the Hub", "s3": "the bucket"}.get(file["origin"], "Replicate")),
+        fact("State", f"{glyph} {words}", tone),
     ]
     if file.get("size"):
-        lines.append(_line("Size", _size(file["size"])))
+        lines.append(fact("Size", _size(file["size"])))
     if file.get("until"):
-        lines.append(_line("Deleted", f"there at {str(file['until'])[:16].replace('T', ' ')} UTC"))
+        lines.append(fact("Deleted", f"there at {str(file['until'])[:16].replace('T', ' ')} UTC"))
     advice = in_app(str(file.get("advice") or ""))
-    return [*lines, Entry(), _line("What to do", f"{advice} f fetches it now.".strip())]
+    return [*lines, Entry(), fact("What to do", f"{advice} f fetches it now.".strip())]
 
 
 def compare_page(checkpoints: Sequence[Known], width: int = 120) -> list[Entry]:
@@ -183,26 +184,26 @@ def transfer_page(
     """Returns everything about a transfer: its state, the reason, and each file."""
     glyph, word, tone = STATES[transfer.state]
     lines = [
-        _line("What", f"{formatting.plural(len(items), 'file')} of {job}"),
-        _line("To", place(transfer.target)),
-        _line("State", f"{glyph} {word}", tone),
+        fact("What", f"{formatting.plural(len(items), 'file')} of {job}"),
+        fact("To", place(transfer.target)),
+        fact("State", f"{glyph} {word}", tone),
     ]
     if transfer.message:
         tone = "bad" if transfer.state == "failed" else "warn"
-        lines.append(_line("Why", in_app(transfer.message), tone))
+        lines.append(fact("Why", in_app(transfer.message), tone))
     if transfer.advice:
-        lines.append(_line("Do", in_app(transfer.advice)))
+        lines.append(fact("Do", in_app(transfer.advice)))
     if transfer.retry_at is not None:
         lines.append(
-            _line(
+            fact(
                 "Next try",
                 f"{formatting.clock(transfer.retry_at)}, number {transfer.attempts + 1}",
             )
         )
     if transfer.link:
-        lines.append(_line("Link", transfer.link, "accent", link=transfer.link))
-    lines += [_line("Note", note) for note in transfer.notes]
-    lines += [_line("Command", f"simpletuner-tui transfers retry {transfer.transfer_id}")] * (
+        lines.append(fact("Link", transfer.link, "accent", link=transfer.link))
+    lines += [fact("Note", note) for note in transfer.notes]
+    lines += [fact("Command", f"simpletuner-tui transfers retry {transfer.transfer_id}")] * (
         transfer.state in (TransferState.FAILED, TransferState.UNVERIFIED)
     )
     lines.append(Entry())

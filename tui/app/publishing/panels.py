@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tui.store.records import JobRow
 
 _WIDE: Final = 100
-"""Cells from which the title of the artifacts says how much room they take."""
+"""Cells from which the title of the artifacts ends with their folder."""
 PANELS: Final = ("artifacts", "transfers", "destinations")
 
 
@@ -249,14 +249,17 @@ class Panels:
             outputs = f"~{outputs.removeprefix(home)}"
         matches = f"/ {self.filter_text} · {jobs} found" if self.filter_text else jobs
         used = ""
-        if width >= _WIDE and self._state.disk_use[0]:
+        if self._state.disk_use[0]:
             here, elsewhere = map(formatting.size, self._state.disk_use)
             used = (
                 f"{here} here · {elsewhere} safe elsewhere"
                 if self._state.disk_use[1]
                 else f"{here} here"
             )
-        self._title("artifacts", matches, used, fit_end(outputs, max(12, width // 3)))
+        right = (used, fit_end(outputs, max(12, width // 3)))
+        if width < _WIDE:  # the first ones give way: where the files are is known, how much is not
+            right = right[::-1]
+        self._title("artifacts", matches, *right)
 
     def _title_destinations(self) -> None:
         tests = [self._state.tested.get(record.name) for record in self._state.destinations]
