@@ -57,7 +57,12 @@ STATUSES: dict[str, list[Case]] = {
     "collect": [NOBODY],
     "delete": [NOBODY],
     "move": [NOBODY, ("job00001 --to h100 --yes", FAILED)],
-    "rerun": [NOBODY, ("job00001 --set x --yes", USAGE)],
+    "rerun": [
+        NOBODY,
+        ("job00001 --set x --yes", USAGE),
+        ("job00001 --sweep lora_rank=x --yes", USAGE),
+        ("job00001 --at-once 2 --yes", USAGE),
+    ],
     "logs": [NOBODY, ("job00001", FINE), ("job00001 --follow", FINE)],
     "metrics": [NOBODY, ("job00001", FINE)],
     "compare": [("job00001", USAGE), ("job00001 nobody", USAGE), ("job00001 job00002", FINE)],

@@ -37,6 +37,14 @@ def test_rerun_asks_then_starts_the_same_run_under_a_new_name(shell: Shell, done
         assert same["config"]["learning_rate"] != 0.5
         assert same["config"]["lora_rank"] == 4
         assert same["run_name"] == "cats-3"
+        ways = ("--sweep", "lora_rank=2,4", "--at-once", "1", "--dry-run")
+        plan = shell.json("rerun", done["job_id"], *ways)
+        assert (plan["ok"], plan["at_once"]) == (True, 1)
+        assert [one["name"] for one in plan["members"]] == ["cats-3-r2", "cats-3-r4"]
+        assert {one["config"] for one in plan["members"]} == {same["config"]["path"]}
+        assert [one["changes"] for one in plan["members"]] == [
+            {"lora_rank": "2"}, {"lora_rank": "4"}
+        ]  # fmt: skip
     finally:
         shell.config.write_text(config)
 

@@ -28,7 +28,11 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "collect": ("collect cat-lora",),
     "delete": ("delete 3f2a",),
     "move": ("move cat-lora", "move cat-lora --to h100 --yes"),
-    "rerun": ("rerun cat-lora --dry-run", "rerun cat-lora --today --set vae_batch_size=1 --yes"),
+    "rerun": (
+        "rerun cat-lora --dry-run",
+        "rerun cat-lora --today --set vae_batch_size=1 --yes",
+        "rerun cat-lora --sweep lora_rank=16,32 --dry-run",
+    ),
     "logs": ("logs cat-lora", "logs cat-lora -f"),
     "export": ("export cat-lora --to ~/cat-lora-run --format csv", "export cat-lora"),
     "metrics": ("metrics cat-lora", "metrics cat-lora --json"),

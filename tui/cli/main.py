@@ -226,6 +226,8 @@ def _add_export(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_rerun(command: argparse.ArgumentParser) -> None:
+    from tui.cli import sweep_grammar
+
     command.add_argument("id", help=JOB_HELP)
     command.add_argument(
         "--today", action="store_true",
@@ -237,6 +239,7 @@ def _add_rerun(command: argparse.ArgumentParser) -> None:
         help="an option of the config to change in this run",
     )  # fmt: skip
     _add_unset(command)
+    sweep_grammar.add_axes(command)
     for name in ("delivery", "data"):
         command.add_argument(
             f"--accept-{name}", action="store_true", default=None,

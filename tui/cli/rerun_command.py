@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, cast
 from tui.base.errors import ApiError
 from tui.cli import context
 from tui.cli.output import tell
-from tui.cli.submit_commands import start
+from tui.cli.submit_commands import require_axes, start
+from tui.cli.sweep_commands import start_sweep
 
 if TYPE_CHECKING:
     from tui.api.jobs import RerunPlan
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 
 
 def rerun(options: argparse.Namespace) -> int:
-    """Show what is different today, then check, price, ask and start the run.
+    """Show what is different today, then check, price, ask and start the run, or a sweep of it.
 
     Raises:
         ApiError: the wanted way cannot be had.
     """
+    require_axes(options)
     job = context.reader().find(options.id)
     control = context.engine()
     plan = control.rerun_plan(job.job_id).result()
@@ -44,6 +46,9 @@ def rerun(options: argparse.Namespace) -> int:
     for name in ("accept_delivery", "accept_data"):
         if getattr(options, name):
             draft[name] = True
+    if options.sweep:
+        options.name = draft.pop("name", None)  # the sweep's; each run gets one of its own
+        return start_sweep(options, control, [cast("Draft", draft)])
     return start(options, control, cast("Draft", draft))
 
 

@@ -90,9 +90,19 @@ def submit(options: argparse.Namespace) -> int:
         ]
         require_place(drafts[0], context.reader().destinations())
         return start_sweep(options, context.engine(), drafts)
-    if options.at_once:
-        raise wrong_usage("--at-once is about several runs.", "Add --sweep or further configs.")
+    require_axes(options)
     return start(options, context.engine(), draft_of(options))
+
+
+def require_axes(options: argparse.Namespace) -> None:
+    """Refuse `--at-once` for one run.
+
+    Raises:
+        ApiError: it was given without a sweep.
+    """
+    if options.at_once and not options.sweep:
+        more = " or further configs" if hasattr(options, "more") else ""
+        raise wrong_usage("--at-once is about several runs.", f"Add --sweep{more}.")
 
 
 def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> int:

@@ -25,12 +25,17 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
 def add_options(submit: argparse.ArgumentParser) -> None:
     """Add what makes several jobs of one `submit`."""
     submit.add_argument("more", nargs="*", metavar="CONFIG", help="further configs: a sweep")
-    submit.add_argument(
+    add_axes(submit)
+
+
+def add_axes(command: argparse.ArgumentParser) -> None:
+    """Add what makes several jobs of one config."""
+    command.add_argument(
         "--sweep", type=_axis, action="append", default=[], metavar="NAME=VALUE,VALUE",
         help="run every value of an option; given again, every combination. A value with a "
         "comma stands in double quotes",
     )  # fmt: skip
-    submit.add_argument(
+    command.add_argument(
         "--at-once", type=_at_once, metavar="N",
         help="of a sweep, how many jobs may be under way at a time (2)",
     )  # fmt: skip

@@ -192,7 +192,8 @@ def test_a_run_that_is_swept_again_is_as_it_ran() -> None:
     assert request_of(draft, ["x"])["drafts"] == [{"config": "x", "rerun_of": "job1"}]
     assert request_of(draft, ["x"]).get("name") == "mine"
     assert request_of(draft, ["y"])["drafts"] == [{"config": "y"}]  # another config is another run
-    assert command_line(draft) == ""
+    again = command_line({**draft, "at_once": 3})
+    assert again == "simpletuner-tui rerun job1 --name mine --sweep lora_rank=2,4 --at-once 3"
     assert command_line({**draft, "sweep": {}}).startswith("simpletuner-tui rerun job1")
 
 

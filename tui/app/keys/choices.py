@@ -27,7 +27,7 @@ _IN_APP: Final = {
     r"say so: --trainer-release (\S+), or the setting cloud\.trainer_release": (
         r"say so: Cloud, Hardware, the line SimpleTuner"
     ),
-    r"submit CONFIG --sweep (\S+)": rf"{_SWEEP} on the form takes \1",
+    r"a sweep: --sweep (\S+)": rf"a sweep: {_SWEEP} on the form takes \1",
     r" \(--overwrite\)": "",  # the form asks by itself
     r"\(--session-only\)": "(the line Keep keys)",
     r"(?:, or --yes| \(--yes) on the command line\)?": "",  # the app asks by itself

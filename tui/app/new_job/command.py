@@ -38,9 +38,9 @@ _SETTINGS: Final = {
 
 
 def command_line(draft: Mapping[str, Any]) -> str:
-    """Returns the command that starts the job or the sweep of a draft; empty where none does."""
+    """Returns the command that starts the job or the sweep of a draft."""
     if draft.get("rerun_of"):
-        return "" if swept(draft) else _rerun_line(draft)
+        return _rerun_line(draft)
     parts = ["simpletuner-tui", "submit", str(draft.get("config") or "CONFIG")]
     delivery = draft.get("delivery") or {}
     for values, options in ((draft, _OPTIONS), (delivery, _DELIVERY)):
@@ -56,11 +56,7 @@ def command_line(draft: Mapping[str, Any]) -> str:
             continue
         text = override_text(value)
         parts += [_SETTINGS[key], text] if key in _SETTINGS else ["--set", f"{key}={text}"]
-    parts += _unset(draft)
-    for name, values in axes.items():
-        parts += ["--sweep", f"{name}={values}"]
-    if axes and draft.get(AT_ONCE):
-        parts += ["--at-once", str(draft[AT_ONCE])]
+    parts += [*_unset(draft), *_axes(draft)]
     parts += [part for tag in draft.get("tags") or () for part in _option("--tag", str(tag))]
     if draft.get("cancel_after"):
         parts += ["--stop-after", str(draft["cancel_after"])]
@@ -74,10 +70,17 @@ def _rerun_line(draft: Mapping[str, Any]) -> str:
     parts = ["simpletuner-tui", "rerun", str(draft["rerun_of"])]
     if draft.get("name"):
         parts += _option("--name", str(draft["name"]))
+    axes = swept(draft)
     for key, value in (draft.get("overrides") or {}).items():
-        if value is not None:
+        if value is not None and key not in axes:
             parts += ["--set", f"{key}={override_text(value)}"]
-    return shlex.join([*parts, *_unset(draft)])
+    return shlex.join([*parts, *_unset(draft), *_axes(draft)])
+
+
+def _axes(draft: Mapping[str, Any]) -> list[str]:
+    axes = swept(draft)
+    parts = [part for name, values in axes.items() for part in ("--sweep", f"{name}={values}")]
+    return [*parts, "--at-once", str(draft[AT_ONCE])] if axes and draft.get(AT_ONCE) else parts
 
 
 def _unset(draft: Mapping[str, Any]) -> list[str]:

@@ -331,8 +331,6 @@ class NewJobScreen(AppScreen):
             return super().why_not(action)
         if action.name == "clear_all" and not self.keeper.changed and not self.keeper.can_put_back:
             return "Nothing was chosen here yet."
-        if action.name == "copy_command" and not command_line(self.flow.draft):
-            return "No command sweeps a config that is in the record of a job: save it first (W)."
         return why_not(
             action.name,
             self.flow,

@@ -74,7 +74,7 @@ def number_text(name: str, text: str) -> str:
     if _DECIMAL_COMMA.fullmatch(text):
         raise ValueError(f"is not clear; write {text.replace(',', '.')} with a point")
     sweep = f"{name}={''.join(text.split())}"
-    raise ValueError(f"must be one number; several are a sweep: submit CONFIG --sweep {sweep}")
+    raise ValueError(f"must be one number; several are a sweep: --sweep {sweep}")
 
 
 def as_float(value: Any) -> float | None:
