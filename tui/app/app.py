@@ -43,6 +43,7 @@ from tui.app.terminal.sight import Sight
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import THEMES, AsciiFilter
+from tui.base import tmux_client
 from tui.base.ascii_glyphs import terminal_is_plain
 from tui.base.clock import utc_now
 from tui.base.formatting import plural
@@ -520,7 +521,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
 def drawn_on_this_terminal(settings: Settings) -> Settings:
     """The settings, with ASCII where the terminal has nothing else (`LANG=C`, the console)."""
-    if settings.ui.ascii or not terminal_is_plain():
+    if settings.ui.ascii or not (terminal_is_plain() or tmux_client.draws_ascii_alone()):
         return settings
     return replace(settings, ui=replace(settings.ui, ascii=True))
 

@@ -6,11 +6,11 @@ import argparse
 import locale
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from tui.base import tmux_client
 from tui.cli import context, exit_codes
 from tui.cli.failures import failed
 from tui.cli.output import TONES, columns, folded, harmless, say_drawn, say_json, toned
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _NO_SPACE: Final = 100 * 1024**2
 _MARKS: Final = {"ok": "✓", "warn": "!", "error": "✗"}
 _INDENT: Final = len("✓ terminal  ")
-_TMUX_SECONDS: Final = 2.0
 _ASCII: Final = {"ok": "+", "warn": "!", "error": "x"}
 
 
@@ -118,27 +117,11 @@ def terminal_line() -> OwnLine:
     if not _unicode():
         message = f"{name} without UTF-8: plain characters are used"
         return _line("warn", message, "Set LANG=C.UTF-8 if the terminal can show it.")
-    if _tmux_is_plain():
-        message = "tmux runs without UTF-8 and shows _ for every character beyond ASCII"
-        advice = "Attach with tmux -u, or: simpletuner-tui settings set ui.ascii true"
+    if tmux_client.draws_ascii_alone():
+        message = "tmux runs without UTF-8: the app draws plain characters, a command's show as _"
+        advice = "Attach with tmux -u, or set LANG=C.UTF-8 where tmux is started."
         return _line("warn", message, advice)
     return _line("ok", f"{name}, {across}×{rows}")
-
-
-def _tmux_is_plain() -> bool:
-    """Whether the terminal is a window of tmux whose client was started in a plain locale."""
-    if not os.environ.get("TMUX"):
-        return False
-    try:
-        told = subprocess.run(
-            ["tmux", "display-message", "-p", "#{client_utf8}"],  # noqa: S607  this session's
-            capture_output=True,
-            timeout=_TMUX_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return told.stdout.strip() == b"0"
 
 
 def ability_lines() -> list[OwnLine]:

@@ -26,6 +26,9 @@ def open_app(_options: argparse.Namespace) -> int:
     ending.catch()
     first_frame.paint(home)
     try:
+        from tui.base import tmux_client
+
+        tmux_client.ask()  # it answers while the toolkit is imported
         limit_frames(settings)
         from tui.app.app import run
 
