@@ -23,6 +23,7 @@ from tests.support import eventually
 from tui.base.firewall import EGRESS_RANGES
 from tui.client.client import ControlError
 from tui.engine.diagnostics.network_probe import look
+from tui.replicate.environment_proxies import EnvironmentProxies, using_proxies
 from tui.replicate.network import Network
 from tui.settings import Home
 
@@ -188,7 +189,9 @@ async def test_garbage_is_not_http() -> None:
 # -- through the control API -----------------------------------------------------------------------
 
 
-async def test_the_card_shows_every_endpoint(world: World) -> None:
+async def test_the_card_shows_every_endpoint_and_the_way_of_who_asks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = await world.client.cloud.check_network()
     assert [row["id"] for row in found["endpoints"]] == ["api", "status", "webhook_secret"]
     assert found["ok"] is True
@@ -203,6 +206,13 @@ async def test_the_card_shows_every_endpoint(world: World) -> None:
     fact = world.reader.fact("network")
     assert fact is not None
     assert fact.value["ok"] is True
+    with using_proxies(EnvironmentProxies(all="socks5h://me:hidden-word@proxy:1080")):
+        way = world.engine.network.ways()["proxy"]
+    assert way == {"address": "socks5h://me:***@proxy:1080", "from": "ALL_PROXY"}, "the caller's"
+    monkeypatch.setenv("HTTPS_PROXY", "http://of-the-engine:3128")
+    assert world.engine.network.ways()["proxy"]["from"] == "HTTPS_PROXY"
+    with using_proxies(EnvironmentProxies()):
+        assert world.engine.network.ways()["proxy"] == {"address": "", "from": ""}
 
 
 def test_the_ranges_for_strict_firewalls_are_those_of_the_page() -> None:

@@ -19,6 +19,7 @@ from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.diagnostics.network_probe import NetworkProbe, look
 from tui.engine.diagnostics.status_page import page_of
 from tui.engine.runtime.event_bus import EventBus
+from tui.replicate.environment_proxies import proxies_in_force
 from tui.replicate.errors import ReplicateError
 from tui.settings.network import network_of
 from tui.settings.proxy_password import mask_password
@@ -115,17 +116,21 @@ class NetworkCheck:
         return answer
 
     def ways(self) -> WaysOut:
-        """Return proxy and certificate authorities in use, with their sources."""
+        """Return proxy and certificate authorities in use, with their sources.
+
+        A proxy of the environment is that of who asks, as in `Network.proxy_for`.
+        """
         settings = self._live.now.network
-        names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-        name = next((name for name in names if os.environ.get(name)), "")
+        environment = proxies_in_force()
+        kind = next((kind for kind in ("https", "all") if environment.get(kind)), "")
         if settings.proxy:
             proxy: ProxyInUse = {
                 "address": mask_password(settings.proxy), "from": "settings",
                 "password": self._password.kept, "problem": self._password.problem,
             }  # fmt: skip
-        elif name:
-            proxy = {"address": mask_password(os.environ[name]), "from": name}
+        elif kind:
+            address = mask_password(environment.get(kind))
+            proxy = {"address": address, "from": f"{kind.upper()}_PROXY"}
         else:
             proxy = {"address": "", "from": ""}
         usual = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
