@@ -70,6 +70,8 @@ def test_the_limit_ends_every_way_to_a_job_with_its_own_status(shell: Shell, don
             for more in (["--yes"], ["--yes", "--dry-run"], []):
                 said = shell.run(*words, *more, status=exit_codes.BLOCKED)
                 assert "over the limit" in said.stdout + said.stderr
+                last = said.stderr.rstrip().rpartition("\n")[2]
+                assert (last == "Nothing was sent.") == ("--dry-run" not in more)
             failure = shell.json(*words, "--yes", status=exit_codes.BLOCKED)
             assert failure["error"] == "cost_limit_exceeded"
             assert "over the limit" in failure["message"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tui.base import formatting
+from tui.base.errors import NOTHING_SENT
 from tui.base.job_status import CONFIRMED_DELIVERIES, UNDELIVERED, JobStatus, status_label
 from tui.base.json_types import JsonObject
 from tui.cli import context, exit_codes
@@ -115,6 +116,7 @@ def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> 
         if options.json:
             say_json({**report, **_failure(report)})
         _tell_checks(report)
+        tell(NOTHING_SENT)
         return _status_of(report)
     if options.yes:  # it agrees to what is printed here
         for line in (*_mended_lines(report), *_consent_lines(report)):
@@ -122,7 +124,7 @@ def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> 
     else:
         _tell_checks(report)
         if not agrees("Start it?"):
-            raise not_agreed("Nothing was sent.", "Agree to the upload and the price with --yes.")
+            raise not_agreed(NOTHING_SENT, "Agree to the upload and the price with --yes.")
     draft = with_consent(draft, report)
     draft["idempotency_key"] = options.idempotency_key or secrets.token_hex(16)
     job_id = control.submit(draft).result()["job_id"]
