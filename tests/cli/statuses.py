@@ -50,6 +50,7 @@ STATUSES: dict[str, list[Case]] = {
         ("name>2", USAGE),
         ("-n 0", USAGE),
         ("state:done 'cost>0'", FINE),
+        ("-- cat OR dog -state:done", FINE),
         ("", FINE),
     ],
     "job": [NOBODY, ("job00001", FINE)],

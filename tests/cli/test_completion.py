@@ -49,7 +49,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("place")
     writer = StoreWriter(home_at(root))
     for number, name in enumerate(["cat-lora", "café cat", "dog"]):
-        writer.insert(replace(job(number, JobStatus.COMPLETED), name=name))
+        values = {"--lora-rank": 16, "optimizer": "adamw"} if number else {}
+        writer.insert(replace(job(number, JobStatus.COMPLETED), name=name, config=values))
     writer.close()
     for config in ("config/tabby/config.json", "config/plain.json", "config/no/readme"):
         path = root / config
@@ -89,10 +90,13 @@ LINES = [
     (["jobs", "stat"], {"state:", "status:"}),
     (["jobs", "cat", "state:f"], {"state:failed"}),
     (["jobs", "cos"], {"cost<", "cost>"}),
+    (["jobs", "conf"], {"config:", "config."}),
+    (["jobs", "config."], {"config.lora_rank:", "config.lora_rank<", "config.lora_rank>",
+                           "config.optimizer:"}),
     (["submit", "--hardware", "h100-x"], {"h100-x2", "h100-x4", "h100-x8"}),
     (["move", "cat-lora", "--to", "a100-x8"], {"a100-x8"}),
     (["--color", "ne"], {"never"}),
-]
+]  # fmt: skip
 
 
 def test_bash_completes_behind_a_colon_at_which_it_takes_words_apart(

@@ -190,10 +190,13 @@ def test_a_mistyped_command_or_action_is_answered_with_the_nearest(
     for line, meant in (
         ("jbos", "jobs"), ("pubish x", "publish"), ("token vaildate", "validate"),
         ("jobs stat:failed", "state"), ("jobs state:faild", "failed"), ("jobs csot>2", "cost"),
+        ("jobs config.lora_rnk>2", "lora_rank"),
         ("settings get ui.them", "ui.theme"), ("submit x --delivery locl", "local"),
     ):  # fmt: skip
         assert main.run(line.split()) == USAGE
         assert f"Did you mean {meant}?" in capsys.readouterr().err, line
+    assert main.run(["jobs", "cat", "-state:failed"]) == USAGE
+    assert "simpletuner-tui jobs -- -state:failed" in capsys.readouterr().err
 
 
 WRONG: list[tuple[BaseException, int, str]] = [

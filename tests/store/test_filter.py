@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.app.world import home_at, job
 from tui.base.job_status import JobStatus
+from tui.base.json_types import JsonObject
 from tui.store.filter import filter_problem, parse_filter
 from tui.store.reader import StoreReader
 from tui.store.schema import MIGRATIONS
@@ -86,6 +87,61 @@ def test_an_account_is_that_one_alone(tmp_path: Path, line: str, accounts: set[s
     assert {found_job.submit.get("account") for found_job in found_jobs} == accounts
 
 
+NAMED: dict[str, JsonObject] = {
+    "plain": {"--lora_rank": 32, "optimizer": "adamw_bf16", "--report_to": "none"},
+    "dashed": {"--lora-rank": "64", "gradient_checkpointing": "false"},
+    "default": {"--model_family": "flux", "save-total-limit": 3},
+    "replaced": {"lora_rank": 4, "disable_bucket_pruning": True},
+    "words": {"lora_rank": "auto", "learning_rate": "1e-4"},
+    "unknown": {},
+}
+
+
+@pytest.fixture(scope="module")
+def configs(tmp_path_factory: pytest.TempPathFactory) -> StoreReader:
+    home = home_at(tmp_path_factory.mktemp("home"))
+    writer = StoreWriter(home)
+    for number, (name, config) in enumerate(NAMED.items()):
+        status = JobStatus.FAILED if name == "plain" else JobStatus.COMPLETED
+        inputs = {"lora_rank": 128, "hub_model_id": "x"} if name == "replaced" else {}
+        made = replace(job(number, status), name=name, config=config, inputs=inputs)
+        writer.insert(replace(made, loss=0.5 if name == "unknown" else None, loss_smoothed=None))
+    writer.close()
+    return StoreReader(home.database)
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("config.lora_rank>16", "dashed plain replaced"),
+        ("config.lora-rank:64", "dashed"),
+        ("config.lora_rank<=16", "default"),  # the trainer's default; no word is a number
+        ("CONFIG.LORA_RANK=128", "replaced"),
+        ("config.lora_rank<100 config.lora_rank>20", "dashed plain"),
+        ("config.checkpoints_total_limit:3", "default"),  # by its earlier name in the config
+        ("config.optimizer:BF16", "dashed default plain replaced words"),
+        ("config.learning_rate:0.0001", "words"),
+        ("config.disable_bucket_pruning:true", "replaced"),
+        ("config.disable_bucket_pruning:no config.lora_rank>20", "dashed plain"),
+        ("config.lora_rank: config.disable_bucket_pruning:tr", " ".join(sorted(NAMED))),
+        ("plain OR dashed", "dashed plain"),
+        ("state:done plain OR words OR dashed", "dashed words"),
+        ("OR plain", "plain"), ("plain OR", "plain"), ("plain OR OR words", "plain words"),
+        ("plain OR state:", "plain"), ("state: OR cost>", " ".join(sorted(NAMED))),
+        ("-state:failed -config.lora_rank>20", "default unknown words"),
+        ("-plain -words OR -dashed", "dashed default replaced unknown words"),
+        ("-loss<1", "dashed default plain replaced words"),  # also those that have none
+        ("-", " ".join(sorted(NAMED))), ("-state:", " ".join(sorted(NAMED))),
+        ('"-plain"', ""),
+    ],
+)  # fmt: skip
+def test_settings_alternatives_and_what_must_not_match(
+    configs: StoreReader, line: str, names: str
+) -> None:
+    assert parse_filter(line).problem == ""
+    assert " ".join(sorted(found(configs, line))) == names
+
+
 def test_numbers_compare(store: StoreReader) -> None:
     every = store.records()
     cheap = {job.name for job in every if (job.cost_micros or 0) < 500_000}
@@ -106,6 +162,13 @@ def test_numbers_compare(store: StoreReader) -> None:
         ("model<flux", "model takes : and a word"),
         ("loss<>2", "loss takes : and a word"),
         ("has:nothing", "no “has:nothing”; there is has:note, has:tag, has:pin, has:warning"),
+        ("flux OR -stat:failed", "no field “stat”"),
+        ("config.lora_rnk>2", "no option “config.lora_rnk”"),
+        ("config.>2", "no option “config.”"),
+        ("config.lora_rank:big", "config.lora_rank takes a number"),
+        ("config.optimizer>2", "config.optimizer takes : and a word"),
+        ("config.disable_bucket_pruning:2", "config.disable_bucket_pruning takes true or false"),
+        ("config.lora_rank<>2", "config.lora_rank takes : and a word"),
     ],
 )
 def test_what_means_nothing_is_said_and_narrows_nothing(
@@ -118,10 +181,11 @@ def test_what_means_nothing_is_said_and_narrows_nothing(
 
 
 def test_a_word_in_quotes_is_text(store: StoreReader) -> None:
-    where = parse_filter('"cat-lora" "a:b"')
+    where = parse_filter('"cat-lora" "OR" "a:b"')
     assert (where.problem, where.parameters[0], where.parameters[-1]) == (
         "", "%cat-lora%", "%a:b%"
     )  # fmt: skip
+    assert "%OR%" in where.parameters
     assert len(store.records(parse_filter('"cat-lora"'))) == 3
 
 
@@ -154,7 +218,8 @@ def test_an_incomplete_term_matches_everything(store: StoreReader, line: str) ->
 
 
 @given(st.text(max_size=60) | st.lists(st.sampled_from(
-    ["state:", "cost>", "loss<nan", "step>=1e999", "a:b", "'", '"', "%", "_", "\\", "\0", ":="]
+    ["state:", "cost>", "loss<nan", "step>=1e999", "a:b", "'", '"', "%", "_", "\\", "\0", ":=",
+     "OR", "-", "-cost>1", "config.lora_rank>nan", "config.optimizer:'", 'config."', "-config.x:"]
 ), max_size=6).map(" ".join))  # fmt: skip
 def test_any_line_is_a_valid_sqlite_condition(line: str) -> None:
     database = sqlite3.connect(":memory:")
@@ -178,17 +243,30 @@ def test_a_line_of_any_length(store: StoreReader) -> None:
         ("state:faild", "The filter cannot be used: no state “faild”. Did you mean failed?"),
         ("flux state:", "state: needs a value."),
         ("name>cat", "The filter cannot be used: name takes : and a word."),
+        (
+            "config.lora_rnk>2",
+            "The filter cannot be used: no option “config.lora_rnk”. Did you mean lora_rank?",
+        ),
+        ("config.rank>2", "The filter cannot be used: no option “config.rank”. Did you mean"),
+        ("has:warnings", "The filter cannot be used: no “has:warnings”; there is has:note,"),
+        ("-cost>", "cost> needs a value."),
+        ("config.lora_rank>", "config.lora_rank> needs a value."),
+        ("flux -", "- needs a word behind it"),
+        ("flux OR", "OR stands between two terms."),
+        ("OR flux", "OR stands between two terms."),
     ],
 )
 def test_what_means_nothing_in_a_filter_is_told(line: str, told: str) -> None:
     problem = filter_problem(line)
     assert problem is not None
     assert " ".join(problem).startswith(told)
+    assert line != "has:warnings" or problem[1] == "Did you mean has:warning?"
 
 
 @pytest.mark.parametrize(
     "line", ["", "flux", "state:fail", "STATE:Failed cost>2 loss<=0.1", "https://x/y", "account:al",
-             "cost>$2", "percent>50%", "state:ok", "state:active"],
+             "cost>$2", "percent>50%", "state:ok", "state:active", "a OR b -c",
+             "config.lora_rank>16 OR -config.optimizer:adam", "-https://x/y"],
 )  # fmt: skip
 def test_a_filter_that_means_something_is_not_refused(line: str) -> None:
     assert filter_problem(line) is None

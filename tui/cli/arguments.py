@@ -75,7 +75,11 @@ class Parser(argparse.ArgumentParser):
         """
         known, others = super().parse_known_args(args, namespace)
         if others and " " in self.prog:
-            self.error(f"unrecognized arguments: {' '.join(others)}")
+            words = f"unrecognized arguments: {' '.join(others)}"
+            if "filter" in known:
+                raise wrong_usage(f"U{words[1:]}.", f"A term that begins with - stands behind --: "
+                                  f"{self.prog} -- {' '.join(others)}")  # fmt: skip
+            self.error(words)
         return known, others
 
     def error(self, message: str) -> NoReturn:

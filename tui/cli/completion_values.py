@@ -31,6 +31,13 @@ _QUERIES = {
     "ORDER BY name",
     "transfer": "SELECT transfer_id FROM transfers WHERE substr(transfer_id, 1, length(?1)) = ?1",
 }
+_OPTIONS = (
+    "SELECT DISTINCT 'config.' || replace(ltrim(key, '-'), '-', '_') || sign FROM ("
+    "SELECT config FROM jobs ORDER BY created_at DESC LIMIT 50), json_each(config), "
+    "(SELECT ':' AS sign UNION ALL SELECT '<' UNION ALL SELECT '>') "
+    "WHERE (sign = ':' OR type IN ('integer', 'real')) AND ?1 = '' ORDER BY 1"
+)
+"""Options that the newest jobs set; those of all jobs would take long to read."""
 
 
 def complete(arguments: Sequence[str]) -> int:
@@ -63,10 +70,14 @@ def _values(kind: str, beginning: str) -> Iterable[str]:
 def _filters(beginning: str) -> Iterable[str]:
     """Terms of a filter line: fields, then values of the field that is there."""
     field, colon, _ = beginning.partition(":")
+    if not colon and field.startswith("config."):
+        return _stored(_OPTIONS, "")
     if not colon:
-        return [f"{name}:" for name in FILTER_WORDS] + [
-            f"{name}{sign}" for name in FILTER_NUMBERS for sign in "<>"
-        ]
+        return (
+            [f"{name}:" for name in FILTER_WORDS]
+            + ["config."]
+            + [f"{name}{sign}" for name in FILTER_NUMBERS for sign in "<>"]
+        )
     if field in ("hw", "hardware"):
         return [f"{field}:{value}" for value in _values("hardware", "")]
     if field == "sweep":

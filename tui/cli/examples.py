@@ -22,7 +22,12 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "sweep resume cat-lora",
     ),
     "queue": ("queue", "queue --json"),
-    "jobs": ("jobs", "jobs 'flux state:failed cost>2'", "jobs -n 20 --json"),
+    "jobs": (
+        "jobs",
+        "jobs 'flux state:failed cost>2'",
+        "jobs 'since:7d tag:face OR tag:cats config.lora_rank>16 -state:failed'",
+        "jobs -n 20 --json",
+    ),
     "job": ("job cat-lora", "job 3f2a --json"),
     "cancel": ("cancel cat-lora",),
     "collect": ("collect cat-lora",),

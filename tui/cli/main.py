@@ -132,8 +132,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     jobs = add("jobs", "List jobs, newest first.", json=True)
     jobs.add_argument(
-        "filter", nargs="*", help="as in the app: flux tag:face state:failed cost>2 account:alice"
-    )
+        "filter", nargs="*",
+        help="as in the app: flux tag:face since:7d cost>2 config.lora_rank>16, a OR b; "
+        "-- before a term that must not match: jobs -- -state:failed",
+    )  # fmt: skip
     jobs.add_argument("-n", "--limit", type=_count, default=None, help="at most so many")
     for name, summary in (
         ("job", "Everything about one job."),

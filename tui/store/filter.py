@@ -1,10 +1,13 @@
 """The filter line of the Jobs list: `flux state:failed cost>2`.
 
 A word without an operator is searched for in name, config, family and ids. `key:value` and
-`key>number` narrow further; all terms must match. `account:alice` is that account alone, and no
-other whose name begins like it; likewise `tag:face`. `has:note`, `has:tag` and `has:pin` are jobs
-about which something was written, `sweep:cats` those of that sweep. `age<2h` and `since:7d` look
-at when a job was made, `has:warning` at runs that need somebody.
+`key>number` narrow further; all terms must match, of terms with `OR` between them one. `-` before
+a term is what does not match it: `flux state:failed OR state:cancelled -tag:face` are those jobs
+of flux that failed or were cancelled, and have no such tag. `account:alice` is that account alone,
+and no other whose name begins like it; likewise `tag:face`. `has:note`, `has:tag` and `has:pin` are
+jobs about which something was written, `sweep:cats` those of that sweep. `age<2h` and `since:7d`
+look at when a job was made, `has:warning` at runs that need somebody, `config.lora_rank>16` at any
+option of the config.
 
 A term whose value is still missing matches every job, so that typing shows no error. A field or
 value that does not exist is a `problem`; a word in quotes is searched for as text, colons and all.
@@ -17,8 +20,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tui.base.similar import did_you_mean
+from tui.store.config_filter import PREFIX, ConfigTermError, config_term
 
-_TERM = re.compile(r"^(?P<key>[a-z]+)(?P<sign>[:<>=]{1,2})(?P<value>.*)$", re.IGNORECASE)
+_TERM = re.compile(
+    r"^(?P<key>[a-z]+|config\.[\w-]*)(?P<sign>[:<>=]{1,2})(?P<value>.*)$", re.IGNORECASE
+)
+_OR: Final = "OR"
 _TEXT_KEYS: Final = {
     "state": "status", "status": "status", "model": "model_family", "family": "model_family",
     "flavour": "model_flavour", "hw": "hardware", "hardware": "hardware", "name": "name",
@@ -69,7 +76,9 @@ FIELDS: Final = frozenset({*_TEXT_KEYS, *_NUMBER_KEYS, "account", "has", "since"
                            "tag", "tags"})  # fmt: skip
 """All names that a term can begin with."""
 FILTER_ADVICE: Final = (
-    f"Fields: {', '.join(sorted(FIELDS))}. A word in double quotes is searched for as text."
+    f"Fields: {', '.join(sorted(FIELDS))}; config.OPTION is any option of the config. "
+    "OR stands between two terms, - before one that must not match. "
+    "A word in double quotes is searched for as text."
 )
 _MOST_WORDS: Final = 50  # SQLite limits the depth of an expression
 _ACTIVE: Final = "('pending','uploading','queued','running')"
@@ -94,28 +103,44 @@ class JobFilter:
         parameters: the values of its placeholders.
         problem: what in the line means nothing, in a few words; such terms narrow nothing. Empty
             where all of it can be understood.
+        advice: what may have been meant instead; empty where nothing is near.
     """
 
     text: str = ""
     where: str = "1"
     parameters: tuple[Any, ...] = ()
     problem: str = ""
+    advice: str = ""
 
 
 def parse_filter(text: str) -> JobFilter:
     """Parse a filter line; never raises."""
-    conditions: list[str] = []
+    groups: list[list[str]] = []
+    """Of each the conditions of which one must hold; none where all of it is still being typed."""
     parameters: list[Any] = []
-    problem = ""
-    for word in text.encode("utf-8", "replace").decode().split()[:_MOST_WORDS]:
-        try:
-            condition, values = _term(word)
-        except _MeaninglessError as error:
-            problem = problem or error.words
+    problem = advice = ""
+    joined = False
+    for word in _words(text):
+        if word == _OR:
+            joined = bool(groups)
             continue
-        conditions.append(condition)
-        parameters.extend(values)
-    return JobFilter(text, " AND ".join(conditions) or "1", tuple(parameters), problem)
+        if not joined:
+            groups.append([])
+        joined = False
+        try:
+            term = _signed_term(word)
+        except _MeaninglessError as error:
+            problem, advice = (problem, advice) if problem else (error.words, error.advice)
+            continue
+        if term is not None:
+            groups[-1].append(term[0])
+            parameters.extend(term[1])
+    alternatives = (f"({' OR '.join(group)})" for group in groups if group)
+    return JobFilter(text, " AND ".join(alternatives) or "1", tuple(parameters), problem, advice)
+
+
+def _words(text: str) -> list[str]:
+    return text.encode("utf-8", "replace").decode().split()[:_MOST_WORDS]
 
 
 class _MeaninglessError(Exception):
@@ -123,11 +148,13 @@ class _MeaninglessError(Exception):
 
     Attributes:
         words: why, in a few words.
+        advice: what may have been meant; empty where nothing is near.
     """
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, words: str, advice: str = "") -> None:
         super().__init__(words)
         self.words = words
+        self.advice = advice
 
 
 def filter_problem(text: str) -> tuple[str, str] | None:
@@ -135,32 +162,49 @@ def filter_problem(text: str) -> tuple[str, str] | None:
 
     Other than a line that is being typed, a complete one has a value behind each field.
     """
-    if problem := parse_filter(text).problem:
-        names = [match["key"].lower() for match in map(_TERM.match, text.split()) if match]
-        values = [match["value"] for match in map(_TERM.match, text.split()) if match]
-        near = [did_you_mean(name, FIELDS) for name in names if name not in FIELDS]
-        near += [did_you_mean(value, (*_STATES, *_STATE_WORDS)) for value in values if value]
-        advice = next(filter(None, near), FILTER_ADVICE)
-        return f"The filter cannot be used: {problem}.", advice
-    for match in filter(None, map(_TERM.match, text.split()[:_MOST_WORDS])):
-        if match["key"].lower() in FIELDS and not match["value"].strip("$%"):
+    where = parse_filter(text)
+    if where.problem:
+        return f"The filter cannot be used: {where.problem}.", where.advice or FILTER_ADVICE
+    words = _words(text)
+    for match in filter(None, (_TERM.match(word.removeprefix("-")) for word in words)):
+        if not match["value"].strip("$%"):
             return f"{match['key']}{match['sign']} needs a value.", FILTER_ADVICE
+    if "-" in words:
+        return "- needs a word behind it, which no job shall have.", FILTER_ADVICE
+    if _OR in (words[:1] + words[-1:]):
+        return f"{_OR} stands between two terms.", FILTER_ADVICE
     return None
 
 
-def _term(word: str) -> tuple[str, list[Any]]:
+def _signed_term(word: str) -> tuple[str, list[Any]] | None:
+    """A term, or what does not match it; None where it is still being typed."""
+    if not word.startswith("-"):
+        return _term(word)
+    if word == "-" or (term := _term(word[1:])) is None:
+        return None
+    return f"({term[0]}) IS NOT TRUE", term[1]  # a job without such a figure is among them
+
+
+def _term(word: str) -> tuple[str, list[Any]] | None:
     match = _TERM.match(word)
     if match is None or match["value"].startswith("//"):  # an address
         return _searched(word.strip("\"'") if word[0] in "\"'" else word)
     key, sign, value = match["key"].lower(), match["sign"], match["value"]
-    if key not in FIELDS:
-        raise _MeaninglessError(f"no field “{key}”")
-    if sign not in _SIGNS or (key not in _NUMBER_KEYS and sign not in (":", "=")):
+    of_config = key.startswith(PREFIX)
+    if not of_config and key not in FIELDS:
+        raise _MeaninglessError(f"no field “{key}”", did_you_mean(key, FIELDS))
+    compares = of_config or key in _NUMBER_KEYS
+    if sign not in _SIGNS or (not compares and sign not in (":", "=")):
         raise _MeaninglessError(f"{key} takes : and a word")
     if key in ("tag", "tags") and value:
         return _TAGGED, [value]
     if not value.strip("$%"):
-        return "1", []  # incomplete: matches every job
+        return None  # incomplete: matches every job
+    if of_config:
+        try:
+            return config_term(key, _SIGNS[sign], value)
+        except ConfigTermError as error:
+            raise _MeaninglessError(error.words, error.advice) from None
     if key == "sweep":
         return _SWEPT, [value]
     if key == "account":
@@ -179,14 +223,15 @@ def _term(word: str) -> tuple[str, list[Any]]:
     return f"{expression} {_SIGNS[sign]} ?", [number * scale]
 
 
-def _has(value: str) -> tuple[str, list[Any]]:
+def _has(value: str) -> tuple[str, list[Any]] | None:
     value = {"notes": "note", "tags": "tag", "pinned": "pin"}.get(value, value)
     for name, condition in _HAS.items():
         if value == name:
             return condition, []
         if name.startswith(value):
-            return "1", []  # still being typed
-    raise _MeaninglessError(f"no “has:{value}”; there is has:{', has:'.join(_HAS)}")
+            return None  # still being typed
+    near = did_you_mean(value, _HAS).replace("mean ", "mean has:")
+    raise _MeaninglessError(f"no “has:{value}”; there is has:{', has:'.join(_HAS)}", near)
 
 
 def _searched(word: str) -> tuple[str, list[Any]]:
@@ -197,15 +242,16 @@ def _searched(word: str) -> tuple[str, list[Any]]:
     )
 
 
-def _text_term(column: str, value: str) -> tuple[str, list[Any]]:
+def _text_term(column: str, value: str) -> tuple[str, list[Any]] | None:
     if column == "status":
         if value == "active":
             return f"status IN {_ACTIVE}", []
         states = {value, *(state for word, state in _STATE_WORDS.items() if word.startswith(value))}
         if "active".startswith(value):
-            return "1", []  # still being typed
+            return None  # still being typed
         if not any(state.startswith(one) for state in _STATES for one in states):
-            raise _MeaninglessError(f"no state “{value}”")
+            near = did_you_mean(value, (*_STATES, *_STATE_WORDS))
+            raise _MeaninglessError(f"no state “{value}”", near)
         likes = " OR ".join(["status LIKE ? ESCAPE '\\'"] * len(states))
         return f"({likes})", [_escape(state) + "%" for state in sorted(states)]
     return f"{column} LIKE ? ESCAPE '\\'", [f"%{_escape(value)}%"]

@@ -146,6 +146,11 @@ async def test_a_field_that_does_not_exist_turns_the_line_red_and_says_why(world
         assert line.has_class("-wrong")
         assert line.styles.color != app.screen.query_one("#jobs").styles.color
         assert len(app.model.ids) < 40  # the rest of the line narrows
+        assert "no field “stat” · did you mean state? ─╮" in lines_of(app)[1]
+        app.screen.filter_by("has:it")  # type: ignore[attr-defined]
+        await pilot.resize_terminal(60, 15)
+        await wait_for(pilot, lambda: "/ no “has:it”; there is has:note" in lines_of(app)[1])
+        app.screen.filter_by("flux stat:failed")  # type: ignore[attr-defined]
         await pilot.press(*["backspace"] * len("stat:failed"), *"state:failed")
         await wait_for(pilot, lambda: "found" in text_of(app))
         assert not line.has_class("-wrong")

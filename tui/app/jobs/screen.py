@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _QUIET: Final = 1.0
 """Seconds without a key before the list may change its order under the cursor."""
+_LEFT_OF_PROBLEM: Final = 30
+"""Cells of the title that a problem of the filter leaves to the rest."""
 _PREVIEW_DELAY: Final = 0.15
 _PREVIEW_HEIGHT: Final = 30
 """Lines of the terminal from which on the list can spare some for the preview."""
@@ -173,7 +175,9 @@ class JobsScreen(AppScreen):
             left.append(f"{len(model.marks)} marked")
         text = model.filter.text.strip()
         matches = f"/ {text} · {len(model.ids):,} found" if text else "/ filter"
-        problem = model.filter.problem
+        problem, meant = model.filter.problem, model.filter.advice
+        if meant and len(problem) + len(meant) < self.size.width - _LEFT_OF_PROBLEM:
+            problem += f" · {meant[:1].lower()}{meant[1:]}"
         right = (f"sort: {model.sort_words}", f"/ {problem}" if problem else matches)
         self.jobs_title.set(tuple(left), right, wrong=bool(problem))
         for line in self.query("#filter"):

@@ -159,8 +159,9 @@ JOBS: Final = (
         f"{PROGRAM} cancel {{job}}",
         footer=3,
     ),
-    Action("jobs.filter", "filter", ("slash",), "Narrow the list: flux tag:face sweep:cats cost>2.",
-           f"{PROGRAM} jobs", footer=4),
+    Action("jobs.filter", "filter", ("slash",),
+           "Narrow the list: flux OR sdxl -tag:face config.lora_rank>16.", f"{PROGRAM} jobs",
+           footer=4),
     Action(
         "jobs.collect",
         "fetch files",

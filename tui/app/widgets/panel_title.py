@@ -50,6 +50,8 @@ class PanelTitle(Widget):
             self.size.width - 4
         ):
             parts.pop(0)
+        if parts and cell_len(parts[0]) > self.size.width - 8:  # what is wrong is never left out
+            parts = [fit(parts[0], max(0, self.size.width - 8))]
         pieces: Words = []
         for number, words in enumerate(parts):
             tone = colors.bad if self._wrong and number == len(parts) - 1 else colors.dim

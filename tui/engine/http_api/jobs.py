@@ -155,7 +155,7 @@ def _where(query: jobs.JobsQuery) -> JobFilter | None:
     """
     where = parse_filter(query.get("filter", ""))
     if where.problem:
-        wrong = f"cannot be used: {where.problem}. {FILTER_ADVICE}"
+        wrong = f"cannot be used: {where.problem}. {where.advice or FILTER_ADVICE}"
         raise refused_fields({"filter": wrong})
     if query.get("job_type") == "local" or query.get("provider", "replicate") != "replicate":
         return None
