@@ -35,6 +35,7 @@ READ: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "pinned": ((), {}),
     "tags_in_use": ((), {}),
     "metric_names": (("a",), {}),
+    "metric_distances": (("a",), {}),
     "metrics": (("a", "loss"), {}),
     "stages": (("a",), {}),
     "files": (("a",), {}),

@@ -286,6 +286,15 @@ class StoreReader:
         names = [row[0] for row in rows]
         return sorted(names, key=lambda name: (name != "loss", name != "lr", name))
 
+    def metric_distances(self, job_id: str) -> dict[str, float]:
+        """Return how many steps lie between two points of each series; 0 of one with one point."""
+        rows = self._all(
+            "SELECT name, MAX(step) - MIN(step), COUNT(*) - 1 FROM metrics WHERE job_id = ? "
+            "GROUP BY name",
+            (job_id,),
+        )
+        return {name: steps / others if others else 0.0 for name, steps, others in rows}
+
     def metrics(
         self, job_id: str, name: str, after_step: int = -1
     ) -> tuple[array[int], array[float]]:

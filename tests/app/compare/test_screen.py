@@ -62,6 +62,12 @@ async def test_time_axes_cursor_smoothing_and_what_is_copied(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = fill_runs(home)
+    home.log_file(ids[1]).unlink()
+    writer = StoreWriter(home)  # what is logged each 50 steps is smoothed over as many steps
+    means = [("val_loss", step, 0.5 + step % 100 / 100) for step in range(50, 300, 50)]
+    writer.apply(ids[0], Change(metrics=means))
+    writer.apply(ids[1], Change(metrics=[("val_loss", step, 0.5) for step in range(1, 300)]))
+    writer.close()
     async with opened(home) as (app, pilot):
         copied: list[str] = []
         monkeypatch.setattr(app, "copy", lambda text, _said="": copied.append(text))
@@ -71,12 +77,17 @@ async def test_time_axes_cursor_smoothing_and_what_is_copied(
         await pilot.press("x")
         await wait_for(pilot, lambda: "time since step 1" in text_of(app))
         assert screen.chart.span == (0.0, 897_000.0)
+        assert [line.count("no times in its log") for line in lines_of(app)[2:5]] == [0, 1, 0]
         await pilot.press("left", "left")
         assert " at 4 m 5" in lines_of(app)[1]
         await pilot.press("x")
         assert "clock, as received" in text_of(app)
         assert screen.chart.cursor_step is None
-        await pilot.press("x", "S", "y", "Y")
+        screen.left_out.update((ids[0], ids[2]))
+        await pilot.press("x", "x")
+        assert "no times in the log of any run here" in text_of(app)
+        screen.left_out.clear()
+        await pilot.press("x", "x", "S", "y", "Y")
         assert "smooth 0.9 " in text_of(app)
         table = [line.split("\t") for line in copied[0].splitlines()]
         assert [row[0] for row in table][:3] == ["setting", "lora_rank", "max_train_steps"]
@@ -93,7 +104,13 @@ async def test_time_axes_cursor_smoothing_and_what_is_copied(
         await pilot.press("s")
         await wait_for(pilot, lambda: screen.table.heads[0] == "1 cat-lora-r32")
         assert "smooth 0.9 " in text_of(app)
-        await pilot.press("tab", "j", "enter")
+        await pilot.press("tab", ".")
+        await wait_for(pilot, lambda: screen.runs and screen.runs.metric == "val_loss")
+        await pilot.press("s")
+        assert "smooth 0.97 " in text_of(app)
+        assert screen.chart.value_at(0) == pytest.approx(0.911, abs=1e-3)  # 0.8 with the weight
+        assert screen.chart.value_at(1) == pytest.approx(0.5)
+        await pilot.press("j", "enter")
         await wait_for(pilot, lambda: getattr(app.screen, "job_id", "") == ids[1])
 
 
@@ -199,6 +216,8 @@ async def test_eight_of_ten_strange_runs_are_taken_and_it_is_said(home: Home) ->
         assert "Different models (f0, f1," in text_of(app)
         row = next(line for line in lines_of(app) if "best loss" in line)
         assert row.split()[3:6] == ["—", "0.5", "@1"]
+        await pilot.press("right", "left")
+        assert screen.chart.cursor_step is not None  # although the first run has no point
         await pilot.press(*"xxX+-0&", "tab", *"GsS", "space", "right", "left", *".,")
         before = screen.job_ids
         await pilot.press(*"kkkk", "s")  # from the pictures up to the best loss

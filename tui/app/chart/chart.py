@@ -165,7 +165,8 @@ class MetricChart(Widget, can_focus=True):
         self._looks: dict[str, Style] = {}
         self._version = 0
         self._noisy = True
-        self._pace = 1.0
+        self._paces: list[float] = []
+        self._empty = ""
         self._slots: list[int] = []
         self._smooth: dict[tuple[int, float], Series] = {}
         self._plot_left = 7
@@ -178,11 +179,12 @@ class MetricChart(Widget, can_focus=True):
         series: Sequence[Series],
         *,
         noisy: bool = True,
-        pace: float = 1.0,
+        pace: float | Sequence[float] = 1.0,
         slots: Sequence[int] | None = None,
         axis: Axis = STEPS,
         marks: Sequence[tuple[float, str]] = (),
         whole: tuple[float, float] | None = None,
+        empty: str = "",
     ) -> None:
         """Shows curves, the main one first. A series that only grew costs only the new points.
 
@@ -190,17 +192,20 @@ class MetricChart(Widget, can_focus=True):
             series: at most eight can be told apart.
             noisy: whether they are measured, so that smoothing them shows more. A schedule such as
                 the learning rate is exact, and would only be drawn too late.
-            pace: how many of the run's steps lie between two points. Smoothing looks back on as
-                many steps in every curve, so a mean that is logged each 50 steps keeps its shape.
+            pace: how many of the run's steps lie between two points, of each curve where they
+                differ. Smoothing looks back on as many steps in every curve, so a mean that is
+                logged each 50 steps keeps its shape.
             slots: the number of each, which gives its colour and stroke; by default the place.
             axis: what their x values are. Another one ends the zoom and takes the cursor away.
             marks: places on the x axis with their character.
             whole: the x values of the whole run; by default those of the curves.
+            empty: what is said where there is nothing to draw; by default that no value came yet.
         """
         self.whole = whole
         if axis != self.axis:
             self.axis, self.view, self.cursor_step = axis, None, None
-        self._noisy, self._pace, self.marks = noisy, pace, marks
+        self._noisy, self.marks, self._empty = noisy, marks, empty
+        self._paces = [pace] * len(series) if isinstance(pace, float | int) else list(pace)
         self._slots = list(range(len(series)) if slots is None else slots)
         old = {one.name: one for one in self._series}
         for one in series:
@@ -410,7 +415,7 @@ class MetricChart(Widget, can_focus=True):
             bad=look("chart--bad"),
         )
         if not any(len(one) for one in self._series):
-            return empty_chart(width, height, tones)
+            return empty_chart(width, height, tones, self._empty)
         notes = [f"smoothing {self._weight:.2g}"] if self._weight else []
         notes += ["log"] if self.log_scale else []
         notes += [self.axis.title] if self.axis.kind != "step" else []
@@ -512,14 +517,18 @@ class MetricChart(Widget, can_focus=True):
 
     @property
     def _weight(self) -> float:
-        """The weight of the past in the curves that are drawn."""
-        weight = self.smoothing**self._pace
+        """The weight of the past in the main curve."""
+        return self._weight_of(0)
+
+    def _weight_of(self, at: int) -> float:
+        weight: float = self.smoothing ** (self._paces[at] if at < len(self._paces) else 1.0)
         return weight if self._noisy and weight >= _LEAST_WEIGHT else 0.0
 
     def _smoothed(self, at: int) -> Series:
-        if not self._weight:
+        weight = self._weight_of(at)
+        if not weight:
             return self._series[at]
-        key = (at, self._weight)
+        key = (at, weight)
         if key not in self._smooth:
-            self._smooth[key] = self._series[at].smoothed(self._weight)
+            self._smooth[key] = self._series[at].smoothed(weight)
         return self._smooth[key]

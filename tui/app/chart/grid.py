@@ -267,9 +267,13 @@ class ChartGrid(Vertical):
 
 def pace_of(series: Series, beside: Iterable[Series]) -> float:
     """Returns how far apart a curve's points lie, in distances of the densest curve beside it."""
-    distances = [_distance(one) for one in beside]
-    least = min((one for one in distances if one), default=0.0)
-    return max(1.0, round(_distance(series) / least)) if least else 1.0
+    return pace(_distance(series), map(_distance, beside))
+
+
+def pace(distance: float, beside: Iterable[float]) -> float:
+    """Returns the same of the steps that lie between two points of each curve; 0 is no distance."""
+    least = min(filter(None, beside), default=0.0)
+    return max(1.0, round(distance / least)) if least else 1.0
 
 
 def _distance(series: Series) -> float:

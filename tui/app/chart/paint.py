@@ -375,9 +375,9 @@ def _axis(picture: Picture, margin: int, width: int) -> list[Strip]:
     ]
 
 
-def empty_chart(width: int, height: int, tones: Tones) -> list[Strip]:
-    """Returns the rows of a chart without a point."""
-    text = "no values yet"[:width].center(width)
+def empty_chart(width: int, height: int, tones: Tones, words: str = "") -> list[Strip]:
+    """Returns the rows of a chart without a point, which says why."""
+    text = (words or "no values yet")[:width].center(width)
     blank = Strip.blank(width, tones.base)
     line = Strip([Segment(text, tones.label)], width)
     return [line if row == height // 2 else blank for row in range(height)]

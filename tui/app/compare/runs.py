@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tui.app.chart.axis import Axis
-from tui.app.chart.data import Series
+from tui.app.chart.data import SCHEDULES, Series
+from tui.app.chart.grid import pace
 from tui.app.chart.timed import over
 from tui.simpletuner.log.step_clock import StepClock
 from tui.store.comparison import compare_jobs
@@ -34,6 +35,7 @@ class Runs:
         metrics: the series that at least one of them has, the loss first.
         metric: which of them the curves show.
         curves: that series of each by step.
+        paces: of each curve how many of its run's steps lie between two points.
         clocks: when each did its steps; read when a time is asked for.
     """
 
@@ -42,12 +44,18 @@ class Runs:
     metrics: list[str]
     metric: str
     curves: list[Series]
+    paces: list[float]
     clocks: list[StepClock] = field(default_factory=list)
 
     def over(self, axis: Axis) -> list[Series]:
         """The curves over an axis; an empty one where a run's times are not known."""
         clocks: list[StepClock | None] = [*self.clocks] or [None] * len(self.curves)
         return [over(one, clock, axis) for one, clock in zip(self.curves, clocks, strict=True)]
+
+    def untimed(self, axis: Axis) -> list[bool]:
+        """Which runs have points and no place for them on an axis of time."""
+        pairs = zip(self.curves, self.over(axis), strict=True)
+        return [len(curve) > 0 and not len(timed) for curve, timed in pairs]
 
 
 def read_runs(
@@ -76,7 +84,8 @@ def read_runs(
     try:
         jobs = [job for job_id in job_ids if (job := reader.job(job_id)) is not None]
         found = compare_jobs(reader, jobs, now, everything=True)
-        names = {name for job in jobs for name in reader.metric_names(job.job_id)} | {LOSS}
+        distances = [reader.metric_distances(job.job_id) for job in jobs]
+        names = {name for one in distances for name in one} | {LOSS}
         metrics = sorted(names, key=lambda name: (name != LOSS, name != "lr", name))
         metric = metric if metric in names else metrics[0]
         curves = [
@@ -88,4 +97,8 @@ def read_runs(
         clocks = [run_clock(reader, home, outputs, job) for job in jobs] if times else []
     finally:
         reader.close()
-    return Runs(jobs, found, metrics, metric, curves, clocks)
+    paces = [
+        pace(one.get(metric, 0.0), (far for name, far in one.items() if name not in SCHEDULES))
+        for one in distances
+    ]
+    return Runs(jobs, found, metrics, metric, curves, paces, clocks)

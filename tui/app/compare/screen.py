@@ -16,7 +16,7 @@ from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import SCHEDULES
 from tui.app.chart.timed import axis_of, next_kind
 from tui.app.compare.runs import LOSS, Runs, read_runs
-from tui.app.compare.tables import Run, RunList, SettingList, as_tsv, order_by, table_of
+from tui.app.compare.tables import NO_TIMES, Run, RunList, SettingList, as_tsv, order_by, table_of
 from tui.app.keys.actions import COMPARE, MOVE, PROGRAM, Action
 from tui.app.shell.messages import JobsChanged
 from tui.app.shell.screen import AppScreen
@@ -58,6 +58,8 @@ class CompareScreen(AppScreen):
         self.metric = LOSS
         self.everything = False
         self.left_out: set[str] = set()
+        self._untimed: set[str] = set()
+        """The runs that have no place on the axis."""
         self._again = self._loading = False
         self._sorted: tuple[str, bool] = ("", False)
         """The row that the runs are in the order of, and whether the largest is first."""
@@ -125,8 +127,15 @@ class CompareScreen(AppScreen):
         axis = axis_of(self.kind, runs.clocks)
         over = runs.over(axis)
         drawn = [at for at, job in enumerate(runs.jobs) if job.job_id not in self.left_out]
-        noisy = runs.metric not in SCHEDULES
-        self.chart.show([over[at] for at in drawn], slots=drawn, axis=axis, noisy=noisy)
+        drawn.sort(key=lambda at: not len(over[at]))  # the cursor goes along the first curve
+        noisy, untimed = runs.metric not in SCHEDULES, runs.untimed(axis)
+        self._untimed = {job.job_id for job, no in zip(runs.jobs, untimed, strict=True) if no}
+        none = drawn and all(untimed[at] for at in drawn)
+        self.chart.show(
+            [over[at] for at in drawn], slots=drawn, axis=axis, noisy=noisy,
+            pace=[runs.paces[at] for at in drawn],
+            empty="no times in the log of any run here" if none else "",
+        )  # fmt: skip
         self._table()
         self._legend()
         self._titles()
@@ -145,7 +154,8 @@ class CompareScreen(AppScreen):
             shown = job.job_id not in self.left_out
             kept = found["loss"] if runs.metric == LOSS else None
             loss = self.chart.value_at(at) if shown else kept
-            lines.append(Run(found, self.chart.style_of(at), loss, shown, length))
+            note = NO_TIMES if shown and job.job_id in self._untimed else ""
+            lines.append(Run(found, self.chart.style_of(at), loss, shown, length, note))
         self.legend.set(lines)
 
     def _table(self) -> None:

@@ -20,6 +20,7 @@ from tui.store.comparison import loss_words
 if TYPE_CHECKING:
     from tui.api.comparison import ComparedJob, Comparison
 
+NO_TIMES: Final = "no times in its log"
 _WIDE: Final = 54
 """Cells from which the list of runs has room for more than the loss."""
 
@@ -33,6 +34,7 @@ class Run(NamedTuple):
         loss: its value at the cursor, else the newest one.
         shown: whether it is drawn.
         length: how long it ran, in seconds; None when it never did.
+        note: why it has no curve; empty where that is plain.
     """
 
     job: ComparedJob
@@ -40,6 +42,7 @@ class Run(NamedTuple):
     loss: float | None
     shown: bool
     length: float | None
+    note: str = ""
 
 
 class RunList(VirtualList):
@@ -76,8 +79,8 @@ class RunList(VirtualList):
         here = index == self.index and self.has_focus
         dim = colors.base if run.shown else colors.dim
         mark = stroke_mark(index % len(STROKES), ascii_only=self._ascii)
-        ends = f"{formatting.number(run.loss):>8}"
-        if width >= _WIDE:
+        ends = f"  {run.note}" if run.note else f"{formatting.number(run.loss):>8}"
+        if width >= _WIDE and not run.note:
             best = f"best {formatting.number(run.job['best_loss'])}"
             ends += f" {best:<11} {_cost(run.job)} · {formatting.duration(run.length):<6}"
         room = max(4, width - 7 - len(ends))
