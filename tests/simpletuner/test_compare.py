@@ -57,6 +57,24 @@ def test_what_the_trainer_would_do_differently_differs(
     assert differing(one, other) == found
 
 
+def test_a_setting_in_several_spellings_is_one_line_with_what_the_trainer_takes() -> None:
+    cats = {"id": "cats", "type": "local", "crop": True, "nested": {"a": [1, {"b": 2}]}}
+    one = RunSettings(
+        {"--lora-rank": 4, "lora_rank": 8, "--lora_rank": "32", "checkpointing_steps": 5,
+         "checkpoint_step_interval": 50, "model_flavor": "x", "--model_flavour": "dev",
+         "save_total_limit": 1, "checkpoints-total-limit": 2, "--train": {"a": {"b": 1}}},
+        {"lora-rank": 64}, [cats, {**cats, "id": None}],
+    )  # fmt: skip
+    other = RunSettings({"lora_rank": 16, "train": {"a": {"b": 2}}}, {}, [{**cats, "crop": 0}])
+    settings = compare_settings([one, other])
+    names = [setting.name for setting in settings]
+    assert len(names) == len(set(names))
+    found = {setting.name: setting.values[0] for setting in settings}
+    assert (found["lora_rank"], found["checkpoint_step_interval"]) == ("64", "50")
+    assert (found["model_flavour"], found["checkpoints_total_limit"]) == ("dev", "2")
+    assert not any("-" in name for name in names)
+
+
 def test_inputs_of_the_predictor_replace_the_config_and_others_are_no_settings() -> None:
     one = RunSettings({"max_train_steps": 100}, {"max_train_steps": 2000, "hf_token": "***"})
     other = RunSettings({"max_train_steps": 2000}, {"config_json": "{}"})

@@ -84,6 +84,15 @@ def test_the_sum_of_the_changes_is_a_diff_with_what_follows_from_them(tmp_path: 
     assert not any("+ seed" in line for line in text)
     assert any(line.startswith("+ dataset ") and line.endswith("repeats = 2") for line in text)
     assert "what the file says" in change_entries(config, {})[-1].text
+    spelled = json.loads(config.path.read_text())
+    spelled |= {"--max-train-steps": 7, "--seed": 2}
+    config.path.write_text(json.dumps(spelled))
+    text = [line.text for line in change_entries(load_config(config.path), draft)]
+    assert len(text) == len(set(text))
+    assert [line for line in text if "max_train_steps" in line] == [
+        "- max_train_steps = 7", "+ max_train_steps = 50",
+    ]  # fmt: skip
+    assert [line for line in text if "seed" in line] == ["- seed = 2"]
 
 
 def test_a_change_is_taken_back_whole() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engine.staging.folders import picture, use_datasets
 from tests.engine.world import World, edit_config
+from tests.store.job_records import job as stored_job
 from tests.support import eventually
 from tui.api.submission import RerunRequest
 from tui.client.errors import ControlError
 from tui.engine.submission.run_names import sent_settings
+from tui.engine.submission.stored_run import config_differences, request_differences
+from tui.simpletuner.config.training_config import TrainingConfig
 from tui.store.records import JobRecord
 
 HOSTED = {"data": "hosted", "images_url": "https://example.com/a.zip", "accept_data": True,
@@ -47,6 +51,20 @@ def asked_for(job: JobRecord) -> dict[str, Any]:
     settings.pop("tracker_run_name")
     return {**settings, "dataloader": job.inputs["dataloader_json"], "version": job.version,
             "hardware": job.hardware}  # fmt: skip
+
+
+def test_no_difference_is_named_twice() -> None:
+    sent = {"config_json": '{"--max_train_steps": 100, "--lora_rank": 8}', "max_train_steps": 100,
+            "lycoris_config": '{"algo": "lokr"}'}  # fmt: skip
+    ran = stored_job("a", inputs=sent, config={"lycoris_config": "then.json", "lora_rank": 8})
+    values = {"config_json": '{"--max_train_steps": 200, "--lora_rank": 8}', "max_train_steps": 200,
+              "lycoris_config": '{"algo": "lokr"}'}  # fmt: skip
+    assert request_differences(ran, values) == ["max_train_steps 100 → 200"]
+    today = TrainingConfig("", Path(), {"lycoris_config": "now.json", "lora_rank": 8},
+                           lycoris={"algo": "loha"})  # fmt: skip
+    assert [one["words"] for one in config_differences(ran, today)] == [
+        'lycoris_config {"algo": "lokr"} → {"algo": "loha"}'
+    ]
 
 
 async def test_the_same_run_is_sent_whatever_the_files_say_today(world: World) -> None:

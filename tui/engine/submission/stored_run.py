@@ -61,8 +61,10 @@ def config_differences(job: JobRecord, config: TrainingConfig) -> list[RerunDiff
         config: today's config, with the job's own options applied.
     """
     now = redact_settings(dict(config.values))
+    lycoris = _object(job.inputs.get("lycoris_config"))
+    inlined = set() if lycoris is None else {"lycoris_config"}  # compared by what its file says
     found = [_changed("config", name, job.config.get(name), now.get(name))
-             for name in sorted({*job.config, *now})
+             for name in sorted({*job.config, *now} - inlined)
              if _plain(job.config.get(name)) != _plain(now.get(name))]  # fmt: skip
     then_sets, now_sets = _by_id(job.dataloader), _by_id(redact_settings(config.dataloader))
     for name in sorted({*then_sets, *now_sets}):
@@ -73,7 +75,6 @@ def config_differences(job: JobRecord, config: TrainingConfig) -> list[RerunDiff
         found += [_changed("dataset", f"{name}.{key}", then.get(key), today.get(key))
                   for key in sorted({*then, *today})
                   if _plain(then.get(key)) != _plain(today.get(key))]  # fmt: skip
-    lycoris = _object(job.inputs.get("lycoris_config"))
     if lycoris is not None and _plain(lycoris) != _plain(config.lycoris):
         found.append(_changed("config", "lycoris_config", lycoris, config.lycoris))
     return found
@@ -104,7 +105,7 @@ def request_differences(job: JobRecord, values: Mapping[str, Any]) -> list[str]:
         for name in sorted(others)
         if job.inputs.get(name) != values.get(name)
     ]
-    return found
+    return list(dict.fromkeys(found))  # an option can be an input besides
 
 
 def _dataloader_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
