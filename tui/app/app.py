@@ -19,7 +19,7 @@ from textual.app import App
 from textual.command import Provider
 from textual.driver import Driver
 from textual.filter import LineFilter
-from textual.notifications import SeverityLevel
+from textual.notifications import Notify, SeverityLevel
 from textual.screen import Screen
 
 from tui.app.engine_link import Attach, EngineLink
@@ -35,6 +35,7 @@ from tui.app.shell.jobs_model import JobsModel
 from tui.app.shell.messages import AppSignals, EngineState, JobsChanged, Notice
 from tui.app.shell.saved_view import SavedView, load_view, save_view
 from tui.app.shell.status import AppStatus, read_status
+from tui.app.shell.toasts import no_longer_shown
 from tui.app.terminal import ending, first_frame
 from tui.app.terminal.driver import has_job_control, own_driver
 from tui.app.terminal.frame_diff import FrameDiff, TerminalCells
@@ -385,6 +386,13 @@ class SimpleTunerApp(FrameDiff, App[int]):
             timeout=4 if level == "info" else 10,
             markup=False,
         )
+
+    def on_notify(self, event: Notify) -> None:
+        """Takes older messages away that would push the new one over the end of a log."""
+        older = list(self._notifications)
+        texts = [one.message for one in (*older, event.notification)]
+        for old in older[: no_longer_shown(texts, self.size.height)]:
+            self._unnotify(old, refresh=False)
 
     def _to_terminal(self, text: str) -> None:
         from tui.app.terminal.control import write

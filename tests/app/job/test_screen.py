@@ -16,6 +16,7 @@ from tests.app.new_job.check_answer import answer
 from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW
 from tests.support import eventually
+from tui.app.annotations.warnings import WarningSheet
 from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
@@ -298,6 +299,18 @@ async def test_cancel_asks_first_and_tells_the_engine(jobs: Home, engine: StandI
         )
         assert drawn[0].bottom <= app.screen.query_one(LogView).region.y
         assert "! No." in text_of(app)  # not by its colour alone
+        for size in ((120, 40), (80, 24)):
+            await pilot.resize_terminal(*size)
+            for number in range(9):  # more than there is room for: the newest are seen
+                app.tell(f"{size[0]} {number} was refused. " * 5, "It has ended. " * 8, "warning")
+
+            def covered(half: int = size[1] // 2) -> bool:
+                below = "".join(lines_of(app)[half + 1 :])
+                return "refused" in below or "ended" in below
+
+            await wait_for(pilot, lambda end=f"{size[0]} 8 was refused.": end in text_of(app))
+            await wait_for(pilot, lambda: not covered())
+            assert "Step 200 of 2000" in "".join(lines_of(app)[-4:-1])
 
 
 async def test_the_engine_knows_which_job_is_open(jobs: Home, engine: StandInEngine) -> None:
@@ -319,6 +332,21 @@ async def test_changes_arrive_while_it_is_open(jobs: Home, engine: StandInEngine
         writer.apply(RUNNING, Change(values={"step": 321, "percent": 32.1}))
         engine.send("job", {"job_id": RUNNING})
         await wait_for(pilot, lambda: "Step 321 of 1,000 · 32 %" in text_of(app))
+        warnings = [{"kind": kind, "step": 310, "since": NOW.isoformat(), "ratio": 1.9,
+                     "dismissed": False} for kind in ("slower", "diverging")]  # fmt: skip
+        writer.apply(RUNNING, Change(values={"warnings": warnings}))
+        put_away = [warnings[0], {**warnings[1], "dismissed": True}]
+        change = ("PATCH", f"/api/cloud/jobs/{RUNNING}")
+        engine.answers[change] = (200, {"job": {"warnings": put_away}})
+        await pilot.press("exclamation_mark")
+        await wait_for(pilot, lambda: isinstance(app.screen, WarningSheet))
+        await pilot.press("j", "d")
+        await wait_for(pilot, lambda: "since step 310 · put away" in text_of(app))
+        assert (*change, {"dismiss": ["diverging"]}) in engine.asked
+        assert "! steps take 1.9 × as long" in text_of(app)  # the other one stays
+        await pilot.press("d", "escape")  # once is enough
+        await wait_for(pilot, lambda: app.screen is screen)
+        assert engine.calls("PATCH") == [change[1]]
         values = {"status": JobStatus.FAILED, "completed_at": NOW,
                   "diagnosis": {"title": "The worker was lost"}}  # fmt: skip
         writer.apply(RUNNING, Change(values=values))
