@@ -13,8 +13,9 @@ from tui.app.chart.chart import MetricChart
 from tui.app.chart.order import in_order, moved
 from tui.app.job.metrics_panel import MetricsPanel, run_marks
 from tui.app.job.screen import JobScreen
+from tui.app.job.stage_list import StageList
 from tui.settings import Home
-from tui.store.records import FileRecord
+from tui.store.records import FileRecord, StageRecord
 from tui.store.writer import Change, StoreWriter
 
 if TYPE_CHECKING:
@@ -128,6 +129,18 @@ async def test_one_step_for_the_whole_page(home: Home) -> None:
     (job_id,) = fill_runs(home, 1)
     bars = [f"Steps:  1%|#| {step}/300 [00:10<10:00, 1.2s/it]" for step in range(1, 301)]
     home.log_file(job_id).write_text("\n".join(bars) + "\n")
+    writer = StoreWriter(home)
+    kinds = (
+        ("init_load_base_model", "Loading base model", ""), ("training", "Training", ""),
+        ("checkpoint_save", "Saving Checkpoint", "Saved checkpoint to out/checkpoint-100"),
+        ("checkpoint_save", "Saving Checkpoint", "Saved checkpoint to out/checkpoint-200"),
+        ("validation", "Running Validation", "Validation is starting."),
+        ("training_complete", "Training Complete", ""),
+    )  # fmt: skip
+    stages_done = [StageRecord(number, key, label, "done", NOW, NOW, detail, None)
+                   for number, (key, label, detail) in enumerate(kinds)]  # fmt: skip
+    writer.apply(job_id, Change(stages=stages_done))
+    writer.close()
     async with opened(home) as (app, pilot):
         app.model.reload()
         app.open_job(job_id, at_step=120)
@@ -150,6 +163,22 @@ async def test_one_step_for_the_whole_page(home: Home) -> None:
         assert pictures.state.grid.steps[pictures.state.column] == 200
         await screen.go_to_step(120)  # the last pictures before it
         assert pictures.step_now() == 100
+        await screen.go_to_step(200)
+        await pilot.press("tab")
+        stages = screen.tabs.panel
+        assert isinstance(stages, StageList)
+        await wait_for(pilot, lambda: "8 lines ─ step 200" in text_of(app))
+        assert stages.current.text.split()[1:3] == ["Running", "Validation"]
+        await screen.go_to_step(120)
+        assert (screen.tabs.tab, stages.step_now()) == ("Stages", 120)
+        assert "checkpoint-100" in stages.current.text
+        await pilot.press("k")  # the training, which is about no step
+        assert stages.step_now() == 120
+        await pilot.press("tab", "tab", "tab", "tab")
+        await wait_for(pilot, lambda: "line 120 of 300" in text_of(app))  # handed on to the log
+        await screen.tabs.open("Stages")
+        await pilot.press("G")
+        assert stages.step_now() == 300
 
 
 async def test_enter_on_a_mark_opens_its_checkpoint_its_picture_or_its_line(home: Home) -> None:
@@ -181,6 +210,7 @@ async def test_enter_on_a_mark_opens_its_checkpoint_its_picture_or_its_line(home
         assert pictures is not None
         await wait_for(pilot, lambda: pictures.step_now() == 100)  # as soon as they are read
         await pilot.press("shift+tab", "j")
+        await wait_for(pilot, lambda: screen.tabs.panel.grid.name_now == "val")
         await screen.go_to_step(50)  # this curve's nearest point is 45
         await wait_for(pilot, lambda: "enter checkpoint" in text_of(app))
         assert screen.tabs.panel.chart.cursor_step == 45
@@ -189,6 +219,7 @@ async def test_enter_on_a_mark_opens_its_checkpoint_its_picture_or_its_line(home
         assert screen.tabs.file.path == saved
         await screen.tabs.open("Metrics")
         await pilot.press("k")
+        await wait_for(pilot, lambda: screen.tabs.panel.grid.name_now == "loss")
         await screen.go_to_step(250)
         await wait_for(pilot, lambda: "enter log line" in text_of(app))
         await pilot.press("enter")

@@ -16,8 +16,10 @@ from tui.app.job import facts
 from tui.app.job.file_list import FileList
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
+from tui.app.job.stage_list import StageList, steps_of
 from tui.app.job.tab_bar import TabBar, TabStatus
 from tui.app.widgets.entry_list import Entry, EntryList
+from tui.app.widgets.virtual_list import VirtualList
 from tui.base.formatting import plural, size
 from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
@@ -61,6 +63,8 @@ class JobTabs(Vertical):
         self.tab = first or names[0]
         self.panels: dict[str, Widget] = {}
         self._words: dict[str, tuple[str, ...]] = {}
+        self._step: int | None = None
+        """The step of the page, which tabs without steps hand on."""
 
     def compose(self) -> ComposeResult:
         """Yields the bar and the first tab, which belongs to the first frame."""
@@ -91,7 +95,10 @@ class JobTabs(Vertical):
         if self.job is None:
             return
         step_now = getattr(self.panel, "step_now", None)
-        step = None if step_now is None or name == self.tab else step_now()
+        said = None if step_now is None else step_now()
+        if said is not None or self.tab in ("Log", "Metrics"):  # which follow the run without one
+            self._step = said
+        step = None if name == self.tab else self._step
         for other, panel in self.panels.items():
             panel.display = other == name
         if name not in self.panels:
@@ -112,7 +119,9 @@ class JobTabs(Vertical):
         """
         show = getattr(self.panel, "show_step", None)
         if show is not None:
+            self._step = step
             show(step, asked=asked)
+            self._say_stages()
 
     async def step(self, step: int) -> None:
         """Shows the tab so many places to the right."""
@@ -154,6 +163,8 @@ class JobTabs(Vertical):
             context = self.context
             painted = not context.settings.ui.ascii
             return PicturesPanel(context.outputs, context.clock, painted=painted)
+        if name == "Stages":
+            return StageList(_EMPTY[name])
         return EntryList(_EMPTY.get(name, ""))
 
     # -- filling ------------------------------------------------------------------------------
@@ -177,6 +188,11 @@ class JobTabs(Vertical):
                 self._fill_files(panel, job)
             elif self.tab == PICTURES:
                 cast("PicturesPanel", panel).set(job, self.context.reader.files(job.job_id))
+            elif isinstance(panel, StageList):
+                stages = self.context.reader.stages(job.job_id)
+                entries = facts.stage_entries(job, stages, self.context.clock())
+                panel.set_stages(entries, steps_of(job, stages))
+                self._say_stages()
             elif isinstance(panel, EntryList):
                 panel.set(self._entries(job))
                 self._say(self.tab, (plural(panel.count, "line"),))
@@ -185,8 +201,6 @@ class JobTabs(Vertical):
 
     def _entries(self, job: JobRecord) -> list[Entry]:
         reader = self.context.reader
-        if self.tab == "Stages":
-            return facts.stage_entries(job, reader.stages(job.job_id), self.context.clock())
         if self.tab == "Events":
             return facts.event_entries(reader.events(job.job_id))
         if self.tab == DIAGNOSIS:
@@ -209,6 +223,14 @@ class JobTabs(Vertical):
         self._words[name] = words
         if name == self.tab:
             self.title.set(name, words)
+
+    @on(VirtualList.Moved)
+    def _say_stages(self) -> None:
+        """Shows the step of the page beside the stages."""
+        if isinstance(self.panel, StageList):
+            step = self.panel.step_now()
+            words = () if step is None else (f"step {step:,}",)
+            self._say(self.tab, (plural(self.panel.count, "line"), *words))
 
     @on(TabStatus)
     def _tab_words(self, event: TabStatus) -> None:
