@@ -92,6 +92,10 @@ async def test_charts_share_their_cursor_one_is_enlarged_and_constants_are_figur
         await pilot.press("j", "left", "left", "S")
         assert len({(chart.cursor_step, chart.smoothing) for chart in shown}) == 1
         assert panel.chart is shown[1]
+        await pilot.click(shown[2])
+        assert panel.grid.name_now == "vram"
+        await pilot.press("k")
+        assert panel.chart is shown[1]
         assert f"step {panel.chart.cursor_step} · loss" in lines_of(app)[-2]
         await pilot.press("enter")
         await wait_for(pilot, lambda: "grad_norm 2 of 3" in text_of(app))
@@ -209,7 +213,9 @@ async def test_enter_on_a_mark_opens_its_checkpoint_its_picture_or_its_line(home
         pictures = screen.tabs.pictures
         assert pictures is not None
         await wait_for(pilot, lambda: pictures.step_now() == 100)  # as soon as they are read
-        await pilot.press("shift+tab", "j")
+        await pilot.press("shift+tab")
+        await wait_for(pilot, lambda: isinstance(app.focused, MetricChart))
+        await pilot.press("j")
         await wait_for(pilot, lambda: screen.tabs.panel.grid.name_now == "val")
         await screen.go_to_step(50)  # this curve's nearest point is 45
         await wait_for(pilot, lambda: "enter checkpoint" in text_of(app))
@@ -218,6 +224,7 @@ async def test_enter_on_a_mark_opens_its_checkpoint_its_picture_or_its_line(home
         await wait_for(pilot, lambda: screen.tabs.file is not None)
         assert screen.tabs.file.path == saved
         await screen.tabs.open("Metrics")
+        assert app.focused is screen.tabs.panel.chart  # at once: the next key may be there already
         await pilot.press("k")
         await wait_for(pilot, lambda: screen.tabs.panel.grid.name_now == "loss")
         await screen.go_to_step(250)

@@ -130,7 +130,7 @@ class ChartGrid(Vertical):
         self.layout_now = ALONE if self.enlarged else arrange(len(varying), width, height - 1)
         places, at = self.layout_now.places, names.index(self.name_now) if names else 0
         shown = varying[at - at % places :][:places]
-        before, kept = self.chart, any(chart.has_focus for chart in self._charts)
+        before, focused = self.chart, self.screen.focused
         while len(self._charts) < len(shown):
             chart = MetricChart(ascii_only=self.ascii_only)
             chart.look_like(before)
@@ -159,8 +159,8 @@ class ChartGrid(Vertical):
                 chart.log_scale = curve.name in self._log
                 chart.look_like(before)
         self._slot = at % places
-        if kept and not self.chart.has_focus:
-            self.chart.focus()
+        if focused in self._charts and focused is not self.chart:
+            self.screen.set_focus(self.chart)
         self._tell()
         self.post_message(self.Chosen())
 
@@ -242,8 +242,11 @@ class ChartGrid(Vertical):
         self.enlarged = not self.enlarged
         self._lay_out()
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Makes the chart that was clicked the one with the keys."""
+    def on_click(self, event: events.Click) -> None:
+        """Makes the chart that was clicked the one with the keys.
+
+        Not the one that gets them: told of that late, it would take back what a key did since.
+        """
         if event.widget is self.chart or event.widget not in self._charts:
             return
         slot, places = self._charts.index(event.widget), self.layout_now.places

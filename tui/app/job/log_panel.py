@@ -52,8 +52,8 @@ class LogPanel(Vertical):
         self.refresh_title()
 
     def focus_content(self) -> None:
-        """Gives the keys to the view."""
-        self.view.focus()
+        """Gives the keys to the view, at once: more of them may have been typed already."""
+        self.screen.set_focus(self.view)
 
     @property
     def context(self) -> AppContext:

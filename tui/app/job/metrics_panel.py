@@ -97,8 +97,8 @@ class MetricsPanel(Vertical):
         return self.grid.chart
 
     def focus_content(self) -> None:
-        """Gives the keys to the chart."""
-        self.chart.focus()
+        """Gives the keys to the chart, at once: more of them may have been typed already."""
+        self.screen.set_focus(self.chart)
 
     def update(self, job: JobRecord) -> None:
         """Reads new points in a thread; a call while it reads makes it read once more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -146,7 +147,8 @@ class JobTabs(Vertical):
         self.tab = name
         self.title.set(name, self._words.get(name, ()))
         self.fill()
-        focus = getattr(self.panels[name], "focus_content", None) or self.panels[name].focus
+        panel = self.panels[name]
+        focus = getattr(panel, "focus_content", None) or partial(self.screen.set_focus, panel)
         focus()
         self.post_message(self.Changed())
 
