@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tests.app.compare.world import fill_runs
@@ -11,6 +12,7 @@ from tests.app.job.opened import open_job
 from tests.app.world import NOW
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.order import in_order, moved
+from tui.app.job.log_at_cursor import LinesAt, StepLines
 from tui.app.job.metrics_panel import MetricsPanel, run_marks
 from tui.app.job.screen import JobScreen
 from tui.app.job.stage_list import StageList
@@ -96,13 +98,14 @@ async def test_charts_share_their_cursor_one_is_enlarged_and_constants_are_figur
         assert panel.grid.name_now == "vram"
         await pilot.press("k")
         assert panel.chart is shown[1]
-        assert f"step {panel.chart.cursor_step} · loss" in lines_of(app)[-2]
+        await wait_for(pilot, lambda: "▸ Epoch 1/5, Steps" in lines_of(app)[-3])
+        assert f"step {panel.chart.cursor_step} · loss" in lines_of(app)[-5]
         await pilot.press("enter")
         await wait_for(pilot, lambda: "grad_norm 2 of 3" in text_of(app))
         assert [chart.display for chart in panel.query(MetricChart)] == [True, False, False]
         assert panel.chart.has_focus
         assert panel.chart.cursor_step == shown[1].cursor_step  # it goes along
-        assert all(name in lines_of(app)[-2] for name in ("loss", "it_s 1.9", "vram"))
+        assert all(name in lines_of(app)[-5] for name in ("loss", "it_s 1.9", "vram"))
         await pilot.press("escape", "escape")  # the cursor first, then all charts again
         await wait_for(pilot, lambda: "series ─┤" in text_of(app))
         assert panel.chart is shown[1]
@@ -129,6 +132,29 @@ def test_the_user_s_order_is_for_all_runs_and_what_is_new_comes_last() -> None:
     assert in_order(("loss", "lr", "a", "b"), order) == ["b", "lr", "a", "loss"]
 
 
+def test_the_log_at_a_step_is_found_from_the_nearest_place_that_was(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    lines = StepLines(log)
+    assert lines.at(3) == LinesAt()  # no log yet
+    bars = [f"Steps:  1%|#| {step}/90 [00:10<10:00]\r" for step in range(1, 41) for _ in "ab"]
+    log.write_text("one\nbegin\n\n" + "".join(bars) + "\n[STAGE] \x1b[31mend\n")
+    bar = "Steps:  1%|#| {}/90 [00:10<10:00]".format
+    assert lines.at(1) == LinesAt("begin", bar(1), bar(1))
+    assert lines.at(30) == LinesAt(bar(29), bar(30), bar(30))
+    assert lines.at(20) == LinesAt(bar(19), bar(20), bar(20))
+    assert [step for step, _ in lines._known] == [1, 20, 30]
+    assert lines.at(41) == LinesAt()  # not yet
+    with log.open("a") as more:
+        more.write(bar(38) + "\n" + bar(45))  # went on from a checkpoint
+    assert lines.at(41) == LinesAt(bar(38), bar(45))
+    assert lines.at(38) == LinesAt(bar(37), bar(38), bar(38))
+    log.unlink()
+    log.write_text(bar(7))  # another log
+    assert lines.at(5) == LinesAt("", bar(7))
+    log.write_text(bar(9))  # the same file, cut off
+    assert lines.at(5) == LinesAt("", bar(9))
+
+
 async def test_one_step_for_the_whole_page(home: Home) -> None:
     (job_id,) = fill_runs(home, 1)
     bars = [f"Steps:  1%|#| {step}/300 [00:10<10:00, 1.2s/it]" for step in range(1, 301)]
@@ -152,6 +178,22 @@ async def test_one_step_for_the_whole_page(home: Home) -> None:
         await wait_for(pilot, lambda: "step 120" in text_of(app))
         assert screen.tabs.tab == "Metrics"
         assert screen.tabs.panel.step_now() == 120
+        await wait_for(pilot, lambda: "▸ Steps:  1%|#| 120/300" in lines_of(app)[-3])
+        assert [line.split()[3] for line in lines_of(app)[-4:-1:2]] == ["119/300", "121/300"]
+        panel, asked = screen.tabs.panel, []
+        panel.log_at_cursor._lines.at = lambda *found: asked.append(found)
+        panel.update(screen.job)  # as at each new point
+        await wait_for(pilot, lambda: not panel._loading)
+        assert not asked
+        del panel.log_at_cursor._lines.at
+        await pilot.resize_terminal(80, 24)
+        await wait_for(pilot, lambda: "120/300" not in text_of(app))  # the chart needs the room
+        await pilot.resize_terminal(120, 40)
+        await wait_for(pilot, lambda: "120/300" in text_of(app))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: "120/300" not in text_of(app))
+        await screen.go_to_step(120)
+        await wait_for(pilot, lambda: "120/300" in text_of(app))
         await pilot.press("shift+tab")
         await wait_for(pilot, lambda: "line 120 of 300" in text_of(app))
         await pilot.press("down", "down", "tab")

@@ -15,10 +15,13 @@ from tui.app.chart.axis import Kind
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import SCHEDULES, Series
 from tui.app.chart.grid import ChartGrid, Curve
+from tui.app.chart.layout import LEAST_HEIGHT, arrange
 from tui.app.chart.order import in_order, moved
 from tui.app.chart.timed import axis_of, next_kind, over, places
 from tui.app.job.exact_metrics import ExactMetrics
 from tui.app.job.file_list import checkpoint_of
+from tui.app.job.log_at_cursor import ROWS as LOG_ROWS
+from tui.app.job.log_at_cursor import LogAtCursor
 from tui.app.job.tab_bar import TabStatus
 from tui.base.formatting import plural
 from tui.simpletuner.log.step_clock import StepClock
@@ -79,8 +82,12 @@ class MetricsPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         """Yields the charts."""
-        self.grid = ChartGrid(ascii_only=self.context.settings.ui.ascii)
+        ascii_only = self.context.settings.ui.ascii
+        self.grid = ChartGrid(ascii_only=ascii_only)
+        path = self.context.home.log_file(self._job.job_id)
+        self.log_at_cursor = LogAtCursor(path, ascii_only=ascii_only)
         yield self.grid
+        yield self.log_at_cursor
 
     def on_mount(self) -> None:
         """Reads the series."""
@@ -175,7 +182,19 @@ class MetricsPanel(Vertical):
         elif grid.curve is not None:
             words.append(plural(len(grid.curve.series), "point"))
         self.opens = self._tab_of_mark()
+        self._show_log()
         self.post_message(TabStatus(self, words))
+
+    def _show_log(self) -> None:
+        """Shows the log at the cursor where no chart has to give way; none while all is new."""
+        width, height = self.size
+        charts = 1 if self.grid.enlarged else len(self.grid.varying)
+        beside = arrange(charts, width, height - 1)
+        rest = height - 1 - LOG_ROWS
+        has_room = arrange(charts, width, rest) == beside and rest // beside.rows >= (
+            LEAST_HEIGHT if beside.places > 1 else 2 * LEAST_HEIGHT
+        )
+        self.log_at_cursor.show(self.step_now() if has_room else None)
 
     def _tab_of_mark(self) -> str:
         mark = self.chart.mark_at_cursor()
@@ -183,7 +202,8 @@ class MetricsPanel(Vertical):
 
     @on(MetricChart.Moved)
     def _moved(self) -> None:
-        """Has the footer say what `enter` does now."""
+        """Shows the log at the cursor, and has the footer say what `enter` does now."""
+        self._show_log()
         if self.opens != self._tab_of_mark():
             self.say()
 

@@ -103,10 +103,17 @@ def both(first: Finder, second: Finder) -> Finder:
     return find
 
 
-def find_step(log: LogFile, step: int, cancel: Event | None = None) -> int | None:
-    """Returns the byte of the first line about a step or a later one; None without one."""
+def find_step(log: LogFile, step: int, cancel: Event | None = None, begin: int = 0) -> int | None:
+    """Returns the byte of the first line about a step or a later one; None without one.
+
+    Args:
+        log: the file.
+        step: the step.
+        cancel: ends the search.
+        begin: a byte that no such line is before.
+    """
     source = log.source
-    for start, data, _ in pieces(source, 0, source.size) if source is not None else ():
+    for start, data, _ in pieces(source, begin, source.size) if source is not None else ():
         if cancel is not None and cancel.is_set():
             return None
         for found in _STEP.finditer(data):
