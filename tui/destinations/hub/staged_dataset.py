@@ -15,6 +15,7 @@ import io
 import json
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -190,9 +191,10 @@ class StagedRepository:
                     stack.callback(reader.close)
                     operation.path_or_fileobj = reader
                     operations.append(operation)
-                self._api.preupload_lfs_files(
-                    self.repo_id, operations, repo_type=_KIND, num_threads=4
-                )
+                for distinct in _without_repeats(batch, operations):
+                    self._api.preupload_lfs_files(
+                        self.repo_id, distinct, repo_type=_KIND, num_threads=4
+                    )
                 for operation, path in zip(operations, paths, strict=True):
                     if not operation._is_uploaded:  # noqa: SLF001  nothing public tells it
                         operation.path_or_fileobj = path.read_bytes()
@@ -393,6 +395,25 @@ def _batches(
         size += item[1].size
     if batch:
         yield batch
+
+
+def _without_repeats(
+    batch: Sequence[tuple[int, StagedFile]], operations: Sequence[CommitOperationAdd]
+) -> list[list[CommitOperationAdd]]:
+    """Split additions so that no part has two of the same content.
+
+    The Hub answers with an upload for each name, and the library gives all of those with the same
+    content to the same reader, in threads of its own: each would send what the others left. In the
+    next part the Hub has the content already.
+    """
+    parts: list[list[CommitOperationAdd]] = []
+    times: Counter[str] = Counter()
+    for (_, file), operation in zip(batch, operations, strict=True):
+        if times[file.sha256] == len(parts):
+            parts.append([])
+        parts[times[file.sha256]].append(operation)
+        times[file.sha256] += 1
+    return parts
 
 
 def _checksum(remote: RepoFile) -> str:
