@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from tui.simpletuner.checks.buckets import aspect_buckets
+from tui.simpletuner.checks.data import data_checks
 from tui.simpletuner.config.load import load_config
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.datasets.scan import DataReport, scan
@@ -63,9 +64,15 @@ def test_pictures_under_odd_names_are_counted_since_they_are_staged(tmp_path: Pa
     put(folder / "new\nline.png", (900, 450), caption="another cat")
     put(folder / "print.png", (640, 640), caption="as printed")
     Image.new("CMYK", (640, 640)).save(folder / "print.jpg")
+    for name in ("no\npicture.txt", "notes.md"):
+        (folder / name).write_text("mine")
     report, config = trained(tmp_path, {"id": "cats", "instance_data_dir": str(folder)})
     (dataset,) = report.datasets
     assert dataset.images == 4
+    assert {item.path for item in dataset.skipped} == {"no\npicture.txt", "notes.md"}
+    said = [row[2] for row in data_checks(config, report, "staged", None, None)]
+    assert [line for line in said if "line.png" in line or "new\n" in line] == []
+    assert any("2 files not sent" in line and "notes.md" in line for line in said), said
     found = [(bucket.aspect, bucket.images) for bucket in aspect_buckets(dataset, config) or ()]
     assert found[0] == (1.0, 3)
     assert [images for _, images in found] == [3, 1]

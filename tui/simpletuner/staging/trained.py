@@ -10,14 +10,16 @@ from collections import Counter
 from dataclasses import replace
 
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
+from tui.simpletuner.datasets.scan_folder import Skipped
 from tui.simpletuner.staging.manifest import Manifest, StagedDataset
+from tui.simpletuner.staging.names import split_suffix
 
 
 def staged_report(report: DataReport, manifest: Manifest) -> DataReport:
     """Return the scan with counts, sizes and captions of the staged files.
 
-    Datasets that are not in the manifest stay as they are. Lists of files keep what the scan found:
-    the findings about them name files of this machine.
+    Datasets that are not in the manifest stay as they are. Lists of files keep what the scan found,
+    but for what is staged all the same: the findings about them name files of this machine.
     """
     staged = {dataset.id: dataset for dataset in manifest.datasets}
     return replace(
@@ -47,5 +49,13 @@ def _reduced(dataset: DatasetReport, staged: StagedDataset) -> DatasetReport:
         images=len(rows),
         captions=sum(bool(file.captions) for file in staged.files),
         small_images=tuple(small),
+        skipped=_left_out(dataset, staged),
         sizes=tuple((width, height, count) for (width, height), count in sizes.items()),
     )
+
+
+def _left_out(dataset: DatasetReport, staged: StagedDataset) -> tuple[Skipped, ...]:
+    """What is skipped of a folder without the pictures, and their captions, that are staged."""
+    stems = {split_suffix(file.source)[0] for file in staged.files}
+    sent = {file.name for file in dataset.odd_files if split_suffix(str(file.path))[0] in stems}
+    return tuple(item for item in dataset.skipped if item.path not in sent)
