@@ -40,6 +40,10 @@ async def test_refused_data_are_built_once_for_each_scan(
         plan = await world.engine.staging.plan(world.sandbox.base_url, "here", config, report)
         return " ".join(note.message for note in plan.notes if note.level == "error")
 
+    checks = (await world.client.check(world.draft(data="staged", staging="here")))["checks"]
+    wrong = [check["message"] for check in checks if check["level"] == "error"]
+    assert len(wrong) == 1, "that no dataset is left follows from it, and is told nowhere"
+    built.clear()
     for _ in range(2):
         assert "no caption for 1 picture: b.png" in await refusals()
     assert len(built) == 1

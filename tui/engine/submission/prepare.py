@@ -34,7 +34,7 @@ from tui.engine.submission.stored_run import same_request, staged_key, stored_co
 from tui.engine.submission.version_finder import VersionFinder
 from tui.replicate.errors import ReplicateError
 from tui.settings import Home
-from tui.simpletuner.checks.checks import Check, check_config
+from tui.simpletuner.checks.checks import Check, check_config, without_echo
 from tui.simpletuner.checks.estimate import Estimate, estimate
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
@@ -237,7 +237,7 @@ class Preparer:
         if earlier is not None:
             same_data = await self._same_data.verdict(earlier, staging, report, packs=uploads)
             findings += [same_data.check(), same_request(earlier, inputs.values, draft)]
-        checks = [*config_findings, *findings]
+        checks = without_echo([*config_findings, *findings])
         return Prepared(
             draft=draft,
             config=config,

@@ -5,7 +5,7 @@ Each check is a pure function of `Facts` and independent of the other checks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -32,7 +32,7 @@ from tui.simpletuner.request.delivery import (
     default_delivery_kind,
 )
 from tui.simpletuner.request.hardware import DEFAULT_PROFILE, PROFILES, HardwareProfile
-from tui.simpletuner.request.inputs import PredictorInputs, hf_token_reason
+from tui.simpletuner.request.inputs import NOTHING_TO_READ, PredictorInputs, hf_token_reason
 from tui.simpletuner.request.modes import DatasetMode, default_mode
 
 State: TypeAlias = Level | Literal["asking"]
@@ -59,6 +59,17 @@ class Check:
     advice: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
     release: str = ""
+
+
+def without_echo(checks: Sequence[Check]) -> list[Check]:
+    """Leave out that no dataset is left where it says why a dataset was refused.
+
+    It would be a second thing to correct, with an advice that was followed already.
+    """
+    refused = any(
+        check.level == "error" and check.id in ("staging", "datasets") for check in checks
+    )
+    return [check for check in checks if not refused or check.message != NOTHING_TO_READ]
 
 
 @dataclass(frozen=True, slots=True)

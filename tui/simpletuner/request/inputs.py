@@ -32,6 +32,7 @@ from tui.simpletuner.request.modes import DatasetMode, default_mode
 from tui.simpletuner.request.schema import InputField, input_fields, misfit
 
 SECRET_INPUTS = ("hf_token", "s3_access_key", "s3_secret_key")
+NOTHING_TO_READ = "no dataset is left that the trainer can reach"
 """Inputs that carry a credential."""
 
 
@@ -210,9 +211,7 @@ class _Builder:
         hosted = [s for s in config.training_datasets if s.kind == "remote" or used is not None]
         if not hosted and not local_asked:
             advice = f"{data_advice.STAGE} Or add a hosted dataset to the dataloader."
-            self.notes.append(
-                Note("error", "no dataset is left that the trainer can reach", advice)
-            )
+            self.notes.append(Note("error", NOTHING_TO_READ, advice))
         self.add("dataloader_json", _compact(entries))
 
     def _copy_dataset_options(self, options: JsonObject) -> None:
