@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,12 @@ _LIMIT: Final = re.compile(r"\bat (?:most|least) $")
 _NOT_OURS: Final = "sandbox"
 """Its trainer says what the real one says."""
 
+
+_VERB_OF_MANY: Final = re.compile(
+    r" (?:(?!can |may |will |would )[\w-]+ ){0,6}?"
+    r"(?:are|begin|differ|do|get|go|have|lie|look|need|stand|stay|take|wait|were)\b"
+)
+_ANOTHER_SUBJECT: Final = {"stay": "Half-sent parts of so many transfers stay"}
 
 _NEVER_ONE: Final = {
     "app/new_job/data_card.py: repeats + 1 times": "said where there are repeats",
@@ -69,6 +76,25 @@ def bare_counts(source: str) -> Iterator[str]:
             before = str(part.value) if isinstance(part, ast.Constant) else ""
 
 
+def verbs_of_many(source: str) -> Iterator[str]:
+    """The words after a count and its noun that fit many alone: `1 file are here`."""
+    minded: set[ast.AST] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.IfExp) and _asks_for_one(node):
+            minded.add(node.orelse)
+        if not isinstance(node, ast.JoinedStr) or node in minded:
+            continue
+        for part, after in pairwise(node.values):
+            if (
+                isinstance(part, ast.FormattedValue)
+                and isinstance(part.value, ast.Call)
+                and ast.unparse(part.value.func).endswith(("plural", "_count"))
+                and isinstance(after, ast.Constant)
+                and (found := _VERB_OF_MANY.match(str(after.value)))
+            ):
+                yield found[0].strip()
+
+
 def _asks_for_one(node: ast.AST) -> bool:
     tests = [node.test] if isinstance(node, ast.If | ast.IfExp) else [node]
     return any(
@@ -91,6 +117,23 @@ def test_what_is_found() -> None:
         'if len(rows) > 1:\n    say(f"{len(rows)} files")', 'f"{name} is here"',
     ):  # fmt: skip
         assert not list(bare_counts(fine)), fine
+
+
+def test_no_verb_of_many_follows_a_count_that_may_be_one() -> None:
+    assert list(verbs_of_many("f\"{plural(count, 'file')} of it are here\"")) == ["of it are"]
+    for fine in (
+        'f"{plural(count, \'file is\', \'files are\')} here"',
+        'f"{plural(count, \'file\')} would go"',
+        '"it stays" if count == 1 else f"{plural(count, \'file\')} stay"',
+    ):  # fmt: skip
+        assert not list(verbs_of_many(fine)), fine
+    found = {
+        f"{path.name}: {words}"
+        for path in Path(tui.__file__).parent.rglob("*.py")
+        for words in verbs_of_many(path.read_text("utf-8"))
+        if words not in _ANOTHER_SUBJECT
+    }
+    assert not found
 
 
 def test_no_count_stands_before_a_plural_that_may_be_one() -> None:

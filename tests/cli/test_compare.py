@@ -31,7 +31,7 @@ def test_a_table_and_json_say_what_differs(home: Home, capsys: pytest.CaptureFix
     assert run(["compare", "job00000", "job00001", "job00002"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("Different models")
-    assert lines[1].split()[:5] == ["1", "of", "3", "settings", "differ"]
+    assert lines[1].split()[:5] == ["1", "of", "3", "settings", "differs"]
     assert [line.split() for line in lines if line.startswith("lora_rank")] == [
         ["lora_rank", "16", "17", "18"]
     ]

@@ -10,7 +10,7 @@ from tui.base import formatting
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table
-from tui.store.comparison import FEWEST, MOST, compare_jobs, loss_words
+from tui.store.comparison import FEWEST, MOST, compare_jobs, differing_words, loss_words
 
 if TYPE_CHECKING:
     from tui.api.comparison import Comparison
@@ -38,8 +38,7 @@ def compare(options: argparse.Namespace) -> int:
 def rows_of(found: Comparison) -> list[list[str]]:
     """Return the rows of the table, the labels of the jobs first."""
     jobs = found["jobs"]
-    differing = f"{found['differing']} of {formatting.plural(found['compared'], 'setting')} differ"
-    rows = [[differing, *(job["label"] for job in jobs)]]
+    rows = [[differing_words(found), *(job["label"] for job in jobs)]]
     rows += [[one["name"], *(value or "-" for value in one["values"])] for one in found["settings"]]
     rows += [
         ["loss, smoothed", *(loss_words(job) for job in jobs)],

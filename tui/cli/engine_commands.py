@@ -84,8 +84,8 @@ def _info() -> EngineInfo | None:
 
 def _stop(running: EngineInfo) -> None:
     if running["active_jobs"]:
-        jobs = formatting.plural(running["active_jobs"], "job")
-        tell(f"{jobs} are active and go on at Replicate; the next command follows them again.")
+        jobs = formatting.plural(running["active_jobs"], "active job goes", "active jobs go")
+        tell(f"{jobs} on at Replicate; the next command follows again.")
     with contextlib.suppress(EngineGoneError):
         _client().shut_down().result()
     deadline = time.monotonic() + _END_SECONDS

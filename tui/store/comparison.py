@@ -82,6 +82,12 @@ def labels(jobs: Sequence[JobRecord], now: datetime) -> list[str]:
     return found
 
 
+def differing_words(found: Comparison) -> str:
+    """How many settings differ, of how many."""
+    of = f"{found['differing']} of {formatting.plural(found['compared'], 'setting')}"
+    return f"{of} {'differs' if found['differing'] == 1 else 'differ'}"
+
+
 def loss_words(job: ComparedJob) -> str:
     """Return the loss of a job; one that is no number by now is not taken for a result."""
     return formatting.number(job["loss"]) + (", now nan" if job["not_finite"] else "")

@@ -24,7 +24,7 @@ from tui.app.terminal.styles import style_sheet
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.formatting import plural
-from tui.store.comparison import FEWEST, MOST
+from tui.store.comparison import FEWEST, MOST, differing_words
 from tui.store.schema import StoreError
 
 _CHART: Final = frozenset(
@@ -186,7 +186,7 @@ class CompareScreen(AppScreen):
         self.head.set(("Compare", plural(count, "run"), metric), right)
         if self.runs is not None:
             found = self.runs.found
-            said = f"{found['differing']} of {plural(found['compared'], 'setting')} differ"
+            said = differing_words(found)
             switch = "& differing" if self.everything else "& all"
             row, largest_first = self._sorted
             order = f"by {row}, {'largest' if largest_first else 'smallest'} first" if row else ""

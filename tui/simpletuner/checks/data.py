@@ -122,9 +122,7 @@ def _check_dataset(dataset: DatasetReport, mode: DatasetMode) -> Iterator[CheckR
         yield _check_small_images(dataset)
     yield from _check_skipped(dataset)
     if secrets := dataset.secrets_skipped:
-        message = (
-            f"{identity}: {_count(secrets, 'file')} that look like keys or passwords stay here"
-        )
+        message = f"{identity}: {_count(secrets, 'file')} not sent, named like a key or a password"
         advice = "They are never sent; move them out of the folder."
         yield "secrets", "warn", message, advice
 

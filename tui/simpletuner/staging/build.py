@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from tui.base.collection import paused
+from tui.base.formatting import plural
 from tui.simpletuner.config.training_config import DatasetSpec, TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_text
 from tui.simpletuner.datasets.images import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -244,8 +245,9 @@ class _Builder:
                 "Write captions, or use caption_strategy instanceprompt.",
             )
         self.left_out += [f"{self._spec.id}/{name}" for name in missing]
-        message = f"dataset {self._spec.id}: {_count(missing)} without a caption "
-        self.notes.append(Note("warn", f"{message}are left out: {_named(missing)}"))
+        many = _count(missing, "picture without a caption is", "pictures without a caption are")
+        message = f"dataset {self._spec.id}: {many} left out: {_named(missing)}"
+        self.notes.append(Note("warn", message))
         pairs = [(file, text) for file, text in zip(files, texts, strict=True) if text]
         return [file for file, _ in pairs], [text for _, text in pairs]
 
@@ -278,14 +280,15 @@ class _Builder:
     def _say_what_was_mended(self, files: Sequence[SourceFile], rows: Sequence[StagedFile]) -> None:
         turned = [row.name for row in rows if row.transform == "rgb"]
         if turned:
-            message = f"dataset {self._spec.id}: {_count(turned)} in CMYK or a like mode are sent "
-            self.notes.append(Note("ok", f"{message}as RGB: {_named(turned)}"))
+            message = f"dataset {self._spec.id}: {_count(turned)} in CMYK or a like mode, sent as "
+            self.notes.append(Note("ok", f"{message}RGB: {_named(turned)}"))
         local = {file.name for file in files}
         stems = {split_suffix(name)[0] for name in local}
         renamed = [row.name for row in rows if split_suffix(row.name)[0] not in stems]
         if renamed:
-            message = f"dataset {self._spec.id}: {_count(renamed)} get a plain name there"
-            self.notes.append(Note("ok", f"{message}: {_named(renamed)}"))
+            many = _count(renamed, "picture gets", "pictures get")
+            message = f"dataset {self._spec.id}: {many} a plain name there: {_named(renamed)}"
+            self.notes.append(Note("ok", message))
 
 
 def _pair_problems(config: TrainingConfig, staged: Sequence[StagedDataset]) -> list[Note]:
@@ -330,8 +333,8 @@ def _ids(spec: DatasetSpec, key: str) -> list[str]:
     return [text for item in items if (text := as_text(item))]
 
 
-def _count(items: Sequence[str], noun: str = "picture") -> str:
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+def _count(items: Sequence[str], one: str = "picture", many: str = "") -> str:
+    return plural(len(items), one, many)
 
 
 def _named(names: Sequence[str]) -> str:
