@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from tui.base import formatting
 from tui.base.errors import NOTHING_SENT
-from tui.base.job_status import CONFIRMED_DELIVERIES, UNDELIVERED, JobStatus, status_label
+from tui.base.job_status import CONFIRMED_DELIVERIES, UNDELIVERED, JobStatus
 from tui.base.json_types import JsonObject
 from tui.cli import context, exit_codes
 from tui.cli.consent import agrees
@@ -370,7 +370,7 @@ def _line(job: JobRecord) -> str:
         done = f"{job.step}/{job.total_steps}"
         names = [mark["name"] for mark in job.submit.get("not_finite") or ()]
         loss = "nan" if job.loss is None and "loss" in names else formatting.number(job.loss)
-        return f"{status_label(job.status)}  {done}  loss {loss}"
+        return f"{formatting.ended(job.status, job.stage)}  {done}  loss {loss}"
     return f"{formatting.ended(job.status, job.stage)}  {job.stage}".rstrip()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from tui.base import formatting
 from tui.base.errors import says_nothing_sent
-from tui.base.job_status import JobStatus, status_label
+from tui.base.job_status import JobStatus
 from tui.base.similar import did_you_mean
 from tui.cli import context, exit_codes
 from tui.cli.consent import ASK_WITH_YES, agrees
@@ -257,7 +257,11 @@ def _show(options: argparse.Namespace, sweep: Sweep) -> int:
 
 
 def _member_row(member: SweepMember, *, best: bool) -> list[str]:
-    state = "waits" if member["waits"] else status_label(JobStatus(member["status"]))
+    state = (
+        "waits"
+        if member["waits"]
+        else formatting.ended(JobStatus(member["status"]), member["stage"])
+    )
     if member["status"] == JobStatus.FAILED:
         state += f": {member['stage']}"
     cost = formatting.money(member["cost_micros"]) if not member["waits"] else ""

@@ -559,7 +559,9 @@ async def test_a_finished_job_without_its_results_has_no_tick(
         assert "! done" in row
         assert "✓" not in row
         assert width < 100 or stage in row
-        await pilot.press("down", "enter")
+        await pilot.press("down")
+        await wait_for(pilot, lambda: "─ portrait-v3-1 ─ ! done ─" in text_of(app))
+        await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(app.screen, JobScreen))
         head = "delivered: not known" if state == "unknown" else f"{stage} missing"
         if width < 100:

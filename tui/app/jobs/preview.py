@@ -22,7 +22,7 @@ from tui.app.terminal.text_lines import fit, strip_of
 from tui.app.terminal.theme import Palette, palette
 from tui.app.widgets.panel_title import PanelTitle
 from tui.base import formatting
-from tui.base.job_status import JobStatus, status_label
+from tui.base.job_status import JobStatus
 from tui.store.log_file import LogFile
 from tui.store.records import JobRecord
 from tui.store.run_warnings import shown_warning, warning_words
@@ -176,7 +176,7 @@ def headline(job: JobRecord, now: datetime) -> tuple[str, ...]:
         if job.seconds_per_step:
             parts.append(formatting.speed(job.seconds_per_step))
     else:
-        parts.append(status_label(job.status))
+        parts.append(formatting.ended(job.status, job.stage))
         if job.stage and job.status is not JobStatus.COMPLETED:
             parts.append(job.stage)
         if job.completed_at:

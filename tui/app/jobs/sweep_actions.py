@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from tui.app.jobs.groups import best_words, own_name, sweep_cost, sweep_words
 from tui.app.keys.actions import PROGRAM
-from tui.base.formatting import plural
-from tui.base.job_status import JobStatus, status_label
+from tui.base.formatting import ended, plural
+from tui.base.job_status import JobStatus
 from tui.store.sweep_standing import changes_words
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def preview_lines(sweep: Sweep) -> list[str]:
     width = max(map(len, names), default=0)
     return [
         f"{'*' if one['job_id'] == sweep['best'] else ' '} {name:<{width}}  "
-        f"{'waits' if one['waits'] else status_label(JobStatus(one['status'])):<11} "
+        f"{'waits' if one['waits'] else ended(JobStatus(one['status']), one['stage']):<11} "
         f"{changes_words(one['changes'])}"
         for name, one in zip(names, sweep["members"], strict=True)
     ]
