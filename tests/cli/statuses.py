@@ -12,7 +12,8 @@ from tui.cli.exit_codes import FAILED, FINE, USAGE
 Case = tuple[str, int]
 NOT_AGREED = "CONFIG --delivery local"
 SAY_NOTHING_SENT = {
-    NOT_AGREED, "CONFIG broken --yes", "CONFIG CONFIG --dry-run", "CONFIG --sweep lora_rank=2,4",
+    NOT_AGREED, "CONFIG --set optimizer=nothing --yes", "CONFIG broken --yes",
+    "CONFIG CONFIG --dry-run", "CONFIG --sweep lora_rank=2,4",
 }  # fmt: skip
 """Refused after a look at the jobs: each says once that nothing was sent."""
 NOBODY: Case = ("nobody", USAGE)
@@ -24,6 +25,7 @@ STATUSES: dict[str, list[Case]] = {
         ("not/there --yes", USAGE),
         ("broken --yes", FAILED),
         ("CONFIG --data staged:nowhere --yes", USAGE),
+        ("CONFIG --set optimizer=nothing --yes", FAILED),
         (NOT_AGREED, USAGE),
         ("CONFIG --cost-ceiling 0", USAGE),
         ("CONFIG --set vae_batch_size", USAGE),

@@ -85,6 +85,8 @@ def test_every_command_ends_as_the_table_says(
             wrong.append((verb, words, found, "says nothing"))
         elif output.err.count("Nothing was sent") != (words in SAY_NOTHING_SENT):
             wrong.append((verb, words, found, output.err))
+        elif output.err.rfind("✓") > output.err.rfind("✗") > -1:
+            wrong.append((verb, words, found, "why is told above what is fine"))
         if takes_json(commands()[verb.split()[0]]):
             found = main.run([*line, "--json"])
             output = capsys.readouterr()

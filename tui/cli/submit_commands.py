@@ -115,8 +115,7 @@ def start(options: argparse.Namespace, control: ControlClient, draft: Draft) -> 
     if not report["ok"]:
         if options.json:
             say_json({**report, **_failure(report)})
-        _tell_checks(report)
-        tell(NOTHING_SENT)
+        _tell_refusal(report)
         return _status_of(report)
     if options.yes:  # it agrees to what is printed here
         for line in (*_mended_lines(report), *_consent_lines(report)):
@@ -408,10 +407,10 @@ def _status_of(report: CheckReport) -> int:
 def _failure(report: CheckReport) -> JsonObject:
     """The failure of a report that is not ok, in the shape of the HTTP API."""
     first = next((check for check in report["checks"] if check["level"] == "error"), None)
-    code, message, advice = "check_failed", "The job cannot work.", ""
+    code, message, advice = "check_failed", "The job cannot work", ""
     details: JsonObject = {}
     if first is not None:
-        message, advice = f"{message} {first['message']}", first["advice"]
+        message, advice = f"{message}: {first['message']}", first["advice"]
     if _status_of(report) == exit_codes.BLOCKED:
         cost = next(check for check in report["checks"] if check["id"] == "cost")
         code, advice = "cost_limit_exceeded", cost["advice"]
@@ -423,6 +422,16 @@ def _failure(report: CheckReport) -> JsonObject:
 def _tell_checks(report: CheckReport) -> None:
     for line in _check_lines(report):
         tell(line)
+
+
+def _tell_refusal(report: CheckReport) -> None:
+    """Tell of all findings, and last of those for which nothing is sent: the others are many."""
+    errors = [item for item in report["checks"] if item["level"] == "error"]
+    others = [item for item in report["checks"] if item["level"] != "error"]
+    for item in (*others, *errors):
+        for line in _finding_lines(item):
+            tell(line)
+    tell(NOTHING_SENT)
 
 
 def _basis_words(estimate: CostEstimate) -> list[str]:
