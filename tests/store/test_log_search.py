@@ -170,7 +170,7 @@ def test_growth_is_counted_without_beginning_again(tmp_path: Path) -> None:
 
 def test_a_hit_across_the_border_of_two_reads_is_found(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
-    for lead in range((1 << 18) - 12, (1 << 18) + 3):
+    for lead in range(PIECE - 12, PIECE + 3):
         path.write_bytes(b"." * lead + b"needle here\n" + b"." * 300_000 + b"\nneedle\n")
         with LogFile(path) as log:
             search = LogSearch(log, "needle")

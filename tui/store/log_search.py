@@ -1,8 +1,7 @@
 """Searches a log file: counts all hits, finds the next and the previous one from any offset.
 
-Hits do not span lines. A plain text is counted with `bytes.count` block by block. For a regular
-expression, the longest text that every hit must contain is derived first; blocks and lines without
-that text are not matched against the expression.
+Hits do not span lines. For a regular expression, the longest text that every hit must contain is
+derived first; blocks and lines without that text are not matched against the expression.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tui.store.log_literal import Literal
 from tui.store.log_source import LONGEST, PIECE, pieces
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class LogSearch:
             self._needle = query.encode("utf-8", "surrogateescape")
         if ignore_case:
             self._needle = self._needle.lower()
+        self._literal = Literal(self._needle, fold=ignore_case)
         self._crosses = regex and _MAY_CROSS.search(query) is not None
 
     def count(
@@ -196,19 +197,17 @@ class LogSearch:
 
     def _count_in(self, data: bytes) -> int:
         if self._pattern is None:
-            return (data.lower() if self._fold else data).count(self._needle)
+            return self._literal.count(data)
         return sum(1 for _ in self.find_in(data))
 
     def find_in(self, data: bytes, begin: int = 0) -> Iterator[tuple[int, int]]:
         """Yield the hits in whole lines, as position and length, from `begin` on."""
         needle, pattern = self._needle, self._pattern
-        folded = data.lower() if self._fold and needle else data
         if pattern is None:
-            at = folded.find(needle, begin)
-            while at >= 0:
+            for at in self._literal.find_all(data, begin):
                 yield at, len(needle)
-                at = folded.find(needle, at + len(needle))
             return
+        folded = data.lower() if self._fold and needle else data
         if needle and needle not in folded:
             return
         many = not needle or self._leads or folded.count(needle) > _FEW

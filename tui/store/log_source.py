@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BLOCK: Final = 1 << 15
-PIECE: Final = 1 << 18
-"""Bytes that a search reads at once."""
+PIECE: Final = 120 << 10
+"""Bytes that a search reads at once: less than what malloc asks the system for each time anew."""
 LONGEST: Final = 1 << 24
 """Longest line that is searched as a whole; in longer ones, a hit across pieces may be missed."""
 
