@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import pkgutil
+from typing import Any
 
 import pytest
-from textual.screen import UPDATE_PERIOD
+from textual.screen import UPDATE_PERIOD, Screen
 from textual.timer import Timer
 
+import tui.app
 from tests.app.conftest import opened
 from tui.app.terminal import prompt_frames
-from tui.app.terminal.prompt_frames import FrameTimer
+from tui.app.terminal.prompt_frames import FrameTimer, PromptFrames
 from tui.settings import Home
 
 
@@ -69,6 +73,19 @@ async def test_a_frame_that_fails_is_told_and_the_next_is_drawn() -> None:
         drawn.timer.resume()
         await drawn.until(count)
     assert drawn.failures == [error, error]
+
+
+def test_every_screen_and_sheet_draws_at_once() -> None:
+    for module in pkgutil.walk_packages(tui.app.__path__, "tui.app."):
+        importlib.import_module(module.name)
+    own: list[type[Screen[Any]]] = [Screen]
+    for kind in own:
+        own += kind.__subclasses__()
+    slow = [
+        one for one in own if one.__module__.startswith("tui.") and PromptFrames not in one.mro()
+    ]
+    assert len(own) > 20
+    assert slow == []
 
 
 async def test_with_an_unknown_textual_its_own_timer_draws(

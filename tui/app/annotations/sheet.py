@@ -15,6 +15,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static, TextArea
 
 from tui.app.annotations.edit import change_of, completed, tags_text
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import palette
@@ -52,7 +53,7 @@ class TagSuggester(Suggester):
         return completed(value, self._in_use)
 
 
-class AnnotationSheet(ModalScreen[None]):
+class AnnotationSheet(PromptFrames, ModalScreen[None]):
     """Changes what is written about a job; it stays open until the engine has stored it.
 
     Args:

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.widgets.entry_list import Entry, EntryList, entry
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import PanelFoot, sheet_css
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tui.store.records import JobRecord
 
 
-class WarningSheet(ModalScreen[int | None]):
+class WarningSheet(PromptFrames, ModalScreen[int | None]):
     """Lists what is wrong with a run; answers the step to go to, or None.
 
     Args:

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from tui.app.cloud.card import Card, ChangeResult, Form, Item, Question
 from tui.app.keys.choices import in_app
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.entry_list import Entry, EntryList
@@ -29,7 +30,7 @@ _LABEL: Final = 17
 _LONGEST: Final = 8192
 
 
-class FormDialog(ModalScreen[None]):
+class FormDialog(PromptFrames, ModalScreen[None]):
     """Lists the items of a form and changes the one that is chosen.
 
     Args:

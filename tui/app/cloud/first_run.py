@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import PanelFoot
 
@@ -76,7 +77,7 @@ PAGES: Final = (
 _TOKEN, _LIMIT_PAGE = 3, 4
 
 
-class FirstRun(ModalScreen[None]):
+class FirstRun(PromptFrames, ModalScreen[None]):
     """Shows the pages one after the other."""
 
     CSS = """

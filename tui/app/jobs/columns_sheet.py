@@ -12,13 +12,14 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from tui.app.jobs.columns import ALWAYS, COLUMNS, FURTHER, chosen_columns
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.widgets.entry_list import EntryList, entry
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import PanelFoot, sheet_css
 from tui.app.widgets.virtual_list import VirtualList
 
 
-class ColumnsSheet(ModalScreen[None]):
+class ColumnsSheet(PromptFrames, ModalScreen[None]):
     """Lists all columns, those that are shown first and in their order.
 
     Args:

@@ -14,6 +14,7 @@ from textual.widgets import Input, Label
 from tui.app.new_job import form, options
 from tui.app.new_job.options import OptionRow
 from tui.app.new_job.submission import DraftSubmission
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.widgets.entry_list import Entry, EntryList
 from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
@@ -32,7 +33,7 @@ _AROUND: Final = 8
 """Lines of the sheet and the screen that are not the list's."""
 
 
-class OptionsSheet(ModalScreen[None]):
+class OptionsSheet(PromptFrames, ModalScreen[None]):
     """Lists the options of a config; each change is one of the draft at once.
 
     Args:

@@ -14,6 +14,7 @@ from tui.app.new_job.editing import FieldEditor
 from tui.app.new_job.form import sheet_of
 from tui.app.new_job.form_list import FormList
 from tui.app.new_job.submission import DraftSubmission
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import PanelFoot
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tui.app.context import AppContext
 
 
-class PublishSheet(ModalScreen[None]):
+class PublishSheet(PromptFrames, ModalScreen[None]):
     """Lists the settings; each changes the draft at once.
 
     Args:

@@ -16,6 +16,7 @@ from textual.widgets import Input
 from tui.app.keys.actions import APP, GROUP_TITLES, Action
 from tui.app.keys.keymap import shown
 from tui.app.shell.screen import AppScreen
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
@@ -97,7 +98,7 @@ class HelpLines(VirtualList):
         return pieces
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(PromptFrames, ModalScreen[None]):
     """Shows the help; `/` searches, `enter` does an action, `y` copies its command line."""
 
     CSS_PATH = style_sheet("help")

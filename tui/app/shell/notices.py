@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.screen import ModalScreen
 
 from tui.app.shell.messages import Notice
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.theme import Palette
 from tui.app.widgets.panel_title import PanelTitle
@@ -54,7 +55,7 @@ class NoticeLines(VirtualList):
         ]
 
 
-class NoticesScreen(ModalScreen[None]):
+class NoticesScreen(PromptFrames, ModalScreen[None]):
     """Shows the list of past notices."""
 
     CSS_PATH = style_sheet("help")

@@ -12,10 +12,11 @@ from tui.app.keys.actions import Action
 from tui.app.keys.keymap import shown
 from tui.app.keys.search import score
 from tui.app.shell.screen import AppScreen
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.terminal.styles import style_sheet
 
 
-class ActionPalette(CommandPalette):
+class ActionPalette(PromptFrames, CommandPalette):
     """Textual's palette with our style sheet, which is read when it first opens."""
 
     CSS_PATH = style_sheet("palette")

@@ -19,6 +19,7 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Static
 
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain, strip_of, wrap
 from tui.app.terminal.theme import Palette, palette
@@ -105,7 +106,7 @@ class Details(VirtualList):
         return "   ".join(words)
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(PromptFrames, ModalScreen[bool]):
     """Asks a question; the default answer is no.
 
     Args:

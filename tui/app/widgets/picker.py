@@ -18,6 +18,7 @@ from textual.widget import Widget
 from tui.app.keys.actions import Action
 from tui.app.keys.keymap import shown
 from tui.app.terminal.control import copy_text
+from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.terminal.theme import palette
 from tui.app.widgets.entry_list import Entry, EntryList, entry
 from tui.app.widgets.footer import KeyFooter
@@ -56,7 +57,7 @@ class PanelFoot(Widget):
         return Strip([Segment(text, palette(self.app).line)], self.size.width)
 
 
-class Picker(ModalScreen[str | None]):
+class Picker(PromptFrames, ModalScreen[str | None]):
     """A list of choices; answers the chosen one's name, or None.
 
     Args:
@@ -128,7 +129,7 @@ def page_width(screen: int) -> int:
     return screen * 96 // 100 - 6
 
 
-class Page(ModalScreen[str | None]):
+class Page(PromptFrames, ModalScreen[str | None]):
     """Lines to read and copy; answers the id of the action whose key was pressed, or None.
 
     Args:
