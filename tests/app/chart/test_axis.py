@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.segment import Segment
-from rich.style import Style
 
+from tests.app.chart.world import TONES
 from tui.app.chart.axis import CLOCK, ELAPSED, STEPS, Axis
 from tui.app.chart.data import Series
-from tui.app.chart.paint import STROKES, Layer, Picture, Tones, paint_chart, placed_marks
+from tui.app.chart.paint import STROKES, Layer, Picture, paint_chart, placed_marks
 
-TONES = Tones(*[Style.null()] * len(Tones.__dataclass_fields__))
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp() * 1000
 
 

@@ -8,15 +8,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.style import Style
 
+from tests.app.chart.world import TONES
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import Series, Span
-from tui.app.chart.paint import Canvas, Picture, Tones, _axis, _cursor_column
+from tui.app.chart.paint import Canvas, Picture, _axis, _cursor_column
 from tui.app.chart.scale import Scale, label, on_log, round_ticks, with_room
-
-PLAIN = Style.null()
-TONES = Tones(*[PLAIN] * len(Tones.__dataclass_fields__))
 
 
 def picture(start: float, end: float, cursor: int | None = None) -> Picture:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+import random
 from array import array
 
+from rich.color import ColorSystem
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import LayoutUpdate
 from textual.app import App, ComposeResult
+from textual.geometry import Region
 
+from tests.app.chart.world import TONES
 from tui.app.chart.chart import MetricChart, Series
+from tui.app.chart.paint import Layer, Picture, paint_chart
+from tui.app.chart.scale import with_room
+from tui.app.terminal.frame_diff import TerminalCells
 
 
 def falling(name: str, count: int, offset: float = 0.0) -> Series:
@@ -158,3 +168,25 @@ async def test_the_cursor_moves_over_curves_that_are_not_drawn_again() -> None:
         chart.show([falling("loss", 1001)])
         assert rows(chart)[0].startswith(" step 1001")
         assert chart._painted is not painted
+
+
+def test_nine_charts_of_noise_fit_their_budgets() -> None:
+    """In bytes, one of them: opened, and with one step more."""
+    source = random.Random(5)
+    series = Series("loss", range(1, 2001), [source.random() for _ in range(2000)])
+    cells, size = TerminalCells(), (38, 11)
+    sent = []
+    for last in (2000, 2001):
+        if last > 2000:
+            series.steps.append(last)
+            series.values.append(source.random())
+        layers = [Layer(series.smoothed(0.97), Style(color="#5588ff")),
+                  Layer(series, Style(color="#6d6f72"), faint=True)]  # fmt: skip
+        title = [Segment(f"loss {series.values[-1]:.3g}")]
+        end = with_room(1, last)
+        picture = Picture(layers, 1, end, TONES, title=title, last=last)
+        strips = paint_chart(picture, *size, 7).strips
+        update = LayoutUpdate([[strip] for strip in strips], Region(0, 0, *size))
+        sent.append(len(cells.render(update, size, ColorSystem.TRUECOLOR).encode()))
+    assert sent[0] < 9_000 / 9
+    assert sent[1] < 600 / 9

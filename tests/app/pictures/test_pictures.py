@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import struct
 import zlib
 from datetime import UTC, datetime
@@ -13,13 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from rich.color import Color
+from rich.color import Color, ColorSystem
+from textual._compositor import LayoutUpdate
+from textual.geometry import Region
 from textual.strip import Strip
 
 from tui.app.job.exact_metrics import ExactMetrics
 from tui.app.pictures import decode as limits
 from tui.app.pictures.decode import PictureError, Pixels, decode
 from tui.app.pictures.paint import paint
+from tui.app.terminal.frame_diff import TerminalCells
 from tui.simpletuner.validation_media import METRICS_FILE
 from tui.store.records import FileRecord
 
@@ -114,6 +118,17 @@ def test_the_other_formats_are_read(tmp_path: Path, ending: str) -> None:
     Image.new("RGB", (32, 32), RED).save(tmp_path / f"a.{ending}")
     pixels = decode(tmp_path / f"a.{ending}", 4, 2)
     assert pixels.rgb[0] > 200
+
+
+def test_an_enlarged_picture_of_256_colours_fits_its_budget(tmp_path: Path) -> None:
+    """One without a plain area, as the dearest are."""
+    source = random.Random(3)
+    small = Image.frombytes("RGB", (12, 12), source.randbytes(3 * 12 * 12))
+    small.resize((512, 512), Image.Resampling.BICUBIC).save(tmp_path / "a.png")
+    strips = paint(decode(tmp_path / "a.png", 68, 34), true_colour=False)
+    update = LayoutUpdate([[strip] for strip in strips], Region(0, 0, 68, 34))
+    sent = TerminalCells().render(update, (68, 34), ColorSystem.TRUECOLOR)
+    assert len(sent.encode()) < 28_000 * 0.95
 
 
 def test_what_is_transparent_is_black(tmp_path: Path) -> None:
