@@ -76,8 +76,11 @@ class Literal:
 
     def _rarest(self, data: bytes) -> tuple[bytes, int]:
         """Return the rarest byte of the text, judged by the first piece, and where it stands."""
-        if self._rare is None:
-            sample = data[:_SAMPLE]
-            rare = min(dict.fromkeys(self.text), key=sample.count)
-            self._rare = bytes((rare,)), self.text.index(rare)
-        return self._rare
+        if self._rare is not None:
+            return self._rare
+        sample = data[:_SAMPLE]
+        byte = min(dict.fromkeys(self.text), key=sample.count)
+        rare = bytes((byte,)), self.text.index(byte)
+        if len(sample) == _SAMPLE:
+            self._rare = rare
+        return rare

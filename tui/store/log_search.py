@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tui.store.log_expression import Expression, expression
 from tui.store.log_literal import Literal
 from tui.store.log_source import LONGEST, PIECE, pieces
 
@@ -20,12 +21,8 @@ if TYPE_CHECKING:
     from tui.store.log_file import LogFile
     from tui.store.log_source import Source
 
-# With more candidate lines than this, the expression is matched against the whole piece at once.
-_FEW: Final = 200
-
-
-# An expression with one of these could match across lines; it is matched line by line.
-_MAY_CROSS: Final = re.compile(r"\\[sWDnZrvf0-9xuUN]|\[\^|\(\?[a-zA-Z]|[^\x20-\x7e\xa0-\U0010ffff]")
+_FEW: Final = 100
+"""With more lines with the required text than this in a piece, its rest is searched at once."""
 
 
 class SearchError(ValueError):
@@ -80,23 +77,24 @@ class LogSearch:
         self._counted = 0
         # Ends of counted pieces, each with the hits up to there.
         self._marks: list[tuple[int, int]] = [(0, 0)]
-        self._fold = ignore_case
         self._pattern: re.Pattern[str] | None = None
+        self._expression: Expression | None = None
         self._leads = False
+        self._apart = _FEW
         if regex:
             self._pattern = _compiled(query, ignore_case)
             literal, self._leads = required_text(query)
             if ignore_case and not (literal.isascii() and query.isascii()):
                 literal = ""
-            self._needle = literal.encode("utf-8", "replace")
+            try:
+                needle = literal.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError:
+                needle = b""
         else:
             if "\n" in query or "\r" in query:
                 raise SearchError("A search looks within lines.", "Search for a part of one line.")
-            self._needle = query.encode("utf-8", "surrogateescape")
-        if ignore_case:
-            self._needle = self._needle.lower()
-        self._literal = Literal(self._needle, fold=ignore_case)
-        self._crosses = regex and _MAY_CROSS.search(query) is not None
+            needle = query.encode("utf-8", "surrogateescape")
+        self._literal = Literal(needle, fold=ignore_case)
 
     def count(
         self,
@@ -201,21 +199,66 @@ class LogSearch:
         return sum(1 for _ in self.find_in(data))
 
     def find_in(self, data: bytes, begin: int = 0) -> Iterator[tuple[int, int]]:
-        """Yield the hits in whole lines, as position and length, from `begin` on."""
-        needle, pattern = self._needle, self._pattern
-        if pattern is None:
-            for at in self._literal.find_all(data, begin):
-                yield at, len(needle)
-            return
-        folded = data.lower() if self._fold and needle else data
-        if needle and needle not in folded:
-            return
-        many = not needle or self._leads or folded.count(needle) > _FEW
-        if many and not self._crosses:
-            hits = _matches(pattern, data, 0)
+        """Return the hits in whole lines, as position and length, from `begin` on."""
+        if self._pattern is None:
+            size = len(self._literal.text)
+            return ((at, size) for at in self._literal.find_all(data, begin))
+        literal, engine = self._literal, self._engine(self._pattern)
+        if literal.text and not self._leads:
+            hits = self._find_lines(engine, data)
+        elif literal.text and next(literal.find_all(data), None) is None:
+            return iter(())
         else:
-            hits = _matches_by_line(pattern, data, folded, needle)
-        yield from ((position, length) for position, length in hits if position >= begin)
+            hits = engine.find(data)
+        return (hit for hit in hits if hit[0] >= begin) if begin else hits
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the time of a search depends on the length of the log alone."""
+        return self._pattern is None or self._engine(self._pattern).linear
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its expression is compiled; the first search does that, in its thread."""
+        return self._pattern is None or self._expression is not None
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield start and end of each hit in the text of one line; none until it is ready."""
+        if not self.is_ready:
+            return
+        data = text.encode("utf-8", "replace")
+        plain = len(data) == len(text)
+        for at, length in self.find_in(data):
+            start = at if plain else len(data[:at].decode())
+            yield start, start + (length if plain else len(data[at : at + length].decode()))
+
+    def _engine(self, pattern: re.Pattern[str]) -> Expression:
+        """Return the engine; made when it is first needed, which is in the thread that searches."""
+        if self._expression is None:
+            self._expression = expression(pattern)
+        return self._expression
+
+    def _find_lines(self, engine: Expression, data: bytes) -> Iterator[tuple[int, int]]:
+        """Yield the hits of an expression, in the lines that contain the required text.
+
+        Many such lines are faster searched at once; a piece is taken for one like the last.
+        """
+        end, lines = -1, 0
+        for at in self._literal.find_all(data):
+            if at < end:
+                continue
+            start = data.rfind(b"\n", 0, at) + 1
+            lines += 1
+            if lines > self._apart:
+                self._apart //= 2
+                for position, length in engine.find(data[start:]):
+                    yield start + position, length
+                return
+            end = data.find(b"\n", at)
+            end = len(data) if end < 0 else end
+            for position, length in engine.find(data[start:end]):
+                yield start + position, length
+        self._apart = min(_FEW, 2 * self._apart + 1)
 
 
 def _compiled(query: str, ignore_case: bool) -> re.Pattern[str]:
@@ -226,37 +269,6 @@ def _compiled(query: str, ignore_case: bool) -> re.Pattern[str]:
             f"This is no valid expression: {error}.",
             "Correct it, or search for it as plain text.",
         ) from error
-
-
-def _matches(pattern: re.Pattern[str], data: bytes, base: int) -> Iterator[tuple[int, int]]:
-    """Yield the hits of an expression as byte positions and lengths, without empty hits."""
-    if data.isascii():
-        for match in pattern.finditer(data.decode("ascii")):
-            start, end = match.span()
-            if end > start:
-                yield base + start, end - start
-        return
-    text = data.decode("utf-8", "surrogateescape")
-    seen, position = 0, base
-    for match in pattern.finditer(text):
-        start, end = match.span()
-        if end > start:
-            position += len(text[seen:start].encode("utf-8", "surrogateescape"))
-            seen = start
-            yield position, len(text[start:end].encode("utf-8", "surrogateescape"))
-
-
-def _matches_by_line(
-    pattern: re.Pattern[str], data: bytes, folded: bytes, needle: bytes
-) -> Iterator[tuple[int, int]]:
-    """Yield the same for each line that contains the needle, matched on its own."""
-    at = folded.find(needle)
-    while 0 <= at < len(data):
-        start = data.rfind(b"\n", 0, at) + 1
-        end = data.find(b"\n", at)
-        end = len(data) if end < 0 else end
-        yield from _matches(pattern, data[start:end], start)
-        at = folded.find(needle, end + 1)
 
 
 def required_text(pattern: str) -> tuple[str, bool]:

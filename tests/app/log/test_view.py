@@ -40,6 +40,15 @@ def rows(view: LogView) -> list[str]:
     return [view.render_line(y).text[2:-1].rstrip() for y in range(view.size.height)]
 
 
+def marked(view: LogView) -> list[str]:
+    strips = [view.render_line(y) for y in range(view.size.height)]
+    return [
+        "".join(part.text for part in strip if part.style and part.style.reverse)
+        for strip in strips
+        if any(part.style and part.style.reverse for part in strip)
+    ]
+
+
 def cursor_text(view: LogView) -> str:
     (text,) = [row.line.text for row in view.window.rows() if row.line.offset == view.window.cursor]
     return text
@@ -301,6 +310,13 @@ async def test_a_big_file_is_scanned_in_a_thread(
         await eventually(lambda: not view.busy)
         assert view.document.shown == "no bars"
         assert len(view.document.kept.starts) == 500
+        monkeypatch.setattr(document, "_NOW_EXPRESSION", 10)
+        view.look_for("line 333")
+        await eventually(lambda: cursor_text(view).endswith("line 333") and not view.busy)
+        assert view.look_for("(?i)LINE [3-4]{3}", regex=True) == ""
+        assert not marked(view)  # drawn before the thread has compiled it
+        await eventually(lambda: view.document.hits == 8 and not view.busy)
+        assert marked(view)[:2] == ["line 333", "line 334"]
 
 
 def kept_texts(log: LogFile, kept: FilteredLines) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
@@ -34,6 +33,8 @@ _FINDERS: Final[dict[str, Finder]] = {
 }
 _NOW: Final = 1 << 22
 """Bytes that may be looked through between two key presses."""
+_NOW_EXPRESSION: Final = 1 << 14
+"""The same for an expression, which may have a hit at every byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,6 @@ class Query:
         """Whether case is ignored: for a plain text in lower case, never for an expression."""
         return not self.regex and self.text == self.text.lower()
 
-    def marks(self) -> re.Pattern[str]:
-        """Returns the pattern that marks hits in a line on screen."""
-        if self.regex:
-            return re.compile(self.text)
-        flags = re.IGNORECASE | re.ASCII if self.ignores_case else re.NOFLAG
-        return re.compile(re.escape(self.text), flags)
-
 
 class LogDocument:
     """The lines that are shown, the query and its hits.
@@ -72,7 +66,6 @@ class LogDocument:
         self.log = LogFile(path)
         self.query: Query | None = None
         self.search: LogSearch | None = None
-        self.marks: re.Pattern[str] | None = None
         self.hits = 0
         self.shown = "all"
         self.only_hits = False
@@ -92,12 +85,11 @@ class LogDocument:
             SearchError: it cannot be searched for.
         """
         if query is None:
-            self.search = self.marks = None
+            self.search = None
         else:
             self.search = LogSearch(
                 self.log, query.text, regex=query.regex, ignore_case=query.ignores_case
             )
-            self.marks = query.marks()
         self.query, self.hits, self._counted = query, 0, 0
         if self.only_hits:
             self.only_hits = query is not None
@@ -157,12 +149,17 @@ class LogDocument:
     @property
     def is_short(self) -> bool:
         """Whether the whole file can be scanned between two key presses."""
-        return self.log.size <= _NOW
+        return self._is_short(self.log.size)
 
     @property
     def scan_is_short(self) -> bool:
         """Whether the rest can be scanned between two key presses."""
-        return self.pending <= _NOW
+        return self._is_short(self.pending)
+
+    def _is_short(self, size: int) -> bool:
+        if self.search is None or self.query is None or not self.query.regex:
+            return size <= _NOW
+        return not size or (size <= _NOW_EXPRESSION and self.search.is_linear)
 
     # -- the file -----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice, pairwise
 from typing import Final
 
@@ -14,6 +14,9 @@ from textual.strip import Strip
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import Palette
 from tui.simpletuner.log.classify import LineKind, classify_line
+
+Marks = Callable[[str], Iterator[tuple[int, int]]]
+"""Yields start and end of each hit in a line's text."""
 
 _TAG: Final = re.compile(r"\[(?:STAGE|TRAINING|CHECKPOINT|INFO|WARN|ERROR|DEBUG|EVENT|COG)\]")
 _HIT: Final = Style(reverse=True)
@@ -36,13 +39,13 @@ def style_of(kind: LineKind, colors: Palette) -> Style:
     }.get(kind, colors.base)
 
 
-def paint(text: str, colors: Palette, marks: re.Pattern[str] | None) -> Strip:
+def paint(text: str, colors: Palette, marks: Marks | None) -> Strip:
     """Returns a line as a strip.
 
     Args:
         text: the line, safe to show.
         colors: the theme.
-        marks: hits to mark.
+        marks: finds the hits to mark.
     """
     text = plain(text)
     kind = classify_line(text)
@@ -69,10 +72,9 @@ def _pieces(text: str, kind: LineKind, style: Style, colors: Palette) -> Iterato
     yield Segment(text, style)
 
 
-def _marked(strip: Strip, text: str, marks: re.Pattern[str]) -> Strip:
+def _marked(strip: Strip, text: str, marks: Marks) -> Strip:
     """Returns the strip with its hits in reverse."""
-    hits = islice(marks.finditer(text), _MOST_MARKS)
-    spans = [found.span() for found in hits if found.end() > found.start()]
+    spans = list(islice(marks(text), _MOST_MARKS))
     if not spans:
         return strip
     pieces: list[Segment] = []

@@ -64,7 +64,7 @@ class LogView(Widget, can_focus=True):
         super().__init__(id=id)
         self.document = LogDocument(path)
         self.window = LogWindow(self.document, self._paint)
-        self._painted: dict[tuple[int, int, int], Strip] = {}
+        self._painted: dict[tuple[int, int, int, bool], Strip] = {}
         self.unseen = 0
         """Lines that came while not following."""
         self.seeker = LogSeeker(
@@ -228,8 +228,9 @@ class LogView(Widget, can_focus=True):
         Returns:
             What is wrong with the query; empty when nothing is.
         """
+        place = self.window.span[0]  # lays out and paints, with the hits of the query before
         self.paint_again()
-        problem = self.seeker.look_for(text, self.window.span[0], regex=regex)
+        problem = self.seeker.look_for(text, place, regex=regex)
         self.changed()
         return problem
 
@@ -297,12 +298,14 @@ class LogView(Widget, can_focus=True):
         self.refresh()
 
     def _paint(self, line: LogLine) -> Strip:
-        key = (line.offset, line.end, hash(line.raw))
+        search = self.document.search
+        # Lines painted while a new expression was not compiled yet have no marks.
+        key = (line.offset, line.end, hash(line.raw), search is None or search.is_ready)
         strip = self._painted.get(key)
         if strip is None:
             if len(self._painted) > _LOOKED_AT_ONCE:
                 self._painted.clear()
-            strip = paint(line.text, palette(self.app), self.document.marks)
+            strip = paint(line.text, palette(self.app), search.spans if search else None)
             self._painted[key] = strip
         return strip
 
