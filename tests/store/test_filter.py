@@ -110,6 +110,15 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> StoreReader:
     return StoreReader(home.database)
 
 
+def test_rank_and_learning_rate_are_read_where_they_are_shown(configs: StoreReader) -> None:
+    rows = configs.rows(configs.job_ids(), "rank", "lr")
+    assert {row.name: (row.rank, row.learning_rate) for row in rows.values()} == {
+        "plain": (32, 4e-7), "dashed": (64, 4e-7), "default": (16, 4e-7), "replaced": (128, 4e-7),
+        "words": (None, 1e-4), "unknown": (None, None),
+    }  # fmt: skip
+    assert {row.rank for row in configs.rows(configs.job_ids()).values()} == {None}
+
+
 @pytest.mark.parametrize(
     ("line", "names"),
     [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from datetime import datetime
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from tui.base.job_status import LOST, JobStatus
 from tui.store.annotations import IN_ROWS, read_in_row
+from tui.store.config_filter import number_of
 from tui.store.moments import from_micros, to_micros
 from tui.store.records import EventRecord, FileRecord, JobRecord, JobRow, StageRecord
 
@@ -55,6 +56,24 @@ ROW_COLUMNS: Final = (
     """CASE WHEN instr(submit, '"not_finite"') THEN json_extract(submit, '$.not_finite') END""",
     "provider_status", "loss_smoothed", "loss_best", "best_step", "warnings", IN_ROWS, _PICTURES,
 )  # fmt: skip
+
+
+FURTHER: Final = ("rank", "lr", "curve")
+"""Columns of the list that are read where somebody has chosen them."""
+
+
+def further_sql(wanted: Collection[str]) -> list[str]:
+    """Return the SQL of `FURTHER`, NULL for those that nobody wants."""
+    known: dict[str, Callable[[], str]] = {
+        "rank": lambda: (
+            "CASE WHEN model_type = 'lora' AND lora_type <> 'lycoris' "
+            f"THEN {number_of('lora_rank')} END"
+        ),
+        "lr": lambda: number_of("learning_rate"),
+        # Kept with the state of the run when points arrive: the list reads no series.
+        "curve": lambda: "json_extract(parser, '$.health.outline.values')",
+    }
+    return [known[name]() if name in wanted else "NULL" for name in FURTHER]
 
 
 def _moment(value: int | None) -> datetime | None:
@@ -104,7 +123,7 @@ def job_record(row: sqlite3.Row | tuple[Any, ...]) -> JobRecord:
 
 
 def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
-    """Return the list line of a row of `SELECT <ROW_COLUMNS>`."""
+    """Return the list line of a row of `SELECT <ROW_COLUMNS>, <further_sql>`."""
     return JobRow(
         job_id=row[0], name=row[1], model_family=row[2], model_flavour=row[3],
         status=JobStatus(row[4]), stage=row[5], percent=row[6], step=row[7], total_steps=row[8],
@@ -115,7 +134,8 @@ def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
         data_expires_at=_moment(row[22]), sandbox=sandbox, rev=row[24], not_finite=_names(row[25]),
         is_lost=row[26] == LOST, loss_smoothed=row[27], loss_best=row[28], best_step=row[29],
         warnings=() if row[30] == "[]" else tuple(json.loads(row[30])),
-        annotation=read_in_row(row[31]), pictures=row[32],
+        annotation=read_in_row(row[31]), pictures=row[32], rank=row[33], learning_rate=row[34],
+        curve=() if row[35] is None else tuple(json.loads(row[35])),
     )  # fmt: skip
 
 

@@ -96,6 +96,14 @@ def _option(name: str, facts: OptionFacts) -> Option:
     raise ConfigTermError(f"no option “{PREFIX}{name}”", advice)
 
 
+def number_of(name: str) -> str:
+    """Return the SQL of an option's number as the trainer reads it; NULL where there is none."""
+    from tui.simpletuner.facts.options import option_facts
+
+    facts = option_facts()
+    return _NUMBER.format(_as_read(facts.options[name], facts))
+
+
 def _as_read(option: Option, facts: OptionFacts) -> str:
     """The SQL of an option's value.
 

@@ -33,6 +33,7 @@ from tui.store.columns import (
     ROW_COLUMNS,
     event_record,
     file_record,
+    further_sql,
     job_record,
     job_row,
     stage_record,
@@ -193,10 +194,15 @@ class StoreReader:
         )
         return [row[0] for row in rows]
 
-    def rows(self, job_ids: Sequence[str]) -> dict[str, JobRow]:
-        """Return list lines by id, for the ids that exist; in batches, as SQLite limits values."""
+    def rows(self, job_ids: Sequence[str], *further: str) -> dict[str, JobRow]:
+        """Return list lines by id, for the ids that exist; in batches, as SQLite limits values.
+
+        Args:
+            job_ids: the jobs.
+            further: those of `FURTHER` that are shown.
+        """
         rows_by_id: dict[str, JobRow] = {}
-        columns = ", ".join(ROW_COLUMNS)
+        columns = ", ".join((*ROW_COLUMNS, *further_sql(further)))
         for start in range(0, len(job_ids), 500):
             part = list(job_ids[start : start + 500])
             marks = ",".join("?" * len(part))
@@ -205,9 +211,9 @@ class StoreReader:
                 rows_by_id[row[0]] = job_row(row, is_loopback(row[23]))
         return rows_by_id
 
-    def changed_since(self, rev: int) -> list[JobRow]:
-        """Return list lines of the jobs that changed after revision `rev`."""
-        columns = ", ".join(ROW_COLUMNS)
+    def changed_since(self, rev: int, *further: str) -> list[JobRow]:
+        """Return list lines of the jobs that changed after revision `rev`, as `rows` does."""
+        columns = ", ".join((*ROW_COLUMNS, *further_sql(further)))
         sql = f"SELECT {columns} FROM jobs WHERE rev > ? ORDER BY rev"  # noqa: S608  constants
         return [job_row(row, is_loopback(row[23])) for row in self._all(sql, (rev,))]
 

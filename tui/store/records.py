@@ -67,6 +67,12 @@ class JobRow:
     """What the user wrote about it, without the note's text."""
     pictures: int = 0
     """Validation pictures among its files that are here."""
+    rank: float | None = None
+    """Of a LoRA; this and what follows are read only where they are shown."""
+    learning_rate: float | None = None
+    """That of the config, not that of a step."""
+    curve: tuple[float, ...] = ()
+    """The shape of the smoothed loss, see `tui.simpletuner.log.outline`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,10 @@ def test_loss_and_best_are_those_of_the_whole_run_over_restarts(watched: Watched
     assert record.loss_smoothed == pytest.approx(smoothed(FALLING)[-1], abs=1e-4)
     assert (record.loss_best, record.best_step) == (record.loss_smoothed, 60)
     reader = StoreReader(watched.home.database)
+    shape = reader.rows([JOB], "curve")[JOB].curve  # of 60 points every second one
+    assert shape == pytest.approx(smoothed(FALLING)[1::2], rel=1e-3)
     row = reader.rows([JOB])[JOB]
+    assert row.curve == ()  # nobody shows it
     assert (row.loss_smoothed, row.loss_best, row.best_step) == (
         record.loss_smoothed, record.loss_best, record.best_step
     )  # fmt: skip

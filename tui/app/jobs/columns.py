@@ -19,6 +19,7 @@ class Column:
         from_width: table widths below this leave it out, unless it was chosen.
         right: whether figures stand at its right side.
         about: what it shows, in a few words.
+        never_below: table widths below this leave it out even where it was chosen.
     """
 
     title: str
@@ -28,8 +29,10 @@ class Column:
     from_width: int = 0
     right: bool = False
     about: str = ""
+    never_below: int = 0
 
 
+CURVE_CELLS: Final = 12
 COLUMNS: Final = (
     Column("NAME", "name", 13, grow=3, about="always shown"),
     Column("MODEL", "model", 8, grow=1, from_width=98, about="family and flavour"),
@@ -44,10 +47,29 @@ COLUMNS: Final = (
     Column("COST", "cost", 7, right=True, about="so far, or in all"),
 )
 """What is shown where nothing was chosen."""
-FURTHER: Final = (Column("TAGS", "tags", 12, grow=2, about="yours"),)
+FURTHER: Final = (
+    Column("TAGS", "tags", 12, grow=2, about="yours"),
+    Column("CURVE", "curve", CURVE_CELLS, about="the smoothed loss", never_below=130),
+    Column("RANK", "rank", 4, right=True, about="of the LoRA, by its config"),
+    Column("LR", "lr", 7, right=True, about="learning rate of the config"),
+    Column("STEP/S", "pace", 6, right=True, about="steps per second"),
+)
 """What can be chosen besides."""
 ALWAYS: Final = "name"
-_LEAVING: Final = ("best", "step", "model", "hw", "tags", "loss", "eta", "progress")
+_LEAVING: Final = (
+    "curve",
+    "pace",
+    "lr",
+    "rank",
+    "best",
+    "step",
+    "model",
+    "hw",
+    "tags",
+    "loss",
+    "eta",
+    "progress",
+)
 """Which columns give way where room is short, the first one first."""
 GUTTER: Final = 5  # cursor, warning, mark and a space on each side of them
 GAP: Final = 2
@@ -82,7 +104,11 @@ def place_columns(width: int, names: Sequence[str] = ()) -> tuple[Placed, ...]:
         width: cells of the table.
         names: the columns that were chosen, in their order; none for the usual ones.
     """
-    shown = [column for column in chosen_columns(names) if names or column.from_width <= width]
+    shown = [
+        column
+        for column in chosen_columns(names)
+        if (names or column.from_width <= width) and column.never_below <= width
+    ]
     room = width - GUTTER - 1 - GAP * (len(shown) - 1)
     for leaving in _LEAVING:
         if sum(column.width for column in shown) <= room:

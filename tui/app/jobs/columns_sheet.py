@@ -52,6 +52,7 @@ class ColumnsSheet(PromptFrames, ModalScreen[None]):
         title, self.list = PanelTitle(), EntryList()
         title.set(("Columns",), ("space show", "J K move", "del usual", "esc back"))
         self.list.styles.height = min(len(self._order), 20)
+        self.list.styles.max_height = "70vh"
         with Vertical():
             yield title
             yield self.list

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from rich.style import Style
 from textual.message import Message
 
+from tui.app.chart.scale import label as figure
 from tui.app.jobs.columns import GAP, GUTTER, Placed, place_columns
 from tui.app.jobs.groups import SweepGroups, sweep_line
+from tui.app.jobs.small_curves import SmallCurves
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _LIVE: Final = ("progress", "step", "loss", "best", "eta")
 """Columns that words take which are more urgent than figures."""
+_DIM: Final = frozenset({"step", "created", "hw", "best", "tags", "rank", "lr", "pace"})
 _WARNING_IN_GUTTER: Final = 98
 """Table widths below this have a warning's words where the progress stands."""
 
@@ -57,11 +60,14 @@ class JobList(VirtualList):
             super().__init__()
             self.sort = sort
 
-    def __init__(self, model: JobsModel, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, model: JobsModel, clock: Clock = utc_now, *, ascii_only: bool = False
+    ) -> None:
         super().__init__(id="jobs")
         self.model = model
         self.groups = SweepGroups(model, clock)
         self._clock = clock
+        self._curves = SmallCurves(ascii_only=ascii_only)
         self._placed: tuple[Placed, ...] = ()
         self._live_columns: list[Placed] = []
         self._placed_for: tuple[int, tuple[str, ...]] = (-1, ())
@@ -337,7 +343,7 @@ class JobList(VirtualList):
         return [(bar(row.percent or 0.0, width - 6), colors.accent), (f"{percent:>6}", colors.base)]
 
     def _tone(self, sort: str, colors: Palette) -> Style:
-        return colors.dim if sort in ("step", "created", "hw", "best", "tags") else colors.base
+        return colors.dim if sort in _DIM else colors.base
 
     def _figure(self, sort: str, row: JobRow, width: int) -> str:
         now = self._clock()
@@ -345,6 +351,14 @@ class JobList(VirtualList):
             if row.step is None:
                 return ""
             return f"{row.step}/{row.total_steps}" if row.total_steps else str(row.step)
+        if sort == "rank":
+            return "" if row.rank is None else f"{row.rank:g}"
+        if sort == "lr":
+            return "" if row.learning_rate is None else figure(row.learning_rate)
+        if sort == "pace":
+            return f"{1 / row.seconds_per_step:.3g}" if row.seconds_per_step else ""
+        if sort == "curve":
+            return self._curves.of(row.job_id, row.curve, now)
         if sort == "tags":
             return " ".join(row.annotation.tags)
         if sort == "hw":

@@ -68,7 +68,9 @@ class JobsScreen(AppScreen):
     def body(self) -> Iterable[Widget]:
         """Makes title, list and preview."""
         self._actions = JobActions(self.context)
-        self.list = JobList(self.context.model, self.context.clock)
+        self.list = JobList(
+            self.context.model, self.context.clock, ascii_only=self.context.settings.ui.ascii
+        )
         self._sweeps = SweepActions(self.context, self.list.toggle, self._marks_changed)
         self.jobs_title = PanelTitle(id="jobs-title")
         self.preview = JobPreview(self.context)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from tui.base.job_status import JobStatus
+from tui.store.columns import FURTHER
 from tui.store.filter import JobFilter, parse_filter
 from tui.store.lost_contact import Contacts, LostContact
 from tui.store.reader import SORT_COLUMNS, StoreReader
@@ -59,8 +60,7 @@ class JobsModel:
         self.reader = reader
         self.sort = "created"
         self.descending = True
-        self.columns: tuple[str, ...] = ()
-        """The columns that the user has chosen; none for the usual ones."""
+        self._columns: tuple[str, ...] = ()
         self.charts: tuple[str, ...] = ()
         """The series that the user has moved among the charts, in their order, with the others."""
         self.saved_filters: dict[str, str] = {}
@@ -76,6 +76,24 @@ class JobsModel:
         self._rev = 0
         self._rows: dict[str, JobRow] = {}
         self._index: dict[str, int] | None = None
+
+    # -- columns ------------------------------------------------------------------------------
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the user has chosen; none for the usual ones."""
+        return self._columns
+
+    @columns.setter
+    def columns(self, names: tuple[str, ...]) -> None:
+        before, self._columns = self._further, names
+        if self._further != before:
+            self._rows.clear()
+
+    @property
+    def _further(self) -> list[str]:
+        """Which of them are read only because they are shown."""
+        return [name for name in FURTHER if name in self._columns]
 
     # -- order --------------------------------------------------------------------------------
 
@@ -129,7 +147,7 @@ class JobsModel:
     def catch_up(self) -> JobsUpdate:
         """Reads what has changed since the last call. Cheap: only changed rows are read."""
         try:
-            rows = self.reader.changed_since(self._rev)
+            rows = self.reader.changed_since(self._rev, *self._further)
             counts = self.reader.counts() if rows else self.counts
             if not rows and self.reader.counts() != self.counts:
                 return JobsUpdate(frozenset(), order_stale=True)
@@ -204,7 +222,7 @@ class JobsModel:
             self._rows.clear()
             missing = list(ids)
         try:
-            self._rows.update(self.reader.rows(missing))
+            self._rows.update(self.reader.rows(missing, *self._further))
         except StoreError as error:
             self.problem = error
 

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isfinite, log
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from tui.simpletuner.log.model import MetricPoint, Progress
+from tui.simpletuner.log.outline import Outline, OutlineState
 from tui.simpletuner.log.smoothing import Smoothed
 
 WarningKind = Literal["not_finite", "diverging", "stalled", "slower"]
@@ -129,6 +130,7 @@ class HealthState(TypedDict):
         step: the newest step.
         stepped_at: when it was reached.
         in_steps: whether the run is in its steps.
+        outline: the shape of the smoothed loss; earlier versions did not keep it.
     """
 
     warmup: int
@@ -147,6 +149,7 @@ class HealthState(TypedDict):
     step: int | None
     stepped_at: str | None
     in_steps: bool
+    outline: NotRequired[OutlineState]
 
 
 class RunHealth:
@@ -165,6 +168,7 @@ class RunHealth:
         self._thresholds = thresholds or Thresholds()
         self._warmup = warmup_steps
         self._smoothed = Smoothed()
+        self._outline = Outline()
         self._slow_mean = Smoothed(0.99)
         self._total: int | None = None
         self.best: float | None = None
@@ -221,6 +225,8 @@ class RunHealth:
         self._bad_run = 0
         was_settled = self._smoothed.is_settled
         smoothed = self._smoothed.add(value)
+        if smoothed is not None:
+            self._outline.add(smoothed)
         if smoothed is not None and (
             self.best is None
             or smoothed < self.best
@@ -318,6 +324,7 @@ class RunHealth:
             "step": self._step,
             "stepped_at": self._stepped_at.isoformat() if self._stepped_at else None,
             "in_steps": self._in_steps,
+            "outline": self._outline.dump(),
         }
 
     @classmethod
@@ -340,6 +347,8 @@ class RunHealth:
             health._times = StepTimes.restore(state["times"])
             health._slow_since, health._slow_ratio = state["slower"]
             health._step, health._in_steps = state["step"], bool(state["in_steps"])
+            if "outline" in state:
+                health._outline = Outline.restore(state["outline"])
             at = state["stepped_at"]
             health._stepped_at = datetime.fromisoformat(at) if at else None
         except (KeyError, TypeError, AttributeError, ValueError) as error:
