@@ -109,7 +109,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     TITLE = "simpletuner-tui"
     CSS_PATH: ClassVar = [style_sheet("shared"), style_sheet("jobs")]
-    BINDINGS: ClassVar = bindings(APP)
+    BINDINGS: ClassVar = bindings(APP, over_sheets=("app.suspend",))
     COMMANDS: ClassVar = {_action_commands}
     ENABLE_COMMAND_PALETTE = False  # ours opens by its own action, so that its keys can be changed
 
@@ -445,6 +445,14 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.navigation.new_job(draft, refused, sweep=sweep)
 
     # -- actions of every screen --------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leaves ctrl+z to a text of several lines: it undoes there."""
+        if parameters == ("app.suspend",):
+            from textual.widgets import TextArea  # not needed to start
+
+            return not isinstance(self.focused, TextArea)
+        return super().check_action(action, parameters)
 
     async def action_perform(self, action_id: str) -> None:
         """Does an action that works everywhere, over a dialog that has no actions of its own."""

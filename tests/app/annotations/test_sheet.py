@@ -29,6 +29,8 @@ async def test_the_sheet_keeps_what_was_typed_until_it_is_stored(
         sheet = await wait_for(
             pilot, lambda: isinstance(app.screen, AnnotationSheet) and app.screen
         )
+        await pilot.press("?", "ctrl+z")  # in a text it undoes, and does not stop the window
+        assert (sheet.note.text, app.notices) == ("why", [])
         await pilot.press("!", "shift+tab", *"sty")
         await wait_for(pilot, lambda: sheet.tag_line._suggestion == "face v3 style")
         await pilot.press("right", "ctrl+s")

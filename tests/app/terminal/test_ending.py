@@ -112,17 +112,18 @@ def test_a_crash_gives_the_terminal_back_and_names_a_report_without_secrets(
     assert json.loads((folder / "place.json").read_text())["sort"] == "name"
 
 
-def back_again(app: Terminal) -> None:
+def back_again(app: Terminal, words: str = "engine: starting") -> None:
     """Press enter at the shell, which lets the app go on, and wait for its screen."""
     before = len(app.raw)
     app.screen.reset()
     app.send(b"\n")
-    app.until("engine: starting")
+    app.until(words)
     assert b"\x1b[?1049h" in app.raw[before:]
 
 
 def test_the_shell_gets_the_terminal_and_gives_it_back(folder: Path) -> None:
-    line = "{}; echo SHELL one; read; fg; echo SHELL two; read; fg; echo END $?"
+    line = "{}; echo SHELL one; read; fg; echo SHELL two; read; fg; echo SHELL three; "
+    line += "read; fg; echo END $?"
     app = Terminal(["app", str(folder)], shell=line)
     try:
         modes = termios.tcgetattr(app.fd)
@@ -137,6 +138,14 @@ def test_the_shell_gets_the_terminal_and_gives_it_back(folder: Path) -> None:
         os.kill(app.child(), signal.SIGSTOP)  # without a warning
         app.until("SHELL two")
         back_again(app)
+        app.send(b"?")
+        app.until("esc back")
+        app.send(b"\x1a")  # over a sheet as well
+        app.until("SHELL three")
+        assert left_on(app.raw) == set()
+        back_again(app, "esc back")
+        app.send(b"\x1b")
+        app.until("engine: starting")
         app.send(b"S")
         app.until("sort: name ▾")
         app.send(b"q")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -184,8 +184,13 @@ def moved_key(key: str, actions: Iterable[Action], moves: Iterable[Action]) -> M
     return MovedKey(action, taker is None, words, f"{action.id}:{key}")
 
 
-def bindings(actions: Iterable[Action]) -> list[BindingType]:
-    """Returns Textual bindings that call the `action_perform` of the screen."""
+def bindings(actions: Iterable[Action], over_sheets: Collection[str] = ()) -> list[BindingType]:
+    """Returns Textual bindings that call the `action_perform` of the screen.
+
+    Args:
+        actions: the actions.
+        over_sheets: ids of those that a sheet over the screen does not keep away.
+    """
     from textual.binding import Binding
 
     return [
@@ -196,6 +201,7 @@ def bindings(actions: Iterable[Action]) -> list[BindingType]:
             show=bool(action.footer),
             tooltip=action.help,
             id=action.id,
+            priority=action.id in over_sheets,
         )
         for action in actions
     ]
