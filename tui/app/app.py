@@ -109,7 +109,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     TITLE = "simpletuner-tui"
     CSS_PATH: ClassVar = [style_sheet("shared"), style_sheet("jobs")]
-    BINDINGS: ClassVar = bindings(APP, over_sheets=("app.suspend",))
+    BINDINGS: ClassVar = bindings(APP, over_sheets=("app.redraw", "app.suspend"))
     COMMANDS: ClassVar = {_action_commands}
     ENABLE_COMMAND_PALETTE = False  # ours opens by its own action, so that its keys can be changed
 

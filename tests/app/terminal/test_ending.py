@@ -144,6 +144,9 @@ def test_the_shell_gets_the_terminal_and_gives_it_back(folder: Path) -> None:
         app.until("SHELL three")
         assert left_on(app.raw) == set()
         back_again(app, "esc back")
+        app.screen.reset()
+        app.send(b"\x0c")
+        app.until("esc back")  # drawn again over a sheet as well
         app.send(b"\x1b")
         app.until("engine: starting")
         app.send(b"S")
