@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -14,6 +15,10 @@ def main() -> int:
         from tui.cli.signals import explain_interrupt
 
         return explain_interrupt(error, as_json="--json" in sys.argv)
+    finally:
+        # The interpreter looks for garbage at its end, a sixth of a command's time; what has to be
+        # kept was written long before, for a program may also be killed.
+        gc.freeze()
 
 
 def _open_closed_streams() -> None:
@@ -27,22 +32,16 @@ def _open_closed_streams() -> None:
 
 def _run() -> int:
     if sys.argv[1:2] == ["--complete"]:  # a shell asks, at each press of the tab key
-        import gc
-
         from tui.cli.completion_values import complete
 
-        gc.freeze()  # nothing to look for at the end
         return complete(sys.argv[2:])
     from tui.cli.fast_path import FAST_COMMANDS, run_fast_path
 
     # Its answers are about ids and settings; other letters may have to be decoded first.
     if len(sys.argv) > 1 and sys.argv[1] in FAST_COMMANDS and "".join(sys.argv).isascii():
-        import gc
-
         gc.disable()  # imports leave little garbage; looking for it takes a quarter of the command
         status = run_fast_path(sys.argv[1:])
         if status is not None:
-            gc.freeze()  # nor does the interpreter look for it at its end
             return status
         gc.enable()
     from tui.cli.main import run
