@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -45,10 +45,14 @@ def shown_loss(job: WithLoss) -> str:
 
 def shown_warning(warnings: Sequence[JobWarning]) -> JobWarning | None:
     """Return the most urgent warning that was not put away; None where there is none."""
+    return next(shown_warnings(warnings), None)
+
+
+def shown_warnings(warnings: Sequence[JobWarning]) -> Iterator[JobWarning]:
+    """Yield what somebody is called for and was not put away, the most urgent first."""
     for warning in warnings:
         if not warning["dismissed"] and warning["kind"] != _ON_THE_PAGE_ONLY:
-            return warning
-    return None
+            yield warning
 
 
 def is_stalled(warnings: Sequence[JobWarning]) -> bool:

@@ -123,6 +123,21 @@ async def test_a_warning_and_the_end_are_told_once_also_after_a_restart(
         await again.aclose()
 
 
+async def test_each_warning_of_a_run_is_told_but_what_was_put_away(told: Told) -> None:
+    told.notices.start()
+    rows = [
+        {**WARNING, "kind": "not_finite"}, {**WARNING, "kind": "diverging", "dismissed": True},
+        WARNING, {**WARNING, "kind": "slower", "ratio": 3.0},
+    ]  # fmt: skip
+    with told.bus.subscribe() as queue:
+        told.recorder.write(RUN.job_id, Change(values={"warnings": rows}))
+        assert [await heard(queue), await heard(queue)] == [
+            f"{RUN.name}: loss is not a number since step 3.",
+            f"{RUN.name}: no step for 4 m · $0.23.",
+        ]
+        assert queue.empty()
+
+
 async def test_jobs_that_were_not_followed_here_are_not_told(told: Told, tmp_path: Path) -> None:
     written = tmp_path / "calls"
     told.command((sys.executable, "-c", TELLS, str(written)))

@@ -179,24 +179,17 @@ def test_the_warm_up_is_the_configs(said: object, steps: int) -> None:
     assert warmup_of({"lr_warmup_steps": said}) == steps
 
 
-def test_the_user_is_told_once_for_each_job_and_kind_over_restarts(tmp_path: Path) -> None:
+def test_a_run_that_stands_again_is_reported_again_and_told_of_elsewhere(tmp_path: Path) -> None:
+    """`RunNotices` tells of warnings, once for each job and kind; two would tell twice."""
     watched = Watched(tmp_path)
-    told: list[str] = []
-
-    def hear() -> None:
-        while not events.empty():
-            kind, data = events.get_nowait()
-            told.extend([str(data["message"])] if kind == "notice" else [])
-
     log = steps(FALLING)
-    watched.poll(log)
     with watched.bus.subscribe() as events:
-        watched.poll(log, later=90)
-        hear()
-    assert told == ["portrait-v3-1: no step for 1 m 30 s · $0.09."]
-    watched.restart()
-    with watched.bus.subscribe() as events:
-        watched.poll(steps([*FALLING, 0.2]))
+        watched.poll(log)
+        assert kinds(watched.poll(log, later=90)) == ["stalled"]
+        assert kinds(watched.poll(steps([*FALLING, 0.2]))) == []
         assert kinds(watched.poll(steps([*FALLING, 0.2]), later=90)) == ["stalled"]
-        hear()
-    assert len(told) == 1
+        told = []
+        while not events.empty():
+            told.append(events.get_nowait()[0])
+    assert "job" in told
+    assert "notice" not in told

@@ -14,7 +14,7 @@ from tui.base import formatting
 from tui.engine.notices.command import Notice, run_command
 from tui.engine.notices.told import Told
 from tui.engine.runtime.tasks import TaskOwner
-from tui.store.run_warnings import shown_warning, warning_words
+from tui.store.run_warnings import shown_warnings, warning_words
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
@@ -110,15 +110,16 @@ class RunNotices:
                     self._call(job_id, _end_words(row))
 
     def _warn(self, row: JobRow) -> None:
-        """Tell of the most urgent warning, once for each kind."""
-        warning = shown_warning(row.warnings)
-        if warning is None or not self._told.first_time(row.job_id, warning["kind"]):
-            return
-        self._bus.publish(
-            "notice", level="warning",
-            message=f"{row.name}: {warning_words(warning, row.rate_micros, self._now())}",
-            advice="! on the job says more; c cancels it.", job_id=row.job_id,
-        )  # fmt: skip
+        """Tell of each warning that was not put away, once for each kind."""
+        for warning in shown_warnings(row.warnings):
+            if not self._told.first_time(row.job_id, warning["kind"]):
+                continue
+            self._bus.publish(
+                "notice", level="warning",
+                message=f"{row.name}: {warning_words(warning, row.rate_micros, self._now())}.",
+                advice="The run goes on and costs money: ! on it shows where, c cancels it.",
+                job_id=row.job_id,
+            )  # fmt: skip
 
     # -- the command --------------------------------------------------------------------------
 

@@ -35,7 +35,6 @@ from tui.engine.tracking.snapshot_values import (
     known_of,
     log_values,
     mark_not_finite,
-    newly_warned,
     stage_of_ended,
     stage_rows,
 )
@@ -44,7 +43,6 @@ from tui.simpletuner.log.run_health import Thresholds
 from tui.store.annotations import Annotation
 from tui.store.records import FileRecord, JobRecord
 from tui.store.rescue_files import RescueFiles
-from tui.store.run_warnings import warning_words
 from tui.store.writer import Change, StoreWriter
 
 if TYPE_CHECKING:
@@ -61,7 +59,6 @@ class _Merged:
         is_terminal: whether the prediction has ended.
         ended: whether the job ends with it.
         alarm: series whose values are not finite for the first time.
-        warned: warnings of which the user has not been told.
     """
 
     change: Change
@@ -69,7 +66,6 @@ class _Merged:
     is_terminal: bool
     ended: bool
     alarm: list[str]
-    warned: list[JobWarning]
 
 
 @dataclass(slots=True)
@@ -246,7 +242,6 @@ class JobRecorder:
         elif status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and ended:
             values["stage"] = stage_of_ended(record, status)
         alarm = mark_not_finite(record, facts, values)
-        warned = newly_warned(record, values)
         changed = {name: value for name, value in values.items() if getattr(record, name) != value}
         change = Change(
             values=changed,
@@ -261,7 +256,6 @@ class JobRecorder:
             is_terminal=known.is_terminal,
             ended=ended,
             alarm=alarm,
-            warned=warned,
         )
 
     def _tell(self, job: JobRecord, merged: _Merged) -> None:
@@ -273,15 +267,6 @@ class JobRecorder:
             self.afterwards(
                 partial(
                     self._bus.publish, "notice", level="warn", message=message, advice=advice,
-                    job_id=job.job_id,
-                )
-            )  # fmt: skip
-        for warning in merged.warned:
-            words = warning_words(warning, job.rate_micros, self._now())
-            self.afterwards(
-                partial(
-                    self._bus.publish, "notice", level="warning", message=f"{job.name}: {words}.",
-                    advice="The run goes on and costs money: look at its page, c cancels it.",
                     job_id=job.job_id,
                 )
             )  # fmt: skip

@@ -22,7 +22,6 @@ from tui.simpletuner.request.hardware import PROFILES
 from tui.store.records import JobRecord, StageRecord
 
 if TYPE_CHECKING:
-    from tui.api.jobs import JobWarning
     from tui.store.job_values import JobValues
     from tui.store.submit_state import SubmitState
 
@@ -123,23 +122,6 @@ def stage_of_ended(record: JobRecord, status: JobStatus) -> str:
     return DELIVERY_NOT_KNOWN_YET if confirmed else ""
 
 
-def newly_warned(record: JobRecord, values: JobValues) -> list[JobWarning]:
-    """The warnings to tell of: once for each job and kind, also when it comes again.
-
-    A loss that is not a number has a notice of its own, and a slower run is said on its page.
-    """
-    told = list(record.submit.get("warned") or ())
-    new = [
-        row
-        for row in values.get("warnings", ())
-        if row["kind"] in ("diverging", "stalled") and row["kind"] not in told
-    ]
-    if new:
-        submit = values.get("submit", record.submit)
-        values["submit"] = {**submit, "warned": [*told, *(row["kind"] for row in new)]}
-    return new
-
-
 def stage_rows(facts: LogFacts | None) -> list[StageRecord]:
     """The stages that the log began or ended."""
     if facts is None:
@@ -154,7 +136,10 @@ def stage_rows(facts: LogFacts | None) -> list[StageRecord]:
 
 
 def mark_not_finite(record: JobRecord, facts: LogFacts | None, values: JobValues) -> list[str]:
-    """Add the marks of values that are not finite; returns the series that are new."""
+    """Add the marks of values that are not finite; returns the series to tell of.
+
+    A loss that is no number is a warning, which is told of as such.
+    """
     if facts is None:
         return []
     before = () if facts.replaced else record.submit.get("not_finite") or ()
@@ -165,7 +150,8 @@ def mark_not_finite(record: JobRecord, facts: LogFacts | None, values: JobValues
     if not after:
         submit.pop("not_finite")
     values["submit"] = submit
-    return new_names(record.submit.get("not_finite") or (), after)
+    new = new_names(record.submit.get("not_finite") or (), after)
+    return [name for name in new if name != "loss"]
 
 
 def diagnosis_values(record: JobRecord, error: str, tail: str, offset: int) -> JobValues:
