@@ -43,6 +43,21 @@ def test_a_silent_job_shows_no_eta_and_its_least_cost() -> None:
     assert "ETA" not in " ".join(text for text, _ in facts.head(stands, NOW))
 
 
+def test_what_is_wrong_with_a_run_is_in_its_head_until_it_is_put_away() -> None:
+    """A notice sends its reader to the page, which has to say it in words of its own."""
+    rows: list[JobWarning] = [
+        {**STALLED, "dismissed": False},
+        {**STALLED, "kind": "diverging", "ratio": 1.9, "dismissed": False},
+        {**STALLED, "kind": "slower", "ratio": 3.0},
+    ]
+    running = replace(job(1, JobStatus.RUNNING), warnings=rows, rate_micros=1000)
+    words = [text for text, _ in facts.head(running, NOW + timedelta(minutes=4))]
+    assert words[1:4] == [
+        "Training", "! no step for 4 m · $0.24", "! loss is 1.9 × its best since step 3",
+    ]  # fmt: skip
+    assert not any("usual" in text for text in words)
+
+
 def test_the_list_shows_since_when_a_job_is_not_heard_of_and_its_least_cost() -> None:
     model = JobsModel(StoreReader(Path("/none")))
     jobs = JobList(model, clock=lambda: NOW)

@@ -24,7 +24,7 @@ from tui.store.lost_contact import LostContact
 from tui.store.reader import StoreReader
 from tui.store.records import EventRecord, JobRecord, StageRecord
 from tui.store.resume_point import ResumePoint, resume_point, stopped_by_a_limit
-from tui.store.run_warnings import is_stalled
+from tui.store.run_warnings import is_stalled, warning_words
 from tui.store.shown_cost import shown_cost
 
 _WAITING: Final = "Waiting for a GPU"
@@ -66,6 +66,11 @@ def head(
         pieces.append((plain(job.stage), "base"))
     if job.submit.get("not_finite"):
         pieces.append((not_finite_words(job), "bad"))
+    pieces += [
+        (f"! {warning_words(warning, job.rate_micros, now)}", "warn")
+        for warning in job.warnings
+        if not warning["dismissed"] and warning["kind"] != "not_finite"
+    ]
     delivered = job.submit.get("delivered")
     if delivered and delivered.get("state") in _DELIVERED:
         words, tone = _DELIVERED[delivered["state"]]
