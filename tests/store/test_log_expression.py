@@ -99,6 +99,13 @@ def test_hits_are_those_of_re_in_each_line(query: str, flag: str, data: bytes) -
     assert list(expression(pattern).find(data)) == list(one_by_one(pattern, data))
 
 
+@pytest.fixture
+def re2() -> None:
+    """RE2, which has no wheel for every system that this program runs on."""
+    pytest.importorskip("re2", reason="google-re2 is not installed")
+
+
+@pytest.mark.usefixtures("re2")
 @pytest.mark.parametrize(
     "query",
     [
@@ -139,6 +146,7 @@ def test_what_re2_cannot_find_the_same_way_is_left_to_re(query: str) -> None:
     assert not expression(re.compile(query, re.MULTILINE)).linear
 
 
+@pytest.mark.usefixtures("re2")
 def test_an_expression_that_takes_re_for_ever_is_searched_at_once() -> None:
     found = expression(re.compile("(a+)+$", re.MULTILINE))
     assert list(found.find(b"a" * 10_000 + b"b\n" + b"a" * 9)) == [(10_002, 9)]
