@@ -30,8 +30,9 @@ from tui.store.writer import StoreWriter
 _MAIN = """
 import sys
 sys.argv = ["simpletuner-tui", *sys.argv[1:]]
-from tui.__main__ import main
-status = main()
+from tui import __main__ as program
+program.leave = lambda status: status
+status = program.main()
 sys.stdout.flush()
 sys.stderr.write("\\n" + " ".join(sys.modules))
 sys.exit(status)

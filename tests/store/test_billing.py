@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tests.store.job_records import LOCAL, REAL, T0, done, job
 from tui.base.job_status import JobStatus
-from tui.engine.spending.rules import accrued
+from tui.engine.spending.rules import Limit, accrued
+from tui.engine.spending.summary import begin_of, borders_of, standing, summary
 from tui.settings import Home
 from tui.store import billing
 from tui.store.reader import StoreReader
@@ -128,6 +129,57 @@ def test_few_rows_give_the_same_sums_from_every_border(
         )
         assert whole == short
     assert len(few) <= len(every)
+
+
+@settings(
+    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 100), st.integers(-2, 60), st.integers(0, 10**7) | st.none(),
+            st.booleans(), st.sampled_from([0, 975]), st.sampled_from(list(JobStatus)),
+        ),
+        max_size=12,
+    ),
+    st.integers(40, 130),
+    st.integers(1, 4),
+)  # fmt: skip
+def test_few_rows_are_counted_as_all_are(
+    writer: StoreWriter,
+    reader: StoreReader,
+    jobs: list[tuple[int, int, int | None, bool, int, JobStatus]],
+    hour: int,
+    days: int,
+) -> None:
+    for row in reader.records():
+        writer.delete(row.job_id)
+    writer._db.execute("DELETE FROM ledger")
+    now = T0 + timedelta(hours=hour, minutes=17)  # some end in the future: the clock was set back
+    with writer.batch():
+        for number, (created, length, cost, ran, rate, status) in enumerate(jobs):
+            at = T0 + timedelta(hours=created)
+            end = at + timedelta(hours=length, seconds=number)
+            writer.insert(
+                job(
+                    f"j{number}", status=status, created_at=at, rate_micros=rate,
+                    started_at=at if ran else None, cost_micros=cost,
+                    completed_at=end if status.is_terminal else None, estimate_micros=5,
+                )
+            )  # fmt: skip
+    _, since = begin_of(days, now, UTC)
+    borders = borders_of(days, now, UTC)
+    every = reader.billed(since, sandbox=False)
+    few = reader.counted(since, borders, sandbox=False)
+    limit = Limit(True, 10**7, "weekly", "block")
+    assert len(few) <= len(every)
+    whole, short = (
+        summary(
+            standing(limit, rows, now, stop_running=False), rows, (0, 0), days, now=now, zone=UTC
+        )
+        for rows in (every, few)
+    )
+    assert whole == short
 
 
 def test_a_store_of_the_former_format_keeps_its_jobs_and_gets_a_ledger(home: Home) -> None:

@@ -45,6 +45,7 @@ READ: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "contacts": ((), {}),
     "newest_active": ((), {}),
     "billed": ((T0,), {"sandbox": False, "borders": (T0, T0 + timedelta(days=1))}),
+    "counted": ((T0, (T0,)), {"sandbox": False}),
     "lost": ((T0,), {"sandbox": False}),
     "job_with_file": (("model.safetensors",), {}),
     "destinations": ((), {}),

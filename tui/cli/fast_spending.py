@@ -7,8 +7,8 @@ import sys
 from datetime import UTC, datetime
 
 from tui.engine.spending.rules import Limit
-from tui.engine.spending.summary import MAX_DAYS, begin_of, standing, summary
-from tui.store.billing import read_billed, read_lost
+from tui.engine.spending.summary import MAX_DAYS, begin_of, borders_of, standing, summary
+from tui.store.billing import read_counted, read_lost
 from tui.store.quick_reader import QuickError, open_quickly
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
@@ -55,9 +55,9 @@ def spending_text(
         query.close()
     active = bool(answer["active_jobs"])
     if as_json:
-        import json
+        from tui.base.json_text import json_text
 
-        return f"{json.dumps(answer, ensure_ascii=False)}\n", "", active
+        return f"{json_text(answer)}\n", "", active
     from tui.cli.spending_page import spending_lines
 
     text = "".join(f"{line}\n" for line in spending_lines(answer))
@@ -69,13 +69,14 @@ def _answer(
 ) -> SpendingSummary:
     sandbox, now = _is_sandbox(api_base), datetime.now(UTC)
     first, since = begin_of(days, now, None)
+    borders = borders_of(days, now, None)
 
     def is_wanted(base: str) -> bool:
         return _is_sandbox(base) is sandbox
 
-    jobs = read_billed(query, since, is_wanted)
+    jobs = read_counted(query, since, is_wanted, borders)
     if any(job.is_active for job in jobs) and (marked := _contacts(query)) is not None:
-        jobs = read_billed(query, since, is_wanted, contacts=marked)
+        jobs = read_counted(query, since, is_wanted, borders, marked)
     lost = read_lost(query, first, is_wanted)
     return summary(standing(limit, jobs, now, stop_running=stop_running), jobs, lost, days, now=now)
 

@@ -13,6 +13,22 @@ else:
     from tui.base.light_tuple import NamedTuple
 
 
+class Merged(NamedTuple):
+    """What is counted of ended jobs that are one row.
+
+    Attributes:
+        jobs: how many they are.
+        ran: how many of them ran.
+        ran_micros: microseconds that those ran, together.
+        unpriced: how many of them ran on hardware without a known rate.
+    """
+
+    jobs: int
+    ran: int
+    ran_micros: int
+    unpriced: int
+
+
 class Billed(NamedTuple):
     """The fields of a job that its cost follows from.
 
@@ -25,6 +41,7 @@ class Billed(NamedTuple):
         expected_micros: expected cost of the whole run, None when unknown.
         created_at: time of creation.
         heard_until: the last answer about an active job that is not heard of since; else None.
+        merged: of a row that is several jobs which ended, what is counted of them.
     """
 
     status: str
@@ -35,6 +52,7 @@ class Billed(NamedTuple):
     expected_micros: int | None
     created_at: datetime
     heard_until: datetime | None = None
+    merged: Merged | None = None
 
     @property
     def is_active(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from datetime import datetime
 
 from tui.base.clock import utc_now
 from tui.base.job_status import LOST, JobStatus
 from tui.base.money import running_cost
-from tui.store.billed import Billed
+from tui.store.billed import Billed, Merged
 from tui.store.moments import from_micros, to_micros
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
@@ -62,18 +63,78 @@ def read_billed(
             a few rows; counts of jobs do not stay the same.
         contacts: which active jobs are not heard of; None for none.
     """
-    now = utc_now()
     sql, values = _ended(since, borders)
-    wanted: dict[str, bool] = {}
-    billed = []
-    for base, status, started, ended, cost, rate, created, estimate, eta, job_id in [
-        *((*row, None, None, "") for row in query(sql, values)),
-        *query(_UNENDED, ()),
-    ]:
-        if base not in wanted:
-            wanted[base] = is_wanted(base)
+    wanted = _Wanted(is_wanted)
+    rows = [(*row, None, None, "") for row in query(sql, values) if wanted[row[0]]]
+    rows += (row for row in query(_UNENDED, ()) if wanted[row[0]])
+    return _billed(rows, contacts)
+
+
+def read_counted(
+    query: Query,
+    since: datetime,
+    is_wanted: Callable[[str], bool],
+    borders: Sequence[datetime],
+    contacts: Contacts | None = None,
+) -> list[Billed]:
+    """Return the same in few rows, of which jobs can be counted too.
+
+    Ended jobs of one status that were created between the same two borders, and ran between two,
+    are merged into one row.
+    """
+    marks = sorted(map(to_micros, borders))
+    wanted = _Wanted(is_wanted)
+    apart: list[tuple[Any, ...]] = []
+    groups: dict[tuple[str, int, int], list[int]] = {}
+    for row in query(_ENDED, [to_micros(since)] * 2):
+        base, status, started, ended, cost, rate, created = row
         if not wanted[base]:
             continue
+        begin = ended if started is None or started > ended else started
+        # As in the SQL above, and a job that is created at a midnight belongs to the day after.
+        place = bisect_left(marks, ended)
+        if bisect_left(marks, begin) != place:
+            apart.append((*row, None, None, ""))
+            continue
+        key = status, place, bisect_right(marks, created)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = [begin, ended, 0, created, 0, 0, 0, 0]
+        group[0] = min(group[0], begin)
+        group[1] = max(group[1], ended)
+        group[2] += cost or 0
+        group[4] += 1
+        if started is not None:
+            group[5] += 1
+            group[6] += ended - begin
+            group[7] += rate <= 0
+    merged = [
+        Billed(
+            status, from_micros(begin), from_micros(ended), cost, 0, None, from_micros(created),
+            None, Merged(*counts),
+        )
+        for (status, _, _), (begin, ended, cost, created, *counts) in groups.items()
+    ]  # fmt: skip
+    apart += (row for row in query(_UNENDED, ()) if wanted[row[0]])
+    return merged + _billed(apart, contacts)
+
+
+class _Wanted(dict[str, bool]):
+    """Whether the jobs of an API base count; each base is looked at once."""
+
+    def __init__(self, is_wanted: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._is_wanted = is_wanted
+
+    def __missing__(self, base: str) -> bool:
+        self[base] = wanted = self._is_wanted(base)
+        return wanted
+
+
+def _billed(rows: Sequence[tuple[Any, ...]], contacts: Contacts | None) -> list[Billed]:
+    now = utc_now()
+    billed = []
+    for _, status, started, ended, cost, rate, created, estimate, eta, job_id in rows:
         start = None if started is None else from_micros(started)
         seen = _Seen(job_id, JobStatus(status), rate, start) if job_id and contacts else None
         lost = contacts.of(seen, now) if seen and contacts else None

@@ -27,7 +27,7 @@ from tui.store.annotations import (
     read_tags_in_use,
 )
 from tui.store.billed import Billed
-from tui.store.billing import read_billed, read_lost
+from tui.store.billing import read_billed, read_counted, read_lost
 from tui.store.columns import (
     JOB_COLUMNS,
     ROW_COLUMNS,
@@ -423,6 +423,19 @@ class StoreReader:
             contacts: which active jobs are not heard of; None for none.
         """
         return read_billed(
+            self._all, since, lambda base: is_loopback(base) is sandbox, borders, contacts
+        )
+
+    def counted(
+        self,
+        since: datetime,
+        borders: Sequence[datetime],
+        *,
+        sandbox: bool,
+        contacts: Contacts | None = None,
+    ) -> list[Billed]:
+        """Return the same in few rows, of which jobs can be counted too; see `billed`."""
+        return read_counted(
             self._all, since, lambda base: is_loopback(base) is sandbox, borders, contacts
         )
 

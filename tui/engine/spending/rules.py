@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from tui.base.money import running_cost
-from tui.store.billed import Billed
+from tui.store.billed import Billed, Merged
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def by_day(jobs: Sequence[Billed], days: int, now: datetime, zone: tzinfo | None
         created = bisect_right(borders, job.created_at) - 1
         if created >= 0:
             tally = counts[min(created, days - 1)]
-            tally[job.status] = tally.get(job.status, 0) + 1
+            tally[job.status] = tally.get(job.status, 0) + (job.merged.jobs if job.merged else 1)
     today = now.astimezone(zone).date()
     dates = [(today - timedelta(days=back)).isoformat() for back in range(days - 1, -1, -1)]
     return [Day(*day) for day in zip(dates, costs, counts, strict=True)]
@@ -249,14 +249,23 @@ class Tally(NamedTuple):
 def tally(jobs: Iterable[Billed], since: datetime) -> Tally:
     """Count the jobs created since a time."""
     counts: dict[str, int] = {}
-    seconds = []
-    unpriced = 0
+    ran = micros = unpriced = 0
     for job in jobs:
         if job.created_at < since:
             continue
-        counts[job.status] = counts.get(job.status, 0) + 1
-        unpriced += job.started_at is not None and job.rate_micros <= 0
-        if job.started_at is not None and job.ended_at is not None:
-            seconds.append(max(0.0, (job.ended_at - job.started_at).total_seconds()))
-    average = sum(seconds) / len(seconds) if seconds else None
+        many = job.merged or _alone(job)
+        counts[job.status] = counts.get(job.status, 0) + many.jobs
+        ran += many.ran
+        micros += many.ran_micros
+        unpriced += many.unpriced
+    average = micros / (ran * 1_000_000) if ran else None
     return Tally(counts, average, unpriced)
+
+
+def _alone(job: Billed) -> Merged:
+    """What is counted of one job."""
+    start, end = job.started_at, job.ended_at
+    unpriced = start is not None and job.rate_micros <= 0
+    if start is None or end is None:
+        return Merged(1, 0, 0, int(unpriced))
+    return Merged(1, 1, max(0, (end - start) // _TICK), int(unpriced))

@@ -27,7 +27,14 @@ from tui.engine.spending.rules import (
     judge,
     limit_of,
 )
-from tui.engine.spending.summary import LONGEST_WINDOW, MAX_DAYS, begin_of, standing, summary
+from tui.engine.spending.summary import (
+    LONGEST_WINDOW,
+    MAX_DAYS,
+    begin_of,
+    borders_of,
+    standing,
+    summary,
+)
 from tui.replicate.create import SHORTEST_LIFE
 from tui.simpletuner.checks.checks import Check
 from tui.store.billed import Billed
@@ -211,7 +218,9 @@ class SpendingService:
         now = self.clock()
         first, since = begin_of(days, now, zone)
         sandbox = is_loopback(api_base)
-        jobs = self._reader.billed(since, sandbox=sandbox, contacts=self._contacts())
+        jobs = self._reader.counted(
+            since, borders_of(days, now, zone), sandbox=sandbox, contacts=self._contacts()
+        )
         return summary(
             self._standing(jobs, now), jobs, self._reader.lost(first, sandbox=sandbox), days,
             now=now, zone=zone,

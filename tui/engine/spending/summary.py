@@ -37,6 +37,11 @@ def begin_of(days: int, now: datetime, zone: tzinfo | None) -> tuple[datetime, d
     return first, min(first, now - LONGEST_WINDOW)
 
 
+def borders_of(days: int, now: datetime, zone: tzinfo | None) -> list[datetime]:
+    """The moments from which `standing` and `summary` sum: midnights, and begins of windows."""
+    return [*day_borders(days, now, zone), *(now - window for window in WINDOWS.values())]
+
+
 def standing(
     limit: Limit, jobs: Sequence[Billed], now: datetime, *, stop_running: bool
 ) -> SpendingStanding:
