@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from tui.engine.transfers.artifacts import artifacts_in_store
 from tui.store.quick_artifacts import QuickArtifacts
@@ -31,15 +30,19 @@ def artifacts_text(arguments: Sequence[str], database: str, outputs: str) -> str
         return None
     store = QuickArtifacts(query, with_losses=as_json)
     try:
-        jobs = artifacts_in_store(store, job_id, Path(outputs))
+        jobs = artifacts_in_store(store, job_id, outputs)
     except (QuickError, LookupError):
         return None
     finally:
         query.close()
-    if as_json:
+    if as_json and not job_id:  # of many jobs, the library's encoder is quicker
         import json
 
         return f"{json.dumps({'jobs': jobs}, ensure_ascii=False)}\n"
+    if as_json:
+        from tui.base.json_text import json_text
+
+        return f"{json_text({'jobs': jobs})}\n"
     from tui.cli.artifact_page import artifact_lines
     from tui.cli.output import harmless
 

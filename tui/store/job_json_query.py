@@ -230,7 +230,7 @@ def _list(ask: Ask, outputs: str, limit: int) -> tuple[Iterator[bytes], bool]:
     active = False
     if missing:
         few = missing if len(missing) <= _MOST_NAMED else None
-        made = job_texts(ask, few, folder, contacts_of(ask(*CONTACTS)))
+        made = job_texts(ask, few, folder)
         active = not all(made[job_id][0] for job_id in missing)
         found = [(one, made[one][1].encode() if text is None else text) for one, text in found]
     return _pieces([text for _, text in found], folder.encode()), active
@@ -252,7 +252,6 @@ def job_texts(
     ask: Ask,
     job_ids: Sequence[str] | None,
     folder: str = FOLDER,
-    contacts: Contacts | None = None,
     note: str = "",
 ) -> dict[str, tuple[bool, str]]:
     """Return whether each job has ended, and its JSON text, by its id.
@@ -261,7 +260,6 @@ def job_texts(
         ask: runs a statement on the store.
         job_ids: of which jobs; None for all.
         folder: what stands before the path of each file, as in JSON.
-        contacts: which jobs are not heard of; None for none.
         note: the member of the note; empty for none.
     """
     which = "1" if job_ids is None else f"job_id IN ({','.join('?' * len(job_ids))})"
@@ -269,6 +267,9 @@ def job_texts(
     files = dict(ask(_FILES.replace(":which", which), values))
     written = dict(ask(_WRITTEN.replace(":which", which), values))
     rows = ask(_JOBS.replace(":which", which), (time.time_ns() // 1000, *values))
+    contacts = None
+    if not all(row[0] for row in rows):  # else nothing has to be heard of, as without an engine
+        contacts = contacts_of(ask(*CONTACTS))
     texts = {}
     for ended, names, rest, job_id, rate, started in rows:
         marks, kept = written.get(job_id, _NO_MARKS), files.get(job_id, "[]")
@@ -298,8 +299,7 @@ def job_json(database: str, outputs: str, job_id: str) -> tuple[str, bool] | Non
     try:
         ask("BEGIN")
         note = f',"note":{ask(_NOTE, (job_id,))[0][0]}'
-        contacts = contacts_of(ask(*CONTACTS))
-        found = job_texts(ask, [job_id], _inside(ask, outputs), contacts, note)
+        found = job_texts(ask, [job_id], _inside(ask, outputs), note)
         if job_id not in found:
             return None
     except QuickError:
@@ -322,14 +322,15 @@ def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], boo
     if found is None:
         return None
     found[0].sort(key=lambda row: (-row[10], row[1]))
-    contacts, rows = contacts_of(found[1]), []
+    over = all(row[0] for row in found[0])
+    contacts, rows = None if over else contacts_of(found[1]), []
     for ended, *shown, cost, created, rate, started, lost in found[0]:
         contact = least = None
         if contacts is not None and not ended:
             contact, least = _contact(contacts, _Seen(shown[0], shown[3], rate, started))
         bounded = least if cost is None else (cost, "at most" if lost else "")
         rows.append((*shown, created, bounded, contact))
-    return rows, not all(row[0] for row in found[0])
+    return rows, not over
 
 
 def contacts_of(facts: list[tuple[Any, ...]]) -> Contacts | None:

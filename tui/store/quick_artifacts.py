@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tui.base.natural_order import natural_order
 from tui.store.job_folder import FOLDER
-from tui.store.moments import from_micros
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
@@ -91,6 +90,12 @@ def _producer(row: Sequence[Any]) -> QuickProducer:
     return QuickProducer._make([*rest, submit])
 
 
+def _moment(micros: int) -> datetime:
+    from tui.store.moments import from_micros  # few results were published, or are elsewhere
+
+    return from_micros(micros)
+
+
 class QuickArtifacts:
     """Answers what `engine.transfers.artifacts` asks of a store.
 
@@ -141,12 +146,12 @@ class QuickArtifacts:
 
     def _copies(self, job_id: str, sql: str) -> list[QuickCopy]:
         rows = self._of(job_id, sql)
-        return [QuickCopy._make([*row[:5], from_micros(row[5])]) for row in rows]
+        return [QuickCopy._make([*row[:5], _moment(row[5])]) for row in rows]
 
     def fetches(self, job_id: str) -> list[QuickFetch]:
         """Files that are not here, by name."""
         return [
-            QuickFetch._make([*row[:-1], None if row[-1] is None else from_micros(row[-1])])
+            QuickFetch._make([*row[:-1], None if row[-1] is None else _moment(row[-1])])
             for row in self._of(job_id, _FETCHES)
         ]
 

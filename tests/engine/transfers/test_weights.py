@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.destinations.common.safetensors_files import real
+from tui.destinations.common import safetensors_info
 from tui.destinations.common.safetensors_info import SafetensorsInfo, read_info
-from tui.engine.transfers import artifacts
 from tui.engine.transfers.artifacts import weights_of
 
 
@@ -22,20 +22,20 @@ def test_a_header_is_read_once_for_each_state(
         read.append(path)
         return read_info(path)
 
-    monkeypatch.setattr(artifacts, "read_info", counted)
+    monkeypatch.setattr(safetensors_info, "read_info", counted)
     path = real(tmp_path / "a.safetensors", {"x.lora_A.w": ("F32", [4, 2], bytes(32))})
-    first = weights_of(path)
+    first = weights_of(str(path))
     first["kind"] = "changed by whoever got it"
-    assert [weights_of(path)["rank"] for _ in range(3)] == [4, 4, 4]
-    assert weights_of(path)["kind"] == "lora"
+    assert [weights_of(str(path))["rank"] for _ in range(3)] == [4, 4, 4]
+    assert weights_of(str(path))["kind"] == "lora"
     assert len(read) == 1
     state = path.stat()
     other = real(tmp_path / "b.safetensors", {"x.lora_A.w": ("F32", [2, 4], bytes(32))})
     os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))  # same name, size and time
     other.replace(path)
-    assert weights_of(path)["rank"] == 2
+    assert weights_of(str(path))["rank"] == 2
     path.unlink()
-    assert "cannot be read" in weights_of(path)["problem"]
+    assert "cannot be read" in weights_of(str(path))["problem"]
     real(path, {"x.lora_A.w": ("F32", [8, 1], bytes(32))})
     os.utime(path, ns=(0, 0))
-    assert weights_of(path)["rank"] == 8
+    assert weights_of(str(path))["rank"] == 8

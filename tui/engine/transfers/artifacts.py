@@ -9,9 +9,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
-from pathlib import Path
 
-from tui.destinations.common.safetensors_info import SafetensorsError, read_info
 from tui.store.artifact_json import published_json, unfetched_json
 from tui.store.job_folder import folder_of, name_below
 from tui.store.published_names import is_called
@@ -19,6 +17,7 @@ from tui.store.published_names import is_called
 TYPE_CHECKING = False  # `typing` takes longer to load than a short command to run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
     from typing import Final, TypeAlias, TypedDict
 
     from tui.api import artifacts
@@ -53,7 +52,7 @@ _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d+)/")
 
 
 def artifacts_of(
-    reader: StoreReader | QuickArtifacts, job: JobRecord | QuickProducer, outputs: Path
+    reader: StoreReader | QuickArtifacts, job: JobRecord | QuickProducer, outputs: Path | str
 ) -> artifacts.JobArtifacts:
     """All collected files of a job. Blocking: it reads the files' state and headers."""
     published = _by_content(reader.published(job.job_id))
@@ -76,7 +75,7 @@ def artifacts_of(
 
 
 def artifacts_in_store(
-    reader: StoreReader | QuickArtifacts, job: str, outputs: Path
+    reader: StoreReader | QuickArtifacts, job: str, outputs: Path | str
 ) -> list[artifacts.JobArtifacts]:
     """Those of one job, or of every job that produced something. Blocking.
 
@@ -136,17 +135,17 @@ def _row(
         "checkpoint": step,
         "loss": loss_at.get(step) if step is not None else job.loss,
         "weights": (
-            weights_of(Path(path)) if name.endswith(".safetensors") and not file.missing else None
+            weights_of(path) if name.endswith(".safetensors") and not file.missing else None
         ),
         "published": _copies_of(copies[0], name, file.sha256),
         "unverified": _copies_of(copies[1], name, file.sha256),
     }
 
 
-def weights_of(path: Path) -> artifacts.Weights:
+def weights_of(path: str) -> artifacts.Weights:
     """The content of a safetensors file by its header; `problem` says why it cannot be read."""
     try:
-        state = path.stat()
+        state = os.stat(path)  # noqa: PTH116  pathlib is slow
         return _weights(
             path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
         ).copy()
@@ -162,10 +161,14 @@ def _empty_weights() -> artifacts.Weights:
 
 
 @lru_cache(_MAX_CACHED)
-def _weights(path: Path, *_state: int) -> artifacts.Weights:
+def _weights(path: str, *_state: int) -> artifacts.Weights:
     """Read a header; cached by the file's state, since those of 50 adapters take 1 to 2 s."""
+    from pathlib import Path  # most results are no weights, or not here
+
+    from tui.destinations.common.safetensors_info import SafetensorsError, read_info
+
     try:
-        info = read_info(path)
+        info = read_info(Path(path))
     except SafetensorsError as error:
         return _empty_weights() | {"problem": error.message, "truncated": error.truncated}
     return _empty_weights() | {

@@ -159,7 +159,7 @@ def facts_of(
         (n for n in sorted(names, key=lambda n: (n.count("/"), n)) if n.endswith(".safetensors")),
         None,
     )
-    weights_info = weights_of(Path(sources[weights])) if weights else {"kind": None, "rank": None}
+    weights_info = weights_of(str(sources[weights])) if weights else {"kind": None, "rank": None}
     settings = job.config | _overrides(job)
     base_models = _text(settings.get("pretrained_model_name_or_path")), loaded or ""
     images = job.submit.get("images")
