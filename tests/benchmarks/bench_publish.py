@@ -2,9 +2,9 @@
 
 S3: boto3's own `upload_file` at Ceph's gateway and at rclone's server, which hashes a part twice to
 compare it with its Content-MD5. Hub: the library's own `upload_file` (what `hf upload` does) at the
-sandbox's Hub, by plain LFS for both. Folder: `cp` and `sync`. Ours knows the SHA-256 already, as of
-every file that was collected. Memory is what the peak of a process grew by after a file of each
-size, the smaller first.
+sandbox's Hub, by plain LFS for both. Folder: `cp` and `sync`, and with OpenSSL's SHA-256 between
+them. Ours knows the SHA-256 already, as of every file that was collected. Memory is what the peak
+of a process grew by after a file of each size, the smaller first.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _beside(
     return rows
 
 
-def _folder(folder: Path) -> Row:
+def _folder(folder: Path) -> list[Row]:
     from tui.destinations.common.contract import LocalFile
     from tui.destinations.common.meter import sha256_of
     from tui.destinations.folder import FolderDestination
@@ -184,26 +184,40 @@ def _folder(folder: Path) -> Row:
     known = sha256_of(source)
     destination = FolderDestination(folder / "there")
     destination.prepare()
-    pairs = []
-    for number in range(_ROUNDS):
+    copy = folder / "copy"
+    peers = [["cp", "sync"], ["cp", "openssl", "sync"]]
+
+    def ours(number: int) -> float:
         [item] = destination.plan([LocalFile(source, f"{number}.bin", known)])
         started = time.perf_counter()
         destination.send(item)
-        own = time.perf_counter() - started
-        started = time.perf_counter()
-        copy = folder / f"copy{number}"
-        subprocess.run(["cp", str(source), str(copy)], check=True)
-        subprocess.run(["sync", str(copy)], check=True)
-        pairs.append((own, time.perf_counter() - started))
+        taken = time.perf_counter() - started
         Path(item.target).unlink()
+        return taken
+
+    def theirs(commands: list[str]) -> float:
+        started = time.perf_counter()
+        for command in commands:
+            arguments = {"cp": [str(source)], "openssl": ["dgst", "-sha256"]}.get(command, [])
+            call = [command, *arguments, str(copy)]
+            subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
+        taken = time.perf_counter() - started
         copy.unlink()
-    ours, others = (statistics.median(column) for column in zip(*pairs, strict=True))
+        return taken
+
+    turns = [(ours(number), *map(theirs, peers)) for number in range(_ROUNDS)]
+    own, *others = zip(*turns, strict=True)
     mib = _SIZE / _MIB
-    ratio = statistics.median(other / own for own, other in pairs)
-    return Row(
-        f"copy {mib:.0f} MiB to a folder, hashed and synced", f"{mib / ours:.0f} MiB/s",
-        f"cp + sync {mib / others:.0f} MiB/s", ratio, "as near as hashing allows",
-    )  # fmt: skip
+    return [
+        Row(
+            f"copy {mib:.0f} MiB to a folder, hashed and synced",
+            f"{mib / statistics.median(own):.0f} MiB/s",
+            f"{' + '.join(peer)} {mib / statistics.median(taken):.0f} MiB/s",
+            statistics.median(other / mine for mine, other in zip(own, taken, strict=True)),
+            "as near as hashing allows",
+        )
+        for peer, taken in zip(peers, others, strict=True)
+    ]
 
 
 def run() -> list[Row]:
@@ -220,7 +234,7 @@ def run() -> list[Row]:
             )  # fmt: skip
         with _hub(folder / "hub") as endpoint:
             rows += _beside("hub", "the Hub", "hf upload", "1.2", endpoint, folder)
-        rows.append(_folder(folder))
+        rows += _folder(folder)
     return rows
 
 
