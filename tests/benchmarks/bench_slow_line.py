@@ -31,6 +31,7 @@ class _Running:
     def __init__(self, folder: Path) -> None:
         self._home = home_at(folder)
         self._engine = StandInEngine(self._home.socket)
+        self._engine.answers["GET", "/api/cloud/staged"] = (200, {"staged": []})
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work)
 
