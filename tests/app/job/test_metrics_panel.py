@@ -198,6 +198,25 @@ async def test_one_step_for_the_whole_page(home: Home) -> None:
         await wait_for(pilot, lambda: "line 120 of 300" in text_of(app))
         await pilot.press("down", "down", "tab")
         await wait_for(pilot, lambda: screen.tabs.panel.step_now() == 122)
+        await wait_for(pilot, lambda: isinstance(app.focused, MetricChart))
+        await pilot.press("plus", "plus")  # a quarter of the run around the cursor
+        first, last = screen.tabs.panel.steps_shown()
+        assert first < 122 < last == first + 74
+        await screen.tabs.open("Log")
+        await pilot.press("&")
+        await wait_for(pilot, lambda: f"steps {first}–{last}" in text_of(app))
+        assert screen.tabs.panel.step_now() == 122  # the cursor stays
+        view = screen.tabs.panel.view
+        assert [line.raw for line in view.document.lines.after(0, 500)] == [
+            bar.encode() for bar in bars[first - 1 : last]
+        ]
+        await pilot.press("G")
+        await wait_for(pilot, lambda: f" {last}/300" in lines_of(app)[-2])
+        await pilot.press("g", "g")
+        await wait_for(pilot, lambda: f" {first}/300" in lines_of(app)[4])
+        await pilot.press("&")
+        await wait_for(pilot, lambda: "steps" not in lines_of(app)[3])
+        await screen.tabs.open("Metrics")
         await screen.go_to_step(200)
         await wait_for(pilot, lambda: screen.tabs.panel.step_now() == 200)
         assert screen.tabs.tab == "Metrics"

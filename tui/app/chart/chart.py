@@ -16,6 +16,7 @@ be kept when it changes: every peak stays visible (`chart_data`), and a redraw c
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Final
@@ -503,6 +504,11 @@ class MetricChart(Widget, can_focus=True):
         if self.cursor_step is None:
             return len(main) - 1
         return main.nearest(self.cursor_step) or 0
+
+    def points_in_view(self) -> range:
+        """Returns the places of the main curve's points that the plot shows."""
+        steps, (start, end) = self._series[0].steps, self.span
+        return range(bisect_left(steps, start), bisect_right(steps, end))
 
     def value_at(self, slot: int) -> float | None:
         """Returns the value of a drawn curve at the cursor, else its newest finite one."""

@@ -68,6 +68,9 @@ class LogPanel(Vertical):
         view = self.view
         document, window = view.document, view.window
         special: list[str] = []
+        if document.between is not None and view.steps is not None:
+            first, last = view.steps
+            special.append(f"steps {first:,}–{last:,}")
         if document.shown != "all" or document.only_hits:
             special.append("only hits" if document.only_hits else f"show: {document.shown}")
         if window.anchor is not None:
@@ -113,6 +116,13 @@ class LogPanel(Vertical):
         """Goes to the line about a step; not while a running job is followed, unless asked."""
         if asked or not (self.view.window.follow and self.view.is_live):
             self.view.go_to_step(step)
+
+    def zoomed(self, steps: tuple[int, int] | None) -> None:
+        """Takes the steps that the charts are zoomed to, which `&` shows alone."""
+        if steps != self.view.steps:
+            if self.view.document.between is not None:  # of another zoom
+                self.view.do_only()
+            self.view.steps = steps
 
     # -- prompts ------------------------------------------------------------------------------
 
@@ -209,7 +219,7 @@ class LogPanel(Vertical):
         self._piped_to = command
         document = self.view.document
         try:
-            if document.shown != "all" or document.only_hits:
+            if document.is_filtered:
                 pipe(self.app, command, self._shown_text())
             else:
                 with self.path.open("rb") as file:

@@ -240,6 +240,14 @@ class MetricsPanel(Vertical):
             return None
         return series.steps[self.chart.index_at_cursor()]
 
+    def steps_shown(self) -> tuple[int, int] | None:
+        """Returns the first and the last step that the charts are zoomed to; None for all."""
+        series, view = self._series.get(self.grid.name_now), self.chart.view
+        if series is None or view is None:
+            return None
+        inside = self.chart.points_in_view()
+        return (series.steps[inside[0]], series.steps[inside[-1]]) if inside else None
+
     def show_step(self, step: int, *, asked: bool) -> None:  # noqa: ARG002  see LogPanel
         """Puts the cursor on a step, as soon as there are points; over time, steps come back."""
         if step != self.step_now():

@@ -300,6 +300,8 @@ class JobScreen(AppScreen):
     def _no_hits(self, name: str) -> str:
         panel = self.tabs.panel
         searching = isinstance(panel, LogPanel) and panel.view.document.query is not None
+        if name == "only" and isinstance(panel, LogPanel) and panel.view.steps is not None:
+            return ""
         if name in ("next", "previous", "only") and not searching:
             return "Search for something first (/)."
         return ""

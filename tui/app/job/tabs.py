@@ -64,6 +64,7 @@ class JobTabs(Vertical):
         self.tab = first or names[0]
         self.panels: dict[str, Widget] = {}
         self._words: dict[str, tuple[str, ...]] = {}
+        self._zoom: tuple[int, int] | None = None
         self._step: int | None = None
         """The step of the page, which tabs without steps hand on."""
 
@@ -100,11 +101,16 @@ class JobTabs(Vertical):
         if said is not None or self.tab in ("Log", "Metrics"):  # which follow the run without one
             self._step = said
         step = None if name == self.tab else self._step
+        if isinstance(self.panel, MetricsPanel):
+            self._zoom = self.panel.steps_shown()
         for other, panel in self.panels.items():
             panel.display = other == name
         if name not in self.panels:
             self.panels[name] = self._make(name, self.job)
             await self.room.mount(self.panels[name])
+        opened = self.panels[name]
+        if isinstance(opened, LogPanel):
+            opened.zoomed(self._zoom)
         self._opened(name)
         if at_step is not None:
             self.show_step(at_step, asked=True)

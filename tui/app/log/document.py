@@ -14,6 +14,7 @@ from tui.app.log.filter import (
     FilteredLines,
     Finder,
     Lines,
+    LinesBetween,
     SomeLines,
     both,
     lines_hit,
@@ -69,6 +70,8 @@ class LogDocument:
         self.hits = 0
         self.shown = "all"
         self.only_hits = False
+        self.between: tuple[int, int] | None = None
+        """The bytes that the shown lines begin in; None for the whole file."""
         self.kept = FilteredLines()
         self.lines: Lines = AllLines(self.log)
         self._sieve: tuple[Finder | None, FilteredLines] = (None, self.kept)
@@ -95,14 +98,15 @@ class LogDocument:
             self.only_hits = query is not None
             self._filter()
 
-    def show(self, shown: str, *, only_hits: bool) -> None:
+    def show(self, shown: str, *, only_hits: bool, between: tuple[int, int] | None = None) -> None:
         """Sets which lines are shown; `scan` finds them.
 
         Args:
             shown: one of `SHOWN`.
             only_hits: of those, only lines with a hit of the query.
+            between: the bytes that they begin in; by default the whole file.
         """
-        self.shown = shown
+        self.shown, self.between = shown, between
         self.only_hits = only_hits and self.query is not None
         self._filter()
 
@@ -114,6 +118,13 @@ class LogDocument:
         self.kept = FilteredLines()
         self._sieve = (finder, self.kept)
         self.lines = AllLines(self.log) if finder is None else SomeLines(self.log, self.kept)
+        if self.between is not None:
+            self.lines = LinesBetween(self.log, self.lines, *self.between)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether not all lines are shown."""
+        return self.shown != "all" or self.only_hits or self.between is not None
 
     def scan(self, cancel: Event | None = None) -> None:
         """Finds filtered lines and counts hits in the part that was not scanned yet."""
@@ -175,7 +186,7 @@ class LogDocument:
         known, self._known = self._known, self.log.size
         source = self.log.source
         if source is None or (change is Change.REPLACED and known):
-            self.hits = self._counted = 0
+            self.hits, self._counted, self.between = 0, 0, None
             self._filter()
             return -1
         new = source.read(known, min(source.size - known, _NOW))

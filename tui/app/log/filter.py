@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Final, Protocol
@@ -128,6 +128,21 @@ def step_of(line: bytes) -> int | None:
     return None if found is None else int(found[1] or found[2])
 
 
+def find_steps(
+    log: LogFile, first: int, last: int, cancel: Event | None = None
+) -> tuple[int, int] | None:
+    """Returns the bytes from the line about a step up to what is about later ones than another.
+
+    None without a line about them.
+    """
+    begin = find_step(log, first, cancel)
+    if begin is None:
+        return None
+    end = find_step(log, last + 1, cancel, begin)
+    start = log.line_start(begin)
+    return start, log.size if end is None else max(end, start + 1)
+
+
 class Lines(Protocol):
     """Reads lines of a file; a line is named by the byte it begins at."""
 
@@ -219,3 +234,40 @@ class SomeLines:
         """Returns the line around a byte, else the one before it, else the first."""
         index = max(0, bisect_right(self._kept.starts, place) - 1)
         return next(iter(self._pick(index, index + 1)), None)
+
+
+class LinesBetween:
+    """The lines of others that begin between two bytes."""
+
+    def __init__(self, log: LogFile, lines: Lines, begin: int, end: int) -> None:
+        self._log = log
+        self._lines = lines
+        self._begin = begin
+        self._end = end
+
+    def _inside(self, lines: Iterable[LogLine]) -> list[LogLine]:
+        return [line for line in lines if self._begin <= line.offset < self._end]
+
+    def at(self, offset: int) -> LogLine | None:
+        """Returns the line that begins at a byte; None if it is not shown."""
+        return self._lines.at(offset) if self._begin <= offset < self._end else None
+
+    def after(self, offset: int, count: int) -> list[LogLine]:
+        """Returns so many lines from a byte on."""
+        return self._inside(self._lines.after(max(offset, self._begin), count))
+
+    def before(self, offset: int, count: int) -> list[LogLine]:
+        """Returns so many lines above a byte."""
+        return self._inside(self._lines.before(offset, count))
+
+    def tail(self, count: int) -> list[LogLine]:
+        """Returns the last lines."""
+        last = self._log.after(self._log.line_start(self._end - 1), 1)
+        return self.before(last[0].end + 1, count) if last else []
+
+    def nearest(self, place: int) -> LogLine | None:
+        """Returns the line around a byte, else the one before it, else the first."""
+        near = self._lines.nearest(min(max(place, self._begin), self._end - 1))
+        return next(iter(self._inside([near] if near else [])), None) or next(
+            iter(self.after(self._begin, 1)), None
+        )

@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from tui.app.log.document import LogDocument, Query
-from tui.app.log.filter import find_step
+from tui.app.log.filter import find_step, find_steps
 from tui.store.log_search import SearchError
 
 if TYPE_CHECKING:
@@ -103,6 +103,20 @@ class LogSeeker:
         log = self._document.log
         self._seek(lambda cancel: find_step(log, step, cancel), "no step")
 
+    def steps(
+        self, first: int, last: int, place: int, then: Callable[[tuple[int, int]], None]
+    ) -> None:
+        """Finds the bytes about some training steps and calls with them; stays at a place there."""
+        log = self._document.log
+        found: list[tuple[int, int]] = []
+
+        def find(cancel: Event) -> int | None:
+            between = find_steps(log, first, last, cancel)
+            found.extend([between] if between else [])
+            return min(max(place, between[0]), between[1] - 1) if between else None
+
+        self._seek(find, "no step", then=lambda: then(found[0]))
+
     def _seek(
         self,
         find: Callable[[Event], int | None],
@@ -110,6 +124,7 @@ class LogSeeker:
         *,
         scan: bool = False,
         round_: Callable[[int], str] = lambda _: "",
+        then: Callable[[], None] = lambda: None,
     ) -> None:
         """Finds a place and goes there, saying whether it went round; then counts all hits."""
         self._seeking.set()
@@ -120,6 +135,7 @@ class LogSeeker:
             if place is None:
                 self._missed(missing)
                 return
+            then()
             self._go_to(place)
             if said := round_(place):
                 self._missed(said)

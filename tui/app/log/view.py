@@ -65,6 +65,8 @@ class LogView(Widget, can_focus=True):
         self.document = LogDocument(path)
         self.window = LogWindow(self.document, self._paint)
         self._painted: dict[tuple[int, int, int, bool], Strip] = {}
+        self.steps: tuple[int, int] | None = None
+        """The training steps that the page is zoomed to; None for the whole run."""
         self.unseen = 0
         """Lines that came while not following."""
         self.seeker = LogSeeker(
@@ -212,7 +214,7 @@ class LogView(Widget, can_focus=True):
         if self.window.anchor is not None:
             self.window.anchor = None
             self.changed()
-        elif document.only_hits or document.shown != "all":
+        elif document.is_filtered:
             self._show(lambda: document.show("all", only_hits=False))
         elif document.query is not None:
             self.look_for("")
@@ -247,12 +249,20 @@ class LogView(Widget, can_focus=True):
         self.seeker.step(step)
 
     def do_only(self) -> None:
-        """Shows only lines with hits, or all again."""
+        """Shows only lines with hits, else only those of the zoomed steps; or all again."""
         document = self.document
-        if document.query is None:
+        if document.between is not None:
+            self._show(lambda: document.show(document.shown, only_hits=document.only_hits))
+        elif document.query is not None:
+            self._show(lambda: document.show(document.shown, only_hits=not document.only_hits))
+        elif self.steps is not None:
+            self.seeker.steps(*self.steps, self.window.span[0], self._show_between)
+        else:
             self._want("search")
-            return
-        self._show(lambda: document.show(document.shown, only_hits=not document.only_hits))
+
+    def _show_between(self, between: tuple[int, int]) -> None:
+        document = self.document
+        self._show(lambda: document.show(document.shown, only_hits=False, between=between))
 
     def do_show(self) -> None:
         """Shows fewer kinds of lines, and all again after the fewest."""
@@ -265,7 +275,8 @@ class LogView(Widget, can_focus=True):
     def _show_kinds(self, by: int) -> None:
         document = self.document
         further = SHOWN[(SHOWN.index(document.shown) + by) % len(SHOWN)]
-        self._show(lambda: document.show(further, only_hits=document.only_hits))
+        only, between = document.only_hits, document.between
+        self._show(lambda: document.show(further, only_hits=only, between=between))
 
     def _show(self, change: Callable[[], None]) -> None:
         """Shows other lines; the cursor stays on its line, or goes to the one before it."""
