@@ -84,6 +84,7 @@ async def test_pictures_are_seen_flicked_through_and_set_beside_each_other(jobs:
         assert "a_cat · 100" in text
         assert "▀▀▀▀▀▀▀▀▀▀" in text
         assert "step 300 · validation · 64×64" in text
+        assert "enter enlarge" in text
 
         await pilot.press("left")
         await settled(pilot, panel)

@@ -92,10 +92,6 @@ class RunPicturesScreen(AppScreen):
         """Goes to the pictures of a step, or the last ones before it."""
         self.panel.show_step(step, asked=True)
 
-    def do_line(self) -> None:
-        """Lets the picture of the cursor fill the page, or shows all again."""
-        self.panel.open()
-
     def do_compare(self) -> None:
         """Sets the marked picture beside that of the cursor, or no more."""
         self.panel.compare()

@@ -59,8 +59,6 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
         name = "open" if page.on_picture or page.on_file else "web"
     if name == "web":
         return "" if job.web_url else "This job has no web page yet."
-    if name == "line" and page.tab == "Pictures":
-        return "" if page.on_picture else "There is no picture here."
     if name == "line":
         return "" if page.on_line else "There is no line here."
     if name == "open" and page.on_picture:

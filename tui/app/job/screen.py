@@ -411,9 +411,6 @@ class JobScreen(AppScreen):
     @on(VirtualList.Opened)
     async def do_line(self) -> None:
         """Goes from a line of the diagnosis to the log; shows any other line in full."""
-        if self.tabs.pictures is not None:
-            self.tabs.pictures.open()
-            return
         current = self.tabs.entry
         if current is None:
             return

@@ -436,10 +436,12 @@ PICTURES: Final = (
     Action("pictures.down", "prompt below", ("down", "j"), "The prompt below."),
     Action("pictures.oldest", "first step", ("home", "g"), "The first step."),
     Action("pictures.newest", "newest step", ("end", "G"), "The newest step, and follow."),
+    Action("pictures.line", "enlarge", ("enter",),
+           "Let the picture fill the page, or show all again.", footer=3),
     Action("pictures.width", "bigger", ("w",), "Bigger pictures, and the smallest after those.",
-           footer=4),
+           footer=5),
     Action("pictures.mark", "mark", ("space",),
-           "Mark the picture; = sets it beside that of the cursor.", footer=3),
+           "Mark the picture; = sets it beside that of the cursor.", footer=4),
 )  # fmt: skip
 COMPARE: Final = (
     Action(
@@ -533,8 +535,6 @@ COMPARE: Final = (
     Action("compare.back", "back", ("escape",), "Zoom and cursor away, then back.", footer=70),
 )
 RUNS: Final = (
-    Action("runs.line", "enlarge", ("enter",), "Let the picture fill the page, or show all again.",
-           footer=3),
     Action("runs.compare", "beside", ("equals_sign",),
            "The marked picture beside that of the cursor, or no more.", footer=5),
     Action("runs.outside", "viewer", ("o",), "Show the picture in a viewer of the desktop.",

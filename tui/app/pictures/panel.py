@@ -148,6 +148,10 @@ class PicturesPanel(Widget, can_focus=True):
                  "oldest": (0, -(10**6)), "newest": (0, 10**6)}  # fmt: skip
         if name in moves:
             self.state.move(*moves[name])
+        elif name == "line":
+            if self.state.current is None:
+                self.context.tell("There is no picture under the cursor.")
+            self.open()
         elif name == "width":
             self.state.size = (self.state.size + 1) % len(SIZES)
         elif name == "mark" and not self.state.mark():
