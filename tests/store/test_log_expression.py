@@ -3,14 +3,18 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tui.store import log_re2
+from tui.store import log_backtracking, log_expression, log_process, log_re2
 from tui.store.log_expression import expression
+from tui.store.log_process import SearchProcesses
 from tui.store.log_re2 import CannotSpellError, spell
+from tui.store.search_error import SearchError
 
 ATOMS = [
     *(
@@ -96,7 +100,10 @@ def test_hits_are_those_of_re_in_each_line(query: str, flag: str, data: bytes) -
         pattern = re.compile(flag + query, re.MULTILINE)
     except re.error:
         assume(False)
-    assert list(expression(pattern).find(data)) == list(one_by_one(pattern, data))
+    found = expression(pattern)
+    # What is asked in another process is the same there as here.
+    find = partial(log_backtracking.find, pattern) if found.remote else found.find
+    assert list(find(data)) == list(one_by_one(pattern, data))
 
 
 @pytest.fixture
@@ -110,7 +117,6 @@ def re2() -> None:
     "query",
     [
         r"loss=0\.0[0-9]+",
-        r"step \d+00\b",
         "(error|warning|nan)",
         r"^\[rank\d\]",
         "[A-Z]{5,}",
@@ -146,10 +152,61 @@ def test_what_re2_cannot_find_the_same_way_is_left_to_re(query: str) -> None:
     assert not expression(re.compile(query, re.MULTILINE)).linear
 
 
+@pytest.mark.parametrize("query", [r"step \d+00\b", r"\bnan\b", r"\w+\B"])
+def test_word_edges_are_left_to_re_only_where_there_are_foreign_letters(query: str) -> None:
+    found = expression(re.compile(query, re.MULTILINE))
+    assert not found.remote
+    assert not found.linear
+
+
 @pytest.mark.usefixtures("re2")
 def test_an_expression_that_takes_re_for_ever_is_searched_at_once() -> None:
     found = expression(re.compile("(a+)+$", re.MULTILINE))
     assert list(found.find(b"a" * 10_000 + b"b\n" + b"a" * 9)) == [(10_002, 9)]
+
+
+def test_what_takes_re_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = expression(re.compile("(?=a)(a+)+$", re.MULTILINE))
+    long = b"a" * 50 + b"b\n"
+    with pytest.raises(SearchError):
+        found.find(long, 0.01)
+    assert list(found.find(b"b\naa")) == [(2, 2)]  # a later piece may have no such line
+    monkeypatch.setattr(log_process, "SECONDS", 0.01)
+    with pytest.raises(SearchError) as caught:
+        found.find(long)
+    assert "too long" in caught.value.message
+    assert caught.value.advice
+    with pytest.raises(SearchError):
+        found.find(b"aa")
+
+
+def test_a_waiting_process_that_was_ended_is_replaced() -> None:
+    processes, pattern = SearchProcesses(), re.compile("(?=a)a")
+    assert processes.hits(pattern, b"a") == [(0, 1)]
+    (kept,) = processes._idle
+    kept.kill()
+    kept.wait()
+    assert processes.hits(pattern, b"ba") == [(1, 1)]
+    assert kept not in processes._idle
+    processes.close()
+
+
+def test_processes_end_with_their_search() -> None:
+    processes, pattern = SearchProcesses(), re.compile("(?=a)a")
+    with ThreadPoolExecutor(4) as pool:
+        wait = pool.map(lambda _: processes.hits(pattern, b"a" * 99), range(8))
+        assert [len(hits) for hits in wait] == [99] * 8
+    kept = [*processes._idle]
+    assert len(kept) <= 2
+    processes.close()
+    assert all(process.returncode == 0 for process in kept)
+    assert processes.hits(pattern, b"a") == [(0, 1)]  # for a thread that has not heard of it
+    assert processes._idle == []
+    found = log_expression._Backtracking(pattern)
+    assert list(found.find(b"a")) == [(0, 1)]
+    (last,) = found._processes._idle
+    del found
+    assert last.returncode == 0
 
 
 def test_without_re2_the_hits_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

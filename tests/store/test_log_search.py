@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.simpletuner.log.samples import mixed_lines
 from tui.store.log_file import LogFile
-from tui.store.log_search import Hit, LogSearch, SearchError, required_text
+from tui.store.log_search import Hit, LogSearch, required_text
 from tui.store.log_source import PIECE
+from tui.store.search_error import SearchError
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """Finds a regular expression in the lines of a log: with RE2 where that finds the same, else `re`.
 
 Both return the hits that Python's `re` finds in each line on its own, without empty ones. See
-`log_re2` for what RE2 can be asked; where it is not installed, `re` does all of it.
+`log_re2` for what RE2 can be asked; where it is not installed, `re` does all of it, in a process
+of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
+from tui.store.log_process import SearchProcesses
 from tui.store.log_re2 import STAND_IN, CannotSpellError, Spelling, foreign_word_characters, spell
+from tui.store.search_error import SearchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +24,6 @@ Span = tuple[int, int]
 """Position and length in bytes."""
 
 _ESCAPES: Final = re.compile("[\udc80-\udcff]")
-# An expression with one of these could match across lines; it is matched line by line.
-_MAY_CROSS: Final = re.compile(
-    r"\\[sWDnAZrvf0-9xuUN]|\[\^|\(\?[a-zA-Z-]|[^\x20-\x7e\xa0-\U0010ffff]"
-)
 
 
 class Expression(Protocol):
@@ -32,12 +31,26 @@ class Expression(Protocol):
 
     Attributes:
         linear: whether its time depends on the length of the text alone.
+        remote: whether each call asks another process, so that few long ones are best.
     """
 
     linear: bool
+    remote: bool
 
-    def find(self, data: bytes) -> Iterator[Span]:
-        """Yield the hits in whole lines, from left to right."""
+    def find(self, data: bytes, seconds: float | None = None) -> Iterator[Span]:
+        """Return the hits in whole lines, from left to right.
+
+        Args:
+            data: the lines.
+            seconds: computing time it may take, unless it is linear; None: as a search may.
+
+        Raises:
+            SearchError: it takes too long.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what it has started."""
         ...
 
 
@@ -82,54 +95,52 @@ def _spans(compiled: RE2, data: bytes, begin: int, end: int) -> Iterator[Span]:
         yield start, begin - start
 
 
+def _matches(compiled: RE2, data: bytes) -> bool:
+    return next(_spans(compiled, data, 0, len(data)), None) is not None
+
+
 class _Linear:
     """Searches with RE2; lines in which it would see other characters than `re` are set apart."""
 
-    linear = True
+    remote = False
 
     def __init__(self, pattern: re.Pattern[str], spelling: Spelling, compiled: RE2) -> None:
+        self.linear = not spelling.edges
         self._spelling = spelling
         self._compiled = compiled
         self._backtracking = _Backtracking(pattern)
 
-    def find(self, data: bytes) -> Iterator[Span]:
-        """Yield the hits in whole lines."""
-        apart = {} if data.isascii() else self._set_apart(data)
-        if not apart:
-            yield from _spans(self._compiled, data, 0, len(data))
-            return
+    def close(self) -> None:
+        """End the other processes."""
+        self._backtracking.close()
+
+    def find(self, data: bytes, seconds: float | None = None) -> Iterator[Span]:
+        """Return the hits in whole lines."""
+        if data.isascii():
+            return _spans(self._compiled, data, 0, len(data))
+        if self._spelling.edges and _matches(_re2(foreign_word_characters()), data):
+            return self._backtracking.find(data, seconds)
+        place = _undecodable(data, 0) if self._spelling.escapes else -1
+        if place < 0:
+            return _spans(self._compiled, data, 0, len(data))
+        return self._find_apart(data, place)
+
+    def _find_apart(self, data: bytes, place: int) -> Iterator[Span]:
+        """Yield the hits where some lines have bytes that are no UTF-8, the first at a place."""
         at = 0
-        for start, end in sorted(apart.items()):
+        while place >= 0:
+            start, end = data.rfind(b"\n", 0, place) + 1, data.find(b"\n", place)
+            end = len(data) if end < 0 else end
             yield from _spans(self._compiled, data, at, start)
             for position, length in self._in_line(data[start:end]):
                 yield start + position, length
             at = min(end + 1, len(data))
+            place = _undecodable(data, at)
         yield from _spans(self._compiled, data, at, len(data))
 
-    def _set_apart(self, data: bytes) -> dict[int, int]:
-        """Return starts and ends of lines that RE2 alone might read differently."""
-        apart: dict[int, int] = {}
-        if self._spelling.edges:
-            places = _spans(_re2(foreign_word_characters()), data, 0, len(data))
-            at = 0
-            for place, _ in places:
-                if place >= at:
-                    start, end = _line(data, place)
-                    apart[start] = end
-                    at = end
-        if self._spelling.escapes:
-            at = 0
-            while (place := _undecodable(data, at)) >= 0:
-                start, end = _line(data, place)
-                apart[start] = end
-                at = end
-        return apart
-
     def _in_line(self, line: bytes) -> Iterator[Span]:
+        """Yield the hits in a line whose bytes that are no UTF-8 have something in their place."""
         text = line.decode("utf-8", "surrogateescape")
-        if self._spelling.edges and _FOREIGN.search(text):
-            yield from self._backtracking.find(line)
-            return
         known = _ESCAPES.sub(STAND_IN, text).encode()
         seen, position, character = 0, 0, 0
         for start, length in _spans(self._compiled, known, 0, len(known)):
@@ -141,21 +152,12 @@ class _Linear:
             position, character = position + size, end
 
 
-_FOREIGN: Final = re.compile(r"[^\W\x00-\x7f]")
-
-
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogateescape"))
 
 
-def _line(data: bytes, place: int) -> Span:
-    """Return start and end of the line around a byte."""
-    end = data.find(b"\n", place)
-    return data.rfind(b"\n", 0, place) + 1, len(data) if end < 0 else end
-
-
 def _undecodable(data: bytes, begin: int) -> int:
-    """Return the first byte that is no UTF-8, from a line's end on; -1 if all is."""
+    """Return the first byte that is no UTF-8, from the start of a line on; -1 if all is."""
     try:
         str(memoryview(data)[begin:], "utf-8")
     except UnicodeDecodeError as error:
@@ -164,37 +166,31 @@ def _undecodable(data: bytes, begin: int) -> int:
 
 
 class _Backtracking:
-    """Searches with Python's `re`, which may take very long for some expressions."""
+    """Searches with Python's `re`, in another process: it may take very long."""
 
     linear = False
+    remote = True
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self._pattern = pattern
-        self._crosses = _MAY_CROSS.search(pattern.pattern) is not None
+        self._given_up: SearchError | None = None
+        self._processes = SearchProcesses()
 
-    def find(self, data: bytes) -> Iterator[Span]:
-        """Yield the hits in whole lines."""
-        if not self._crosses:
-            yield from self._matches(data, 0)
-            return
-        at = 0
-        for line in data.split(b"\n"):
-            yield from self._matches(line, at)
-            at += len(line) + 1
+    def close(self) -> None:
+        """End the other processes."""
+        self._processes.close()
 
-    def _matches(self, data: bytes, base: int) -> Iterator[Span]:
-        """Yield hits, from a byte of the whole on, without empty ones."""
-        if data.isascii():
-            for match in self._pattern.finditer(data.decode("ascii")):
-                start, end = match.span()
-                if end > start:
-                    yield base + start, end - start
-            return
-        text = data.decode("utf-8", "surrogateescape")
-        seen, position = 0, base
-        for match in self._pattern.finditer(text):
-            start, end = match.span()
-            if end > start:
-                position += _size(text[seen:start])
-                seen = start
-                yield position, _size(text[start:end])
+    def find(self, data: bytes, seconds: float | None = None) -> Iterator[Span]:
+        """Return the hits in whole lines; once given up, it is not tried again.
+
+        Raises:
+            SearchError: it takes too long.
+        """
+        if self._given_up is not None:
+            raise self._given_up
+        try:
+            return iter(self._processes.hits(self._pattern, data, seconds))
+        except SearchError as error:
+            if seconds is None:
+                self._given_up = error
+            raise

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from tui.store.log_expression import Expression, expression
 from tui.store.log_literal import Literal
 from tui.store.log_source import LONGEST, PIECE, pieces
+from tui.store.search_error import SearchError
 
 if TYPE_CHECKING:
     from tui.store.log_file import LogFile
@@ -24,19 +25,8 @@ if TYPE_CHECKING:
 _FEW: Final = 100
 """With more lines with the required text than this in a piece, its rest is searched at once."""
 
-
-class SearchError(ValueError):
-    """The query is invalid.
-
-    Attributes:
-        message: what is wrong.
-        advice: what the user can do.
-    """
-
-    def __init__(self, message: str, advice: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
+_SOON: Final = 0.01
+"""Computing time in seconds that nobody notices between two key presses."""
 
 
 class Hit(NamedTuple):
@@ -81,6 +71,7 @@ class LogSearch:
         self._expression: Expression | None = None
         self._leads = False
         self._apart = _FEW
+        self._unmarked = False
         if regex:
             self._pattern = _compiled(query, ignore_case)
             literal, self._leads = required_text(query)
@@ -95,6 +86,11 @@ class LogSearch:
                 raise SearchError("A search looks within lines.", "Search for a part of one line.")
             needle = query.encode("utf-8", "surrogateescape")
         self._literal = Literal(needle, fold=ignore_case)
+
+    def close(self) -> None:
+        """End the processes that an expression may need."""
+        if self._expression is not None:
+            self._expression.close()
 
     def count(
         self,
@@ -141,17 +137,21 @@ class LogSearch:
             marks.append((self._counted, self.hits))
 
     def ordinal(self, offset: int) -> int | None:
-        """Return the number of hits before `offset`; None if not counted that far."""
+        """Return the number of hits before `offset`; None if not counted that far, or if slow."""
         source, marks = self._source, self._marks
         if source is None or source is not self._log.source:
             return None
         start, hits = marks[bisect_right(marks, offset, key=lambda mark: mark[0]) - 1]
         if offset - start > LONGEST:
             return None
-        for at, data, _ in pieces(source, start, source.size):
-            if at >= offset:
-                break
-            hits += sum(1 for position, _ in self.find_in(data) if at + position < offset)
+        try:
+            for at, data, _ in pieces(source, start, source.size):
+                if at >= offset:
+                    break
+                found = self.find_in(data, seconds=_SOON)
+                hits += sum(1 for position, _ in found if at + position < offset)
+        except SearchError:
+            return None
         return hits
 
     def next(self, offset: int, cancel: Event | None = None) -> Hit | None:
@@ -198,18 +198,29 @@ class LogSearch:
             return self._literal.count(data)
         return sum(1 for _ in self.find_in(data))
 
-    def find_in(self, data: bytes, begin: int = 0) -> Iterator[tuple[int, int]]:
-        """Return the hits in whole lines, as position and length, from `begin` on."""
+    def find_in(
+        self, data: bytes, begin: int = 0, *, seconds: float | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Return the hits in whole lines, as position and length.
+
+        Args:
+            data: the lines.
+            begin: where the first hit may begin.
+            seconds: computing time that an expression may take; None: as a search may.
+
+        Raises:
+            SearchError: it takes longer.
+        """
         if self._pattern is None:
             size = len(self._literal.text)
             return ((at, size) for at in self._literal.find_all(data, begin))
         literal, engine = self._literal, self._engine(self._pattern)
-        if literal.text and not self._leads:
-            hits = self._find_lines(engine, data)
+        if literal.text and not self._leads and not engine.remote:
+            hits = self._find_lines(engine, data, seconds)
         elif literal.text and next(literal.find_all(data), None) is None:
             return iter(())
         else:
-            hits = engine.find(data)
+            hits = engine.find(data, seconds)
         return (hit for hit in hits if hit[0] >= begin) if begin else hits
 
     @property
@@ -222,15 +233,23 @@ class LogSearch:
         """Whether its expression is compiled; the first search does that, in its thread."""
         return self._pattern is None or self._expression is not None
 
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield start and end of each hit in the text of one line; none until it is ready."""
-        if not self.is_ready:
-            return
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return start and end of each hit in the text of one line.
+
+        None until the search is ready; and none any more when one line has taken long.
+        """
+        if not self.is_ready or self._unmarked:
+            return []
         data = text.encode("utf-8", "replace")
-        plain = len(data) == len(text)
-        for at, length in self.find_in(data):
-            start = at if plain else len(data[:at].decode())
-            yield start, start + (length if plain else len(data[at : at + length].decode()))
+        try:
+            hits = list(self.find_in(data, seconds=_SOON))
+        except SearchError:
+            self._unmarked = True
+            return []
+        if len(data) == len(text):
+            return [(at, at + length) for at, length in hits]
+        ends = ((len(data[:at].decode()), data[at : at + length].decode()) for at, length in hits)
+        return [(start, start + len(hit)) for start, hit in ends]
 
     def _engine(self, pattern: re.Pattern[str]) -> Expression:
         """Return the engine; made when it is first needed, which is in the thread that searches."""
@@ -238,7 +257,9 @@ class LogSearch:
             self._expression = expression(pattern)
         return self._expression
 
-    def _find_lines(self, engine: Expression, data: bytes) -> Iterator[tuple[int, int]]:
+    def _find_lines(
+        self, engine: Expression, data: bytes, seconds: float | None
+    ) -> Iterator[tuple[int, int]]:
         """Yield the hits of an expression, in the lines that contain the required text.
 
         Many such lines are faster searched at once; a piece is taken for one like the last.
@@ -251,12 +272,12 @@ class LogSearch:
             lines += 1
             if lines > self._apart:
                 self._apart //= 2
-                for position, length in engine.find(data[start:]):
+                for position, length in engine.find(data[start:], seconds):
                     yield start + position, length
                 return
             end = data.find(b"\n", at)
             end = len(data) if end < 0 else end
-            for position, length in engine.find(data[start:end]):
+            for position, length in engine.find(data[start:end], seconds):
                 yield start + position, length
         self._apart = min(_FEW, 2 * self._apart + 1)
 

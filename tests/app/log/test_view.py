@@ -19,6 +19,7 @@ from tui.app.log.filter import (
     without_bars,
 )
 from tui.app.log.view import LogView
+from tui.store import log_process
 from tui.store.log_file import LogFile
 from tui.store.log_line import LINE_CELLS
 
@@ -317,6 +318,17 @@ async def test_a_big_file_is_scanned_in_a_thread(
         assert not marked(view)  # drawn before the thread has compiled it
         await eventually(lambda: view.document.hits == 8 and not view.busy)
         assert marked(view)[:2] == ["line 333", "line 334"]
+        with log.open("a") as file:
+            file.write("a" * 50 + "b\n")
+        view.poll()
+        monkeypatch.setattr(log_process, "SECONDS", 0.01)
+        assert view.look_for("(?=a)(a+)+$", regex=True) == ""
+        await eventually(lambda: app.wanted == ["gave up"])
+        assert view.document.gave_up is not None
+        assert not view.document.pending  # new lines are no reason to try again
+        assert not view.busy
+        view.look_for("b")
+        assert view.document.gave_up is None
 
 
 def kept_texts(log: LogFile, kept: FilteredLines) -> list[str]:

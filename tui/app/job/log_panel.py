@@ -99,6 +99,8 @@ class LogPanel(Vertical):
         text = document.query.text if document.query else ""
         if view.busy == "hits":
             return f"/{text} …"
+        if document.gave_up is not None:
+            return f"/{text}: takes too long"
         if not document.hits or document.search is None:
             return f"/{text}: nothing found"
         here = document.search.ordinal(view.window.span[1])
@@ -129,7 +131,7 @@ class LogPanel(Vertical):
     @on(LogView.Wanted)
     async def _wanted(self, event: LogView.Wanted) -> None:
         what = event.what
-        query = self.view.document.query
+        query, given_up = self.view.document.query, self.view.document.gave_up
         if what == "search":
             value, regex = (query.text, query.regex) if query else ("", False)
             await self._ask(PromptLine("search", "/", value, regex=regex))
@@ -147,6 +149,8 @@ class LogPanel(Vertical):
             self.context.tell("Search for something first (/).")
         elif what == "no hit":
             self.context.tell(f"No hits for “{plain(query.text if query else '')}”.")
+        elif what == "gave up" and given_up is not None:
+            self.context.tell(given_up.message, given_up.advice, "warning")
         elif what in ("from the top", "from the end"):
             self.context.tell(f"The search went on {what}.")
         elif what == "no step":

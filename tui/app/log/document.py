@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
@@ -24,6 +25,7 @@ from tui.app.log.filter import (
 )
 from tui.store.log_file import Change, LogFile
 from tui.store.log_search import LogSearch
+from tui.store.search_error import SearchError
 
 SHOWN: Final = ("all", "no bars", "stages", "problems")
 """What the filter lets through, in the order of its key."""
@@ -68,6 +70,8 @@ class LogDocument:
         self.query: Query | None = None
         self.search: LogSearch | None = None
         self.hits = 0
+        self.gave_up: SearchError | None = None
+        """Why the query is not looked for any more."""
         self.shown = "all"
         self.only_hits = False
         self.between: tuple[int, int] | None = None
@@ -79,6 +83,12 @@ class LogDocument:
         self._counted = 0
         self._known = self.log.size
 
+    def close(self) -> None:
+        """Closes the file and ends the search."""
+        self.log.close()
+        if self.search is not None:
+            self.search.close()
+
     # -- what is looked for -------------------------------------------------------------------
 
     def look_for(self, query: Query | None) -> None:
@@ -87,13 +97,15 @@ class LogDocument:
         Raises:
             SearchError: it cannot be searched for.
         """
-        if query is None:
-            self.search = None
-        else:
-            self.search = LogSearch(
+        search = None
+        if query is not None:
+            search = LogSearch(
                 self.log, query.text, regex=query.regex, ignore_case=query.ignores_case
             )
-        self.query, self.hits, self._counted = query, 0, 0
+        if self.search is not None:
+            self.search.close()
+        self.search = search
+        self.query, self.hits, self._counted, self.gave_up = query, 0, 0, None
         if self.only_hits:
             self.only_hits = query is not None
             self._filter()
@@ -129,15 +141,35 @@ class LogDocument:
     def scan(self, cancel: Event | None = None) -> None:
         """Finds filtered lines and counts hits in the part that was not scanned yet."""
         with self._scanning:  # one that was cancelled may not have ended yet
-            finder, kept = self._sieve
-            if finder is not None:
-                sift(self.log, finder, kept, cancel)
-            search, size = self.search, self.log.size
-            if search is None:
-                return
-            hits = search.count(cancel)
-            if search is self.search and not (cancel is not None and cancel.is_set()):
-                self.hits, self._counted = hits, size
+            search = self.search
+            try:
+                self._scan(search, cancel)
+            except SearchError as error:
+                self._give_up(search, error)
+
+    def _scan(self, search: LogSearch | None, cancel: Event | None) -> None:
+        finder, kept = self._sieve
+        if finder is not None:
+            sift(self.log, finder, kept, cancel)
+        size = self.log.size
+        if search is None or self.gave_up is not None:
+            return
+        hits = search.count(cancel)
+        if search is self.search and not (cancel is not None and cancel.is_set()):
+            self.hits, self._counted = hits, size
+
+    def _give_up(self, search: LogSearch | None, error: SearchError) -> None:
+        if search is self.search:
+            self.gave_up = error
+
+    def find(self, find: Callable[[Event], int | None], cancel: Event) -> int | None:
+        """Returns what a function finds with the query; None also when that takes too long."""
+        search = self.search
+        try:
+            return find(cancel)
+        except SearchError as error:
+            self._give_up(search, error)
+            return None
 
     def first_hit(self, place: int, cancel: Event | None = None) -> int | None:
         """Returns the first hit at or below a byte, else the last one above."""
@@ -153,7 +185,7 @@ class LogDocument:
         left = 0
         if self._sieve[0] is not None:
             left += self.log.size - self.kept.scanned
-        if self.search is not None:
+        if self.search is not None and self.gave_up is None:
             left += max(0, self.log.size - self._counted)
         return left
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Final
 
 from rich.segment import Segment
@@ -15,8 +15,8 @@ from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import Palette
 from tui.simpletuner.log.classify import LineKind, classify_line
 
-Marks = Callable[[str], Iterator[tuple[int, int]]]
-"""Yields start and end of each hit in a line's text."""
+Marks = Callable[[str], list[tuple[int, int]]]
+"""Returns start and end of each hit in a line's text."""
 
 _TAG: Final = re.compile(r"\[(?:STAGE|TRAINING|CHECKPOINT|INFO|WARN|ERROR|DEBUG|EVENT|COG)\]")
 _HIT: Final = Style(reverse=True)
@@ -74,7 +74,7 @@ def _pieces(text: str, kind: LineKind, style: Style, colors: Palette) -> Iterato
 
 def _marked(strip: Strip, text: str, marks: Marks) -> Strip:
     """Returns the strip with its hits in reverse."""
-    spans = list(islice(marks(text), _MOST_MARKS))
+    spans = marks(text)[:_MOST_MARKS]
     if not spans:
         return strip
     pieces: list[Segment] = []

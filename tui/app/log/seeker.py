@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tui.app.log.document import LogDocument, Query
 from tui.app.log.filter import find_step, find_steps
-from tui.store.log_search import SearchError
+from tui.store.search_error import SearchError
 
 if TYPE_CHECKING:
     from textual.widget import Widget
@@ -22,8 +22,8 @@ class LogSeeker:
         owner: the widget that runs the workers.
         document: the log, its query and its filter.
         go_to: called with the byte that was found.
-        missed: called with what was not there: `no hit`, `no step`; and with `from the top` or
-            `from the end` where the search went round.
+        missed: called with what was not there: `no hit`, `no step`; with `gave up` where that took
+            too long; and with `from the top` or `from the end` where the search went round.
         done: called when more has been found than is shown.
 
     Attributes:
@@ -47,6 +47,7 @@ class LogSeeker:
         self._done = done
         self._scanning = Event()
         self._seeking = Event()
+        self._told: SearchError | None = None
 
     def close(self) -> None:
         """Ends the threads."""
@@ -133,7 +134,10 @@ class LogSeeker:
 
         def found(place: int | None) -> None:
             if place is None:
-                self._missed(missing)
+                if missing == "no hit" and document.gave_up is not None:
+                    self._give_up()
+                else:
+                    self._missed(missing)
                 return
             then()
             self._go_to(place)
@@ -141,7 +145,7 @@ class LogSeeker:
                 self._missed(said)
 
         if document.is_short:
-            found(find(cancel))
+            found(document.find(find, cancel))
             if scan:
                 self.scan("hits")
             return
@@ -149,13 +153,22 @@ class LogSeeker:
             self.busy = "hits"
 
         async def seek() -> None:
-            place = await asyncio.to_thread(find, cancel)
+            place = await asyncio.to_thread(document.find, find, cancel)
             if not cancel.is_set():
                 found(place)
-            if scan and search is document.search:
+            if document.gave_up is not None:
+                self.busy = ""
+                self._done()
+            elif scan and search is document.search:
                 self.scan("hits")
 
         self._owner.run_worker(seek(), group="log-seek")
+
+    def _give_up(self) -> None:
+        """Says once of a search that it takes too long: the count and the seeking both find out."""
+        if self._told is not self._document.gave_up:
+            self._told = self._document.gave_up
+            self._missed("gave up")
 
     def scan(self, what: str, then: Callable[[], None] = lambda: None) -> None:
         """Counts hits and finds filtered lines in the part that was not scanned yet.
@@ -183,6 +196,8 @@ class LogSeeker:
             await asyncio.to_thread(document.scan, cancel)
             if not cancel.is_set():
                 ended()
+                if document.gave_up is not None:
+                    self._give_up()
 
         self._owner.run_worker(scan(), group="log-scan")
         self._done()

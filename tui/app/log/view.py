@@ -53,7 +53,7 @@ class LogView(Widget, can_focus=True):
 
         Attributes:
             what: `search`, `step`, `save`, `pipe`, `pager`, `copy`; `no hit`, `no step`,
-                `from the top`, `from the end`.
+                `gave up`, `from the top`, `from the end`.
         """
 
         def __init__(self, what: str) -> None:
@@ -95,7 +95,7 @@ class LogView(Widget, can_focus=True):
     def on_unmount(self) -> None:
         """Ends the threads and closes the file."""
         self.seeker.close()
-        self.document.log.close()
+        self.document.close()
 
     @property
     def is_live(self) -> bool:
