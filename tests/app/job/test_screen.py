@@ -27,6 +27,7 @@ from tui.app.new_job.publish_sheet import PublishSheet
 from tui.app.new_job.screen import NewJobScreen
 from tui.base.job_status import JobStatus
 from tui.settings import Home, Settings, SpendingSettings
+from tui.store import log_process
 from tui.store.records import FileRecord
 from tui.store.run_state import StoredDiagnosis
 from tui.store.writer import Change, StoreWriter
@@ -380,7 +381,9 @@ async def test_files_copy_path_and_hash(jobs: Home, monkeypatch: pytest.MonkeyPa
         assert "✗ expired" in text_of(app)
 
 
-async def test_log_keys_search_save_and_step_back(jobs: Home, tmp_path: Path) -> None:
+async def test_log_keys_search_save_and_step_back(
+    jobs: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with opened(jobs) as (app, pilot):
         screen = await open_job(app, pilot, RUNNING)
         await pilot.press("slash", *"captions", "enter")
@@ -394,6 +397,13 @@ async def test_log_keys_search_save_and_step_back(jobs: Home, tmp_path: Path) ->
         await wait_for(pilot, target.exists)
         assert target.read_bytes() == jobs.log_file(RUNNING).read_bytes()
         await wait_for(pilot, lambda: not panel.prompting)
+        monkeypatch.setattr(log_process, "SECONDS", 0.01)
+        with jobs.log_file(RUNNING).open("a") as file:
+            file.write("a" * 50 + "b\n")
+        panel.view.poll()
+        panel.view.look_for("(?=a)(a+)+$", regex=True)
+        await wait_for(pilot, lambda: "/(?=a)(a+)+$: takes too long" in text_of(app))
+        await wait_for(pilot, lambda: "nest no repeats" in app.notices[-1].advice)
         await pilot.press("escape")
         assert app.screen is screen
         await pilot.press("escape")
