@@ -107,7 +107,9 @@ STATUSES: dict[str, list[Case]] = {
     "spending": [("--days 0", USAGE), ("--days 5000", USAGE), ("", FINE)],
     "settings get": [("ui.them", USAGE), ("ui.theme", FINE)],
     "settings set": [("ui.theme", USAGE), ("ui.theme nord", USAGE), ("ui.them dark", USAGE),
-                     ("network.timeout x", USAGE)],
+                     ("network.timeout x", USAGE),
+                     ("cloud.config_roots not/there", USAGE),
+                     ("cloud.outputs_dir /not/there", USAGE)],
     "settings unset": [("", USAGE), ("ui.them", USAGE)],
     "settings edit": [("", FAILED)],  # EDITOR is false
     "completion bash": [("", FINE)],

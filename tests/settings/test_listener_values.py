@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from tui.base.text_fields import FieldError
 from tui.settings.listener_values import (
+    read_config_folders,
+    read_folder,
     read_listen,
     read_networks,
     read_path,
-    read_paths,
     read_public_url,
 )
 
@@ -162,6 +164,37 @@ def test_refused_networks(typed: Any, words: str) -> None:
     assert len(str(refused.value)) < 200
 
 
+def test_folders_that_nobody_has_are_refused_when_they_are_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip of the finger would be looked into for ever, or get the results of a paid job."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").touch()
+    both = f"{tmp_path}/there, ~/there"
+    assert read_config_folders(both) == (f"{tmp_path}/there", "~/there")
+    assert read_config_folders("") == read_config_folders([]) == ()
+    for typed, why in (
+        (f"~/there,{tmp_path}/file", f"names {tmp_path}/file, which is no folder"),
+        ("~/gone", "names ~/gone, which does not exist; make it first"),
+        (["there"], "names there, which must be a whole path, from / or ~"),
+        ("~no-such-user/a", "names ~no-such-user/a, which is no path"),
+        ("/" + "x" * 300, "which cannot be looked at: File name too long"),
+    ):
+        assert why in reason_of(read_config_folders, typed)
+    for typed in ("", "~/there", f"{tmp_path}/new", "~"):  # it is made, but not its parents
+        assert read_folder(typed) == typed
+    for typed, why in (
+        ("~/file", "is a file; name a folder"),
+        ("~/file/new", "cannot be made: there is no folder ~/file"),
+        ("~/mnt/disk", "cannot be made: there is no folder ~/mnt"),
+        ("results", "must be a whole path, from / or ~"),
+        ("~no-such-user/a", "is no path"),
+        ("/" + "x" * 300, "cannot be looked at: File name too long"),
+    ):
+        assert why in reason_of(read_folder, typed)
+
+
 def reason_of(read: Callable[[Any], Any], value: Any) -> str:
     """Why a value is refused; nothing when it is read."""
     try:
@@ -184,5 +217,7 @@ def test_reading_networks_is_idempotent(typed: Any) -> None:
 
 @given(st.one_of(st.text(), st.integers(), st.none(), st.lists(st.text()), st.floats()))
 def test_any_value_is_read_or_refused(value: Any) -> None:
-    for read in (read_listen, read_public_url, read_networks, read_path, read_paths):
+    for read in (
+        read_listen, read_public_url, read_networks, read_path, read_folder, read_config_folders
+    ):  # fmt: skip
         assert reason_of(read, value) != "no reason"

@@ -142,30 +142,71 @@ def read_path(value: Any) -> str:
 
 
 def read_folder(value: Any) -> str:
-    """A folder's path, which need not exist yet.
+    """A folder's path, whole; it need not exist yet, but where it is to be made must.
 
     Raises:
-        FieldError: it is none, or there is a file.
+        FieldError: it is none, or there is a file, or no folder to make it in.
     """
     text = read_path(value)
+    if not text:
+        return text
+    path = _whole(text)
     try:
-        if text and Path(text).expanduser().is_file():
+        if path.exists() and not path.is_dir():
             raise FieldError("is a file; name a folder")
-    except (OSError, RuntimeError):
-        raise FieldError("is no path") from None
+        if not path.exists() and not path.parent.is_dir():
+            raise FieldError(f"cannot be made: there is no folder {text.rpartition('/')[0]}")
+    except OSError as error:
+        raise FieldError(f"cannot be looked at: {error.strerror or error}") from None
     return text
 
 
-def read_paths(value: Any) -> tuple[str, ...]:
-    """Paths, as a list or as one text with commas.
+def read_config_folders(value: Any) -> tuple[str, ...]:
+    """Whole paths of folders that are there, as a list or as one text with commas.
 
     Raises:
-        FieldError: an item is no path.
+        FieldError: an item is no path, or there is no such folder.
     """
     items: Iterable[Any] = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list | tuple):
         raise FieldError("must be a list of paths")
-    return tuple(dict.fromkeys(path for item in items if (path := read_path(item))))
+    texts = tuple(dict.fromkeys(path for item in items if (path := read_path(item))))
+    for text in texts:
+        try:
+            _check_folder(_whole(text))
+        except FieldError as error:
+            raise FieldError(f"names {text}, which {error}") from None
+    return texts
+
+
+def _check_folder(path: Path) -> None:
+    """Look whether a folder is there.
+
+    Raises:
+        FieldError: it is not.
+    """
+    try:
+        if not path.exists():
+            raise FieldError("does not exist; make it first")
+        if not path.is_dir():
+            raise FieldError("is no folder")
+    except OSError as error:
+        raise FieldError(f"cannot be looked at: {error.strerror or error}") from None
+
+
+def _whole(text: str) -> Path:
+    """A path that is the same wherever the one who reads it is.
+
+    Raises:
+        FieldError: it is none.
+    """
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # nobody has that home
+        raise FieldError("is no path") from None
+    if not path.is_absolute():
+        raise FieldError("must be a whole path, from / or ~")
+    return path
 
 
 def check_public_bind(after: ListenerSettings, values: Mapping[str, Any]) -> None:

@@ -180,6 +180,7 @@ def _command(value: Any) -> tuple[str, ...]:
 
 KINDS: Final[Mapping[str, Reader]] = {
     "command": _command,
+    "config_folders": listener_values.read_config_folders,
     "ca_bundle": text_fields.read_ca_bundle,
     "folder": listener_values.read_folder,
     "hardware": _hardware,
@@ -187,7 +188,6 @@ KINDS: Final[Mapping[str, Reader]] = {
     "listen": listener_values.read_listen,
     "networks": listener_values.read_networks,
     "path": listener_values.read_path,
-    "paths": listener_values.read_paths,
     "proxy": text_fields.read_proxy,
     "public_url": listener_values.read_public_url,
     "speed": read_speed,

@@ -71,7 +71,8 @@ class CloudSettings:
         ),
     )
     config_roots: tuple[str, ...] = field(
-        default=(), metadata=about("more folders to look for SimpleTuner configs in", kind="paths")
+        default=(),
+        metadata=about("more folders to look for SimpleTuner configs in", kind="config_folders"),
     )
     outputs_dir: str = field(
         default="",

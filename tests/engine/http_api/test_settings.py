@@ -43,7 +43,7 @@ async def refused(client: ControlClient, **more: Any) -> dict[str, str]:
         ("cloud.hardware", " H100 ", "h100"),
         ("cloud.consent", "Never", "never"),
         ("cloud.polling", "off", False),
-        ("cloud.config_roots", "~/a, /b", ["~/a", "/b"]),
+        ("cloud.config_roots", "~, /tmp", ["~", "/tmp"]),
         ("cloud.api_base", "http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1"),
         ("listener.public_url", "https://bücher.example/", "https://xn--bcher-kva.example"),
         ("listener.allowed_ips", "34.82.0.0/16 203.0.113.7", ["34.82.0.0/16", "203.0.113.7"]),
