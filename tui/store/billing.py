@@ -33,6 +33,9 @@ _UNENDED: Final = (
     f"SELECT {_COLUMNS}, estimate_micros, eta_at, job_id FROM jobs "  # noqa: S608  constants
     "WHERE completed_at IS NULL"
 )
+_FIRST: Final = -(2**63)
+_LAST: Final = 2**63
+"""Before and after every moment that the store can hold."""
 _BEGIN: Final = "MIN(COALESCE(started_at, completed_at), completed_at)"
 
 
@@ -82,7 +85,8 @@ def read_counted(
     Ended jobs of one status that were created between the same two borders, and ran between two,
     are merged into one row.
     """
-    marks = sorted(map(to_micros, borders))
+    marks = [_FIRST, *sorted(map(to_micros, borders)), _LAST]
+    low = high = _FIRST
     wanted = _Wanted(is_wanted)
     apart: list[tuple[Any, ...]] = []
     groups: dict[tuple[str, int, int], list[int]] = {}
@@ -91,18 +95,18 @@ def read_counted(
         if not wanted[base]:
             continue
         begin = ended if started is None or started > ended else started
-        # As in the SQL above, and a job that is created at a midnight belongs to the day after.
-        place = bisect_left(marks, ended)
-        if bisect_left(marks, begin) != place:
+        if not low < ended <= high:  # they come in the order of their ends
+            place = bisect_left(marks, ended)
+            low, high = marks[place - 1], marks[place]
+        if begin <= low:
             apart.append((*row, None, None, ""))
             continue
-        key = status, place, bisect_right(marks, created)
+        # A job that is created at a midnight belongs to the day after.
+        key = status, high, high if low < created < high else marks[bisect_right(marks, created)]
         group = groups.get(key)
-        if group is None:
-            group = groups[key] = [begin, ended, 0, created, 0, 0, 0, 0]
-        group[0] = min(group[0], begin)
-        group[1] = max(group[1], ended)
-        group[2] += cost or 0
+        if group is None:  # when exactly they ran between the two borders changes no sum
+            group = groups[key] = [begin, ended, created, 0, 0, 0, 0, 0]
+        group[3] += cost or 0
         group[4] += 1
         if started is not None:
             group[5] += 1
@@ -113,7 +117,7 @@ def read_counted(
             status, from_micros(begin), from_micros(ended), cost, 0, None, from_micros(created),
             None, Merged(*counts),
         )
-        for (status, _, _), (begin, ended, cost, created, *counts) in groups.items()
+        for (status, *_), (begin, ended, created, cost, *counts) in groups.items()
     ]  # fmt: skip
     apart += (row for row in query(_UNENDED, ()) if wanted[row[0]])
     return merged + _billed(apart, contacts)
