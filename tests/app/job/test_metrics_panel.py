@@ -91,7 +91,7 @@ async def test_charts_share_their_cursor_one_is_enlarged_and_constants_are_figur
         widths = [chart.size.width for chart in shown]
         assert widths[0] == sum(widths[1:]) + 1  # the loss has what would be an empty place
         assert "it_s 1.9" in lines_of(app)[-2]
-        await pilot.press("j", "left", "left", "S")
+        await pilot.press("j", "left", "left", "left", "S")
         assert len({(chart.cursor_step, chart.smoothing) for chart in shown}) == 1
         assert panel.chart is shown[1]
         await pilot.click(shown[2])
@@ -110,6 +110,11 @@ async def test_charts_share_their_cursor_one_is_enlarged_and_constants_are_figur
         await wait_for(pilot, lambda: "series ─┤" in text_of(app))
         assert panel.chart is shown[1]
         assert panel.chart.has_focus
+        await screen.tabs.open("Files")
+        await pilot.pause()
+        await screen.tabs.open("Metrics")
+        await wait_for(pilot, lambda: panel.chart.has_focus)
+        assert panel.chart is shown[1], "while it is not seen no other one gets the keys"
         await pilot.press("J", "J", "K", "K", "K")  # to the end, then before all others
         await wait_for(pilot, lambda: "▸grad_norm" in lines_of(app)[4])
         assert panel.chart.has_focus
