@@ -53,7 +53,7 @@ class TagSuggester(Suggester):
         return completed(value, self._in_use)
 
 
-class AnnotationSheet(PromptFrames, ModalScreen[None]):
+class AnnotationSheet(ModalScreen[None], PromptFrames):
     """Changes what is written about a job; it stays open until the engine has stored it.
 
     Args:

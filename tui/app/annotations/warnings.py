@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tui.store.records import JobRecord
 
 
-class WarningSheet(PromptFrames, ModalScreen[int | None]):
+class WarningSheet(ModalScreen[int | None], PromptFrames):
     """Lists what is wrong with a run; answers the step to go to, or None.
 
     Args:

@@ -30,7 +30,7 @@ _LABEL: Final = 17
 _LONGEST: Final = 8192
 
 
-class FormDialog(PromptFrames, ModalScreen[None]):
+class FormDialog(ModalScreen[None], PromptFrames):
     """Lists the items of a form and changes the one that is chosen.
 
     Args:

@@ -77,7 +77,7 @@ PAGES: Final = (
 _TOKEN, _LIMIT_PAGE = 3, 4
 
 
-class FirstRun(PromptFrames, ModalScreen[None]):
+class FirstRun(ModalScreen[None], PromptFrames):
     """Shows the pages one after the other."""
 
     CSS = """

@@ -19,7 +19,7 @@ from tui.app.widgets.picker import PanelFoot, sheet_css
 from tui.app.widgets.virtual_list import VirtualList
 
 
-class ColumnsSheet(PromptFrames, ModalScreen[None]):
+class ColumnsSheet(ModalScreen[None], PromptFrames):
     """Lists all columns, those that are shown first and in their order.
 
     Args:

@@ -33,7 +33,7 @@ _AROUND: Final = 8
 """Lines of the sheet and the screen that are not the list's."""
 
 
-class OptionsSheet(PromptFrames, ModalScreen[None]):
+class OptionsSheet(ModalScreen[None], PromptFrames):
     """Lists the options of a config; each change is one of the draft at once.
 
     Args:

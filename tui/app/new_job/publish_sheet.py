@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tui.app.context import AppContext
 
 
-class PublishSheet(PromptFrames, ModalScreen[None]):
+class PublishSheet(ModalScreen[None], PromptFrames):
     """Lists the settings; each changes the draft at once.
 
     Args:

@@ -98,7 +98,7 @@ class HelpLines(VirtualList):
         return pieces
 
 
-class HelpScreen(PromptFrames, ModalScreen[None]):
+class HelpScreen(ModalScreen[None], PromptFrames):
     """Shows the help; `/` searches, `enter` does an action, `y` copies its command line."""
 
     CSS_PATH = style_sheet("help")

@@ -55,7 +55,7 @@ class NoticeLines(VirtualList):
         ]
 
 
-class NoticesScreen(PromptFrames, ModalScreen[None]):
+class NoticesScreen(ModalScreen[None], PromptFrames):
     """Shows the list of past notices."""
 
     CSS_PATH = style_sheet("help")

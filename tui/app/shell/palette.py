@@ -16,7 +16,7 @@ from tui.app.terminal.prompt_frames import PromptFrames
 from tui.app.terminal.styles import style_sheet
 
 
-class ActionPalette(PromptFrames, CommandPalette):
+class ActionPalette(CommandPalette, PromptFrames):
     """Textual's palette with our style sheet, which is read when it first opens."""
 
     CSS_PATH = style_sheet("palette")

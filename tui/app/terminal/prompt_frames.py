@@ -60,7 +60,7 @@ class FrameTimer:
 
 
 class PromptFrames(Screen[Any]):
-    """Mixed into a screen before Textual's class."""
+    """Mixed into a screen after Textual's class: Textual takes styles from the first base alone."""
 
     _frame_timer: FrameTimer | None = None
 

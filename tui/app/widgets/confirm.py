@@ -106,7 +106,7 @@ class Details(VirtualList):
         return "   ".join(words)
 
 
-class Confirm(PromptFrames, ModalScreen[bool]):
+class Confirm(ModalScreen[bool], PromptFrames):
     """Asks a question; the default answer is no.
 
     Args:

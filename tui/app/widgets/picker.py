@@ -57,7 +57,7 @@ class PanelFoot(Widget):
         return Strip([Segment(text, palette(self.app).line)], self.size.width)
 
 
-class Picker(PromptFrames, ModalScreen[str | None]):
+class Picker(ModalScreen[str | None], PromptFrames):
     """A list of choices; answers the chosen one's name, or None.
 
     Args:
@@ -129,7 +129,7 @@ def page_width(screen: int) -> int:
     return screen * 96 // 100 - 6
 
 
-class Page(PromptFrames, ModalScreen[str | None]):
+class Page(ModalScreen[str | None], PromptFrames):
     """Lines to read and copy; answers the id of the action whose key was pressed, or None.
 
     Args:
