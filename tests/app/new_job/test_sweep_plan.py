@@ -197,6 +197,13 @@ def test_a_run_that_is_swept_again_is_as_it_ran() -> None:
     assert command_line({**draft, "sweep": {}}).startswith("simpletuner-tui rerun job1")
 
 
+def test_a_sweep_in_the_sandbox_costs_nothing() -> None:
+    plan = cast("SweepPlan", {**_plan(_member("cat-r4", "0.0001")), "free": True})
+    (total,) = (line.text for line in plan_entries(plan, 80) if "together" in line.text)
+    words = "1 run, on Replicate about $2.00 together ($1.00–$4.00), free here, at most 2 at once"
+    assert total == words
+
+
 def test_what_differs_is_whole_on_a_narrow_screen() -> None:
     plan = cast("SweepPlan", _plan(_member("cat-r4", "0.0001")))
     wide, narrow = plan_entries(plan, 60), plan_entries(plan, 40)

@@ -115,7 +115,7 @@ def plan_entries(plan: SweepPlan, width: int) -> list[Entry]:
     low, high = (formatting.money(plan[key]) for key in ("low_micros", "high_micros"))
     lines += [
         Entry(),
-        entry(f"{_total(plan)} ({low}–{high}), at most {plan['at_once']} at once", "strong"),
+        entry(_total(plan, f" ({low}–{high})"), "strong"),
         entry(f"  {plan['cost']['message']}", "dim"),
     ]
     for words in _leaving(plan):
@@ -138,9 +138,12 @@ def _leaving(plan: SweepPlan) -> list[str]:
     ]
 
 
-def _total(plan: SweepPlan) -> str:
-    runs = plural(len(plan["members"]), "run")
-    return f"{runs}, about {formatting.money(plan['micros'])} together"
+def _total(plan: SweepPlan, span: str = "") -> str:
+    """The price of all runs; a sandbox takes nothing, and says what Replicate would."""
+    runs, money = plural(len(plan["members"]), "run"), formatting.money(plan["micros"])
+    where, free = ("on Replicate ", ", free here") if plan["free"] else ("", "")
+    at_once = f"at most {plan['at_once']} at once"
+    return f"{runs}, {where}about {money} together{span}{free}, {at_once}"
 
 
 def _member_entries(member: PlannedMember, names: int, *, below: bool) -> list[Entry]:
@@ -192,13 +195,12 @@ def _ask(
             context.call_engine(start)
 
     details = [
-        f"{_total(plan)}, at most {plan['at_once']} at once.",
+        f"{_total(plan)}.",
         f"{plan['cost']['message']}.",
         *(f"{words[:1].upper()}{words[1:]}." for words in _leaving(plan)),
         "It stops by itself after two failures in a row.",
     ]
     count = plural(len(plan["members"]), "run")
-    price = formatting.money(plan["micros"])
-    context.push_screen(
-        Confirm(f"Start {count}?", details, yes=f"Yes, start all ({price})"), answered
-    )
+    price = "" if plan["free"] else f" ({formatting.money(plan['micros'])})"
+    yes = f"Yes, start all{price}"
+    context.push_screen(Confirm(f"Start {count}?", details, yes=yes), answered)
