@@ -94,9 +94,12 @@ async def test_no_is_the_default_and_starts_nothing(home: Home, ready: StandInEn
         form = await open_form(app, pilot)
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        await pilot.resize_terminal(80, 24)
         await pilot.press("enter")
         await wait_for(pilot, lambda: app.screen is form)
         assert not asked(ready, SUBMIT)
+        # What lay below the question is wrapped to the room that there is now.
+        await wait_for(pilot, lambda: "! 2 images under 512 px are enlarged" in text_of(app))
 
 
 async def test_in_the_sandbox_two_keys_start_a_job(home: Home, ready: StandInEngine) -> None:

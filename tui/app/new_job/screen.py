@@ -218,6 +218,12 @@ class NewJobScreen(AppScreen):
         self._arrange(event.size)
         self.call_after_refresh(self.show_all)
 
+    def on_screen_resume(self) -> None:
+        """Wraps the lines anew: below a sheet no widget learns that there is another room now."""
+        super().on_screen_resume()
+        if self.is_mounted:
+            self.call_after_refresh(self.show_all)
+
     def _arrange(self, size: Size) -> None:
         wide = size.width >= _WIDE
         self.set_class(wide, "-wide")
