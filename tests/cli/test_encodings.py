@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import json
@@ -10,10 +11,14 @@ import pty
 import signal
 import subprocess
 import sys
+import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.scrollbar import ScrollBarRender
 
+import tui.app
 from tests.cli.shell import PROGRAM, Shell
 from tui.app.app import drawn_on_this_terminal
 from tui.base.ascii_glyphs import ASCII_GLYPHS, GLYPHS, terminal_is_plain
@@ -22,6 +27,7 @@ from tui.cli.exit_codes import OUTPUT_LOST
 from tui.cli.output import forgive_streams, say
 from tui.settings import Settings, UiSettings
 
+_SIGNS = frozenset({"Po", "Pi", "Pf", "Pd", "Sm", "So"})
 NAME = "café ✓ 猫 😀"
 ENCODINGS = {
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
@@ -94,6 +100,18 @@ def test_glyphs_become_ascii_ones_and_letters_a_question_mark() -> None:
     for glyph, plain in ASCII_GLYPHS.items():
         assert plain.isascii(), chr(glyph)
         assert width_of(chr(glyph)) == len(plain) == 1, chr(glyph)
+
+
+def test_every_sign_of_the_app_and_of_its_toolkit_has_one_in_ascii() -> None:
+    """What has none is drawn as a question mark, as the ends of scroll bars were."""
+    drawn = {*ScrollBarRender.VERTICAL_BARS, *ScrollBarRender.HORIZONTAL_BARS}
+    for path in Path(tui.app.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                drawn.update(node.value)
+    signs = {sign for sign in "".join(drawn) if unicodedata.category(sign) in _SIGNS}
+    lacking = {sign for sign in signs if not sign.isascii() and ord(sign) not in ASCII_GLYPHS}
+    assert {sign for sign in lacking if not 0x2800 <= ord(sign) < 0x2900} == set()  # braille
 
 
 @pytest.mark.parametrize(
