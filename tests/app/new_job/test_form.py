@@ -13,8 +13,10 @@ from tests.app.new_job.check_answer import answer
 from tui.app.new_job import check_text
 from tui.app.new_job.command import command_line
 from tui.app.new_job.data_card import data_entries
-from tui.app.new_job.form import change_options, fields_of, parse_duration, set_field
+from tui.app.new_job.form import Field, change_options, fields_of, parse_duration, set_field
+from tui.app.new_job.form_list import FormList
 from tui.app.new_job.summary import summary_entries
+from tui.app.terminal.theme import DARK, _make
 from tui.simpletuner.checks.leaving_words import leaving_once_words
 
 if TYPE_CHECKING:
@@ -29,6 +31,21 @@ if TYPE_CHECKING:
 )  # fmt: skip
 def test_durations_are_read(text: str, seconds: int | None) -> None:
     assert parse_duration(text) == seconds
+
+
+def test_a_long_label_is_whole_where_there_is_room_and_never_touches_its_value() -> None:
+    """`Checkpoint st…100` could be any of two options, and a hundred of what."""
+    form = FormList()
+    form.fields = [Field("a", "Rank", "16"), Field("b", "Checkpoint step interval", "100")]
+
+    def line(index: int, width: int) -> str:
+        return "".join(text for text, _ in form.line(index, width, _make(DARK))).rstrip()
+
+    assert line(1, 67) == "     Checkpoint step interval 100"
+    assert line(0, 67).index("16") == line(1, 67).index("100")
+    assert line(1, 50) == "     Checkpoint s… 100"
+    form.fields = form.fields[:1]
+    assert line(0, 67) == "     Rank          16"
 
 
 @given(st.text(max_size=30))

@@ -14,6 +14,9 @@ from tui.app.widgets.entry_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 
 _LABEL: Final = 14
+_LONGEST_LABEL: Final = 26
+_WIDE: Final = 60
+"""Width from which labels of options are whole."""
 
 
 class FormList(VirtualList):
@@ -52,6 +55,7 @@ class FormList(VirtualList):
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
         """Returns mark, label, value and note; an error stands in place of the note."""
         field = self.fields[index]
+        labels = self._label_width(width)
         here = index == self.index and self.has_focus
         mark = {"error": ("✗", colors.bad), "warn": ("!", colors.warn)}.get(
             field.level, (" ", colors.base)
@@ -59,9 +63,9 @@ class FormList(VirtualList):
         pieces: list[Piece] = [
             (" ▸ " if here else "   ", colors.accent),
             mark,
-            (f" {fit(field.label, _LABEL)}", colors.dim),
+            (f" {fit(field.label, labels - 1)} ", colors.dim),
         ]
-        room = width - _LABEL - 5 - 2
+        room = width - labels - 5 - 2
         value = plain(field.value) or "—"
         note, tone = field.note, colors.dim
         if field.level == "error" and field.problem:
@@ -81,3 +85,8 @@ class FormList(VirtualList):
             text = plain(note)
             pieces.append((f"  {text if cell_len(text) <= left else fit(text, left)}", tone))
         return padded(pieces, width, colors)
+
+    def _label_width(self, width: int) -> int:
+        """Cells of the labels, with the space behind: options of a config have long names."""
+        longest = max((cell_len(field.label) for field in self.fields), default=0) + 1
+        return max(_LABEL, min(longest, _LONGEST_LABEL)) if width >= _WIDE else _LABEL
