@@ -16,6 +16,8 @@ _SAMPLE: Final = 1 << 14
 """Bytes of the log that tell which byte is rare."""
 _FEW: Final = 100
 """With more of the rare byte than this in a piece, looking for the whole text is as fast."""
+_FEWER: Final = 8
+"""The same after a piece that had more: a piece is taken for one like the last."""
 
 
 class Literal:
@@ -30,6 +32,7 @@ class Literal:
         self.text = text.lower() if fold else text
         self._fold = fold
         self._rare: tuple[bytes, int] | None = None
+        self._few = _FEW
 
     def find_all(self, data: bytes, begin: int = 0) -> Iterator[int]:
         """Yield where the text is, from left to right, without overlaps."""
@@ -39,8 +42,9 @@ class Literal:
         data = data.lower() if self._fold else data
         rare, lead = self._rarest(data)
         at = data.find(rare, begin + lead)
-        for _ in range(_FEW):
+        for _ in range(self._few):
             if at < 0:
+                self._few = _FEW
                 return
             if data.startswith(text, at - lead):
                 yield at - lead
@@ -50,6 +54,7 @@ class Literal:
                 at = data.find(rare, at + 1)
         if at < 0:
             return
+        self._few = _FEWER
         at = data.find(text, at - lead)
         while at >= 0:
             yield at
@@ -64,15 +69,19 @@ class Literal:
         rare, lead = self._rarest(data)
         hits = 0
         at = data.find(rare, lead)
-        for _ in range(_FEW):
+        for _ in range(self._few):
             if at < 0:
+                self._few = _FEW
                 return hits
             if data.startswith(text, at - lead):
                 hits += 1
                 at = data.find(rare, at + len(text))
             else:
                 at = data.find(rare, at + 1)
-        return hits if at < 0 else hits + data.count(text, at - lead)
+        if at < 0:
+            return hits
+        self._few = _FEWER
+        return hits + data.count(text, at - lead)
 
     def _rarest(self, data: bytes) -> tuple[bytes, int]:
         """Return the rarest byte of the text, judged by the first piece, and where it stands."""
