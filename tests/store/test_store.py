@@ -75,9 +75,15 @@ def test_written_records_are_read_back(home: Home) -> None:
         assert reader.files(record.job_id)[:2] == [file, later]
         assert len(reader.all_files()[record.job_id]) == 7
         (row,) = reader.rows([record.job_id]).values()
-        assert row.pictures == pictures_of(reader.files(record.job_id)) == 2
+        assert row.pictures == pictures_of(reader.files(record.job_id)) == 1, "copies are no more"
+        copies = [replace(file, path=f"{folder}assets/image_{number}_0.png")
+                  for folder in ("", "x/", "x/checkpoint-5/") for number in range(2)]  # fmt: skip
+        writer.insert(replace(record, job_id="hub", prediction_id="hub"))
+        writer.apply("hub", Change(files=copies))
+        assert reader.rows(["hub"])["hub"].pictures == pictures_of(reader.files("hub")) == 2
         assert [event.message for event in reader.events(record.job_id)] == ["words"]
-        assert [row.job_id for row in reader.changed_since(stored.rev)] == [record.job_id]
+        changed = [row.job_id for row in reader.changed_since(stored.rev)]
+        assert changed == [record.job_id, "hub"]
         reader.close()
 
 

@@ -42,7 +42,10 @@ _FIELDS: Final = attrgetter(*JOB_COLUMNS)
 _ENCODED: Final = TIME_COLUMNS | JSON_COLUMNS | BOOL_COLUMNS | {"status"}
 
 _PICTURES: Final = (
-    "CASE WHEN file_count THEN (SELECT COUNT(*) FROM files WHERE files.job_id = jobs.job_id "
+    "CASE WHEN file_count THEN (SELECT COALESCE("
+    "NULLIF(SUM(path LIKE '%/validation_images/step%'), 0), "
+    "NULLIF(SUM(path LIKE '%/checkpoint-%/assets/image%'), 0), COUNT(*)) "
+    "FROM files WHERE files.job_id = jobs.job_id "
     "AND missing = '' AND (path LIKE '%/validation_images/step%' OR path LIKE '%/assets/image%') "
     "AND (path LIKE '%.png' OR path LIKE '%.webp' OR path LIKE '%.jpg' OR path LIKE '%.jpeg')) "
     "ELSE 0 END"

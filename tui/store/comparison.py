@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tui.base import formatting
 from tui.simpletuner.compare import RunSettings, compare_settings
 from tui.simpletuner.log.smoothing import lowest, smoothed
-from tui.simpletuner.validation_media import read_name
+from tui.simpletuner.validation_media import grid, read_name
 from tui.store.shown_cost import shown_cost
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def loss_words(job: ComparedJob) -> str:
 
 
 def pictures_of(files: Sequence[FileRecord]) -> int:
-    """Return how many validation pictures are among files that are here."""
+    """Return how many validation pictures are here, copies of them in checkpoints not counted."""
     media = (read_name(file.path) for file in files if not file.missing)
-    return sum(medium is not None and medium.kind == "picture" for medium in media)
+    return len(grid(one for one in media if one is not None and one.kind == "picture").cells)
 
 
 def _result(
