@@ -20,6 +20,7 @@ NOBODY: Case = ("nobody", USAGE)
 STATUSES: dict[str, list[Case]] = {
     "demo": [("", USAGE)],  # no terminal
     "sandbox": [("--fault nonsense", USAGE), ("--port 99999", FAILED)],
+    "config edit": [("", USAGE), ("not/there", USAGE), ("broken", FAILED)],  # EDITOR is false
     "check": [("not/there", USAGE), ("broken", FAILED)],
     "submit": [
         ("not/there --yes", USAGE),

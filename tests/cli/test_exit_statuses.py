@@ -219,7 +219,8 @@ def test_every_command_ends_as_documented_whatever_goes_wrong_in_it(
 ) -> None:
     monkeypatch.setattr(main, "_COMMANDS", dict.fromkeys(main._COMMANDS, (__name__, "stub")))
     words = {"publish": ["x", "--to", "dir:x"], "limit": ["show"], "rates": ["show"],
-             "token": ["status"], "settings": ["get"], "api-key": ["list"], "proxy": ["nginx"],
+             "config": ["edit", "x"], "token": ["status"], "settings": ["get"],
+             "api-key": ["list"], "proxy": ["nginx"],
              "completion": ["bash"],
              "storage-key": ["list"], "destinations": ["list"]}  # fmt: skip
     needed = ["x" for one in positionals(commands()[name]) if one.required]

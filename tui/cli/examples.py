@@ -7,6 +7,7 @@ from typing import Final
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "demo": ("demo",),
     "sandbox": ("sandbox --speed 10", "sandbox --json --port 8200"),
+    "config": ("config edit config/cat-lora",),
     "check": ("check config/cat-lora", "check cat-lora --hardware h100 --json"),
     "submit": (
         "submit config/cat-lora --dry-run",

@@ -69,7 +69,8 @@ def _kind(name: str, action: argparse.Action) -> str:
         return "@hardware"
     by_place = {
         ("jobs", "filter"): "@filter",
-        ("check", "config"): "@config", ("submit", "config"): "@config",
+        ("config", "config"): "@config", ("check", "config"): "@config",
+        ("submit", "config"): "@config",
         ("destinations", "name"): "@destination",
         ("publish", "to"): "@destination", ("transfers", "id"): "@transfer",
     }  # fmt: skip

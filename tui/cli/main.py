@@ -18,6 +18,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("tui.cli.demo", "demo"),
     "sandbox": ("tui.cli.sandbox_command", "sandbox"),
     "engine": ("tui.cli.engine_commands", "engine"),
+    "config": ("tui.cli.config_command", "config"),
     "check": ("tui.cli.submit_commands", "check"),
     "submit": ("tui.cli.submit_commands", "submit"),
     "jobs": ("tui.cli.job_queries", "jobs"),
@@ -121,6 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
         "where when it ends."
     )
     _add_sandbox(add("sandbox", "Only the sandbox server, for scripts and tests.", json=True))
+    _add_config(add("config", "Edit a config of SimpleTuner with your $EDITOR.", json=True))
     _add_job_form(add("check", "Run every check of a config.", json=True))
     submit = add("submit", "Check, price and start a job.", json=True)
     _add_job_form(submit)
@@ -280,6 +282,11 @@ def _add_money(add: Callable[..., argparse.ArgumentParser]) -> None:
     versions.add_argument("second", nargs="?", help="for compare; else the newest")
     spending = add("spending", "What was spent, by day.", json=True)
     spending.add_argument("--days", type=_count, default=30, help="of the chart (default 30)")
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("edit",))
+    command.add_argument("config", help="its folder, its file, or its name below config/")
 
 
 def _add_settings(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
 from tui.base.errors import ApiError
 from tui.base.similar import did_you_mean
@@ -14,13 +13,12 @@ from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.cli.typed import hidden_text
+from tui.cli.user_editor import edit_in_editor
 from tui.settings.errors import SettingsError
 from tui.settings.home import Home
 from tui.settings.proxy_password import split_password
 from tui.settings.reading import read_text, settings_of
 from tui.settings.values import Settings, as_typed, catalog, values_of
-
-_EDITORS: Final = ("sensible-editor", "nano", "vim", "vi")
 
 
 def settings(options: argparse.Namespace) -> int:
@@ -116,7 +114,7 @@ def _edit(home: Home) -> int:
         file.write(base or template())
     while True:
         try:
-            _open(copy)
+            edit_in_editor(copy)
         except ApiError:
             copy.unlink()
             raise
@@ -170,39 +168,6 @@ def _wrong(home: Home, base: str, edited: str) -> list[str]:
         *(f"line {problem.line}: {problem.name} {problem.message}" for problem in problems),
         *(f"{name} {why}" for name, why in wrong.items()),
     ]
-
-
-def _open(path: Path) -> None:
-    """Let the user edit a file.
-
-    Raises:
-        ApiError: that could not be.
-    """
-    import shlex
-    import subprocess
-
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
-    command = shlex.split(editor) if editor.strip() else _any_editor()
-    if not command:
-        raise ApiError("There is no editor.", "Set EDITOR to one.", code="editor")
-    try:
-        status = subprocess.run([*command, str(path)], check=False).returncode  # noqa: S603  the user's own choice
-    except OSError as error:
-        raise ApiError(
-            f"The editor {command[0]} cannot be started: {error.strerror}.",
-            "Set EDITOR to another one.",
-            code="editor",
-        ) from None
-    if status:
-        raise ApiError(
-            f"The editor ended with status {status}; nothing was changed.", code="editor"
-        )
-
-
-def _any_editor() -> list[str]:
-    import shutil
-
-    return [path for name in _EDITORS if (path := shutil.which(name))][:1]
 
 
 def _again(wrong: str) -> bool:

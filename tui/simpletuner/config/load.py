@@ -94,7 +94,7 @@ def load_config(
     Raises:
         ConfigError: the path does not exist or is no config, or what it needs may not be read.
     """
-    file = _locate(path, roots, may_read)
+    file = locate_config(path, roots, may_read)
     notes: list[Note] = []
     env_file = file if file.name == ENV_FILE else file.parent / ENV_FILE
     beside = file.name in CONFIG_FILES and may_read(env_file)
@@ -256,7 +256,16 @@ def _admit(named: str, path: Path, may_read: Callable[[Path], bool]) -> None:
         raise ConfigError(f"{named} is outside of the folders of configs", "Copy it there.")
 
 
-def _locate(given: str | Path, roots: Sequence[Path], may_read: Callable[[Path], bool]) -> Path:
+def locate_config(
+    given: str | Path,
+    roots: Sequence[Path] = (),
+    may_read: Callable[[Path], bool] = lambda _: True,
+) -> Path:
+    """Find the file of a config, which may be unreadable as one; see `load_config`.
+
+    Raises:
+        MissingConfigError: there is none.
+    """
     path = Path(given).expanduser()
     candidates = [path]
     if not path.is_absolute():
