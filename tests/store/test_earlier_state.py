@@ -26,7 +26,7 @@ from tui.engine.tracking import job_texts
 from tui.settings import Home
 from tui.store.annotations import Annotation
 from tui.store.reader import StoreReader
-from tui.store.schema import MIGRATIONS
+from tui.store.schema import MIGRATIONS, StoreError
 from tui.store.writer import StoreWriter
 
 STATES = sorted(Path(__file__).parent.glob("state_*"))
@@ -70,8 +70,10 @@ def test_a_state_of_an_earlier_commit_opens(state: Path, two_homes: tuple[Home, 
     home = two_homes[0]
     restore(state, home)
     logs = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in home.logs.iterdir()}
-    StoreWriter(home).close()
     reader = StoreReader(home.database)
+    with pytest.raises(StoreError, match=r"earlier simpletuner-tui\. Its jobs are all there"):
+        reader.job_ids()  # none would be untrue
+    StoreWriter(home).close()
     jobs = {job.job_id: job for job in reader.records()}
     assert {name: job.status for name, job in jobs.items()} == {
         DONE: JobStatus.COMPLETED, FAILED: JobStatus.FAILED, RUNNING: JobStatus.RUNNING

@@ -43,7 +43,7 @@ from tui.store.lost_contact import FACT, SIGNS_OF_LIFE, Contacts, read_unheard
 from tui.store.moments import from_micros
 from tui.store.past_runs import PastRun, read_past_runs
 from tui.store.records import EventRecord, Fact, FileRecord, JobRecord, JobRow, StageRecord
-from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
+from tui.store.schema import MIGRATIONS, StoreError, earlier_error, newer_error, schema_version
 from tui.store.sweeps import MemberRecord, SweepRecord, read_members, read_sweeps
 from tui.store.transfer_records import (
     DestinationRecord,
@@ -128,9 +128,11 @@ class StoreReader:
         if version > len(MIGRATIONS):
             connection.close()
             raise newer_error(self._path, version)
-        if version < len(MIGRATIONS):  # the engine migrates it when it starts
+        if version < len(MIGRATIONS):
             connection.close()
-            return None
+            if not version:  # an engine has begun it in this moment
+                return None
+            raise earlier_error(self._path)
         self._connection = connection
         return connection
 

@@ -352,3 +352,12 @@ def newer_error(path: Path, version: int) -> StoreError:
         f"(format {version}; this one knows {len(MIGRATIONS)}).",
         "Upgrade simpletuner-tui, or set SIMPLETUNER_TUI_HOME to another folder.",
     )
+
+
+def earlier_error(path: Path) -> StoreError:
+    """Return the error for a database of an earlier program that no engine has migrated yet."""
+    return StoreError(
+        f"{path} was written by an earlier simpletuner-tui. Its jobs are all there.",
+        "The engine brings it up to date when it starts: open the app, or run "
+        "`simpletuner-tui engine restart`.",
+    )
