@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from tests.sandbox.background import Background
 from tests.sandbox.openapi_shapes import DOCUMENT
 from tests.sandbox.openapi_values import HELLO, good_values
+from tests.support import examples
 from tui.sandbox import ids
 
 # Schemathesis takes seconds to import and every worker collects this module: its test imports it.
@@ -157,7 +158,7 @@ def test_every_answer_is_as_described(world: Background, label: str, way: str) -
     ]
 
     @settings(
-        max_examples=30,
+        max_examples=examples(12),
         derandomize=True,
         deadline=None,
         suppress_health_check=list(HealthCheck),
