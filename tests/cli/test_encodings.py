@@ -268,7 +268,7 @@ def test_an_argument_that_is_no_text_is_reported(shell: Shell) -> None:
     ("line", "status"),
     [
         ("jobs --json", 0), ("jobs", 0), ("settings get", 0), ("logs {}", 0), ("jobs x --json", 0),
-        ("jobs stat:x --json", 2), ("spending", 0),
+        ("jobs stat:x --json", 2), ("spending", 0), ("jobs --help", 0),
     ],
 )  # fmt: skip
 def test_streams_that_are_closed_or_full_do_not_change_how_a_command_ends(

@@ -77,11 +77,13 @@ def run(arguments: Sequence[str]) -> int:
         status = explain_interrupt(error, as_json=as_json)
     except OutputEndedError:
         status = exit_codes.FINE
+    except SystemExit as ended:  # after the help, or the version
+        status = ended.code
     except Exception as error:  # noqa: BLE001  printed as a message, its traceback kept in a file
         from tui.cli.failures import explain
 
         status = explain(error, as_json=as_json)
-    return settled(int(status))
+    return settled(int(status or exit_codes.FINE))
 
 
 class _Version(argparse.Action):
