@@ -3,18 +3,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tui.store import log_backtracking, log_expression, log_process, log_re2
+from tui.store import log_backtracking, log_expression, log_re2
 from tui.store.log_expression import expression
-from tui.store.log_process import SearchProcesses
 from tui.store.log_re2 import CannotSpellError, spell
-from tui.store.search_error import SearchError
 
 ATOMS = [
     *(
@@ -86,6 +82,12 @@ def one_by_one(pattern: re.Pattern[str], data: bytes) -> Iterator[tuple[int, int
         start += len(line) + 1
 
 
+def find_here(
+    engine: log_expression._Backtracking, data: bytes, _: float | None = None
+) -> Iterator[tuple[int, int]]:
+    return log_backtracking.find(engine._pattern, data)
+
+
 @settings(max_examples=200, deadline=None)
 @given(query=EXPRESSIONS, flag=st.sampled_from(["", "", "", "(?i)", "(?a)"]), data=LINES)
 @example(query=r"[^a]+", flag="", data=b"b\xff\xc3\xa9\na\xe2\x96\nbb")
@@ -102,8 +104,9 @@ def test_hits_are_those_of_re_in_each_line(query: str, flag: str, data: bytes) -
         assume(False)
     found = expression(pattern)
     # What is asked in another process is the same there as here.
-    find = partial(log_backtracking.find, pattern) if found.remote else found.find
-    assert list(find(data)) == list(one_by_one(pattern, data))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_expression._Backtracking, "find", find_here)
+        assert list(found.find(data)) == list(one_by_one(pattern, data))
 
 
 @pytest.fixture
@@ -165,54 +168,11 @@ def test_an_expression_that_takes_re_for_ever_is_searched_at_once() -> None:
     assert list(found.find(b"a" * 10_000 + b"b\n" + b"a" * 9)) == [(10_002, 9)]
 
 
-def test_what_takes_re_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = expression(re.compile("(?=a)(a+)+$", re.MULTILINE))
-    long = b"a" * 50 + b"b\n"
-    with pytest.raises(SearchError):
-        found.find(long, 0.01)
-    assert list(found.find(b"b\naa")) == [(2, 2)]  # a later piece may have no such line
-    monkeypatch.setattr(log_process, "SECONDS", 0.01)
-    with pytest.raises(SearchError) as caught:
-        found.find(long)
-    assert "too long" in caught.value.message
-    assert caught.value.advice
-    with pytest.raises(SearchError):
-        found.find(b"aa")
-
-
-def test_a_waiting_process_that_was_ended_is_replaced() -> None:
-    processes, pattern = SearchProcesses(), re.compile("(?=a)a")
-    assert processes.hits(pattern, b"a") == [(0, 1)]
-    (kept,) = processes._idle
-    kept.kill()
-    kept.wait()
-    assert processes.hits(pattern, b"ba") == [(1, 1)]
-    assert kept not in processes._idle
-    processes.close()
-
-
-def test_processes_end_with_their_search() -> None:
-    processes, pattern = SearchProcesses(), re.compile("(?=a)a")
-    with ThreadPoolExecutor(4) as pool:
-        wait = pool.map(lambda _: processes.hits(pattern, b"a" * 99), range(8))
-        assert [len(hits) for hits in wait] == [99] * 8
-    kept = [*processes._idle]
-    assert len(kept) <= 2
-    processes.close()
-    assert all(process.returncode == 0 for process in kept)
-    assert processes.hits(pattern, b"a") == [(0, 1)]  # for a thread that has not heard of it
-    assert processes._idle == []
-    found = log_expression._Backtracking(pattern)
-    assert list(found.find(b"a")) == [(0, 1)]
-    (last,) = found._processes._idle
-    del found
-    assert last.returncode == 0
-
-
 def test_without_re2_the_hits_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "re2._re2", None)
     found = expression(re.compile("only here [a-z]", re.MULTILINE))
-    assert not found.linear
+    assert found.remote
+    monkeypatch.setattr(log_expression._Backtracking, "find", find_here)
     assert list(found.find(b"\xff only here a\nonly here \nb")) == [(2, 11)]
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tui.app.log.document import LogDocument, Query
 from tui.store import log_process, log_source
+from tui.store.log_expression import _Backtracking
 
 
 def test_a_query_is_given_up_where_a_line_takes_too_long(
@@ -47,3 +49,8 @@ def test_marking_a_line_gives_up_sooner_than_a_search(tmp_path: Path) -> None:
     assert search.spans("aa") == []  # the next line may take as long
     assert document.first_hit(0) == 0
     assert document.gave_up is None
+    engine = search._expression
+    assert isinstance(engine, _Backtracking)
+    kept: list[subprocess.Popen[bytes]] = [*engine._processes._idle]
+    document.close()
+    assert [process.returncode for process in kept] == [0]

@@ -102,8 +102,6 @@ class LogDocument:
             search = LogSearch(
                 self.log, query.text, regex=query.regex, ignore_case=query.ignores_case
             )
-        if self.search is not None:
-            self.search.close()
         self.search = search
         self.query, self.hits, self._counted, self.gave_up = query, 0, 0, None
         if self.only_hits:
