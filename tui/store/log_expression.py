@@ -63,7 +63,6 @@ def expression(pattern: re.Pattern[str]) -> Expression:
         return _Backtracking(pattern)
 
 
-@lru_cache(maxsize=8)
 def _re2(text: str) -> RE2:
     """Compile for RE2.
 
@@ -95,8 +94,13 @@ def _spans(compiled: RE2, data: bytes, begin: int, end: int) -> Iterator[Span]:
         yield start, begin - start
 
 
-def _matches(compiled: RE2, data: bytes) -> bool:
-    return next(_spans(compiled, data, 0, len(data)), None) is not None
+@lru_cache(maxsize=1)
+def _foreign() -> RE2:
+    return _re2(foreign_word_characters())
+
+
+def _has_foreign_letters(data: bytes) -> bool:
+    return next(_spans(_foreign(), data, 0, len(data)), None) is not None
 
 
 class _Linear:
@@ -118,7 +122,7 @@ class _Linear:
         """Return the hits in whole lines."""
         if data.isascii():
             return _spans(self._compiled, data, 0, len(data))
-        if self._spelling.edges and _matches(_re2(foreign_word_characters()), data):
+        if self._spelling.edges and _has_foreign_letters(data):
             return self._backtracking.find(data, seconds)
         place = _undecodable(data, 0) if self._spelling.escapes else -1
         if place < 0:
