@@ -110,12 +110,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _events(self, engine: StandInEngine) -> None:
         mine: queue.Queue[bytes | None] = queue.Queue()
         engine.before_stream()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.end_headers()
-        self.wfile.write(b": hello\n\n")
-        engine.listeners.append(mine)
+        engine.listeners.append(mine)  # whoever reads the answer can be sent events
         try:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            self.wfile.write(b": hello\n\n")
             while (text := _next(mine)) is not None:
                 self.wfile.write(text)
         except OSError:
