@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import inspect
 import itertools
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import settings
@@ -34,6 +37,10 @@ _SCRUBBED = (
     "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSH_CONNECTION",
 )  # fmt: skip
 
+
+if importlib.util.find_spec("sniffio") is None:
+    # httpcore looks for it several times in each request, 50 µs each where it is missing.
+    cast("dict[str, Any]", sys.modules)["sniffio"] = None
 
 _STARTS_NOTHING = frozenset(
     {
