@@ -7,8 +7,9 @@ waits for time to pass.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,11 @@ from tui.settings import Home
 
 SLICE = 50
 """Seeds that one test plays: slices can run beside each other."""
+SLICES = 10
+"""Half of them without webhooks; one of each half in every run, the others before a release.
+
+Every run plays 200 orders against a small engine as well, see `test_any_order`.
+"""
 
 
 @pytest.fixture
@@ -43,8 +49,15 @@ async def script_world(
         await sandbox.aclose()
 
 
+def slices() -> Iterator[Any]:
+    """Whether webhooks come, and the first seed."""
+    for number in range(SLICES):
+        later = () if number in (0, SLICES // 2) else pytest.mark.release
+        yield pytest.param(number < SLICES // 2, number * SLICE, marks=later)
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("webhooks", "first"), [(True, 0), (True, 50), (False, 100), (False, 150)])
+@pytest.mark.parametrize(("webhooks", "first"), slices())
 async def test_random_interleavings_keep_one_prediction_per_submit(
     script_world: ScriptWorld, monkeypatch: pytest.MonkeyPatch, *, webhooks: bool, first: int
 ) -> None:
