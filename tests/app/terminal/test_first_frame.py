@@ -32,6 +32,20 @@ def test_what_was_saved_is_painted_with_its_time(home: Home) -> None:
     assert screen.display[0].endswith(" as of 14:02 ")
 
 
+def test_it_is_painted_in_its_own_style_whatever_the_prompt_left(home: Home) -> None:
+    """A prompt may end in the style that commands are typed in."""
+    keep(home)
+    sequence = first_frame.load(home, SIZE)
+    assert sequence is not None
+    looks = []
+    for left in ("", "\x1b[3;4;32;41m"):
+        screen = pyte.Screen(*SIZE)
+        pyte.Stream(screen).feed(f"{left}{sequence}")
+        looks.append([screen.buffer[y][x] for y in range(SIZE[1]) for x in range(SIZE[0])])
+    cells = zip(*looks, strict=True)
+    assert [(plain, found) for plain, found in cells if found.data != " " and found != plain] == []
+
+
 def test_only_the_user_can_read_it(home: Home) -> None:
     keep(home)
     assert stat.S_IMODE(home.last_frame.stat().st_mode) == 0o600

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FORMAT: Final = 2
 _LARGEST: Final = 512 * 1024
-_ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H"
+_ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[0m\x1b[H"
 _LEAVE: Final = "\x1b[?7h\x1b[?1049l\x1b[?25h"
 
 _saved_modes: list[Any] | None = None
