@@ -208,6 +208,13 @@ def test_an_idle_agent_ends_and_a_used_one_stays(agent_home: Home) -> None:
         client.info().result()
 
 
+@pytest.mark.parametrize("reason", ["/home/s: Read-only file system", "It is another user's."])
+def test_the_reason_ends_as_a_sentence(agent_home: Home, reason: str) -> None:
+    """Others put a sentence behind it."""
+    message = EngineStartError(reason, agent_home).message
+    assert message == f"The engine could not be started: {reason.rstrip('.')}."
+
+
 def test_the_reason_why_an_engine_cannot_start_is_reported(agent_home: Home) -> None:
     environ = environ_of(agent_home)
     agent_home.settings_file.write_text("[cloud\n")

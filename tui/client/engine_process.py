@@ -63,7 +63,8 @@ class EngineStartError(ControlError):
 
     def __init__(self, reason: str, home: Home, advice: str = "") -> None:
         super().__init__(
-            f"The engine could not be started: {reason}",
+            # The system's own words end without a full stop; callers put sentences behind it.
+            f"The engine could not be started: {reason.removesuffix('.')}.",
             advice or f"{home.engine_log} says more.",
             status=503,
             code="engine_start",
