@@ -20,7 +20,8 @@ def test_staged_data_are_listed_and_removed(shell: Shell) -> None:
         status=None, **environ,
     ).stdout  # fmt: skip
     assert "the private dataset sandbox/staged-" in shown
-    assert "it stays there until the last job that reads it has ended; your" in shown
+    assert "stays on this machine: 9 images, 9 captions, " in shown
+    assert "    your Hugging Face token, which may also write, travels with the job" in shown
     assert '\\"type\\":\\"huggingface\\"' in shown
     assert "as the trainer reads it" not in shown, "a dry run shows it once, in the request"
     asked = ("check", str(shell.config), "--delivery", "local")

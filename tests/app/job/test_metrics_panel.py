@@ -88,6 +88,7 @@ async def test_charts_share_their_cursor_one_is_enlarged_and_constants_are_figur
         names = [chart._series[0].name for chart in shown]
         assert names == ["loss", "grad_norm", "vram"]
         assert {chart.span for chart in shown} == {(1.0, 300.0)}  # one time line
+        await wait_for(pilot, lambda: all(chart.size.width for chart in shown))
         widths = [chart.size.width for chart in shown]
         assert widths[0] == sum(widths[1:]) + 1  # the loss has what would be an empty place
         assert "it_s 1.9" in lines_of(app)[-2]

@@ -157,7 +157,7 @@ class LogDocument:
             self.hits, self._counted = hits, size
 
     def _give_up(self, search: LogSearch | None, error: SearchError) -> None:
-        if search is self.search:
+        if search is self.search and self.gave_up is None:  # two threads may find it out
             self.gave_up = error
 
     def find(self, find: Callable[[Event], int | None], cancel: Event) -> int | None:
