@@ -201,6 +201,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
     def on_mount(self) -> None:
         """Attaches to the engine once the first frame is out."""
         self._loop_running = asyncio.get_running_loop()
+        ending.wake(self._loop_running)
         if self._ended_by:
             self._leave(ending.status_of(self._ended_by))
         self.call_after_refresh(self._begin)  # the first frame must not wait for the engine

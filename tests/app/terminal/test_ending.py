@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -74,6 +75,20 @@ def test_a_signal_leaves_the_terminal_as_it_was_and_keeps_the_view(
     assert app.modes_left == modes
     assert b"Traceback" not in app.raw
     assert json.loads((folder / "place.json").read_text())["sort"] == "name"
+
+
+def test_a_signal_that_another_thread_gets_ends_an_app_that_waits(tmp_path: Path) -> None:
+    fill(home_at(tmp_path / "home"), 9, running=-1)
+    app = Terminal(["app", str(tmp_path / "home")])
+    try:
+        app.until("engine: starting")
+        app.quiet(6.0)  # the start is over, and no job runs: nothing happens for a minute
+        threads = [int(name) for name in os.listdir(f"/proc/{app.pid}/task")]
+        other = next(thread for thread in threads if thread != app.pid)
+        assert ctypes.CDLL(None).tgkill(app.pid, other, int(signal.SIGHUP)) == 0
+        assert app.ended(within=20) == 128 + signal.SIGHUP
+    finally:
+        app.close()
 
 
 def test_a_window_that_stands_still_ends_all_the_same(folder: Path, faulty: Terminal) -> None:

@@ -17,6 +17,8 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import asyncio
+    import socket
     from collections.abc import Callable
     from types import FrameType
 
@@ -29,6 +31,8 @@ MODES_OFF: Final = (
 )
 """Everything that the app or Textual turns on."""
 _before: dict[signal.Signals, Any] = {}
+_wakers: list[socket.socket] = []
+"""What wakes the loop, and what a signal is told to."""
 
 
 def status_of(number: int) -> int:
@@ -59,8 +63,29 @@ def catch(leave: Callable[[int], object] | None = None) -> None:
             signal.signal(number, arrived)
 
 
+def wake(loop: asyncio.AbstractEventLoop) -> None:
+    """Has each signal wake the loop, if `catch` is in force.
+
+    Python runs a handler between two steps of the main thread. A signal that comes just before the
+    loop begins to wait, or that the system gives to another thread, would wait for the next event.
+    """
+    if not _before or _wakers:
+        return
+    import socket  # `asyncio` has loaded it by now
+
+    ours, theirs = _wakers[:] = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    loop.add_reader(ours, ours.recv, 4096)
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+
+
 def release() -> None:
     """Gives the signals back to who had them before `catch`."""
+    if _wakers:
+        signal.set_wakeup_fd(-1)
+    while _wakers:
+        _wakers.pop().close()
     while _before:
         number, handler = _before.popitem()
         signal.signal(number, handler)
