@@ -39,21 +39,24 @@ class Drawn:
             await asyncio.sleep(0)
 
 
-async def test_a_change_after_a_quiet_time_is_drawn_at_once_and_the_next_later() -> None:
+async def test_two_frames_follow_each_other_and_the_next_come_one_for_each_period() -> None:
     drawn = Drawn()
-    drawn.timer.resume()
-    drawn.timer.resume()
-    for _ in range(3):  # steps of the loop, none of which waits
-        await asyncio.sleep(0)
-    assert len(drawn.frames) == 1
-    drawn.timer.resume()
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert len(drawn.frames) == 1
-    await drawn.until(2)
-    first, second = drawn.frames
+    for count in (1, 2):
+        drawn.timer.resume()
+        drawn.timer.resume()
+        for _ in range(3):  # steps of the loop, none of which waits
+            await asyncio.sleep(0)
+        assert len(drawn.frames) == count
+    for count in (3, 4):
+        drawn.timer.resume()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert len(drawn.frames) == count - 1
+        await drawn.until(count)
+    first, _, third, fourth = drawn.frames
     # The timer's note is taken just before the frame; the loop may be early by its clock's step.
-    assert second - first > UPDATE_PERIOD * 0.9
+    assert third - first > UPDATE_PERIOD * 0.9
+    assert fourth - third > UPDATE_PERIOD * 0.9
 
 
 async def test_nothing_is_drawn_after_a_pause() -> None:

@@ -1,8 +1,9 @@
 """Frames that are drawn as soon as something changes.
 
 Textual draws at the beats of a timer that it pauses between frames; after a frame that timer sleeps
-for one or two periods, so that a key pressed meanwhile waits for the beat. Here a period has to lie
-between two frames, and nothing else is waited for.
+for one or two periods, so that a key pressed meanwhile waits for the beat. Here a frame may follow
+another at once, so that a key does not wait because a figure has just changed; of several no more
+are drawn than one for each period.
 
 It stands in for a private part of Textual, as the display step does: with other versions than those
 that were tested the timer stays.
@@ -31,18 +32,16 @@ class FrameTimer:
     def __init__(self, draw: Callable[[], None], failed: Callable[[Exception], None]) -> None:
         self._draw = draw
         self._failed = failed
-        self._last = 0.0
+        self._due = 0.0
+        """When the frames drawn so far are all due, at one for each period."""
         self._waiting: asyncio.Handle | None = None
 
     def resume(self) -> None:
-        """Draws when the period since the last frame is over."""
+        """Draws as soon as it is no more than one frame ahead of one for each period."""
         if self._waiting is not None:
             return
         loop = asyncio.get_running_loop()
-        wait = self._last + UPDATE_PERIOD - loop.time()
-        self._waiting = (
-            loop.call_later(wait, self._tick) if wait > 0 else loop.call_soon(self._tick)
-        )
+        self._waiting = loop.call_at(self._due - UPDATE_PERIOD, self._tick)
 
     def pause(self) -> None:
         """Draws nothing until the next `resume`."""
@@ -52,7 +51,7 @@ class FrameTimer:
 
     def _tick(self) -> None:
         self._waiting = None
-        self._last = asyncio.get_running_loop().time()
+        self._due = max(self._due, asyncio.get_running_loop().time()) + UPDATE_PERIOD
         try:
             self._draw()
         except Exception as error:  # noqa: BLE001  as Textual's timer: the app ends in order
