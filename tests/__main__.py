@@ -7,7 +7,8 @@ shorter version of each. `attacks` runs the attacks alone, in full. `release fau
 the table of faults (see `tests/faults`), `release mutants [MODULE …]` the table of small faults in
 our own code that the tests noticed (see `tests/mutation`; needs the extra `mutation`), of another
 sample with `--seed WORD`, and with `--guards` of the guards that must not lose their test; `release
-statuses` how every command line ends, `release slow_line` what each screen sends over 50 kbit/s.
+statuses` how every command line ends, `release slow_line` what each screen sends over 50 kbit/s,
+and `release tables` both, with how long the quick commands take.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _TABLES = {
     "mutants": ["tests.mutation"],
     "statuses": ["tests.cli.statuses"],
     "slow_line": ["tests.benchmarks", "slow_line"],
+    "tables": ["tests.tables"],
 }
 
 

@@ -239,13 +239,16 @@ def test_an_interrupt_is_told_in_json_and_the_job_goes_on(
         assert ended.returncode == OUTPUT_LOST
     running = shell.json("jobs", "state:running")
     command = shell.start(*given)
+    assert command.stdout is not None
+    assert command.stderr is not None
     if given[0] == "logs":
-        assert command.stdout is not None
         assert command.stdout.readline()
     else:
         eventually_sync(lambda: len(shell.json("jobs", "state:running")) > len(running), within=30)
     command.send_signal(number)
-    output, errors = command.communicate(timeout=30)
+    # Not `communicate`: it would leave what has been read ahead of the first line.
+    with command:
+        output, errors = command.stdout.read(), command.stderr.read()
     assert command.returncode == 128 + number
     assert "Traceback" not in errors
     *_, last = map(json.loads, output.splitlines())
